@@ -1,0 +1,56 @@
+//! `comptoir config`: the effective configuration, with secrets redacted.
+
+use crate::{
+    Environment, args,
+    settings::{Setting, Settings},
+};
+use serde_json::json;
+use std::{fmt::Write as _, io::Write as _};
+
+/// Prints each key with its value and where that comes from.
+pub fn run(options: args::Config, environment: &Environment) -> anyhow::Result<()> {
+    let settings = Settings::resolve(&options.name, &options.flags, environment)?;
+    let text = if options.json { json(&settings)? } else { table(&settings)? };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// The value comes last: a list of addresses is long.
+fn table(settings: &Settings) -> anyhow::Result<String> {
+    let mut text = format!("{:<20} {:<11}  {:<28}  VALUE\n", "KEY", "SOURCE", "VARIABLE");
+    for setting in &settings.all {
+        let key = setting.key;
+        writeln!(text, "{:<20} {:<11}  {:<28}  {}", key.flag, setting.source, key.variable, shown(setting))?;
+    }
+    Ok(text)
+}
+
+fn json(settings: &Settings) -> anyhow::Result<String> {
+    let entries = settings.all.iter().map(|setting| {
+        let entry = json!({"value": shown(setting), "source": setting.source, "variable": setting.key.variable});
+        (setting.key.flag.to_owned(), entry)
+    });
+    let object: serde_json::Map<_, _> = entries.collect();
+    Ok(serde_json::to_string_pretty(&object)? + "\n")
+}
+
+fn shown(setting: &Setting) -> String {
+    match (setting.key.flag, setting.value.as_str()) {
+        (_, "") if setting.key.required => "(not set, required)".to_owned(),
+        (_, "") => "(not set)".to_owned(),
+        ("nats-password", _) => "(redacted)".to_owned(),
+        ("mongodb-uri" | "nats-url", uri) => without_password(uri),
+        (_, value) => value.to_owned(),
+    }
+}
+
+/// A URI with the password of its user part replaced. What has an `@` and is not understood is not shown at all.
+fn without_password(uri: &str) -> String {
+    let visible = || {
+        let (scheme, rest) = uri.split_once("://")?;
+        let (user, host) = rest.rsplit_once('@')?;
+        let (name, _) = user.split_once(':')?;
+        (!user.contains(['/', '?'])).then(|| format!("{scheme}://{name}:(redacted)@{host}"))
+    };
+    visible().unwrap_or_else(|| if uri.contains('@') { "(redacted)".to_owned() } else { uri.to_owned() })
+}

@@ -1,0 +1,64 @@
+//! Passwords: one per service for MongoDB, one per service for NATS, one for the operator of each. Made once, kept.
+
+use super::data::DataDir;
+use anyhow::Context;
+use rand::{Rng, distr::Alphanumeric};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use topology::Topology;
+
+const FILE: &str = "credentials.json";
+
+/// Characters of a password, letters and digits: no need to escape it in a URI. 190 bits.
+const PASSWORD_LENGTH: usize = 32;
+
+/// All passwords of one data directory.
+#[derive(Debug, Serialize, Deserialize, Default)]
+pub struct Credentials {
+    /// MongoDB user `root`.
+    pub mongodb_root: String,
+    /// NATS user `operator`, who may do everything.
+    pub nats_operator: String,
+    /// Content of mongod's key file.
+    pub mongodb_key_file: String,
+    /// By service.
+    pub services: BTreeMap<String, ServicePasswords>,
+}
+
+/// The passwords of one service; its user is called like the service.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServicePasswords {
+    /// Of its MongoDB user.
+    pub mongodb: String,
+    /// Of its NATS user.
+    pub nats: String,
+}
+
+impl Credentials {
+    /// Reads them; makes those that are missing, also for a service that is new since.
+    pub fn open(data: &DataDir) -> anyhow::Result<Self> {
+        let kept = data.read(FILE)?;
+        let mut all: Self = match &kept {
+            Some(text) => serde_json::from_str(text).with_context(|| format!("read {}", data.join(FILE).display()))?,
+            None => Self::default(),
+        };
+        for secret in [&mut all.mongodb_root, &mut all.nats_operator, &mut all.mongodb_key_file] {
+            if secret.is_empty() {
+                *secret = password();
+            }
+        }
+        for name in Topology::get().service.keys() {
+            let fresh = || ServicePasswords { mongodb: password(), nats: password() };
+            all.services.entry(name.clone()).or_insert_with(fresh);
+        }
+        let text = serde_json::to_string_pretty(&all)?;
+        if kept.as_ref() != Some(&text) {
+            data.write(FILE, &text)?;
+        }
+        Ok(all)
+    }
+}
+
+fn password() -> String {
+    rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
+}

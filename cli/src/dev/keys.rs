@@ -1,0 +1,75 @@
+//! Ed25519 keys: one per service and one for user tokens, as PKCS#8 PEM files, and their public halves as a JWKS.
+
+use super::data::DataDir;
+use anyhow::{Context, anyhow};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, path::PathBuf};
+use topology::Topology;
+
+/// Name, and key id, of the key that signs user tokens.
+pub const USER_TOKENS: &str = rpc::token::USER_TOKENS;
+
+const DIRECTORY: &str = "keys";
+
+/// All keys of one data directory.
+#[derive(Debug)]
+pub struct Keys {
+    /// PKCS#8 PEM by key id.
+    pub pem: BTreeMap<String, String>,
+    /// The public halves (RFC 7517, RFC 8037).
+    pub jwks: String,
+    directory: PathBuf,
+}
+
+impl Keys {
+    /// Reads them; makes those that are missing.
+    pub fn open(data: &DataDir) -> anyhow::Result<Self> {
+        let directory = data.directory(DIRECTORY)?;
+        let names = Topology::get().service.keys().map(String::as_str).chain([USER_TOKENS]);
+        let (mut pem, mut public) = (BTreeMap::new(), Vec::new());
+        for name in names {
+            let file = format!("{DIRECTORY}/{name}.pem");
+            let text = match data.read(&file)? {
+                Some(text) => text,
+                None => {
+                    let text = generate()?;
+                    data.write(&file, &text)?;
+                    text
+                }
+            };
+            public.push(jwk(name, &text).with_context(|| format!("read {}", data.join(&file).display()))?);
+            pem.insert(name.to_owned(), text);
+        }
+        let jwks = serde_json::to_string_pretty(&json!({ "keys": public }))?;
+        data.write("keys/jwks.json", &jwks)?;
+        Ok(Self { pem, jwks, directory })
+    }
+
+    /// File of the key called `name`.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.pem"))
+    }
+
+    /// File of the JWKS.
+    pub fn jwks_file(&self) -> PathBuf {
+        self.directory.join("jwks.json")
+    }
+}
+
+/// A new key. Version 1 of PKCS#8, without the public half, is what every reader takes.
+fn generate() -> anyhow::Result<String> {
+    let pair = KeypairBytes { secret_key: rand::random(), public_key: None };
+    let pem = pair.to_pkcs8_pem(LineEnding::LF).map_err(|error| anyhow!("encode a new key: {error}"))?;
+    Ok(pem.to_string())
+}
+
+fn jwk(id: &str, pem: &str) -> anyhow::Result<serde_json::Value> {
+    let key = SigningKey::from_pkcs8_pem(pem).map_err(|error| anyhow!("not an Ed25519 key in PKCS#8 PEM: {error}"))?;
+    let x = BASE64_URL_SAFE_NO_PAD.encode(key.verifying_key().as_bytes());
+    Ok(json!({ "kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": id, "x": x }))
+}

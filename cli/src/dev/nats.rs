@@ -1,0 +1,119 @@
+//! nats-server as a child: JetStream that syncs before it acknowledges, and one user per service with its own subjects.
+
+use super::{credentials::Credentials, data::DataDir, programs};
+use crate::child::Child;
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+use topology::Topology;
+
+/// NATS user with all permissions, for tools and tests.
+pub const OPERATOR: &str = "operator";
+
+/// How long it may take to listen; it reads its streams first.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A running nats-server.
+pub struct Nats {
+    /// The process.
+    pub child: Child,
+    /// `nats://127.0.0.1:<port>`.
+    pub url: String,
+}
+
+/// Starts it and waits until a client can use it.
+pub async fn start(data: &DataDir, credentials: &Credentials, program: &Path) -> anyhow::Result<Nats> {
+    programs::wait_for_predecessor(data, "nats-server").await?;
+    let directory = data.directory("nats")?;
+    forget_ports(&directory)?;
+    let log = data.join("nats-server.log");
+    let _ = std::fs::rename(&log, data.join("nats-server.log.1"));
+    let config = data.write("nats.conf", &serde_json::to_string_pretty(&config(&directory, &log, credentials))?)?;
+    let mut command = Command::new(program);
+    command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let child = Child::spawn("nats-server", command, &log)?;
+    programs::note_pid(data, "nats-server", child.pid())?;
+    let url = listening(&child, &directory).await?;
+    let options =
+        async_nats::ConnectOptions::with_user_and_password(OPERATOR.into(), credentials.nats_operator.clone());
+    options.connect(&url).await.with_context(|| format!("connect to nats-server at {url}"))?;
+    Ok(Nats { child, url })
+}
+
+/// Removes the port files of killed servers: one could carry the process id of ours.
+fn forget_ports(directory: &Path) -> anyhow::Result<()> {
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "ports") {
+            std::fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the file in which the server tells the port that it has chosen.
+async fn listening(child: &Child, directory: &Path) -> anyhow::Result<String> {
+    let path = directory.join(format!("nats-server_{}.ports", child.pid()));
+    let began = Instant::now();
+    loop {
+        if child.exit_status().is_some() || began.elapsed() > START_LIMIT {
+            bail!("nats-server did not start: {}", child.obituary());
+        }
+        let ports: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+        if let Some(url) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {
+            return Ok(url.to_owned());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Its configuration; JSON is a subset of its language.
+fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
+    let mut users = vec![json!({ "user": OPERATOR, "password": credentials.nats_operator })];
+    for (name, service) in &Topology::get().service {
+        users.push(json!({
+            "user": name,
+            "password": credentials.services[name].nats,
+            "permissions": {
+                "publish": { "allow": publish(name, &service.consumes) },
+                "subscribe": { "allow": [format!("_INBOX_{name}.>")] },
+            },
+        }));
+    }
+    json!({
+        "server_name": "comptoir-dev",
+        "host": "127.0.0.1",
+        "port": -1,
+        "ports_file_dir": directory,
+        "log_file": log,
+        "logfile_size_limit": 16 * 1024 * 1024,
+        "jetstream": { "store_dir": directory, "sync_interval": "always" },
+        "authorization": { "users": users },
+    })
+}
+
+/// What a service may publish: its own events, requests about its own stream, and requests about its own consumer on
+/// the streams that it reads (subjects: JetStream wire API reference).
+fn publish(name: &str, consumes: &[String]) -> Vec<String> {
+    let own = topology::stream(name);
+    let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned()];
+    for verb in ["CREATE", "UPDATE", "INFO", "MSG.GET"] {
+        subjects.push(format!("$JS.API.STREAM.{verb}.{own}"));
+    }
+    subjects.push(format!("$JS.API.DIRECT.GET.{own}"));
+    subjects.push(format!("$JS.API.DIRECT.GET.{own}.>"));
+    for source in consumes {
+        let stream = topology::stream(source);
+        subjects.push(format!("$JS.API.STREAM.INFO.{stream}"));
+        for verb in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT"] {
+            subjects.push(format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"));
+        }
+        subjects.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{name}.>"));
+        subjects.push(format!("$JS.ACK.{stream}.{name}.>"));
+    }
+    subjects
+}

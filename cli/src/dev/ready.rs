@@ -1,0 +1,38 @@
+//! Waits until what runs here answers that it is ready.
+
+use super::system::System;
+use crate::{healthcheck, settings::GATEWAY};
+use anyhow::bail;
+use std::time::{Duration, Instant};
+
+/// How long all of it may take.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Waits for the health of each service of this process and, when none is missing, for `/readyz` of the gateway.
+pub async fn wait(system: &System) -> anyhow::Result<()> {
+    let began = Instant::now();
+    loop {
+        let missing = missing(system).await;
+        if missing.is_empty() {
+            return Ok(());
+        }
+        if began.elapsed() > LIMIT {
+            bail!("not ready after {} s:\n  {}", LIMIT.as_secs(), missing.join("\n  "));
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn missing(system: &System) -> Vec<String> {
+    let here = system.endpoints.iter().filter(|(name, _)| system.here.contains(*name));
+    let services = here.map(|(name, endpoint)| async move {
+        let error = healthcheck::grpc(&endpoint.uri()).await.err()?;
+        Some(format!("{name}: {error:#}"))
+    });
+    let mut missing: Vec<String> = futures::future::join_all(services).await.into_iter().flatten().collect();
+    if missing.is_empty() && system.is_complete() {
+        let asked = healthcheck::http(&system.gateway_uri()).await;
+        missing.extend(asked.err().map(|error| format!("{GATEWAY}: {error:#}")));
+    }
+    missing
+}

@@ -1,0 +1,50 @@
+//! `comptoir healthcheck`: is the one at this address ready? Made for container probes.
+
+use crate::args;
+use anyhow::{Context, bail};
+use std::time::Duration;
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+/// How long an answer may take.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// Asks once; an error when it is not ready.
+pub async fn run(options: args::Healthcheck) -> anyhow::Result<()> {
+    match options.addr.strip_prefix("grpc://") {
+        Some(address) => grpc(&format!("http://{address}")).await,
+        None => http(&options.addr).await,
+    }
+}
+
+/// Whether the gRPC server at `uri` (`http://host:port`) reports SERVING for all of it.
+pub async fn grpc(uri: &str) -> anyhow::Result<()> {
+    let endpoint = tonic::transport::Endpoint::new(uri.to_owned())
+        .with_context(|| format!("{uri} is not an address; use grpc://HOST:PORT"))?
+        .connect_timeout(DEADLINE)
+        .timeout(DEADLINE);
+    let mut client = HealthClient::new(endpoint.connect().await.with_context(|| format!("connect to {uri}"))?);
+    let reply = client.check(HealthCheckRequest { service: String::new() }).await;
+    let status = reply.with_context(|| format!("ask {uri} for its health"))?.into_inner().status();
+    match status {
+        ServingStatus::Serving => Ok(()),
+        ServingStatus::Unknown | ServingStatus::NotServing | ServingStatus::ServiceUnknown => {
+            bail!("{uri} answers {}", status.as_str_name())
+        }
+    }
+}
+
+/// Whether a GET of `url` answers 200; `/readyz` when it has no path.
+pub async fn http(url: &str) -> anyhow::Result<()> {
+    let mut url = reqwest::Url::parse(url).with_context(|| format!("{url} is not a URL; use http://HOST:PORT"))?;
+    if url.path() == "/" {
+        url.set_path("/readyz");
+    }
+    let client = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
+    let reply = client.get(url.clone()).send().await.with_context(|| format!("ask {url}"))?;
+    let status = reply.status();
+    if status.is_success() {
+        return Ok(());
+    }
+    let body = reply.text().await.unwrap_or_default();
+    bail!("{url} answers {status} {}", body.trim())
+}

@@ -1,0 +1,43 @@
+//! The binary: parse, run, turn the outcome into an exit code.
+
+use clap::Parser;
+use comptoir::{
+    EXIT_USAGE, Environment,
+    args::{Cli, Command},
+    config, dev, healthcheck, serve, settings,
+};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Nothing is left to tell it to when the terminal is gone.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(EXIT_USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    let environment: Environment = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    match run(cli, &environment) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("comptoir: {error:#}");
+            let usage = error.downcast_ref::<settings::Error>().is_some();
+            if usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match cli.command {
+            Command::Dev(options) => dev::run(options, environment).await,
+            Command::Serve(options) => serve::run(options, environment).await,
+            Command::Config(options) => config::run(options, environment),
+            Command::Healthcheck(options) => healthcheck::run(options).await,
+        }
+    })
+}

@@ -1,0 +1,164 @@
+//! Every key that `comptoir serve` and `comptoir config` know: its flag, its variable, its default.
+
+/// First gRPC port when nothing else is said.
+pub const GRPC_BASE_PORT: u16 = 9000;
+
+/// Life of a stock hold in seconds when nothing else is said.
+pub const HOLD_SECONDS: u32 = 900;
+
+/// Password of the seeded accounts when `COMPTOIR_DEMO_PASSWORD` is not set.
+pub const DEMO_PASSWORD: &str = "comptoir-demo";
+
+/// The name that stands for the gateway beside those of the services.
+pub const GATEWAY: &str = "gateway";
+
+/// Variables that every command knows.
+pub const KNOWN_EVERYWHERE: &[&str] = &["COMPTOIR_LOG", "COMPTOIR_TOOLS", "COMPTOIR_DEMO_PASSWORD", "COMPTOIR_BIN"];
+
+/// Whose key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Every service and the gateway.
+    All,
+    /// Every service.
+    Service,
+    /// The gateway.
+    Gateway,
+}
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Name of its flag, without dashes.
+    pub flag: &'static str,
+    /// Name of its variable.
+    pub variable: &'static str,
+    /// Whose it is.
+    pub scope: Scope,
+    /// Whether it must be set: it has no default.
+    pub required: bool,
+    /// Meaning, unit and default, for `--help`.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// Whether the service or gateway called `name` has this key.
+    pub fn applies_to(&self, name: &str) -> bool {
+        match self.scope {
+            Scope::All => true,
+            Scope::Service => name != GATEWAY,
+            Scope::Gateway => name == GATEWAY,
+        }
+    }
+
+    /// Its default for `name`, when it has one.
+    pub fn default_for(&self, name: &str) -> Option<String> {
+        let table = topology::Topology::get();
+        let service = table.service(name);
+        match self.flag {
+            "listen" => Some(service.map_or_else(
+                || "0.0.0.0:8080".to_owned(),
+                |service| format!("0.0.0.0:{}", GRPC_BASE_PORT + service.port_offset),
+            )),
+            "database" => service.map(|service| service.database.clone()),
+            "nats-user" => Some(name.to_owned()),
+            "peers" => Some(addresses(|name, _| name.to_owned())),
+            "upstreams" => Some(addresses(|_, service| service.proto.clone())),
+            "hold-seconds" => Some(HOLD_SECONDS.to_string()),
+            "body-limit-bytes" => Some("1048576".to_owned()),
+            "deadline-seconds" => Some("35".to_owned()),
+            _ => None,
+        }
+    }
+}
+
+/// `<label>=http://<name>:<port>` of every service, as a Kubernetes Service or a compose file would name it.
+fn addresses(label: impl Fn(&str, &topology::Service) -> String) -> String {
+    let services = &topology::Topology::get().service;
+    let entries = services.iter().map(|(name, service)| {
+        format!("{}=http://{name}:{}", label(name, service), GRPC_BASE_PORT + service.port_offset)
+    });
+    entries.collect::<Vec<_>>().join(",")
+}
+
+const fn key(flag: &'static str, variable: &'static str, scope: Scope, required: bool, doc: &'static str) -> Key {
+    Key { flag, variable, scope, required, doc }
+}
+
+/// All keys, in the order in which they are shown.
+pub const KEYS: &[Key] = &[
+    key(
+        "listen",
+        "COMPTOIR_LISTEN",
+        Scope::All,
+        false,
+        "Address to serve on; default 0.0.0.0 with 9000 + the service's offset, 8080 for the gateway",
+    ),
+    key(
+        "mongodb-uri",
+        "COMPTOIR_MONGODB_URI",
+        Scope::Service,
+        true,
+        "MongoDB connection string with the service's own user: mongodb://USER:PASSWORD@HOST/DB?authSource=DB. Required",
+    ),
+    key("database", "COMPTOIR_DATABASE", Scope::Service, false, "Database; default that of mesh/topology.toml"),
+    key("nats-url", "COMPTOIR_NATS_URL", Scope::Service, true, "NATS server, nats://HOST:PORT. Required"),
+    key("nats-user", "COMPTOIR_NATS_USER", Scope::Service, false, "NATS user; default the service's name"),
+    key("nats-password", "COMPTOIR_NATS_PASSWORD", Scope::Service, true, "Its password. Required"),
+    key(
+        "peers",
+        "COMPTOIR_PEERS",
+        Scope::Service,
+        false,
+        "Addresses of the services, NAME=URI,…; default http://NAME:PORT with the default ports",
+    ),
+    key(
+        "service-key-file",
+        "COMPTOIR_SERVICE_KEY_FILE",
+        Scope::Service,
+        true,
+        "File with the service's Ed25519 key, PKCS#8 PEM. Required",
+    ),
+    key(
+        "jwks-file",
+        "COMPTOIR_JWKS_FILE",
+        Scope::All,
+        true,
+        "File with the public keys of all services and of user tokens, a JWKS. Required",
+    ),
+    key(
+        "user-token-key-file",
+        "COMPTOIR_USER_TOKEN_KEY_FILE",
+        Scope::Service,
+        false,
+        "File with the key that signs user tokens, PKCS#8 PEM; users alone needs it",
+    ),
+    key(
+        "hold-seconds",
+        "COMPTOIR_HOLD_SECONDS",
+        Scope::Service,
+        false,
+        "Life of a stock hold in seconds, 1 to 86400; default 900; inventory alone reads it",
+    ),
+    key(
+        "upstreams",
+        "COMPTOIR_UPSTREAMS",
+        Scope::Gateway,
+        false,
+        "Which service serves a protobuf package, PACKAGE=URI,…; default http://NAME:PORT with the default ports",
+    ),
+    key(
+        "body-limit-bytes",
+        "COMPTOIR_BODY_LIMIT_BYTES",
+        Scope::Gateway,
+        false,
+        "Largest request body in bytes; default 1048576",
+    ),
+    key(
+        "deadline-seconds",
+        "COMPTOIR_DEADLINE_SECONDS",
+        Scope::Gateway,
+        false,
+        "Longest time that a request may take, in seconds; default 35",
+    ),
+];

@@ -1,0 +1,38 @@
+//! SIGINT and SIGTERM as a token: the first asks for a drain, a later one ends the process at once.
+
+use anyhow::Context;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Exit code of a process that was told twice to stop: 128 + SIGINT.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Signals this soon after the first are the same request: Linux sends the parent-death signal once for each thread of
+/// a parent that dies.
+const SAME_REQUEST: Duration = Duration::from_secs(1);
+
+/// A token that the first SIGINT or SIGTERM cancels. Children of this process end with it (see `child`).
+pub fn shutdown() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let token = CancellationToken::new();
+    let cancelled = token.clone();
+    tokio::spawn(async move {
+        next(&mut interrupt, &mut terminate).await;
+        cancelled.cancel();
+        let first = Instant::now();
+        while first.elapsed() < SAME_REQUEST {
+            next(&mut interrupt, &mut terminate).await;
+        }
+        std::process::exit(EXIT_INTERRUPTED);
+    });
+    Ok(token)
+}
+
+async fn next(interrupt: &mut Signal, terminate: &mut Signal) {
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

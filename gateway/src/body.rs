@@ -1,0 +1,59 @@
+//! The request body: bounded in bytes, and in time.
+
+use crate::error::Failure;
+use axum::body::{Body, HttpBody};
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body_util::BodyExt;
+use std::time::Duration;
+use tonic::Code;
+
+/// What is thrown away of a body that is too large, so that the caller reads the reply instead of a reset connection.
+const DISCARD_BYTES: usize = 8 << 20;
+const DISCARD_TIME: Duration = Duration::from_secs(1);
+
+/// Reads the body: 413 when it is longer than `limit_bytes`, known at once by Content-Length; 408 when it is not there
+/// after `timeout`.
+pub(crate) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Failure> {
+    let read = tokio::time::timeout(timeout, collect(body, limit_bytes)).await;
+    read.unwrap_or_else(|_| {
+        let message = "the body did not arrive in time";
+        let status = rpc::status::error(Code::DeadlineExceeded, "BODY_TIMEOUT", message);
+        Err(Failure::with_http(StatusCode::REQUEST_TIMEOUT, status))
+    })
+}
+
+async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
+    let announced = HttpBody::size_hint(&body).lower();
+    if usize::try_from(announced).map_or(true, |announced| announced > limit_bytes) {
+        return Err(too_large(body, limit_bytes).await);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| {
+            tracing::debug!(%error, "a body broke off");
+            rpc::status::error(Code::InvalidArgument, "BODY_INCOMPLETE", "the body broke off")
+        })?;
+        let Ok(data) = frame.into_data() else { continue };
+        if bytes.len().saturating_add(data.len()) > limit_bytes {
+            return Err(too_large(body, limit_bytes).await);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+async fn too_large(mut body: Body, limit_bytes: usize) -> Failure {
+    let discard = async {
+        let mut left = DISCARD_BYTES;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else { break };
+            left = rest;
+        }
+    };
+    drop(tokio::time::timeout(DISCARD_TIME, discard).await);
+    let message = format!("the body is larger than {limit_bytes} bytes");
+    let status = rpc::status::error(Code::InvalidArgument, "BODY_TOO_LARGE", message);
+    Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status)
+}

@@ -1,0 +1,142 @@
+//! The gRPC call, with bytes in and bytes out.
+
+use bytes::{Buf, BufMut, Bytes};
+use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
+use std::{error::Error as _, time::Duration};
+use tokio::time::Instant;
+use tonic::{
+    Code, Request, Status, Streaming,
+    client::Grpc,
+    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
+    metadata::MetadataMap,
+    transport::Channel,
+};
+use transcode::Rpc;
+
+/// Largest reply or stream message, in bytes.
+const REPLY_LIMIT_BYTES: usize = 16 << 20;
+
+/// A message on its way to an upstream.
+pub(crate) struct Call<'a> {
+    pub rpc: &'a Rpc,
+    pub channel: Channel,
+    pub message: Bytes,
+    /// Becomes the metadata.
+    pub headers: HeaderMap,
+    /// For the reply; of a stream, for its start.
+    pub timeout: Duration,
+}
+
+/// What goes along with a call: trace, request id, the verified token. Nothing else of the request does.
+pub(crate) fn headers(incoming: &HeaderMap, id: &HeaderValue, authorization: Option<HeaderValue>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for name in ["traceparent", "tracestate"] {
+        if let Some(value) = incoming.get(name) {
+            headers.insert(name, value.clone());
+        }
+    }
+    telemetry::inject_trace(&mut headers);
+    headers.insert("x-request-id", id.clone());
+    if let Some(authorization) = authorization {
+        headers.insert(http::header::AUTHORIZATION, authorization);
+    }
+    headers
+}
+
+impl Call<'_> {
+    /// One message in, one out, before the time-out.
+    pub(crate) async fn unary(self) -> Result<Bytes, Status> {
+        let until = Instant::now() + self.timeout;
+        let path = self.path()?;
+        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
+        let mut request =
+            Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
+        request.set_timeout(self.timeout);
+        let call = async {
+            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            client.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+        };
+        let reply = tokio::time::timeout_at(until, call).await.map_err(|_| exceeded())?;
+        reply.map_err(|status| outside(status, &self.rpc.full_name))
+    }
+
+    /// One message in, many out. The stream has no deadline, only its start has.
+    pub(crate) async fn stream(self) -> Result<Streaming<Bytes>, Status> {
+        let path = self.path()?;
+        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
+        let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
+        let call = async {
+            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            client.server_streaming(request, path, Raw).await.map(tonic::Response::into_inner)
+        };
+        let reply = tokio::time::timeout(self.timeout, call).await.map_err(|_| exceeded())?;
+        reply.map_err(|status| outside(status, &self.rpc.full_name))
+    }
+
+    fn path(&self) -> Result<PathAndQuery, Status> {
+        PathAndQuery::try_from(self.rpc.path.as_str()).map_err(|error| {
+            tracing::error!(%error, rpc = self.rpc.full_name, "the name of an RPC is not a path");
+            rpc::status::internal()
+        })
+    }
+}
+
+/// A status as it may leave the house. What the upstream said goes on; what tonic found out about the connection is
+/// logged and becomes UNAVAILABLE, or DEADLINE_EXCEEDED where tonic's own timer was first.
+pub(crate) fn outside(status: Status, rpc: &str) -> Status {
+    let mut cause = status.source();
+    if cause.is_none() {
+        return status;
+    }
+    while let Some(error) = cause {
+        if error.is::<tonic::TimeoutExpired>() {
+            return exceeded();
+        }
+        cause = error.source();
+    }
+    tracing::warn!(rpc, error = ?status.source(), "an upstream cannot be reached");
+    rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path cannot be reached now")
+}
+
+fn exceeded() -> Status {
+    let message = "the deadline passed before the reply was there";
+    rpc::status::error(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
+}
+
+/// The codec that leaves messages as they are.
+#[derive(Clone, Copy)]
+struct Raw;
+
+impl Codec for Raw {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Raw;
+    type Decoder = Raw;
+
+    fn encoder(&mut self) -> Raw {
+        Raw
+    }
+
+    fn decoder(&mut self) -> Raw {
+        Raw
+    }
+}
+
+impl Encoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item);
+        Ok(())
+    }
+}
+
+impl Decoder for Raw {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        Ok(Some(buffer.copy_to_bytes(buffer.remaining())))
+    }
+}

@@ -1,0 +1,150 @@
+//! One request from its headers to its reply: the order of the steps.
+
+use crate::{
+    auth, body,
+    call::{self, Call},
+    deadline,
+    error::Failure,
+    health, reply,
+    server::Gateway,
+    stream,
+};
+use axum::{
+    body::{Body, HttpBody},
+    extract::{Request, State},
+    response::Response,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use std::sync::Arc;
+use tonic::transport::Channel;
+use tracing::{Instrument, Span, field::Empty};
+use transcode::{Match, Rpc};
+
+const REQUEST_ID: &str = "x-request-id";
+
+/// Serves one request; never fails.
+pub(crate) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
+    let id = request_id(request.headers());
+    let span = tracing::info_span!(
+        "http",
+        otel.name = Empty,
+        otel.kind = "server",
+        http.request.method = %request.method(),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        request_id = id.to_str().unwrap_or_default(),
+    );
+    telemetry::continue_trace(&span, request.headers());
+    let cut = gateway.cut.clone();
+    let mut response = async {
+        tokio::select! {
+            response = serve(&gateway, request, &id) => response,
+            () = cut.cancelled() => {
+                let status = rpc::status::unavailable("SHUTTING_DOWN", "the gateway is shutting down");
+                reply::failure(&gateway.router, &status.into(), None)
+            }
+        }
+    }
+    .instrument(span.clone())
+    .await;
+    span.record("http.response.status_code", response.status().as_u16());
+    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
+    response.headers_mut().insert(REQUEST_ID, id);
+    response
+}
+
+async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Response {
+    let (parts, body) = request.into_parts();
+    match (&parts.method, parts.uri.path()) {
+        (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
+        (&Method::GET | &Method::HEAD, "/readyz") => return health::ready(gateway).await,
+        _ => {}
+    }
+    let found = match gateway.router.find(parts.method.as_str(), parts.uri.path()) {
+        Ok(found) if found.route.rpc.reachable() => found,
+        Ok(_) => return reply::failure(&gateway.router, &transcode::Error::NotFound.into(), None),
+        Err(error) => return reply::failure(&gateway.router, &error.into(), None),
+    };
+    let span = Span::current();
+    span.record("http.route", &found.route.template);
+    span.record("otel.name", format!("{} {}", found.route.method, found.route.template));
+    let authorization = match auth::admit(&gateway.keys, &found.route.rpc.access, &parts.headers) {
+        Ok(authorization) => authorization,
+        Err(status) => return reply::failure(&gateway.router, &status.into(), None),
+    };
+    let forward = call::headers(&parts.headers, id, authorization);
+    match answer(gateway, &found, parts, body, forward).await {
+        Ok(response) => response,
+        Err(failure) => reply::failure(&gateway.router, &failure, Some(&found.route.rpc)),
+    }
+}
+
+async fn answer(
+    gateway: &Arc<Gateway>,
+    found: &Match,
+    parts: Parts,
+    body: Body,
+    forward: HeaderMap,
+) -> Result<Response, Failure> {
+    let (rpc, headers) = (&found.route.rpc, &parts.headers);
+    let requested = deadline::requested(headers)?;
+    let bytes = receive(gateway, headers, body).await?;
+    let request = found.request(transcode::Parts {
+        query: parts.uri.query().unwrap_or_default(),
+        idempotency_key: text(headers, "idempotency-key")?,
+        body: transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, &bytes)?,
+    })?;
+    let call = Call {
+        rpc,
+        channel: upstream(gateway, rpc)?,
+        message: request.message,
+        headers: forward,
+        timeout: deadline::effective(gateway.deadline, request.wait, requested),
+    };
+    if rpc.server_streaming {
+        let messages = call.stream().await?;
+        return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, headers));
+    }
+    let message = call.unary().await?;
+    Ok(reply::success(rpc, found.route.response(&message)?))
+}
+
+/// Reads the body when there is one, of a type that can be bound.
+async fn receive(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
+    if HttpBody::is_end_stream(&body) {
+        return Ok(Bytes::new());
+    }
+    transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, &[])?;
+    body::read(body, gateway.body_limit_bytes, gateway.deadline).await
+}
+
+fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
+    gateway.upstreams.get(&rpc.package).cloned().ok_or_else(|| {
+        tracing::warn!(package = rpc.package, "a request for a package without an upstream");
+        let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
+        Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)
+    })
+}
+
+/// The text of a header that may be there once.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    match (value.to_str(), values.next()) {
+        (Ok(text), None) => Ok(Some(text)),
+        (Ok(_), Some(_)) => Err(rpc::status::violation(name, "must be sent once").into()),
+        (Err(_), _) => Err(rpc::status::violation(name, "must be ASCII").into()),
+    }
+}
+
+/// The caller's request id when it is 1 to 128 letters, digits, `.`, `_` or `-`; a new one otherwise.
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    let sane = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=128).contains(&bytes.len())
+            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+    };
+    let fresh = || HeaderValue::from_str(&uuid::Uuid::now_v7().to_string());
+    headers.get(REQUEST_ID).filter(sane).cloned().map_or_else(fresh, Ok).unwrap_or(HeaderValue::from_static("unknown"))
+}

@@ -1,0 +1,45 @@
+//! `GET /healthz` and `GET /readyz`.
+
+use crate::{reply::json, server::Gateway};
+use axum::response::Response;
+use futures::future::join_all;
+use http::StatusCode;
+use serde_json::{Map, Value};
+use std::time::Duration;
+use tonic::{Request, transport::Channel};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+
+/// An upstream that has not answered by then is not ready.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Whether the gateway itself lives.
+pub(crate) fn live() -> Response {
+    json(StatusCode::OK, r#"{"status":"SERVING"}"#)
+}
+
+/// Whether every upstream is SERVING: 200 or 503, with the state of each. Upstreams are asked in parallel. After the
+/// shutdown the gateway is not ready, whatever they say.
+pub(crate) async fn ready(gateway: &Gateway) -> Response {
+    let checks =
+        gateway.upstreams.iter().map(|(package, channel)| async { (package.clone(), check(channel.clone()).await) });
+    let states = join_all(checks).await;
+    let ready = !gateway.stop.is_cancelled() && states.iter().all(|(_, state)| *state == ServingStatus::Serving);
+    let states: Map<String, Value> =
+        states.into_iter().map(|(package, state)| (package, state.as_str_name().into())).collect();
+    let (http, state) = if ready {
+        (StatusCode::OK, ServingStatus::Serving)
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, ServingStatus::NotServing)
+    };
+    json(http, serde_json::json!({"status": state.as_str_name(), "upstreams": states}).to_string())
+}
+
+async fn check(channel: Channel) -> ServingStatus {
+    let mut request = Request::new(HealthCheckRequest { service: String::new() });
+    request.set_timeout(CHECK_TIMEOUT);
+    let mut client = HealthClient::new(channel);
+    match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
+        Ok(Ok(response)) => response.into_inner().status(),
+        Ok(Err(_)) | Err(_) => ServingStatus::Unknown,
+    }
+}

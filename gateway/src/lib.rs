@@ -1,0 +1,32 @@
+//! The gateway: JSON over HTTP in, gRPC out. It knows no business; the contracts' descriptors tell it what to serve.
+//!
+//! A request passes, in this order:
+//!
+//! 1. `server`: HTTP/1.1 or h2c; the drain at the end, bounded by 10 s.
+//! 2. `handle`: request id, span, the order of the steps below.
+//! 3. `transcode::Router`: which RPC the method and path mean. 404 and 405 end here.
+//! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
+//! 5. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
+//! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
+//! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
+//! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON.
+//!
+//! What holds: the services decide, the gateway only refuses earlier what they would refuse. An RPC without `public`,
+//! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
+//! loses the requests under way and nothing else.
+
+mod auth;
+mod body;
+mod call;
+mod config;
+mod deadline;
+mod error;
+mod handle;
+mod health;
+mod reply;
+mod server;
+mod stream;
+
+pub use config::Config;
+pub use error::Error;
+pub use server::run;

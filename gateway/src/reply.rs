@@ -1,0 +1,71 @@
+//! Replies that end at once: JSON, and failures as `google.rpc.Status` or in the form of RFC 6749.
+
+use crate::error::Failure;
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::Value;
+use tonic_types::StatusExt;
+use transcode::{Router, Rpc, http_status, oauth_json};
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// A JSON reply.
+pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
+    let mut response = Response::new(Body::from(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// The reply of an RPC: 201 when it creates (AIP-133), 200 otherwise. Tokens are not to be stored (RFC 6749, 5.1).
+pub(crate) fn success(rpc: &Rpc, body: Vec<u8>) -> Response {
+    let creates = rpc.name.strip_prefix("Create").is_some_and(|rest| rest.starts_with(char::is_uppercase));
+    let mut response = json(if creates { StatusCode::CREATED } else { StatusCode::OK }, body);
+    if rpc.access.oauth2_errors {
+        response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    }
+    response
+}
+
+/// The reply for a failure of a call to `rpc`, or of a request that is no call.
+pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> Response {
+    let status = &failure.status;
+    let (http, body) = if rpc.is_some_and(|rpc| rpc.access.oauth2_errors) {
+        oauth_json(status)
+    } else {
+        (http_status(status.code()), router.status_json(status))
+    };
+    let http = StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let http = failure.http.unwrap_or(http);
+    let mut response = json(http, body.to_string());
+    annotate(response.headers_mut(), failure, http, rpc);
+    response
+}
+
+fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: Option<&Rpc>) {
+    headers.insert(CACHE_CONTROL, NO_STORE);
+    if http == StatusCode::UNAUTHORIZED {
+        let client = rpc.is_some_and(|rpc| rpc.access.oauth2_errors);
+        let challenge = if client { "Basic realm=\"comptoir\"" } else { "Bearer" };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    if let Ok(allow) = HeaderValue::from_str(&failure.allow.join(", "))
+        && !failure.allow.is_empty()
+    {
+        headers.insert(ALLOW, allow);
+    }
+    if let Some(delay) = failure.status.get_details_retry_info().and_then(|info| info.retry_delay) {
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+}
+
+/// One line of a stream: the status of a failure.
+pub(crate) fn status(router: &Router, failure: &Failure) -> Value {
+    router.status_json(&failure.status)
+}

@@ -1,0 +1,80 @@
+//! The listening end: builds the gateway, serves until the shutdown, drains with a bounded grace.
+
+use crate::{Config, Error, handle};
+use axum::serve::ListenerExt;
+use rpc::KeySet;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use transcode::Router;
+
+/// How long requests under way may go on after the shutdown.
+const GRACE: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every request needs.
+pub(crate) struct Gateway {
+    pub router: Router,
+    pub keys: KeySet,
+    pub upstreams: BTreeMap<String, Channel>,
+    pub body_limit_bytes: usize,
+    pub deadline: Duration,
+    /// Cancelled at the shutdown: streams end.
+    pub stop: CancellationToken,
+    /// Cancelled after the grace: calls end.
+    pub cut: CancellationToken,
+}
+
+/// Serves `listener` until `shutdown`, then lets calls under way end for at most 10 s. Streams end at once. Connects to
+/// an upstream when it is first called.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+    let cut = CancellationToken::new();
+    let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
+    let app = axum::Router::new().fallback(handle::handle).with_state(gateway);
+    let listener = listener.tap_io(|connection| {
+        if let Err(error) = connection.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
+        }
+    });
+    let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    tokio::select! {
+        served = serving.into_future() => Ok(served?),
+        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!(grace_s = GRACE.as_secs(), "requests were still under way after the grace; they are cut off");
+            cut.cancel();
+            Ok(())
+        }
+    }
+}
+
+impl Gateway {
+    fn new(config: Config, stop: CancellationToken, cut: CancellationToken) -> Result<Self, Error> {
+        let mut upstreams = BTreeMap::new();
+        for (package, uri) in config.upstreams {
+            let channel = connect(&uri).map_err(|source| Error::Upstream { package: package.clone(), uri, source })?;
+            upstreams.insert(package, channel);
+        }
+        Ok(Gateway {
+            router: Router::from_descriptors(contracts::DESCRIPTORS)?,
+            keys: KeySet::from_jwks(&config.jwks)?,
+            upstreams,
+            body_limit_bytes: config.body_limit_bytes,
+            deadline: config.deadline,
+            stop,
+            cut,
+        })
+    }
+}
+
+fn connect(uri: &str) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(uri.to_owned())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
+}

@@ -1,0 +1,109 @@
+//! Fields by name or JSON name, and the setting of leaves: scalars, enums and well-known types.
+
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value as Reflected};
+use serde_json::{Map, Value};
+
+/// A field path names at most this many fields.
+const MAX_PATH: usize = 32;
+
+/// The field called `name`, in its JSON or protobuf spelling.
+pub(crate) fn lookup(message: &MessageDescriptor, name: &str) -> Option<FieldDescriptor> {
+    message.get_field_by_json_name(name).or_else(|| message.get_field_by_name(name))
+}
+
+/// The message of `field` when its JSON is an object with one key per field; none for scalars, enums, and the
+/// well-known types, which have a JSON form of their own.
+pub(crate) fn plain_message(field: &FieldDescriptor) -> Option<MessageDescriptor> {
+    match field.kind() {
+        Kind::Message(message) if !message.full_name().starts_with("google.protobuf.") => Some(message),
+        Kind::Message(_)
+        | Kind::Enum(_)
+        | Kind::Double
+        | Kind::Float
+        | Kind::Int32
+        | Kind::Int64
+        | Kind::Uint32
+        | Kind::Uint64
+        | Kind::Sint32
+        | Kind::Sint64
+        | Kind::Fixed32
+        | Kind::Fixed64
+        | Kind::Sfixed32
+        | Kind::Sfixed64
+        | Kind::Bool
+        | Kind::String
+        | Kind::Bytes => None,
+    }
+}
+
+/// The fields along the dotted `path`: singular messages down to a leaf, which may be repeated.
+pub(crate) fn resolve(message: &MessageDescriptor, path: &str) -> Option<Vec<FieldDescriptor>> {
+    let mut fields = Vec::new();
+    let mut within = Some(message.clone());
+    for name in path.split('.') {
+        let field = lookup(&within?, name)?;
+        within = if field.is_list() || field.is_map() { None } else { plain_message(&field) };
+        fields.push(field);
+        if fields.len() > MAX_PATH {
+            return None;
+        }
+    }
+    let leaf = fields.last()?;
+    (!leaf.is_map() && plain_message(leaf).is_none()).then_some(fields)
+}
+
+/// The protobuf spelling of a field path.
+pub(crate) fn spell(path: &[FieldDescriptor]) -> String {
+    path.iter().map(FieldDescriptor::name).collect::<Vec<_>>().join(".")
+}
+
+/// Sets the leaf at `path` from the text of a path, query or form; adds to it when it is repeated.
+pub(crate) fn set_text(message: &mut DynamicMessage, path: &[FieldDescriptor], text: &str) -> Result<(), String> {
+    let Some((field, rest)) = path.split_first() else { return Ok(()) };
+    exclusive(message, field)?;
+    if rest.is_empty() {
+        let value = from_text(field, text)?;
+        let value = if field.is_list() { Value::Array(vec![value]) } else { value };
+        return set_leaf(message, field, value);
+    }
+    match message.get_field_mut(field) {
+        Reflected::Message(inner) => set_text(inner, rest, text),
+        _ => Err("is not a message".to_owned()),
+    }
+}
+
+/// Sets a leaf from its JSON by the rules of ProtoJSON; adds to it when it is repeated.
+pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value) -> Result<(), String> {
+    let object = Value::Object(Map::from_iter([(field.json_name().to_owned(), json)]));
+    let parsed = DynamicMessage::deserialize(message.descriptor(), object).map_err(|error| error.to_string())?;
+    match parsed.get_field(field).into_owned() {
+        Reflected::List(more) => match message.get_field_mut(field) {
+            Reflected::List(list) => list.extend(more),
+            _ => return Err("is not a list".to_owned()),
+        },
+        value if parsed.has_field(field) => message.set_field(field, value),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Refuses a second member of a oneof.
+pub(crate) fn exclusive(message: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
+    let Some(oneof) = field.containing_oneof() else { return Ok(()) };
+    let other = oneof.fields().find(|other| other != field && message.has_field(other));
+    other.map_or(Ok(()), |other| Err(format!("excludes {}, which has a value too", other.name())))
+}
+
+fn from_text(field: &FieldDescriptor, text: &str) -> Result<Value, String> {
+    let boolean = || match text {
+        "true" => Ok(Value::Bool(true)),
+        "false" => Ok(Value::Bool(false)),
+        _ => Err("must be true or false".to_owned()),
+    };
+    match field.kind() {
+        Kind::Bool => boolean(),
+        Kind::Message(message) if message.full_name() == "google.protobuf.BoolValue" => boolean(),
+        Kind::Enum(_) => Ok(text.parse::<i32>().map_or_else(|_| text.into(), Value::from)),
+        _ => Ok(text.into()),
+    }
+}

@@ -1,0 +1,50 @@
+//! Percent-decoding of paths (RFC 3986) and of queries and forms, where `+` is a space as well.
+
+use std::borrow::Cow;
+
+/// Which characters stand for themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// One path segment: everything is decoded.
+    Segment,
+    /// Part of a capture over several segments: `%2F` stays as it is, so that it does not become a separator.
+    Capture,
+    /// A name or value of a query or form: `+` is a space.
+    Form,
+}
+
+/// Decodes `text` once. The error says what is wrong.
+pub(crate) fn decode(text: &str, mode: Mode) -> Result<Cow<'_, str>, &'static str> {
+    if !text.bytes().any(|byte| byte == b'%' || (byte == b'+' && mode == Mode::Form)) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.bytes();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'%' => {
+                let (high, low) = (bytes.next(), bytes.next());
+                match (high.and_then(hex), low.and_then(hex)) {
+                    (Some(2), Some(15)) if mode == Mode::Capture => out.extend_from_slice(b"%2F"),
+                    (Some(high), Some(low)) => out.push(high << 4 | low),
+                    (None, _) | (_, None) => return Err("a % is not followed by two hexadecimal digits"),
+                }
+            }
+            b'+' if mode == Mode::Form => out.push(b' '),
+            other => out.push(other),
+        }
+    }
+    String::from_utf8(out).map(Cow::Owned).map_err(|_| "decodes to something that is not UTF-8")
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// The pairs of a query or form, decoded, in order. A name without `=` has the empty value.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), &'static str>> {
+    text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Ok((decode(name, Mode::Form)?, decode(value, Mode::Form)?))
+    })
+}

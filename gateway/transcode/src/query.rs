@@ -1,0 +1,104 @@
+//! Query parameters and form fields: dotted field names with texts.
+
+use crate::{
+    error::Reason,
+    field::{resolve, set_text, spell},
+    percent::pairs,
+    report::{Report, Source, join},
+    route::{Binding, Route},
+};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage};
+
+/// Binds each parameter of `query`.
+pub(crate) fn bind(route: &Route, query: &str, message: &mut DynamicMessage, report: &mut Report) {
+    for pair in pairs(query) {
+        let (name, text) = match pair {
+            Ok(pair) => pair,
+            Err(problem) => {
+                report.fault("query", problem, Reason::InvalidValue);
+                continue;
+            }
+        };
+        let Some(path) = resolve(&route.rpc.input, &name) else {
+            report.fault(&name, "is not a query parameter of this method", Reason::UnknownQueryParameter);
+            continue;
+        };
+        let spelled = spell(&path);
+        let repeated = path.last().is_some_and(FieldDescriptor::is_list);
+        if !report.claim(&spelled, Source::Query, repeated) {
+            continue;
+        }
+        if belongs_to_body(route, &path) {
+            report.fault(&spelled, "belongs into the body, not the query", Reason::UnknownQueryParameter);
+        } else if let Err(problem) = set_text(message, &path, &text) {
+            report.fault(&spelled, problem, Reason::InvalidValue);
+        }
+    }
+}
+
+/// Binds each field of a form to a field of `message`, which is at the path `at` of the request. With `lenient`, as
+/// RFC 6749 section 3.2 demands, unknown fields are ignored and empty ones are as good as absent.
+pub(crate) fn form(message: &mut DynamicMessage, form: &str, at: &str, lenient: bool, report: &mut Report) {
+    for pair in pairs(form) {
+        let (name, text) = match pair {
+            Ok(pair) => pair,
+            Err(problem) => {
+                report.fault(at, problem, Reason::InvalidValue);
+                continue;
+            }
+        };
+        let path = resolve(&message.descriptor(), &name);
+        if lenient && (path.is_none() || text.is_empty()) {
+            continue;
+        }
+        let Some(path) = path else {
+            report.fault(&join(at, &name), "is not a field of this method", Reason::UnknownField);
+            continue;
+        };
+        let spelled = join(at, &spell(&path));
+        if report.claim(&spelled, Source::Body, false)
+            && let Err(problem) = set_text(message, &path, &text)
+        {
+            report.fault(&spelled, problem, Reason::InvalidValue);
+        }
+    }
+}
+
+fn belongs_to_body(route: &Route, path: &[FieldDescriptor]) -> bool {
+    match &route.body {
+        Binding::None => false,
+        Binding::Whole => true,
+        Binding::Field(body) => path.first() == Some(body),
+    }
+}
+
+/// Sum of the durations among the top-level fields of `message` that `query` binds: how long the caller is ready to
+/// wait on top of the usual deadline.
+pub(crate) fn wait(query: &str, message: &DynamicMessage) -> std::time::Duration {
+    let mut total = std::time::Duration::ZERO;
+    for (name, _) in pairs(query).flatten() {
+        let Some(path) = resolve(&message.descriptor(), &name) else { continue };
+        if let [field] = path.as_slice()
+            && matches!(field.kind(), Kind::Message(kind) if kind.full_name() == "google.protobuf.Duration")
+            && let Some(duration) = message.get_field(field).as_message()
+            && let Ok(duration) = duration.transcode_to::<Seconds>()
+            && let Ok(seconds) = u64::try_from(duration.seconds)
+        {
+            let nanos = u32::try_from(duration.nanos).unwrap_or(0);
+            total = total.saturating_add(
+                std::time::Duration::from_secs(seconds)
+                    .saturating_add(std::time::Duration::from_nanos(u64::from(nanos))),
+            );
+        }
+    }
+    total
+}
+
+/// `google.protobuf.Duration`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Seconds {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}

@@ -1,0 +1,95 @@
+//! One binding of a method: which fields the path, the body and the reply stand for, checked when it is built.
+
+use crate::{
+    error::BuildError,
+    field::{plain_message, resolve},
+    rpc::{Rpc, Rule},
+    template::Template,
+};
+use prost_reflect::{FieldDescriptor, Kind};
+use std::sync::Arc;
+
+/// One `google.api.http` binding.
+#[derive(Debug)]
+pub struct Route {
+    /// HTTP method, in capitals; `*` for any.
+    pub method: String,
+    /// Path template as annotated.
+    pub template: String,
+    /// The method that it calls.
+    pub rpc: Arc<Rpc>,
+    pub(crate) parsed: Template,
+    /// Fields along the path of each variable, in the order of `parsed.variables`.
+    pub(crate) variables: Vec<Vec<FieldDescriptor>>,
+    pub(crate) body: Binding,
+    pub(crate) response_body: Option<FieldDescriptor>,
+    pub(crate) update_mask: Option<FieldDescriptor>,
+    pub(crate) request_id: Option<FieldDescriptor>,
+}
+
+/// What the body of the request stands for.
+#[derive(Debug)]
+pub(crate) enum Binding {
+    /// There is none.
+    None,
+    /// All fields that the path does not bind.
+    Whole,
+    /// One field.
+    Field(FieldDescriptor),
+}
+
+impl Route {
+    /// Whether requests have a body.
+    pub fn takes_body(&self) -> bool {
+        !matches!(self.body, Binding::None)
+    }
+
+    pub(crate) fn new(rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {
+        let parsed = Template::parse(&rule.template).map_err(|problem| BuildError::Template {
+            rpc: rpc.full_name.clone(),
+            template: rule.template.clone(),
+            problem,
+        })?;
+        let unbindable =
+            |field: &str, problem| BuildError::Field { rpc: rpc.full_name.clone(), field: field.to_owned(), problem };
+        let mut variables = Vec::new();
+        for variable in &parsed.variables {
+            let fields = resolve(&rpc.input, &variable.field).filter(|path| path.iter().all(|field| !field.is_list()));
+            variables.push(fields.ok_or_else(|| unbindable(&variable.field, "not a singular leaf of the request"))?);
+        }
+        let body = match rule.body.as_str() {
+            "" => Binding::None,
+            "*" => Binding::Whole,
+            name => Binding::Field(
+                rpc.input.get_field_by_name(name).ok_or_else(|| unbindable(name, "not a field of the request"))?,
+            ),
+        };
+        let response_body = match rule.response_body.as_str() {
+            "" => None,
+            name => {
+                Some(rpc.output.get_field_by_name(name).ok_or_else(|| unbindable(name, "not a field of the reply"))?)
+            }
+        };
+        let update_mask = rpc.input.get_field_by_name("update_mask").filter(|field| {
+            rule.method == "PATCH"
+                && !field.is_list()
+                && matches!(field.kind(), Kind::Message(kind) if kind.full_name() == "google.protobuf.FieldMask")
+        });
+        let request_id =
+            rpc.input.get_field_by_name("request_id").filter(|field| !field.is_list() && field.kind() == Kind::String);
+        let (method, template) = (rule.method, rule.template);
+        Ok(Route { method, template, rpc, parsed, variables, body, response_body, update_mask, request_id })
+    }
+}
+
+impl Binding {
+    /// The field that the whole body stands for, when it is one whose JSON is an object.
+    pub(crate) fn resource(&self) -> Option<&FieldDescriptor> {
+        match self {
+            Binding::Field(field) if !field.is_list() && !field.is_map() && plain_message(field).is_some() => {
+                Some(field)
+            }
+            Binding::Field(_) | Binding::None | Binding::Whole => None,
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! From an HTTP method and path to the binding that serves it.
+
+use crate::{
+    error::{BuildError, Error, Reason, Violation},
+    percent::{Mode, decode},
+    route::Route,
+    rpc::{Rpc, rules},
+    status,
+    template::{Segment, Variable},
+};
+use prost_reflect::DescriptorPool;
+use std::{collections::HashMap, sync::Arc};
+use tonic::Status;
+
+/// All bindings of a descriptor set. Immutable once built; share it.
+#[derive(Debug)]
+pub struct Router {
+    pool: DescriptorPool,
+    routes: Vec<Arc<Route>>,
+    root: Node,
+}
+
+/// A binding and the values that the path gives its variables.
+#[derive(Debug)]
+pub struct Match {
+    /// The binding.
+    pub route: Arc<Route>,
+    /// Values, in the order of the template's variables.
+    pub(crate) values: Vec<String>,
+}
+
+/// A place in the tree of templates. Each has one depth, so that a path visits a node at most once.
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<String, Node>,
+    one: Option<Box<Node>>,
+    /// Bindings that end here.
+    here: Vec<usize>,
+    /// Bindings that end here with `**`.
+    open: Vec<usize>,
+}
+
+impl Router {
+    /// Builds the router from an encoded `google.protobuf.FileDescriptorSet`.
+    pub fn from_descriptors(encoded: &[u8]) -> Result<Self, BuildError> {
+        Self::new(DescriptorPool::decode(encoded)?)
+    }
+
+    /// One route for each `google.api.http` binding, additional ones included. Refuses equal templates of one HTTP
+    /// method, and bindings of fields that cannot be bound.
+    pub fn new(pool: DescriptorPool) -> Result<Self, BuildError> {
+        let mut router = Router { pool: pool.clone(), routes: Vec::new(), root: Node::default() };
+        for service in pool.services() {
+            for method in service.methods() {
+                let rpc = Arc::new(Rpc::new(&pool, &method));
+                let rules = rules(&pool, &method)?;
+                if !rules.is_empty() && method.is_client_streaming() {
+                    let problem = "a stream of requests cannot be bound to HTTP";
+                    return Err(BuildError::Unsupported { rpc: rpc.full_name.clone(), problem });
+                }
+                for rule in rules {
+                    router.add(Route::new(rpc.clone(), rule)?)?;
+                }
+            }
+        }
+        Ok(router)
+    }
+
+    /// All bindings, in the order of the descriptors.
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// Finds the binding for a request. Literals win over `*`, `*` over `**`, and a template with the path's verb over
+    /// one without. `path` is as received, percent-encoded and without the query.
+    pub fn find(&self, method: &str, path: &str) -> Result<Match, Error> {
+        let raw: Vec<&str> = path.strip_prefix('/').ok_or(Error::NotFound)?.split('/').collect();
+        if let Some((last, head)) = raw.split_last()
+            && let Some((stem, verb)) = last.rsplit_once(':')
+        {
+            let mut stripped = head.to_vec();
+            stripped.push(stem);
+            if let Some(found) = self.pick(method, &stripped, Some(verb))? {
+                return Ok(found);
+            }
+        }
+        self.pick(method, &raw, None)?.ok_or(Error::NotFound)
+    }
+
+    /// A gRPC status as JSON; see [`status::status_json`].
+    pub fn status_json(&self, status: &Status) -> serde_json::Value {
+        status::status_json(&self.pool, status)
+    }
+
+    fn add(&mut self, route: Route) -> Result<(), BuildError> {
+        let mut node = &mut self.root;
+        for segment in &route.parsed.segments {
+            node = match segment {
+                Segment::Literal(text) => node.literals.entry(text.clone()).or_default(),
+                Segment::One => node.one.get_or_insert_default(),
+                Segment::Rest => break,
+            };
+        }
+        let ends = if route.parsed.open() { &mut node.open } else { &mut node.here };
+        for other in ends.iter().filter_map(|index| self.routes.get(*index)) {
+            if other.method == route.method && other.parsed.verb == route.parsed.verb {
+                return Err(BuildError::Conflict {
+                    first: other.rpc.full_name.clone(),
+                    second: route.rpc.full_name.clone(),
+                    method: route.method.clone(),
+                    template: route.template.clone(),
+                });
+            }
+        }
+        ends.push(self.routes.len());
+        self.routes.push(Arc::new(route));
+        Ok(())
+    }
+
+    fn pick(&self, method: &str, raw: &[&str], verb: Option<&str>) -> Result<Option<Match>, Error> {
+        let mut decoded = Vec::with_capacity(raw.len());
+        for segment in raw {
+            decoded.push(decode(segment, Mode::Segment).map_err(|problem| invalid("", problem))?);
+        }
+        let mut ends = Vec::new();
+        self.root.walk(&decoded, &mut ends);
+        let mut allowed = Vec::new();
+        for route in ends.into_iter().filter_map(|index| self.routes.get(index)) {
+            if route.parsed.verb.as_deref() != verb {
+                continue;
+            }
+            if route.method == method || route.method == "*" {
+                return route.values(raw).map(|values| Some(Match { route: route.clone(), values }));
+            }
+            allowed.push(route.method.clone());
+        }
+        allowed.sort();
+        allowed.dedup();
+        if allowed.is_empty() { Ok(None) } else { Err(Error::MethodNotAllowed { allowed }) }
+    }
+}
+
+impl Node {
+    /// Collects the bindings that match, the most specific first.
+    fn walk<S: AsRef<str>>(&self, path: &[S], ends: &mut Vec<usize>) {
+        if let Some((first, rest)) = path.split_first() {
+            if let Some(node) = self.literals.get(first.as_ref()) {
+                node.walk(rest, ends);
+            }
+            if let Some(node) = self.one.as_ref().filter(|_| !first.as_ref().is_empty()) {
+                node.walk(rest, ends);
+            }
+        } else {
+            ends.extend_from_slice(&self.here);
+        }
+        ends.extend_from_slice(&self.open);
+    }
+}
+
+impl Route {
+    fn values(&self, raw: &[&str]) -> Result<Vec<String>, Error> {
+        let segments = self.parsed.segments.len();
+        let open = |variable: &Variable| self.parsed.open() && variable.start + variable.len == segments;
+        self.parsed.variables.iter().map(|variable| capture(variable, open(variable), raw)).collect()
+    }
+}
+
+/// The value of a variable, decoded once. No segment of it may be `.` or `..`, nor bring a `/` of its own.
+fn capture(variable: &Variable, open: bool, raw: &[&str]) -> Result<String, Error> {
+    let end = if open { raw.len() } else { variable.start + variable.len };
+    let mode = if variable.multi { Mode::Capture } else { Mode::Segment };
+    let mut value = String::new();
+    for (index, segment) in raw.get(variable.start..end).unwrap_or_default().iter().enumerate() {
+        let decoded = decode(segment, mode).map_err(|problem| invalid(&variable.field, problem))?;
+        if matches!(decoded.as_ref(), "." | "..") || decoded.contains('/') {
+            return Err(invalid(&variable.field, "must not be . or .. nor contain /"));
+        }
+        if index > 0 {
+            value.push('/');
+        }
+        value.push_str(&decoded);
+    }
+    Ok(value)
+}
+
+fn invalid(field: &str, problem: &str) -> Error {
+    let violation = Violation {
+        field: if field.is_empty() { "path".to_owned() } else { field.to_owned() },
+        description: problem.to_owned(),
+        reason: Reason::InvalidPath,
+    };
+    Error::Invalid(vec![violation])
+}

@@ -1,0 +1,103 @@
+//! The methods that can be called over HTTP, and their annotations `google.api.http` and `comptoir.api.v1.access`.
+
+use crate::error::BuildError;
+use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage, Value};
+
+pub use contracts::api::v1::Access;
+
+const HTTP: &str = "google.api.http";
+const ACCESS: &str = "comptoir.api.v1.access";
+
+/// One method of a service.
+#[derive(Debug)]
+pub struct Rpc {
+    /// Full name: `comptoir.orders.v1.OrderService.GetOrder`.
+    pub full_name: String,
+    /// Name: `GetOrder`.
+    pub name: String,
+    /// Protobuf package: `comptoir.orders.v1`.
+    pub package: String,
+    /// Path of the gRPC call: `/comptoir.orders.v1.OrderService/GetOrder`.
+    pub path: String,
+    /// Whether it answers with a stream.
+    pub server_streaming: bool,
+    /// Who may call it.
+    pub access: Access,
+    pub(crate) input: MessageDescriptor,
+    pub(crate) output: MessageDescriptor,
+}
+
+impl Rpc {
+    /// Whether the contract lets anyone but services call it. What is not reachable is not served over HTTP.
+    pub fn reachable(&self) -> bool {
+        self.access.public || self.access.user || self.access.owner || !self.access.roles.is_empty()
+    }
+
+    pub(crate) fn new(pool: &DescriptorPool, method: &MethodDescriptor) -> Self {
+        let service = method.parent_service();
+        Rpc {
+            full_name: method.full_name().to_owned(),
+            name: method.name().to_owned(),
+            package: service.package_name().to_owned(),
+            path: format!("/{}/{}", service.full_name(), method.name()),
+            server_streaming: method.is_server_streaming(),
+            access: extension(pool, method, ACCESS)
+                .and_then(|message| message.transcode_to::<Access>().ok())
+                .unwrap_or_default(),
+            input: method.input(),
+            output: method.output(),
+        }
+    }
+}
+
+/// One `google.api.HttpRule`, its fields as written.
+#[derive(Debug)]
+pub(crate) struct Rule {
+    pub method: String,
+    pub template: String,
+    pub body: String,
+    pub response_body: String,
+}
+
+/// The bindings of `method`: its rule, then the additional ones. Empty without the annotation.
+pub(crate) fn rules(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<Vec<Rule>, BuildError> {
+    let Some(message) = extension(pool, method, HTTP) else { return Ok(Vec::new()) };
+    let mut rules = vec![rule(&message, method)?];
+    if let Some(Value::List(more)) = message.get_field_by_name("additional_bindings").as_deref() {
+        for value in more {
+            if let Value::Message(message) = value {
+                rules.push(rule(message, method)?);
+            }
+        }
+    }
+    Ok(rules)
+}
+
+fn extension(pool: &DescriptorPool, method: &MethodDescriptor, name: &str) -> Option<DynamicMessage> {
+    let extension = pool.get_extension_by_name(name)?;
+    let options = method.options();
+    if !options.has_extension(&extension) {
+        return None;
+    }
+    match options.get_extension(&extension).into_owned() {
+        Value::Message(message) => Some(message),
+        _ => None,
+    }
+}
+
+fn rule(message: &DynamicMessage, method: &MethodDescriptor) -> Result<Rule, BuildError> {
+    let text = |message: &DynamicMessage, name: &str| match message.get_field_by_name(name).as_deref() {
+        Some(Value::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let pattern = message.descriptor().oneofs().find(|oneof| oneof.name() == "pattern");
+    let field = pattern.and_then(|oneof| oneof.fields().find(|field| message.has_field(field)));
+    let Some(field) = field else {
+        return Err(BuildError::Unsupported { rpc: method.full_name().to_owned(), problem: "the rule has no path" });
+    };
+    let (verb, template) = match message.get_field(&field).as_ref() {
+        Value::Message(custom) => (text(custom, "kind"), text(custom, "path")),
+        _ => (field.name().to_uppercase(), text(message, field.name())),
+    };
+    Ok(Rule { method: verb, template, body: text(message, "body"), response_body: text(message, "response_body") })
+}

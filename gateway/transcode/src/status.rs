@@ -1,0 +1,128 @@
+//! gRPC statuses as JSON over HTTP: `google.rpc.Status`, and the form of RFC 6749 for the token endpoint.
+
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
+use serde_json::{Map, Value, json};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+/// `ErrorInfo.domain` of everything that Comptoir itself refuses.
+pub const DOMAIN: &str = "comptoir";
+
+/// The HTTP status for a gRPC code, as documented in google/rpc/code.proto.
+pub fn http_status(code: Code) -> u16 {
+    match code {
+        Code::Ok => 200,
+        Code::Cancelled => 499,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => 400,
+        Code::Unauthenticated => 401,
+        Code::PermissionDenied => 403,
+        Code::NotFound => 404,
+        Code::AlreadyExists | Code::Aborted => 409,
+        Code::ResourceExhausted => 429,
+        Code::Unimplemented => 501,
+        Code::Unavailable => 503,
+        Code::DeadlineExceeded => 504,
+        Code::Unknown | Code::Internal | Code::DataLoss => 500,
+    }
+}
+
+/// The name of a gRPC code, as in google/rpc/code.proto.
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+/// `{"code": 5, "message": "…", "details": [{"@type": …}]}`. Details whose type `pool` knows are written out, others
+/// by their type alone. A status without details gets an `ErrorInfo` whose reason is the name of its code.
+pub fn status_json(pool: &DescriptorPool, status: &Status) -> Value {
+    let decoded = tonic_types::Status::decode(status.details()).unwrap_or_default();
+    let mut details: Vec<Value> = decoded.details.iter().map(|any| detail(pool, &any.type_url, &any.value)).collect();
+    if details.is_empty() {
+        details.push(json!({
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": code_name(status.code()),
+            "domain": DOMAIN,
+            "metadata": {},
+        }));
+    }
+    json!({"code": i32::from(status.code()), "message": status.message(), "details": details})
+}
+
+fn detail(pool: &DescriptorPool, type_url: &str, bytes: &[u8]) -> Value {
+    let mut object = Map::new();
+    object.insert("@type".to_owned(), type_url.into());
+    let name = type_url.rsplit('/').next().unwrap_or(type_url);
+    let written = pool
+        .get_message_by_name(name)
+        .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok())
+        .and_then(|message| {
+            let options = SerializeOptions::new().skip_default_fields(false);
+            message.serialize_with_options(serde_json::value::Serializer, &options).ok()
+        });
+    match written {
+        Some(Value::Object(fields)) if !name.starts_with("google.protobuf.") => object.extend(fields),
+        Some(value) => drop(object.insert("value".to_owned(), value)),
+        None => {}
+    }
+    Value::Object(object)
+}
+
+/// The error reply of RFC 6749, section 5.2: HTTP status and `{"error": …, "error_description": …}`.
+///
+/// `ErrorInfo.reason` decides when it is one of that section's codes; otherwise the gRPC code does.
+pub fn oauth_json(status: &Status) -> (u16, Value) {
+    let reason = status.get_details_error_info().map(|info| info.reason.to_ascii_lowercase()).unwrap_or_default();
+    let error = match reason.as_str() {
+        "invalid_request"
+        | "invalid_client"
+        | "invalid_grant"
+        | "unauthorized_client"
+        | "unsupported_grant_type"
+        | "invalid_scope" => reason.as_str(),
+        _ => oauth_error(status.code()),
+    };
+    let http = match error {
+        "invalid_client" => 401,
+        "server_error" | "temporarily_unavailable" => http_status(status.code()),
+        _ => 400,
+    };
+    (http, json!({"error": error, "error_description": status.message()}))
+}
+
+fn oauth_error(code: Code) -> &'static str {
+    match code {
+        Code::InvalidArgument => "invalid_request",
+        Code::Unauthenticated => "invalid_grant",
+        Code::Cancelled | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted | Code::Unavailable => {
+            "temporarily_unavailable"
+        }
+        Code::Ok
+        | Code::Unknown
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::Unimplemented
+        | Code::Internal
+        | Code::DataLoss => "server_error",
+    }
+}

@@ -1,0 +1,120 @@
+//! An event in its two forms: an entry of the log, and a CloudEvents 1.0 message (NATS binding, binary mode).
+
+use crate::Error;
+use async_nats::{HeaderMap, jetstream::Message};
+use bson::Binary;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::time::SystemTime;
+use store::Time;
+
+/// Header that carries `gseq`; the tail of the stream is compared with the log by it.
+pub(crate) const GSEQ: &str = "ce-logsequence";
+
+/// An entry of the log, collection `events`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Place in the log: gap-free, from 1.
+    #[serde(rename = "_id")]
+    pub gseq: i64,
+    /// Event id.
+    pub eid: String,
+    /// Noun of the aggregate.
+    pub agg: String,
+    /// Its identifier.
+    pub aid: String,
+    /// Place among its events, from 1.
+    pub seq: i64,
+    /// Full name of the message.
+    pub r#type: String,
+    /// Last word of the subject.
+    pub name: String,
+    /// When it happened.
+    pub at: Time,
+    /// W3C `traceparent`.
+    pub trace: Option<String>,
+    /// The encoded message.
+    pub data: Binary,
+}
+
+impl Entry {
+    /// `evt.<service>.<aggregate>.<event>.<id>`.
+    pub fn subject(&self, service: &str) -> String {
+        format!("evt.{service}.{}.{}.{}", self.agg, self.name, self.aid)
+    }
+
+    /// The headers of the message.
+    pub fn headers(&self, service: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", self.eid.as_str());
+        headers.insert("ce-specversion", "1.0");
+        headers.insert("ce-id", self.eid.as_str());
+        headers.insert("ce-source", format!("/comptoir/{service}").as_str());
+        headers.insert("ce-type", self.r#type.as_str());
+        headers.insert("ce-subject", format!("{}/{}", self.agg, self.aid).as_str());
+        headers.insert("ce-time", self.at.try_to_rfc3339_string().unwrap_or_default().as_str());
+        headers.insert("ce-partitionkey", self.aid.as_str());
+        headers.insert("ce-sequence", self.seq.to_string().as_str());
+        headers.insert(GSEQ, self.gseq.to_string().as_str());
+        headers.insert("content-type", "application/protobuf");
+        if let Some(trace) = &self.trace {
+            headers.insert("traceparent", trace.as_str());
+        }
+        headers
+    }
+}
+
+/// An event as a consumer receives it.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Event id, `evt_…`; the same on every delivery.
+    pub id: String,
+    /// The service that published it.
+    pub service: String,
+    /// Noun of the aggregate.
+    pub aggregate: String,
+    /// Identifier of the aggregate.
+    pub aggregate_id: String,
+    /// Place among the aggregate's events, from 1, without gaps.
+    pub seq: i64,
+    /// Full name of the message.
+    pub r#type: String,
+    /// When it happened.
+    pub at: Time,
+    /// W3C `traceparent` of the request that caused it.
+    pub trace: Option<String>,
+    /// The encoded message.
+    pub data: Bytes,
+}
+
+impl Event {
+    /// Reads a message of one of our streams.
+    pub(crate) fn parse(message: &Message) -> Result<Self, Error> {
+        let header = |name: &str| {
+            let value = message.headers.as_ref().and_then(|headers| headers.get(name));
+            value.map(|value| value.as_str().to_owned())
+        };
+        let required = |name: &str| {
+            header(name).ok_or_else(|| Error::Nats(format!("message on {} has no {name}", message.subject)))
+        };
+        let subject = required("ce-subject")?;
+        let (aggregate, aggregate_id) = subject.split_once('/').unwrap_or((&subject, ""));
+        let at = Time::parse_rfc3339_str(required("ce-time")?).unwrap_or_else(|_| SystemTime::UNIX_EPOCH.into());
+        Ok(Self {
+            id: required("ce-id")?,
+            service: required("ce-source")?.trim_start_matches("/comptoir/").to_owned(),
+            aggregate: aggregate.to_owned(),
+            aggregate_id: aggregate_id.to_owned(),
+            seq: required("ce-sequence")?.parse().map_err(Error::nats)?,
+            r#type: required("ce-type")?,
+            at,
+            trace: header("traceparent"),
+            data: message.payload.clone(),
+        })
+    }
+
+    /// The message, when it is of type `M`.
+    pub fn decode<M: prost::Message + prost::Name + Default>(&self) -> Option<Result<M, prost::DecodeError>> {
+        (self.r#type == M::full_name()).then(|| M::decode(self.data.clone()))
+    }
+}

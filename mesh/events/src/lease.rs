@@ -1,0 +1,85 @@
+//! One relay per service: a lease by the clock of the primary, with an epoch that fences every checkpoint.
+
+use crate::Error;
+use bson::{Document, doc};
+use mongodb::{Collection, Database, change_stream::event::ResumeToken, options::ReturnDocument};
+use serde::Deserialize;
+
+/// How long a lease outlives its last renewal. A killed relay is replaced after this.
+pub(crate) const LEASE_MS: i64 = 5_000;
+
+const COLLECTION: &str = "relay";
+const ID: &str = "relay";
+
+/// What the relay before us had reached.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// Resume token of the change stream; everything before it is in the log.
+    #[serde(default)]
+    pub token: Option<ResumeToken>,
+    /// Last published entry.
+    #[serde(default)]
+    pub gseq: i64,
+    /// Its sequence in the stream.
+    #[serde(default)]
+    pub js_seq: i64,
+}
+
+/// The lease of one term.
+#[derive(Debug, Clone)]
+pub(crate) struct Lease {
+    collection: Collection<Document>,
+    epoch: i64,
+}
+
+impl Lease {
+    /// Takes the lease if nobody holds it.
+    pub async fn acquire(database: &Database, owner: &str) -> Result<Option<(Self, Checkpoint)>, Error> {
+        let collection = database.collection::<Document>(COLLECTION);
+        let first = doc! { "$setOnInsert": { "epoch": 0_i64, "expires_at": bson::DateTime::MIN } };
+        match collection.update_one(doc! { "_id": ID }, first).upsert(true).await.map_err(store::Error::from) {
+            Ok(_) | Err(store::Error::Duplicate) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let free = doc! { "_id": ID, "$expr": { "$lt": ["$expires_at", "$$NOW"] } };
+        let take = vec![doc! { "$set": {
+            "owner": owner, "epoch": { "$add": ["$epoch", 1_i64] }, "expires_at": { "$add": ["$$NOW", LEASE_MS] },
+        } }];
+        let taken = collection.find_one_and_update(free, take).return_document(ReturnDocument::After).await?;
+        let Some(document) = taken else { return Ok(None) };
+        let epoch = document.get_i64("epoch").unwrap_or_default();
+        let checkpoint = bson::deserialize_from_document(document)?;
+        Ok(Some((Self { collection, epoch }, checkpoint)))
+    }
+
+    /// Keeps the lease. [`Error::Superseded`] when it has passed on.
+    pub async fn renew(&self) -> Result<(), Error> {
+        self.update(vec![doc! { "$set": { "expires_at": { "$add": ["$$NOW", LEASE_MS] } } }]).await
+    }
+
+    /// Gives the lease up, so that the next relay need not wait.
+    pub async fn release(&self) -> Result<(), Error> {
+        self.update(vec![doc! { "$set": { "expires_at": bson::DateTime::MIN } }]).await
+    }
+
+    /// Saves how far the archive has read.
+    pub async fn save_token(&self, token: &ResumeToken) -> Result<(), Error> {
+        self.update(vec![doc! { "$set": { "token": { "$literal": bson::serialize_to_bson(token)? } } }]).await
+    }
+
+    /// Drops the token; the next term reads every outbox instead.
+    pub async fn forget_token(&self) -> Result<(), Error> {
+        self.update(vec![doc! { "$unset": "token" }]).await
+    }
+
+    /// Saves how far the stream goes.
+    pub async fn save_published(&self, gseq: i64, js_seq: i64) -> Result<(), Error> {
+        self.update(vec![doc! { "$set": { "gseq": gseq, "js_seq": js_seq } }]).await
+    }
+
+    async fn update(&self, pipeline: Vec<Document>) -> Result<(), Error> {
+        let fence = doc! { "_id": ID, "epoch": self.epoch };
+        let result = self.collection.update_one(fence, pipeline).await?;
+        if result.matched_count == 0 { Err(Error::Superseded) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,35 @@
+//! gRPC between the services: the server that each of them uses and the channel over which they call each other.
+//!
+//! A request passes `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
+//! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
+//! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault.
+//!
+//! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
+//! stops taking requests on SIGTERM and ends within its grace period.
+
+pub mod access;
+pub mod channel;
+mod deadline;
+mod gate;
+pub mod server;
+pub mod status;
+pub mod token;
+
+pub use access::Rules;
+pub use channel::Channel;
+pub use server::Server;
+pub use token::{KeySet, Principal, Signer};
+
+use tonic::{Request, Status};
+
+/// Who sent this request. The gate has put it there; a request that did not pass the gate is anonymous.
+pub fn principal<T>(request: &Request<T>) -> Principal {
+    request.extensions().get::<Principal>().cloned().unwrap_or(Principal::Anonymous)
+}
+
+/// The message of a request, once it obeys the rules of its contract.
+pub fn validated<T: contracts::Validate>(request: Request<T>) -> Result<T, Status> {
+    let message = request.into_inner();
+    message.validate().map_err(status::violations)?;
+    Ok(message)
+}

@@ -1,0 +1,73 @@
+//! The one form of an error on the wire: code, `ErrorInfo{reason, domain: "comptoir"}`, and details where they help.
+
+use contracts::validate::Violation;
+use std::{collections::HashMap, time::Duration};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// Domain of every `ErrorInfo`.
+pub const DOMAIN: &str = "comptoir";
+
+/// An error with a reason that programs can test.
+pub fn error(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    with(code, reason, message, &[])
+}
+
+/// The same with metadata, for example the product that is short.
+pub fn with(code: Code, reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
+    Status::with_error_details(code, message, details)
+}
+
+/// INVALID_ARGUMENT that names every field at fault.
+pub fn violations(found: Vec<Violation>) -> Status {
+    let message = found
+        .iter()
+        .map(|violation| format!("{} {}", violation.field, violation.description))
+        .collect::<Vec<_>>()
+        .join("; ");
+    let mut details = ErrorDetails::with_error_info("INVALID_FIELD", DOMAIN, HashMap::new());
+    for violation in found {
+        details.add_bad_request_violation(violation.field, violation.description);
+    }
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+/// INVALID_ARGUMENT for one field.
+pub fn violation(field: &str, description: impl Into<String>) -> Status {
+    violations(vec![Violation { field: field.to_owned(), description: description.into() }])
+}
+
+/// NOT_FOUND; the same for what is absent and for what belongs to somebody else.
+pub fn not_found(kind: &str, id: &str) -> Status {
+    let metadata = [("resource".to_owned(), format!("{kind}/{id}"))];
+    with(Code::NotFound, "NOT_FOUND", format!("{kind} {id:?} was not found"), &metadata)
+}
+
+/// FAILED_PRECONDITION: the state does not allow it.
+pub fn precondition(reason: &str, message: impl Into<String>) -> Status {
+    error(Code::FailedPrecondition, reason, message)
+}
+
+/// ABORTED: the etag is not that of the current version.
+pub fn stale_etag() -> Status {
+    error(Code::Aborted, "STALE_ETAG", "the resource has changed since it was read; read it again and repeat the change")
+}
+
+/// UNAVAILABLE with the time after which a retry makes sense.
+pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(Duration::from_secs(1)));
+    Status::with_error_details(Code::Unavailable, message, details)
+}
+
+/// INTERNAL; the cause has been logged and stays here.
+pub fn internal() -> Status {
+    error(Code::Internal, "INTERNAL", "an internal error; it has been logged")
+}
+
+/// The reason of an error that another service sent, or its code's name.
+pub fn reason(status: &Status) -> String {
+    let info = status.get_error_details().error_info().map(|info| info.reason.clone());
+    info.filter(|reason| !reason.is_empty()).unwrap_or_else(|| format!("{:?}", status.code()).to_uppercase())
+}

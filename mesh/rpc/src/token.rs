@@ -1,0 +1,223 @@
+//! Bearer tokens: EdDSA JWTs (RFC 8037) of users and of services, verified against a pinned JWKS.
+//!
+//! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
+//! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
+
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Key id of the key that signs user tokens.
+pub const USER_TOKENS: &str = "user-tokens";
+
+/// Issuer of user tokens and audience of all tokens.
+const COMPTOIR: &str = "comptoir";
+
+/// Life of a service's own token.
+const SERVICE_TOKEN_LIFE: Duration = Duration::from_secs(300);
+
+/// Verified tokens that are kept, so that a signature is checked once and not per call.
+const CACHE_ENTRIES: usize = 4096;
+
+/// Who sent a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// Nobody that we know.
+    Anonymous,
+    /// A signed-in user.
+    User {
+        /// The account.
+        id: String,
+        /// Roles beyond that of a customer.
+        roles: Vec<String>,
+    },
+    /// Another service.
+    Service(String),
+}
+
+impl Principal {
+    /// Whether this is a user with `role`.
+    pub fn has_role(&self, role: &str) -> bool {
+        matches!(self, Principal::User { roles, .. } if roles.iter().any(|held| held == role))
+    }
+
+    /// Whether this may see and change what belongs to `owner`: the owner, staff, and the services that the contract admits.
+    pub fn may_act_for(&self, owner: &str) -> bool {
+        match self {
+            Principal::Anonymous => false,
+            Principal::User { id, .. } => id == owner || self.has_role("staff"),
+            Principal::Service(_) => true,
+        }
+    }
+
+    /// The user's id, when it is a user.
+    pub fn user_id(&self) -> Option<&str> {
+        match self {
+            Principal::User { id, .. } => Some(id),
+            Principal::Anonymous | Principal::Service(_) => None,
+        }
+    }
+
+    /// Name for histories: the user id or the service.
+    pub fn actor(&self) -> &str {
+        match self {
+            Principal::Anonymous => "anonymous",
+            Principal::User { id, .. } => id,
+            Principal::Service(name) => name,
+        }
+    }
+}
+
+/// Why a token or a key was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The key set cannot be used.
+    #[error("the JWKS cannot be read: {0}")]
+    KeySet(#[source] jsonwebtoken::errors::Error),
+    /// Not JSON.
+    #[error("the JWKS is not JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The signing key cannot be used.
+    #[error("the signing key is not an Ed25519 key in PKCS#8 PEM: {0}")]
+    SigningKey(#[source] jsonwebtoken::errors::Error),
+    /// No key of that id.
+    #[error("the token was signed by a key that is not known here")]
+    UnknownKey,
+    /// Past its expiry.
+    #[error("the token has expired")]
+    Expired,
+    /// Anything else.
+    #[error("the token is not valid")]
+    Invalid(#[source] jsonwebtoken::errors::Error),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    iat: u64,
+    exp: u64,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
+}
+
+/// Public keys by id, and the tokens that they have vouched for.
+#[derive(Clone)]
+pub struct KeySet {
+    keys: Arc<HashMap<String, DecodingKey>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// Who a token speaks for and when it ends, by the token's digest.
+type Seen = HashMap<[u8; 32], (Principal, u64)>;
+
+impl KeySet {
+    /// From a JWKS document.
+    pub fn from_jwks(source: &str) -> Result<Self, Error> {
+        let set: JwkSet = serde_json::from_str(source)?;
+        let mut keys = HashMap::new();
+        for jwk in &set.keys {
+            let id = jwk.common.key_id.clone().unwrap_or_default();
+            keys.insert(id, DecodingKey::from_jwk(jwk).map_err(Error::KeySet)?);
+        }
+        Ok(Self { keys: Arc::new(keys), seen: Arc::default() })
+    }
+
+    /// Who the token speaks for.
+    pub fn verify(&self, token: &str) -> Result<Principal, Error> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let now = unix_seconds();
+        if let Some((principal, expiry)) = self.seen.lock().expect("no holder panics").get(&digest) {
+            return if *expiry > now { Ok(principal.clone()) } else { Err(Error::Expired) };
+        }
+        let (principal, expiry) = self.check(token)?;
+        let mut seen = self.seen.lock().expect("no holder panics");
+        if seen.len() >= CACHE_ENTRIES {
+            seen.clear();
+        }
+        seen.insert(digest, (principal.clone(), expiry));
+        Ok(principal)
+    }
+
+    fn check(&self, token: &str) -> Result<(Principal, u64), Error> {
+        let header = jsonwebtoken::decode_header(token).map_err(Error::Invalid)?;
+        let id = header.kid.unwrap_or_default();
+        let key = self.keys.get(&id).ok_or(Error::UnknownKey)?;
+        let issuer = if id == USER_TOKENS { COMPTOIR } else { id.as_str() };
+        let mut validation = Validation::new(Algorithm::EdDSA);
+        validation.leeway = 0;
+        validation.set_audience(&[COMPTOIR]);
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
+            .map_err(|error| match error.kind() {
+                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Error::Expired,
+                _ => Error::Invalid(error),
+            })?
+            .claims;
+        let principal = if id == USER_TOKENS {
+            Principal::User { id: claims.sub, roles: claims.roles }
+        } else {
+            Principal::Service(id)
+        };
+        Ok((principal, claims.exp))
+    }
+}
+
+/// A private key and what it may say.
+#[derive(Clone)]
+pub struct Signer {
+    id: String,
+    key: EncodingKey,
+    own: Arc<Mutex<Option<(String, u64)>>>,
+}
+
+impl Signer {
+    /// From PKCS#8 PEM; `id` is the key's id in the JWKS.
+    pub fn new(id: &str, pkcs8_pem: &str) -> Result<Self, Error> {
+        let key = EncodingKey::from_ed_pem(pkcs8_pem.as_bytes()).map_err(Error::SigningKey)?;
+        Ok(Self { id: id.to_owned(), key, own: Arc::default() })
+    }
+
+    /// A token for a user.
+    pub fn user_token(&self, user_id: &str, roles: &[String], life: Duration) -> Result<String, Error> {
+        self.sign(COMPTOIR, user_id, roles.to_vec(), life)
+    }
+
+    /// This service's own token; the same one until a minute before it ends.
+    pub fn service_token(&self) -> Result<String, Error> {
+        let mut own = self.own.lock().expect("no holder panics");
+        if let Some((token, expiry)) = own.as_ref()
+            && *expiry > unix_seconds() + 60
+        {
+            return Ok(token.clone());
+        }
+        let token = self.sign(&self.id, &self.id, Vec::new(), SERVICE_TOKEN_LIFE)?;
+        *own = Some((token.clone(), unix_seconds() + SERVICE_TOKEN_LIFE.as_secs()));
+        Ok(token)
+    }
+
+    fn sign(&self, issuer: &str, subject: &str, roles: Vec<String>, life: Duration) -> Result<String, Error> {
+        let iat = unix_seconds();
+        let claims = Claims {
+            iss: issuer.to_owned(),
+            aud: COMPTOIR.to_owned(),
+            sub: subject.to_owned(),
+            iat,
+            exp: iat + life.as_secs(),
+            roles,
+        };
+        let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::EdDSA) };
+        jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::SigningKey)
+    }
+}
+
+fn unix_seconds() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,155 @@
+//! What every service is made of: configuration, database, broker, relay, consumer, server; started and stopped here.
+//!
+//! `start` connects, the service adds its handlers, `serve` answers until the shutdown token is cancelled: first the
+//! requests under way end, then relay, consumer and the service's own tasks. A service starts and stays up without
+//! MongoDB, NATS or its peers; its health tells NOT_SERVING until both stores answer.
+
+mod config;
+mod ready;
+
+pub use config::{Config, Secret};
+
+use events::{Handler, Nats, Relay};
+use mongodb::{Database, IndexModel, bson::Document, options::IndexOptions};
+use rpc::{Channel, KeySet, Server, Signer};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+/// How long the background tasks may take to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Why a service could not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not in `mesh/topology.toml`.
+    #[error("{0:?} is not a service of mesh/topology.toml")]
+    UnknownService(String),
+    /// The configuration names no address for a peer.
+    #[error("no address for the peer {0:?}: set it in COMPTOIR_PEERS")]
+    UnknownPeer(String),
+    /// The configuration lacks what this service cannot do without.
+    #[error("the configuration lacks {0}")]
+    Missing(&'static str),
+    /// A key.
+    #[error(transparent)]
+    Token(#[from] rpc::token::Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The broker.
+    #[error(transparent)]
+    Events(#[from] events::Error),
+    /// A peer's address.
+    #[error(transparent)]
+    Channel(#[from] rpc::channel::Error),
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] rpc::server::Error),
+}
+
+/// A service that has been started.
+pub struct Service {
+    /// What it was started with.
+    pub config: Config,
+    /// Its database.
+    pub database: Database,
+    nats: Nats,
+    keys: KeySet,
+    signer: Signer,
+    table: &'static topology::Service,
+    shutdown: CancellationToken,
+    background: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    /// Connects to the stores and starts the relay.
+    pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Self, Error> {
+        let unknown = || Error::UnknownService(config.name.clone());
+        let table = topology::Topology::get().service(&config.name).ok_or_else(unknown)?;
+        let keys = KeySet::from_jwks(&config.jwks)?;
+        let signer = Signer::new(&config.name, config.service_key.reveal())?;
+        let database = store::connect(config.mongodb_uri.reveal(), &config.database, &config.name).await?;
+        let password = config.nats_password.reveal();
+        let nats = events::connect(&config.nats_url, &config.name, &config.nats_user, password).await?;
+        let background = CancellationToken::new();
+        let tasks = JoinSet::new();
+        let mut service = Self { config, database, nats, keys, signer, table, shutdown, background, tasks };
+        service.relay();
+        Ok(service)
+    }
+
+    fn relay(&mut self) {
+        if self.table.aggregates.is_empty() {
+            return;
+        }
+        let aggregates: BTreeMap<_, _> = self.table.aggregates.clone();
+        let relay = Relay {
+            database: self.database.clone(),
+            nats: self.nats.clone(),
+            source: events::Source { service: self.config.name.clone(), aggregates },
+            owner: format!("{}-{}-{:08x}", self.config.name, std::process::id(), rand::random::<u32>()),
+        };
+        self.tasks.spawn(relay.run(self.background.clone()));
+    }
+
+    /// Makes indexes, each `(collection, keys, unique)`; waits for the database as long as it takes.
+    pub async fn indexes(&self, indexes: &[(&str, Document, bool)]) -> Result<(), Error> {
+        for (collection, keys, unique) in indexes {
+            let options = IndexOptions::builder().unique(*unique).build();
+            let index = IndexModel::builder().keys(keys.clone()).options(options).build();
+            while let Err(error) = self.database.collection::<Document>(collection).create_index(index.clone()).await {
+                tracing::warn!(service = %self.config.name, %error, "an index cannot be made; trying again");
+                if self.shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A channel to a peer of the topology.
+    pub fn peer(&self, name: &str) -> Result<Channel, Error> {
+        let uri = self.config.peers.get(name).ok_or_else(|| Error::UnknownPeer(name.to_owned()))?;
+        Ok(Channel::new(uri, Some(self.signer.clone()))?)
+    }
+
+    /// Reads the events that the topology says this service consumes.
+    pub fn consume(&mut self, handler: Arc<dyn Handler>) {
+        let (nats, name, stop) = (self.nats.clone(), self.config.name.clone(), self.background.clone());
+        let sources = self.table.consumes.clone();
+        self.tasks.spawn(async move { events::consume(nats, &name, &sources, handler, stop).await });
+    }
+
+    /// Cancelled when the service's own tasks must end: after the last request has been answered.
+    pub fn background(&self) -> CancellationToken {
+        self.background.clone()
+    }
+
+    /// Runs a task of the service until it ends by itself on [`Service::background`].
+    pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Serves until shutdown, then ends everything that was started.
+    pub async fn serve(mut self, listener: TcpListener, routes: Routes) -> Result<(), Error> {
+        let rules = rpc::Rules::from_descriptors(contracts::DESCRIPTORS).map_err(rpc::server::Error::from)?;
+        let prefix = format!("/{}.", self.table.proto);
+        let mut names: Vec<&str> =
+            rules.iter().filter(|(path, _)| path.starts_with(&prefix)).filter_map(|(path, _)| path.split('/').nth(1)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let server = Server::new(self.keys.clone(), &names, routes).await?;
+        let watching = ready::watch(self.database.clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
+        self.tasks.spawn(watching);
+        let served = server.serve(listener, self.shutdown.clone()).await;
+        self.background.cancel();
+        let ended = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ended).await.is_err() {
+            tracing::warn!(service = %self.config.name, "background tasks did not end in time; they are cut off");
+        }
+        Ok(served?)
+    }
+}

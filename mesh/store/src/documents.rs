@@ -1,0 +1,203 @@
+//! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
+
+use crate::{Aggregate, ChangeError, Error, LOG, NewEvent, now, outbox};
+use bson::{Bson, Document, doc};
+use mongodb::{ClientSession, Collection, Database};
+use std::{marker::PhantomData, time::Duration};
+
+/// How often a change is decided anew when somebody else wrote in between.
+const ATTEMPTS: u32 = 16;
+
+/// A state as it was loaded or written.
+#[derive(Debug, Clone)]
+pub struct Versioned<T> {
+    /// Identifier of the document.
+    pub id: String,
+    /// Revision; every write adds one.
+    pub rev: i64,
+    /// `seq` of its newest event.
+    pub seq: i64,
+    /// The state.
+    pub state: T,
+    /// The state's fields as stored, so that only what changed is written.
+    fields: Document,
+    outbox: Vec<Bson>,
+}
+
+impl<T> Versioned<T> {
+    /// The version as callers see it.
+    pub fn etag(&self) -> String {
+        self.rev.to_string()
+    }
+
+    /// Whether `etag` is empty or that of this version.
+    pub fn is_current(&self, etag: &str) -> bool {
+        etag.is_empty() || etag == self.etag()
+    }
+}
+
+/// A new state and the events that tell of it.
+#[derive(Debug, Clone)]
+pub struct Change<T> {
+    /// The state after the change.
+    pub state: T,
+    /// What happened, in order.
+    pub events: Vec<NewEvent>,
+}
+
+/// The documents of one kind of aggregate.
+pub struct Documents<T> {
+    collection: Collection<Document>,
+    log: Collection<Document>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Documents<T> {
+    fn clone(&self) -> Self {
+        Self { collection: self.collection.clone(), log: self.log.clone(), kind: PhantomData }
+    }
+}
+
+impl<T: Aggregate> Documents<T> {
+    /// The documents of `T` in `database`.
+    pub fn new(database: &Database) -> Self {
+        Self { collection: database.collection(T::COLLECTION), log: database.collection(LOG), kind: PhantomData }
+    }
+
+    /// The collection, for queries.
+    pub fn collection(&self) -> &Collection<Document> {
+        &self.collection
+    }
+
+    /// Writes a new document with its first events. [`Error::Duplicate`] when the identity is taken.
+    pub async fn insert(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<Versioned<T>, Error> {
+        let (document, written) = self.first(id, state, events)?;
+        self.collection.insert_one(document).await?;
+        Ok(written)
+    }
+
+    /// The document that [`Documents::insert`] would write, for a transaction.
+    pub fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
+        let fields = bson::serialize_to_document(&state)?;
+        let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+        let entries = outbox::entries(events, 0, now())?;
+        let mut document = doc! { "_id": id, "rev": 1_i64, "seq": count };
+        document.extend(fields.clone());
+        document.insert("outbox", entries.clone());
+        Ok((document, Versioned { id: id.to_owned(), rev: 1, seq: count, state, fields, outbox: entries }))
+    }
+
+    /// The document of this id.
+    pub async fn load(&self, id: &str) -> Result<Option<Versioned<T>>, Error> {
+        self.find_one(doc! { "_id": id }).await
+    }
+
+    /// The first document that matches.
+    pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<T>>, Error> {
+        self.collection.find_one(filter).await?.map(parse).transpose()
+    }
+
+    /// The documents that match, in `sort` order, at most `limit`.
+    pub async fn find(&self, filter: Document, sort: Document, limit: i64) -> Result<Vec<Versioned<T>>, Error> {
+        let mut cursor = self.collection.find(filter).sort(sort).limit(limit).await?;
+        let mut found = Vec::new();
+        while cursor.advance().await? {
+            found.push(parse(cursor.deserialize_current()?)?);
+        }
+        Ok(found)
+    }
+
+    /// The documents of these ids, inside a transaction.
+    pub async fn load_in(&self, session: &mut ClientSession, ids: &[String]) -> Result<Vec<Versioned<T>>, Error> {
+        let mut cursor = self.collection.find(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
+        let mut found = Vec::new();
+        while cursor.advance(session).await? {
+            found.push(parse(cursor.deserialize_current()?)?);
+        }
+        Ok(found)
+    }
+
+    /// Writes `change` over `old`. [`Error::Conflict`] when `old` is no longer current.
+    pub async fn save(&self, old: &Versioned<T>, change: Change<T>) -> Result<Versioned<T>, Error> {
+        let (filter, update, written) = self.statement(old, change).await?;
+        let result = self.collection.update_one(filter, update).await?;
+        if result.matched_count == 0 { Err(Error::Conflict) } else { Ok(written) }
+    }
+
+    /// The filter and update that [`Documents::save`] would send, for a transaction.
+    pub async fn statement(
+        &self,
+        old: &Versioned<T>,
+        change: Change<T>,
+    ) -> Result<(Document, Document, Versioned<T>), Error> {
+        let mut outbox = old.outbox.clone();
+        let mut trimmed = false;
+        if outbox.len() >= outbox::TRIM_AT && !change.events.is_empty() {
+            let archived = outbox::archived(&self.log, T::NOUN, &old.id).await?;
+            outbox.retain(|entry| seq_of(entry) > archived);
+            trimmed = outbox.len() < old.outbox.len();
+        }
+        outbox::admit(outbox.len(), change.events.len())?;
+        let entries = outbox::entries(change.events, old.seq, now())?;
+        let fields = bson::serialize_to_document(&change.state)?;
+        let mut set: Document =
+            fields.iter().filter(|(key, value)| old.fields.get(key) != Some(*value)).map(own).collect();
+        let seq = old.seq + i64::try_from(entries.len()).unwrap_or(0);
+        set.insert("rev", old.rev + 1);
+        if seq != old.seq {
+            set.insert("seq", seq); // the field that rings the relay's bell
+        }
+        outbox.extend(entries.iter().cloned());
+        let mut update = doc! {};
+        if trimmed {
+            set.insert("outbox", outbox.clone());
+        } else if !entries.is_empty() {
+            update.insert("$push", doc! { "outbox": { "$each": entries } });
+        }
+        update.insert("$set", set);
+        let written =
+            Versioned { id: old.id.clone(), rev: old.rev + 1, seq, state: change.state, fields, outbox };
+        Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
+    }
+
+    /// Loads, decides and saves, again when somebody else wrote in between. `None` from `decide` changes nothing.
+    pub async fn change<E>(
+        &self,
+        id: &str,
+        mut decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
+    ) -> Result<Versioned<T>, ChangeError<E>> {
+        for attempt in 0..ATTEMPTS {
+            let old = self.load(id).await?.ok_or(ChangeError::NotFound)?;
+            let Some(change) = decide(&old).map_err(ChangeError::Refused)? else { return Ok(old) };
+            match self.save(&old, change).await {
+                Err(Error::Conflict) => tokio::time::sleep(backoff(attempt)).await,
+                saved => return Ok(saved?),
+            }
+        }
+        Err(Error::Conflict.into())
+    }
+}
+
+fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
+    let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
+    let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
+    let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
+    let outbox = match document.remove("outbox") {
+        Some(Bson::Array(entries)) => entries,
+        _ => Vec::new(),
+    };
+    let state = bson::deserialize_from_document(document.clone())?;
+    Ok(Versioned { id, rev, seq, state, fields: document, outbox })
+}
+
+fn own((key, value): (&String, &Bson)) -> (String, Bson) {
+    (key.clone(), value.clone())
+}
+
+fn seq_of(entry: &Bson) -> i64 {
+    entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX)
+}
+
+fn backoff(attempt: u32) -> Duration {
+    Duration::from_micros(rand::random_range(0..=(500u64 << attempt.min(7))))
+}

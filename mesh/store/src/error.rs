@@ -1,0 +1,76 @@
+//! What can go wrong with a document, and how a caller sees it.
+
+use tonic::{Code, Status};
+
+/// A failed operation of the store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A document of this id, or of this unique value, exists.
+    #[error("a document with this identity exists already")]
+    Duplicate,
+    /// Somebody else changed the document since it was loaded.
+    #[error("the document has changed since it was loaded")]
+    Conflict,
+    /// Too many events wait to be published; nothing was written.
+    #[error("{0} events of this document wait to be published")]
+    Backlog(usize),
+    /// The database refused or could not be reached; whether a write happened is unknown.
+    #[error("mongodb: {0}")]
+    Database(#[source] mongodb::error::Error),
+    /// A document or state that does not have its form.
+    #[error("bson: {0}")]
+    Bson(#[from] bson::error::Error),
+}
+
+/// A failed change: the rule's own refusal, or the store's failure.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError<E> {
+    /// There is no such document.
+    #[error("the document was not found")]
+    NotFound,
+    /// The rule refused.
+    #[error("{0}")]
+    Refused(E),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        if is_duplicate_key(&error) { Error::Duplicate } else { Error::Database(error) }
+    }
+}
+
+/// Whether a unique index refused the write.
+pub fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
+    use mongodb::error::{ErrorKind, WriteFailure};
+    match error.kind.as_ref() {
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == 11000,
+        ErrorKind::Command(command) => command.code == 11000,
+        ErrorKind::InsertMany(many) => {
+            many.write_errors.iter().flatten().any(|write| write.code == 11000)
+        }
+        _ => false,
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Duplicate => rpc::status::error(Code::AlreadyExists, "ALREADY_EXISTS", "this exists already"),
+            Error::Conflict => {
+                rpc::status::error(Code::Aborted, "CONFLICT", "somebody else changed this at the same time; try again")
+            }
+            Error::Backlog(_) => rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon"),
+            Error::Database(error) => {
+                tracing::warn!(%error, "mongodb failed");
+                rpc::status::unavailable("STORE_UNAVAILABLE", "the database cannot be reached; the outcome may be unknown")
+            }
+            Error::Bson(error) => {
+                tracing::error!(%error, "a document does not have its form");
+                rpc::status::internal()
+            }
+        }
+    }
+}

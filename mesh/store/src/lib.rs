@@ -1,0 +1,38 @@
+//! MongoDB, as every service uses it: one document per aggregate, which carries its own outbox.
+//!
+//! A command loads a document, decides (pure code), and writes the new state together with its events in **one** update
+//! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, data}]}`. There is no
+//! moment at which state is durable and its event is not. `mesh/events` moves outbox entries to the log and the broker;
+//! the writer trims what the log already has.
+//!
+//! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
+//! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`] and changes nothing.
+
+mod bell;
+mod connect;
+mod documents;
+mod error;
+pub mod fields;
+mod outbox;
+mod page;
+
+pub use bell::Bell;
+pub use bson::DateTime as Time;
+pub use connect::connect;
+pub use documents::{Change, Documents, Versioned};
+pub use error::{ChangeError, Error};
+pub use outbox::{LOG, NewEvent, Pending};
+pub use page::{Pager, limit};
+
+/// The present. Domain code takes it as an argument.
+pub fn now() -> Time {
+    Time::now()
+}
+
+/// A state that lives in its own document.
+pub trait Aggregate: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync {
+    /// Collection, plural: `orders`.
+    const COLLECTION: &'static str;
+    /// Noun of its events, singular: `order`.
+    const NOUN: &'static str;
+}

@@ -1,0 +1,82 @@
+//! The outbox inside a document: events that are durable with the state and not yet known to be in the log.
+
+use crate::{Error, Time};
+use bson::{Bson, Document, doc, spec::BinarySubtype};
+use contracts::id::Kind;
+use mongodb::Collection;
+use serde::{Deserialize, Serialize};
+
+/// Name of the log's collection, in each service's own database.
+pub const LOG: &str = "events";
+
+/// When so many are pending, the writer drops those that the log has.
+pub(crate) const TRIM_AT: usize = 8;
+
+/// With so many pending a write is refused.
+const CAP: usize = 64;
+
+/// An event that a decision brings forth.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Last word of the subject: `created`, `confirmed`.
+    pub name: String,
+    /// Full name of the message: `comptoir.orders.v1.OrderCreated`.
+    pub r#type: String,
+    /// The encoded message.
+    pub data: Vec<u8>,
+}
+
+impl NewEvent {
+    /// An event named `name` that carries `message`.
+    pub fn of<M: prost::Message + prost::Name>(name: &str, message: &M) -> Self {
+        Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec() }
+    }
+}
+
+/// An entry of an outbox.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Pending {
+    /// Event id, `evt_…`.
+    pub id: String,
+    /// Place among the events of this aggregate, from 1.
+    pub seq: i64,
+    /// Full name of the message.
+    pub r#type: String,
+    /// Last word of the subject.
+    pub name: String,
+    /// When it happened.
+    pub at: Time,
+    /// W3C `traceparent` of the request that caused it.
+    pub trace: Option<String>,
+    /// The encoded message.
+    pub data: bson::Binary,
+}
+
+/// Numbers `events` from `seq + 1`.
+pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<Bson>, Error> {
+    let trace = telemetry::traceparent();
+    let entry = |(index, event): (i64, NewEvent)| {
+        let pending = Pending {
+            id: Kind::Event.new_id(),
+            seq: seq + index,
+            r#type: event.r#type,
+            name: event.name,
+            at,
+            trace: trace.clone(),
+            data: bson::Binary { subtype: BinarySubtype::Generic, bytes: event.data },
+        };
+        Ok(bson::serialize_to_bson(&pending)?)
+    };
+    (1..).zip(events).map(entry).collect()
+}
+
+/// Refuses to let the outbox grow beyond its cap.
+pub(crate) fn admit(pending: usize, new: usize) -> Result<(), Error> {
+    if pending + new > CAP { Err(Error::Backlog(pending)) } else { Ok(()) }
+}
+
+/// The highest `seq` of this aggregate that the log has.
+pub(crate) async fn archived(log: &Collection<Document>, noun: &str, id: &str) -> Result<i64, Error> {
+    let newest = log.find_one(doc! { "agg": noun, "aid": id }).sort(doc! { "seq": -1 }).projection(doc! { "seq": 1 });
+    Ok(newest.await?.and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(0))
+}

@@ -1,0 +1,11 @@
+//! Logs and traces of every process, set up once by the binary.
+//!
+//! Logs go to standard error or a file, as text or JSON. Traces go to `OTEL_EXPORTER_OTLP_ENDPOINT` when it is set. The
+//! W3C trace context comes in with a request (`continue_trace`), leaves with a call (`inject_trace`) and is stored with
+//! an event (`traceparent`), so that one trace runs through change stream and broker.
+
+mod context;
+mod setup;
+
+pub use context::{continue_trace, inject_trace, link_trace, traceparent};
+pub use setup::{Config, Error, Format, Guard, init};

@@ -1,0 +1,127 @@
+//! `mesh/topology.toml` as types: the one table that ports, databases, broker permissions and call edges derive from.
+//!
+//! The file is compiled in, so that a binary and its table can never disagree. [`Topology::get`] parses and checks it
+//! once; a fault in it stops every process at start and the tests before that.
+
+use serde::Deserialize;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+/// Prefix of every JetStream stream.
+const STREAM_PREFIX: &str = "EVT_";
+
+/// All services by name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Topology {
+    /// Services by name, in the order of their names.
+    pub service: BTreeMap<String, Service>,
+}
+
+/// One service.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// gRPC port = base port + this.
+    pub port_offset: u16,
+    /// The protobuf package that it implements.
+    pub proto: String,
+    /// Its MongoDB database.
+    pub database: String,
+    /// Collections whose documents carry an outbox, with the noun of their events.
+    #[serde(default)]
+    pub aggregates: BTreeMap<String, String>,
+    /// Further collections, without events.
+    #[serde(default)]
+    pub collections: Vec<String>,
+    /// Services that it calls over gRPC.
+    #[serde(default)]
+    pub calls: Vec<String>,
+    /// Services whose events it reads.
+    #[serde(default)]
+    pub consumes: Vec<String>,
+}
+
+/// What is wrong with the table.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Not TOML of this shape.
+    #[error("mesh/topology.toml: {0}")]
+    Syntax(#[from] toml::de::Error),
+    /// An edge leads nowhere.
+    #[error("mesh/topology.toml: {from} refers to {to}, which is not a service")]
+    Edge {
+        /// Where the edge starts.
+        from: String,
+        /// The name that is not there.
+        to: String,
+    },
+    /// Two services claim one port, package or database.
+    #[error("mesh/topology.toml: {0} is used twice")]
+    Twice(String),
+    /// A service reads events from one that has none.
+    #[error("mesh/topology.toml: {from} consumes {to}, which publishes no events")]
+    NoEvents {
+        /// The consumer.
+        from: String,
+        /// The service without aggregates.
+        to: String,
+    },
+}
+
+impl Topology {
+    /// The table of this build.
+    pub fn get() -> &'static Topology {
+        static TABLE: LazyLock<Topology> = LazyLock::new(|| {
+            Topology::parse(include_str!("../../topology.toml")).expect("the tests parse the same file")
+        });
+        &TABLE
+    }
+
+    /// Parses and checks a table.
+    pub fn parse(source: &str) -> Result<Self, Error> {
+        let table: Topology = toml::from_str(source)?;
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, service) in &table.service {
+            for claim in [
+                format!("port offset {}", service.port_offset),
+                format!("package {}", service.proto),
+                format!("database {}", service.database),
+            ] {
+                if !seen.insert(claim.clone()) {
+                    return Err(Error::Twice(claim));
+                }
+            }
+            for to in service.calls.iter().chain(&service.consumes) {
+                if !table.service.contains_key(to) {
+                    return Err(Error::Edge { from: name.clone(), to: to.clone() });
+                }
+            }
+            for to in &service.consumes {
+                if table.service[to].aggregates.is_empty() {
+                    return Err(Error::NoEvents { from: name.clone(), to: to.clone() });
+                }
+            }
+        }
+        Ok(table)
+    }
+
+    /// The service called `name`.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.service.get(name)
+    }
+
+    /// The service that implements the protobuf package `proto`.
+    pub fn by_proto(&self, proto: &str) -> Option<(&str, &Service)> {
+        self.service.iter().find(|(_, service)| service.proto == proto).map(|(name, service)| (name.as_str(), service))
+    }
+}
+
+/// The stream that carries the events of `service`: `EVT_ORDER_HISTORY` for `order-history`.
+pub fn stream(service: &str) -> String {
+    format!("{STREAM_PREFIX}{}", service.to_uppercase().replace('-', "_"))
+}
+
+/// The subjects of that stream.
+pub fn subjects(service: &str) -> String {
+    format!("evt.{service}.>")
+}

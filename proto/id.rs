@@ -1,0 +1,44 @@
+//! Identifiers: a prefix that names the kind and a UUIDv7, so that they sort by the time they were made.
+
+use uuid::Uuid;
+
+/// What an identifier names, by its prefix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `usr_`
+    User,
+    /// `prd_`
+    Product,
+    /// `ord_`
+    Order,
+    /// `pay_`
+    Payment,
+    /// `shp_`
+    Shipment,
+    /// `evt_`
+    Event,
+}
+
+impl Kind {
+    /// The prefix, with its underscore.
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            Kind::User => "usr_",
+            Kind::Product => "prd_",
+            Kind::Order => "ord_",
+            Kind::Payment => "pay_",
+            Kind::Shipment => "shp_",
+            Kind::Event => "evt_",
+        }
+    }
+
+    /// A new identifier.
+    pub fn new_id(self) -> String {
+        format!("{}{}", self.prefix(), Uuid::now_v7().simple())
+    }
+
+    /// Whether `id` has this kind's form. Says nothing about existence.
+    pub fn matches(self, id: &str) -> bool {
+        id.strip_prefix(self.prefix()).is_some_and(|rest| rest.len() == 32 && Uuid::try_parse(rest).is_ok())
+    }
+}

@@ -1,0 +1,25 @@
+//! The contracts of Comptoir: everything that one service may know of another.
+//!
+//! `proto/comptoir/<service>/v1` holds the protobuf sources; this crate holds what is generated from them (types,
+//! clients, servers, [`Validate`] rules), the [`DESCRIPTORS`] that the gateway, reflection and the access rules read,
+//! and two small modules that every service needs to speak them: [`money`] and [`id`].
+//!
+//! A name here has one spelling everywhere: message `Order`, collection `orders`, subject `evt.orders.order.*`.
+
+pub mod id;
+pub mod money;
+pub mod validate;
+
+pub use validate::Validate;
+
+/// The encoded `FileDescriptorSet` of all contracts, with comments and imports.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+#[allow(missing_docs, clippy::all)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
+    include!(concat!(env!("OUT_DIR"), "/validate.rs"));
+}
+
+pub use generated::comptoir::*;
+pub use generated::google;

@@ -1,0 +1,57 @@
+//! What the `buf.validate` rules of the contracts compile to: one [`Validate`] per message, all violations at once.
+
+use regex::Regex;
+
+/// A field that breaks a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// Path from the request, for example `order.items[0].quantity`.
+    pub field: String,
+    /// What would be right.
+    pub description: String,
+}
+
+/// A message with rules; generated for every message of the contracts.
+pub trait Validate {
+    /// Adds what breaks a rule to `found`; `path` is the message's own, empty for a request.
+    fn check(&self, path: &str, found: &mut Vec<Violation>);
+
+    /// All violations, or none.
+    fn validate(&self) -> Result<(), Vec<Violation>> {
+        let mut found = Vec::new();
+        self.check("", &mut found);
+        if found.is_empty() { Ok(()) } else { Err(found) }
+    }
+}
+
+/// The path of `name` below `path`.
+pub(crate) fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// Records a violation of `name` below `path`.
+pub(crate) fn refuse(found: &mut Vec<Violation>, path: &str, name: &str, description: &str) {
+    found.push(Violation { field: join(path, name), description: description.to_owned() });
+}
+
+/// Whether `value` looks like `local@domain.tld`; delivery alone can prove more.
+pub(crate) fn is_email(value: &str) -> bool {
+    let Some((local, domain)) = value.rsplit_once('@') else { return false };
+    let labels = domain.split('.').collect::<Vec<_>>();
+    let is_label = |label: &&str| {
+        !label.is_empty()
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    !local.is_empty()
+        && local.len() <= 64
+        && !local.contains(|c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\\\"".contains(c))
+        && labels.len() >= 2
+        && labels.iter().all(is_label)
+}
+
+/// A pattern of the contracts.
+pub(crate) fn pattern(source: &str) -> Regex {
+    Regex::new(source).expect("the build compiled every pattern")
+}

@@ -1,0 +1,95 @@
+//! One task per process through which all commands pass: what has queued up becomes one batch and one transaction.
+
+use crate::{
+    domain::{Books, Command, Line, Outcome},
+    error::Error,
+    store::Store,
+};
+use ::store::{Time, now};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// Commands that may wait; one more is refused.
+const QUEUE: usize = 1024;
+
+/// Commands in one transaction.
+const BATCH: usize = 128;
+
+/// How often a batch is decided anew when another replica wrote in between.
+const ATTEMPTS: u32 = 20;
+
+struct Waiting {
+    command: Command,
+    reply: oneshot::Sender<Result<Outcome, Error>>,
+}
+
+/// Where commands are handed in. Cheap to clone.
+#[derive(Clone)]
+pub struct Combiner {
+    queue: mpsc::Sender<Waiting>,
+    hold: Duration,
+}
+
+/// A combiner and the task that does its work. The task ends when the last combiner is dropped.
+pub fn combiner(store: Store, hold: Duration) -> (Combiner, impl Future<Output = ()>) {
+    let (queue, waiting) = mpsc::channel(QUEUE);
+    (Combiner { queue, hold }, work(store, waiting))
+}
+
+impl Combiner {
+    /// Carries out a command. Safe to repeat.
+    pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.try_send(Waiting { command, reply }).map_err(|_| Error::Busy)?;
+        answer.await.map_err(|_| Error::Busy)?
+    }
+
+    /// Holds `lines` for the configured time.
+    pub async fn hold(&self, id: String, lines: Vec<Line>) -> Result<Outcome, Error> {
+        let life = i64::try_from(self.hold.as_millis()).unwrap_or(i64::MAX);
+        let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(life));
+        self.send(Command::Hold { id, lines, expires_at }).await
+    }
+}
+
+async fn work(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        let commands: Vec<Command> = batch.iter().map(|waiting| waiting.command.clone()).collect();
+        let outcomes = carry_out(&store, &commands).await;
+        for (waiting, outcome) in batch.drain(..).zip(outcomes) {
+            let _ = waiting.reply.send(outcome); // the caller may have gone; the command stands
+        }
+    }
+}
+
+/// Decides and writes a batch; decides again when it was not written because somebody else was first.
+async fn carry_out(store: &Store, commands: &[Command]) -> Vec<Result<Outcome, Error>> {
+    let mut attempt = 0;
+    loop {
+        match once(store, commands).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) if attempt >= ATTEMPTS || !is_conflict(&error) => {
+                return commands.iter().map(|_| Err(error.clone())).collect();
+            }
+            Err(_) => {
+                attempt += 1;
+                let jitter = rand::random_range(0..=(1000u64 << attempt.min(6)));
+                tokio::time::sleep(Duration::from_micros(jitter)).await;
+            }
+        }
+    }
+}
+
+async fn once(store: &Store, commands: &[Command]) -> Result<Vec<Result<Outcome, Error>>, Error> {
+    let reading = store.read(commands).await?;
+    let mut books: Books = reading.books.clone();
+    let now = now();
+    let outcomes = commands.iter().map(|command| books.apply(command, now)).collect();
+    store.write(&reading, books).await?;
+    Ok(outcomes)
+}
+
+fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::Store(cause) if matches!(**cause, ::store::Error::Conflict | ::store::Error::Duplicate))
+}

@@ -1,0 +1,65 @@
+//! Between the contract and the domain.
+
+use crate::domain::{Line, Reservation, State, Stock};
+use ::store::{NewEvent, Versioned, fields::time};
+use contracts::inventory::v1::{self as wire, ReservationChanged, StockChanged, reservation};
+
+/// Stored stock on the wire.
+pub fn stock_to_wire(found: &Versioned<Stock>) -> wire::Stock {
+    stock(&found.id, &found.state, found.rev)
+}
+
+fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
+    wire::Stock {
+        product_id: id.to_owned(),
+        on_hand: stock.on_hand,
+        reserved: stock.reserved,
+        committed: stock.committed,
+        available: stock.available(),
+        update_time: Some(time::to_wire(stock.updated_at)),
+        etag: rev.to_string(),
+    }
+}
+
+/// A reservation on the wire.
+pub fn reservation_to_wire(id: &str, reservation: &Reservation) -> wire::Reservation {
+    let lines = reservation.lines.iter().map(|line| wire::ReservationLine {
+        product_id: line.product_id.clone(),
+        quantity: line.quantity,
+    });
+    wire::Reservation {
+        reservation_id: id.to_owned(),
+        state: state_to_wire(reservation.state).into(),
+        lines: lines.collect(),
+        expire_time: Some(time::to_wire(reservation.expires_at)),
+        create_time: Some(time::to_wire(reservation.created_at)),
+        update_time: Some(time::to_wire(reservation.updated_at)),
+    }
+}
+
+/// Lines of a request.
+pub fn lines(lines: Vec<wire::ReservationLine>) -> Vec<Line> {
+    lines.into_iter().map(|line| Line { product_id: line.product_id, quantity: line.quantity }).collect()
+}
+
+/// The event of all that a batch did to one product.
+pub fn stock_changed(id: &str, last: &Stock, rev: i64, changes: &[(&'static str, Stock)]) -> NewEvent {
+    let mut causes: Vec<&str> = changes.iter().map(|(cause, _)| *cause).collect();
+    causes.dedup();
+    NewEvent::of("changed", &StockChanged { stock: Some(stock(id, last, rev)), cause: causes.join(",") })
+}
+
+/// The event of one step of a reservation.
+pub fn reservation_changed(id: &str, reservation: &Reservation) -> NewEvent {
+    NewEvent::of("changed", &ReservationChanged { reservation: Some(reservation_to_wire(id, reservation)) })
+}
+
+fn state_to_wire(state: State) -> reservation::State {
+    match state {
+        State::Held => reservation::State::Held,
+        State::Committed => reservation::State::Committed,
+        State::Shipped => reservation::State::Shipped,
+        State::Released => reservation::State::Released,
+        State::Expired => reservation::State::Expired,
+    }
+}

@@ -1,0 +1,48 @@
+//! Stock and its reservations.
+//!
+//! **Owns** how many units of each product are on hand, reserved and committed, and what each order has set aside.
+//! **RPCs** `InventoryService`: read and adjust stock; hold, commit, release and ship a reservation.
+//! **Collections** `stock` (`_id` prd_…), `reservations` (`_id` = the order's id; index state, expires_at), `movements`
+//! (the ledger: `_id` names the cause, so that nothing moves twice; counters are its fold).
+//! **Events out** `evt.inventory.{stock,reservation}.changed`. **Events in** none.
+//!
+//! All commands of a process pass through one `combine` task: it takes what has queued up, decides every command in
+//! `domain` against one reading, and writes all of it in one transaction guarded by revisions. So a hold takes all of
+//! its lines or none, many holds of one product are one write, and a hot product is no queue of conflicts.
+//!
+//! Invariants: 0 ≤ reserved + committed ≤ on_hand for every product; a reservation's units are counted once.
+//!
+//! A crash before the transaction commits changes nothing; after it, the caller repeats and finds its reservation.
+
+mod clients;
+mod combine;
+mod convert;
+mod domain;
+mod error;
+mod rpc;
+mod store;
+mod sweep;
+
+use contracts::inventory::v1::inventory_service_server::InventoryServiceServer;
+use service::{Config, Service};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use domain::{Books, Command, Line, Movement, Outcome, Reservation, Slot, State, Stock};
+pub use error::Error;
+
+/// Runs the service until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let mut service = Service::start(config, shutdown).await?;
+    service.indexes(&store::indexes()).await?;
+    let store = store::Store::new(&service.database);
+    let hold = Duration::from_secs(u64::from(service.config.hold_seconds));
+    let (combiner, work) = combine::combiner(store.clone(), hold);
+    service.spawn(work);
+    service.spawn(sweep::run(store.clone(), combiner.clone(), hold, service.background()));
+    let catalogue = clients::Catalogue::new(service.peer("products")?);
+    let handler = rpc::Handler { store, combiner, catalogue };
+    service.serve(listener, Routes::new(InventoryServiceServer::new(handler))).await
+}

@@ -1,0 +1,252 @@
+//! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
+
+use crate::{
+    convert,
+    domain::{Books, Command, Movement, Reservation, Slot, Stock},
+    error::Error,
+};
+use ::store::{Aggregate, Change, Documents, NewEvent, Time, Versioned};
+use bson::{Document, doc};
+use mongodb::{ClientSession, Collection, Database};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Aggregate for Stock {
+    const COLLECTION: &'static str = "stock";
+    const NOUN: &'static str = "stock";
+}
+
+impl Aggregate for Reservation {
+    const COLLECTION: &'static str = "reservations";
+    const NOUN: &'static str = "reservation";
+}
+
+/// Indexes of the service.
+pub fn indexes() -> [(&'static str, Document, bool); 2] {
+    [
+        (Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }, false),
+        ("movements", doc! { "product_id": 1, "at": 1 }, false),
+    ]
+}
+
+/// The collections.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    stock: Documents<Stock>,
+    reservations: Documents<Reservation>,
+    movements: Collection<Movement>,
+}
+
+/// What a batch was decided on.
+pub struct Reading {
+    /// The working set.
+    pub books: Books,
+    stock: BTreeMap<String, Versioned<Stock>>,
+    reservations: BTreeMap<String, Versioned<Reservation>>,
+}
+
+impl Store {
+    /// Collections of this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            stock: Documents::new(database),
+            reservations: Documents::new(database),
+            movements: database.collection("movements"),
+        }
+    }
+
+    /// The stock of one product.
+    pub async fn stock(&self, product_id: &str) -> Result<Versioned<Stock>, Error> {
+        self.stock.load(product_id).await?.ok_or_else(|| Error::NotFound(product_id.to_owned()))
+    }
+
+    /// One reservation.
+    pub async fn reservation(&self, id: &str) -> Result<Versioned<Reservation>, Error> {
+        self.reservations.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
+    }
+
+    /// Holds that ran out before `now`, oldest first.
+    pub async fn expired(&self, now: Time, limit: i64) -> Result<Vec<String>, Error> {
+        let filter = doc! { "state": "Held", "expires_at": { "$lte": now } };
+        let found = self.reservations.find(filter, doc! { "state": 1, "expires_at": 1 }, limit).await?;
+        Ok(found.into_iter().map(|reservation| reservation.id).collect())
+    }
+
+    /// Reads every document that the commands touch.
+    pub async fn read(&self, commands: &[Command]) -> Result<Reading, Error> {
+        let (mut products, mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+        for command in commands {
+            match command {
+                Command::Adjust { product_id, key, .. } => {
+                    products.insert(product_id.clone());
+                    keys.push(key.clone());
+                }
+                Command::Hold { id, lines, .. } => {
+                    ids.insert(id.clone());
+                    products.extend(lines.iter().map(|line| line.product_id.clone()));
+                }
+                Command::Commit(id) | Command::Release(id) | Command::Ship(id) | Command::Expire(id) => {
+                    ids.insert(id.clone());
+                }
+            }
+        }
+        let reservations = by_id(&self.reservations, &ids).await?;
+        let lines = reservations.values().flat_map(|reservation| &reservation.state.lines);
+        products.extend(lines.map(|line| line.product_id.clone()));
+        let stock = by_id(&self.stock, &products).await?;
+        let adjusted = if keys.is_empty() { Vec::new() } else { self.adjusted(keys).await? };
+        let books = Books {
+            stock: slots(&stock, products),
+            reservations: slots(&reservations, ids),
+            movements: Vec::new(),
+            adjusted,
+        };
+        Ok(Reading { books, stock, reservations })
+    }
+
+    async fn adjusted(&self, keys: Vec<String>) -> Result<Vec<String>, Error> {
+        let found = self.movements.distinct("_id", doc! { "_id": { "$in": keys } }).await?;
+        Ok(found.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
+    }
+
+    /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
+    pub async fn write(&self, reading: &Reading, books: Books) -> Result<(), Error> {
+        let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
+            changes.last().map(|(_, last)| convert::stock_changed(id, last, rev, changes)).into_iter().collect()
+        };
+        let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
+            changes.iter().map(|(_, state)| convert::reservation_changed(id, state)).collect()
+        };
+        let stock = statements(&self.stock, &reading.stock, books.stock, stock_events).await?;
+        let reservations =
+            statements(&self.reservations, &reading.reservations, books.reservations, reservation_events).await?;
+        if stock.is_empty() && reservations.is_empty() {
+            return Ok(());
+        }
+        let mut session = self.database.client().start_session().await?;
+        session.start_transaction().await?;
+        let written = self.send(&mut session, stock, reservations, &books.movements).await;
+        match written {
+            Ok(()) => commit(&mut session).await,
+            Err(error) => {
+                if let Err(abort) = session.abort_transaction().await {
+                    tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        session: &mut ClientSession,
+        stock: Statements,
+        reservations: Statements,
+        movements: &[Movement],
+    ) -> Result<(), Error> {
+        stock.send(&self.database, self.stock.collection(), session).await?;
+        reservations.send(&self.database, self.reservations.collection(), session).await?;
+        if !movements.is_empty() {
+            self.movements.insert_many(movements).session(session).await.map_err(transient)?;
+        }
+        Ok(())
+    }
+}
+
+/// Inserts and guarded updates of one collection.
+#[derive(Default)]
+struct Statements {
+    inserts: Vec<Document>,
+    updates: Vec<Document>,
+}
+
+impl Statements {
+    fn is_empty(&self) -> bool {
+        self.inserts.is_empty() && self.updates.is_empty()
+    }
+
+    async fn send(
+        self,
+        database: &Database,
+        collection: &Collection<Document>,
+        session: &mut ClientSession,
+    ) -> Result<(), Error> {
+        if !self.inserts.is_empty() {
+            collection.insert_many(self.inserts).session(&mut *session).await.map_err(transient)?;
+        }
+        if !self.updates.is_empty() {
+            let expected = i64::try_from(self.updates.len()).unwrap_or(i64::MAX);
+            let command = doc! { "update": collection.name(), "updates": self.updates };
+            let reply = database.run_command(command).session(session).await.map_err(transient)?;
+            let matched = reply.get_i32("n").map(i64::from).or_else(|_| reply.get_i64("n")).unwrap_or_default();
+            if matched != expected {
+                return Err(::store::Error::Conflict.into());
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn statements<T: Aggregate>(
+    documents: &Documents<T>,
+    read: &BTreeMap<String, Versioned<T>>,
+    slots: BTreeMap<String, Slot<T>>,
+    events: impl Fn(&str, i64, &[(&'static str, T)]) -> Vec<NewEvent>,
+) -> Result<Statements, Error> {
+    let mut statements = Statements::default();
+    for (id, slot) in slots {
+        let Some((_, state)) = slot.changes.last().cloned() else { continue };
+        let old = read.get(&id);
+        let events = events(&id, old.map_or(1, |old| old.rev + 1), &slot.changes);
+        if let Some(old) = old {
+            let (q, u, _) = documents.statement(old, Change { state, events }).await?;
+            statements.updates.push(doc! { "q": q, "u": u });
+        } else {
+            statements.inserts.push(documents.first(&id, state, events)?.0);
+        }
+    }
+    Ok(statements)
+}
+
+/// Commits; when the answer was lost, asks again: a commit can be repeated.
+async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+    for _ in 0..3 {
+        match session.commit_transaction().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                tracing::warn!(%error, "the answer to a commit was lost; committing again");
+            }
+            Err(error) => return Err(transient(error)),
+        }
+    }
+    session.commit_transaction().await.map_err(transient)
+}
+
+/// A transaction that the server gave up can be decided anew: a conflict.
+fn transient(error: mongodb::error::Error) -> Error {
+    if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) {
+        return ::store::Error::Conflict.into();
+    }
+    error.into()
+}
+
+async fn by_id<T: Aggregate>(
+    documents: &Documents<T>,
+    ids: &BTreeSet<String>,
+) -> Result<BTreeMap<String, Versioned<T>>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<&String> = ids.iter().collect();
+    let found = documents.find(doc! { "_id": { "$in": ids } }, doc! {}, 0).await?;
+    Ok(found.into_iter().map(|document| (document.id.clone(), document)).collect())
+}
+
+fn slots<T: Clone>(read: &BTreeMap<String, Versioned<T>>, ids: BTreeSet<String>) -> BTreeMap<String, Slot<T>> {
+    let slot = |id: String| {
+        let state = read.get(&id).map(|document| document.state.clone());
+        (id, Slot { state, changes: Vec::new() })
+    };
+    ids.into_iter().map(slot).collect()
+}

@@ -1,0 +1,198 @@
+//! How events become a row. Pure.
+//!
+//! States are kept as the numbers of their contracts: numbers are never reused, and one that is newer than this build
+//! passes through unharmed.
+
+use ::store::Time;
+use contracts::money::Money;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// An amount of money, stored as `{currency, amount}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount(#[serde(with = "::store::fields::money")] pub Money);
+
+/// A row: one order as its events tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The order.
+    #[serde(rename = "_id")]
+    pub order_id: String,
+    /// Revision of the row; 0 while it has not been written.
+    pub rev: i64,
+    /// What the order's own events tell; none while only its payment or shipment was heard of. Such a row is hidden.
+    pub order: Option<Order>,
+    /// What the payment's events tell.
+    pub payment: Option<Payment>,
+    /// What the shipment's events tell.
+    pub shipment: Option<Shipment>,
+    /// `seq` of the last event in this row, by the id of the aggregate that it came from.
+    pub applied: BTreeMap<String, i64>,
+    /// Time of the newest event in this row.
+    pub updated_at: Time,
+}
+
+/// The order's own view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The user who placed it.
+    pub user_id: String,
+    /// What was ordered.
+    pub items: Vec<Item>,
+    /// Sum of the lines.
+    pub total: Amount,
+    /// `comptoir.orders.v1.Order.State`.
+    pub state: i32,
+    /// Why it is in that state.
+    pub reason: String,
+    /// `comptoir.payments.v1.Payment.State`, as the order believes.
+    pub payment_state: i32,
+    /// `comptoir.shipping.v1.Shipment.State`, as the order believes.
+    pub shipment_state: i32,
+    /// When it was placed.
+    pub created_at: Time,
+}
+
+/// One line of an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// The product.
+    pub product_id: String,
+    /// Units.
+    pub quantity: i32,
+    /// Its name when the order was placed.
+    pub name: String,
+    /// Its SKU when the order was placed.
+    pub sku: String,
+    /// Price of one unit when the order was placed.
+    pub price: Amount,
+    /// Price times quantity.
+    pub amount: Amount,
+}
+
+/// The payment's own view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// The payment.
+    pub payment_id: String,
+    /// `comptoir.payments.v1.Payment.State`.
+    pub state: i32,
+    /// Sum of the captures.
+    pub captured: Option<Amount>,
+    /// Sum of the refunds.
+    pub refunded: Option<Amount>,
+}
+
+/// The shipment's own view.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// The shipment.
+    pub shipment_id: String,
+    /// `comptoir.shipping.v1.Shipment.State`.
+    pub state: i32,
+}
+
+/// What an event tells about the order of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fact {
+    /// The order whose row it belongs to.
+    pub order_id: String,
+    /// The aggregate that it comes from: the order, its payment or its shipment.
+    pub source: String,
+    /// Place among the events of that aggregate, from 1.
+    pub seq: i64,
+    /// When it happened.
+    pub at: Time,
+    /// What happened.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// The order was accepted.
+    Placed(Order),
+    /// The order moved.
+    Moved {
+        /// `comptoir.orders.v1.Order.State` after.
+        state: i32,
+        /// Why it is in that state; empty when there is nothing to tell.
+        reason: String,
+        /// Where the order believes the money to be.
+        payment_state: i32,
+        /// Where the order believes the goods to be.
+        shipment_state: i32,
+    },
+    /// The payment moved.
+    Payment(Payment),
+    /// The shipment moved.
+    Shipment(Shipment),
+    /// Something that this build does not know.
+    Unknown,
+}
+
+/// An earlier event of the aggregate is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("event {seq} came before event {expected}")]
+pub struct Gap {
+    /// What should have come.
+    pub expected: i64,
+    /// What came.
+    pub seq: i64,
+}
+
+/// Whether an event with `seq` is the next after `applied`: true, false when it is an old one, or a gap.
+pub fn is_next(applied: i64, seq: i64) -> Result<bool, Gap> {
+    let expected = applied + 1;
+    if seq > expected { Err(Gap { expected, seq }) } else { Ok(seq == expected) }
+}
+
+/// The row after `fact`, or none when the fact is in it already.
+pub fn fold(entry: Option<Entry>, fact: &Fact) -> Result<Option<Entry>, Gap> {
+    let mut entry = entry.unwrap_or_else(|| Entry::stub(fact));
+    if !is_next(entry.applied(&fact.source), fact.seq)? {
+        return Ok(None);
+    }
+    entry.take(&fact.what);
+    entry.applied.insert(fact.source.clone(), fact.seq);
+    entry.updated_at = entry.updated_at.max(fact.at);
+    Ok(Some(entry))
+}
+
+impl Entry {
+    /// A row that nothing is known of yet.
+    fn stub(fact: &Fact) -> Self {
+        Self {
+            order_id: fact.order_id.clone(),
+            rev: 0,
+            order: None,
+            payment: None,
+            shipment: None,
+            applied: BTreeMap::new(),
+            updated_at: fact.at,
+        }
+    }
+
+    /// `seq` of the last event of `source` in this row; 0 before the first.
+    pub fn applied(&self, source: &str) -> i64 {
+        self.applied.get(source).copied().unwrap_or(0)
+    }
+
+    fn take(&mut self, what: &What) {
+        match what {
+            What::Placed(order) => self.order = Some(order.clone()),
+            What::Moved { state, reason, payment_state, shipment_state } => {
+                if let Some(order) = &mut self.order {
+                    order.reason.clone_from(reason);
+                    order.state = *state;
+                    order.payment_state = *payment_state;
+                    order.shipment_state = *shipment_state;
+                }
+            }
+            What::Payment(payment) => self.payment = Some(payment.clone()),
+            What::Shipment(shipment) => self.shipment = Some(shipment.clone()),
+            What::Unknown => {}
+        }
+    }
+}

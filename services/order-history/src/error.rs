@@ -1,0 +1,85 @@
+//! Why an event was not folded or an entry not read.
+
+use crate::domain::Gap;
+use ::events::HandlerError;
+use rpc::status;
+use tonic::Status;
+
+/// An event that does not keep its contract.
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    /// Not its message.
+    #[error("event {id} cannot be decoded: {source}")]
+    Decode {
+        /// The event.
+        id: String,
+        /// What is wrong with it.
+        source: prost::DecodeError,
+    },
+    /// An amount that is none.
+    #[error("event {id} has a bad amount: {source}")]
+    Money {
+        /// The event.
+        id: String,
+        /// What is wrong with it.
+        source: contracts::money::Error,
+    },
+    /// A field that must be there.
+    #[error("event {id} has no {field}")]
+    Missing {
+        /// The event.
+        id: String,
+        /// What it lacks.
+        field: &'static str,
+    },
+}
+
+/// A failure of the read model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An earlier event is missing.
+    #[error(transparent)]
+    Gap(#[from] Gap),
+    /// An event does not keep its contract.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// Other writers were faster, every time.
+    #[error("the row {0} changed each time it was about to be written")]
+    Contended(String),
+    /// No such entry, or not the caller's.
+    #[error("the history of order {0:?} was not found")]
+    NotFound(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Error> for HandlerError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Gap(Gap { expected, seq }) => HandlerError::Gap { expected, seq },
+            Error::Malformed(_) | Error::Contended(_) | Error::NotFound(_) | Error::Store(_) => {
+                HandlerError::Retry(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(id) => status::not_found("order-history", &id),
+            Error::Store(cause) => cause.into(),
+            Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) => {
+                tracing::error!(%error, "a read failed as only a write can");
+                status::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Events in: from the contract to a fact, and on to the store.
+
+use crate::{
+    domain::{Amount, Fact, Item, Order, Payment, Shipment, What},
+    error::{Error, Malformed},
+    store::{Histories, Joined},
+};
+use ::events::{Event, Handler, HandlerError};
+use ::store::Time;
+use contracts::{
+    google::r#type::Money as WireMoney,
+    money::Money,
+    orders::v1::{OrderChanged, OrderCreated, OrderItem, order},
+    payments::v1::PaymentChanged,
+    products::v1::{ProductCreated, ProductUpdated},
+    shipping::v1::ShipmentChanged,
+    users::v1::UserDeleted,
+};
+
+/// Folds every event that the topology lets this service read.
+pub struct Projection {
+    /// Where the rows are.
+    pub histories: Histories,
+}
+
+#[tonic::async_trait]
+impl Handler for Projection {
+    async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
+        match event.service.as_str() {
+            "users" => self.user(event).await?,
+            "products" => self.product(event).await?,
+            _ => self.order(event).await?,
+        }
+        Ok(())
+    }
+}
+
+impl Projection {
+    /// `evt.users.user.*`
+    async fn user(&self, event: &Event) -> Result<(), Error> {
+        let joined = match decode::<UserDeleted>(event)? {
+            Some(_) => Joined::UserDeleted,
+            None => Joined::Nothing,
+        };
+        self.histories.join(&self.histories.users, event, joined).await
+    }
+
+    /// `evt.products.product.*`
+    async fn product(&self, event: &Event) -> Result<(), Error> {
+        let created = decode::<ProductCreated>(event)?.and_then(|created| created.product);
+        let updated = decode::<ProductUpdated>(event)?.and_then(|updated| updated.product);
+        let joined = created.or(updated).map_or(Joined::Nothing, |product| Joined::ProductName(product.name));
+        self.histories.join(&self.histories.products, event, joined).await
+    }
+
+    /// `evt.orders.order.*`, `evt.payments.payment.*`, `evt.shipping.shipment.*`
+    async fn order(&self, event: &Event) -> Result<(), Error> {
+        let mut fact = fact(event)?;
+        if fact.what == What::Unknown {
+            fact.order_id = self.histories.row_of(&fact.source).await?;
+        }
+        self.histories.apply(&fact).await
+    }
+}
+
+/// What an event of orders, payments or shipping tells. For one of an unknown type the order is not known: its
+/// `order_id` is then the source's own id.
+pub fn fact(event: &Event) -> Result<Fact, Malformed> {
+    let (order_id, what) = if let Some(created) = decode::<OrderCreated>(event)? {
+        (created.order_id.clone(), What::Placed(placed(event, created)?))
+    } else if let Some(changed) = decode::<OrderChanged>(event)? {
+        let OrderChanged { order_id, to, reason, payment_state, shipment_state, .. } = changed;
+        (order_id, What::Moved { state: to, reason, payment_state, shipment_state })
+    } else if let Some(changed) = decode::<PaymentChanged>(event)? {
+        let captured = changed.captured_amount.map(|wire| amount(event, &wire)).transpose()?;
+        let refunded = changed.refunded_amount.map(|wire| amount(event, &wire)).transpose()?;
+        let payment = Payment { payment_id: changed.payment_id, state: changed.to, captured, refunded };
+        (changed.order_id, What::Payment(payment))
+    } else if let Some(changed) = decode::<ShipmentChanged>(event)? {
+        let shipment = Shipment { shipment_id: changed.shipment_id, state: changed.to };
+        (changed.order_id, What::Shipment(shipment))
+    } else {
+        (event.aggregate_id.clone(), What::Unknown)
+    };
+    if order_id.is_empty() {
+        return Err(missing(event, "order_id"));
+    }
+    Ok(Fact { order_id, source: event.aggregate_id.clone(), seq: event.seq, at: event.at, what })
+}
+
+fn placed(event: &Event, created: OrderCreated) -> Result<Order, Malformed> {
+    let total = created.total.ok_or_else(|| missing(event, "total"))?;
+    let items = created.items.into_iter().map(|wire| item(event, wire)).collect::<Result<_, _>>()?;
+    Ok(Order {
+        user_id: created.user_id,
+        items,
+        total: amount(event, &total)?,
+        state: order::State::Pending.into(),
+        reason: String::new(),
+        payment_state: 0,
+        shipment_state: 0,
+        created_at: created.create_time.map_or(event.at, |at| {
+            Time::from_millis(at.seconds.saturating_mul(1000).saturating_add(i64::from(at.nanos) / 1_000_000))
+        }),
+    })
+}
+
+fn item(event: &Event, wire: OrderItem) -> Result<Item, Malformed> {
+    let snapshot = wire.product_snapshot.ok_or_else(|| missing(event, "product_snapshot"))?;
+    let price = snapshot.price.ok_or_else(|| missing(event, "price"))?;
+    let line = wire.amount.ok_or_else(|| missing(event, "amount"))?;
+    Ok(Item {
+        product_id: wire.product_id,
+        quantity: wire.quantity,
+        name: snapshot.name,
+        sku: snapshot.sku,
+        price: amount(event, &price)?,
+        amount: amount(event, &line)?,
+    })
+}
+
+fn amount(event: &Event, wire: &WireMoney) -> Result<Amount, Malformed> {
+    Money::from_wire(wire).map(Amount).map_err(|source| Malformed::Money { id: event.id.clone(), source })
+}
+
+fn missing(event: &Event, field: &'static str) -> Malformed {
+    Malformed::Missing { id: event.id.clone(), field }
+}
+
+fn decode<M: prost::Message + prost::Name + Default>(event: &Event) -> Result<Option<M>, Malformed> {
+    let decoded = event.decode::<M>().transpose();
+    decoded.map_err(|source| Malformed::Decode { id: event.id.clone(), source })
+}

@@ -1,0 +1,47 @@
+//! The read model of orders: what all services tell of an order, in one row.
+//!
+//! **Owns** nothing: everything here is folded from events and can be folded again.
+//! **RPCs** `OrderHistoryService`: read one entry, list entries.
+//! **Collections** `order_history` (`_id` ord_…; by `order.user_id` and `_id`, by payment, by shipment), `users` and
+//! `products` (what the rows are joined with when they are read). None has an outbox.
+//! **Events out** none. **Events in** all of users, products, orders, payments, shipping.
+//!
+//! An event goes through `events` (contract → [`Fact`]), `domain` ([`fold`]: row and fact → row) and `store` (write if
+//! the row has not changed since it was read, else fold again).
+//!
+//! Invariants: each row keeps, per source aggregate, the `seq` of the last event in it, in the same write as the effect:
+//! a second delivery has no effect, and an event that comes before its predecessor comes again. A payment or shipment may
+//! be heard of before its order: the row is then a stub that no reader sees. An event that cannot be decoded blocks its
+//! lane and says so in the log.
+//!
+//! A crash between the write and the acknowledgement: the event comes again and is skipped.
+
+mod convert;
+mod domain;
+mod error;
+mod events;
+mod rpc;
+mod store;
+
+use ::store::Pager;
+use contracts::orderhistory::v1::order_history_service_server::OrderHistoryServiceServer;
+use service::{Config, Service};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What, fold};
+pub use error::Malformed;
+pub use events::fact;
+
+/// Runs the service until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let mut service = Service::start(config, shutdown).await?;
+    service.indexes(&store::indexes()).await?;
+    let histories = store::Histories::new(&service.database);
+    service.consume(Arc::new(events::Projection { histories: histories.clone() }));
+    let pager = Pager::new(service.config.service_key.reveal(), "order-history");
+    let routes = Routes::new(OrderHistoryServiceServer::new(rpc::Handler { histories, pager }));
+    service.serve(listener, routes).await
+}

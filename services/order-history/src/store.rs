@@ -1,0 +1,172 @@
+//! The rows in MongoDB. Each write holds the effect of an event together with its `seq`.
+
+use crate::{
+    domain::{Entry, Fact, fold, is_next},
+    error::Error,
+};
+use ::events::Event;
+use ::store::Error as StoreError;
+use bson::{Document, doc};
+use futures::TryStreamExt;
+use mongodb::{Collection, Database};
+use std::collections::{BTreeMap, BTreeSet};
+
+const ROWS: &str = "order_history";
+
+/// How often a fact is folded anew when somebody else wrote the row in between; there are three sources of one row.
+const ATTEMPTS: u32 = 16;
+
+/// Indexes of the service.
+pub fn indexes() -> [(&'static str, Document, bool); 3] {
+    [
+        (ROWS, doc! { "order.user_id": 1, "_id": -1 }, false),
+        (ROWS, doc! { "payment.payment_id": 1 }, false),
+        (ROWS, doc! { "shipment.shipment_id": 1 }, false),
+    ]
+}
+
+/// What an event tells about something that rows are joined with.
+pub enum Joined {
+    /// The account was closed.
+    UserDeleted,
+    /// The product's name is now this.
+    ProductName(String),
+    /// Nothing that is shown.
+    Nothing,
+}
+
+/// What rows are joined with when they are read.
+pub struct Names {
+    /// Users who have closed their account.
+    pub deleted_users: BTreeSet<String>,
+    /// Current names of products, by id.
+    pub products: BTreeMap<String, String>,
+}
+
+/// The rows and what they are joined with.
+#[derive(Clone)]
+pub struct Histories {
+    /// `{_id: usr_…, seq, deleted}`
+    pub users: Collection<Document>,
+    /// `{_id: prd_…, seq, name}`
+    pub products: Collection<Document>,
+    rows: Collection<Entry>,
+}
+
+impl Histories {
+    /// The read model of this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            users: database.collection("users"),
+            products: database.collection("products"),
+            rows: database.collection(ROWS),
+        }
+    }
+
+    /// Folds a fact into its row, again when somebody else wrote in between.
+    pub async fn apply(&self, fact: &Fact) -> Result<(), Error> {
+        for _ in 0..ATTEMPTS {
+            let mut old = self.rows.find_one(doc! { "_id": &fact.order_id }).await?;
+            let rev = old.as_ref().map_or(0, |entry| entry.rev);
+            if fact.seq > 1 && fact.order_id != fact.source {
+                old = self.resume(old, fact).await?;
+            }
+            let Some(next) = fold(old, fact)? else { return Ok(()) };
+            if self.write(rev, next).await? {
+                return Ok(());
+            }
+        }
+        Err(Error::Contended(fact.order_id.clone()))
+    }
+
+    /// When the first events of a payment or shipment were of unknown types, they were recorded under its own id.
+    async fn resume(&self, old: Option<Entry>, fact: &Fact) -> Result<Option<Entry>, Error> {
+        if old.as_ref().is_some_and(|entry| entry.applied(&fact.source) > 0) {
+            return Ok(old);
+        }
+        let Some(skipped) = self.rows.find_one(doc! { "_id": &fact.source }).await? else { return Ok(old) };
+        let mut entry = old.unwrap_or_else(|| Entry { order_id: fact.order_id.clone(), rev: 0, ..skipped.clone() });
+        entry.applied.insert(fact.source.clone(), skipped.applied(&fact.source));
+        Ok(Some(entry))
+    }
+
+    /// Writes `next` over revision `rev` (0: none yet). False when that is no longer current.
+    async fn write(&self, rev: i64, mut next: Entry) -> Result<bool, Error> {
+        next.rev = rev + 1;
+        if rev > 0 {
+            let filter = doc! { "_id": &next.order_id, "rev": rev };
+            return Ok(self.rows.replace_one(filter, &next).await?.matched_count == 1);
+        }
+        match self.rows.insert_one(&next).await.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Duplicate) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The row that the events of `source` go to, as far as earlier ones have told; else a row of its own id.
+    pub async fn row_of(&self, source: &str) -> Result<String, Error> {
+        let either = [doc! { "payment.payment_id": source }, doc! { "shipment.shipment_id": source }];
+        let found = self.rows.find_one(doc! { "$or": either.to_vec() }).await?;
+        Ok(found.map_or_else(|| source.to_owned(), |entry| entry.order_id))
+    }
+
+    /// Records what an event tells about a user or product, when it is the next one of that aggregate.
+    pub async fn join(&self, into: &Collection<Document>, event: &Event, joined: Joined) -> Result<(), Error> {
+        let mut set = doc! { "seq": event.seq };
+        match joined {
+            Joined::UserDeleted => drop(set.insert("deleted", true)),
+            Joined::ProductName(name) => drop(set.insert("name", name)),
+            Joined::Nothing => {}
+        }
+        let id = &event.aggregate_id;
+        let found = into.find_one(doc! { "_id": id }).await?;
+        let applied = found.as_ref().and_then(|found| found.get_i64("seq").ok()).unwrap_or(0);
+        if !is_next(applied, event.seq)? {
+            return Ok(());
+        }
+        // Guarded by `seq`: whoever is later matches nothing, tries to insert, and is refused by `_id`.
+        let update = into.update_one(doc! { "_id": id, "seq": applied }, doc! { "$set": set }).upsert(true);
+        match update.await.map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::Duplicate) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The row of an order that has been placed.
+    pub async fn get(&self, order_id: &str) -> Result<Option<Entry>, Error> {
+        Ok(self.rows.find_one(doc! { "_id": order_id, "order": { "$ne": null } }).await?)
+    }
+
+    /// Rows of placed orders after `after`, newest first; of one user, or of all.
+    pub async fn list(&self, user: Option<&str>, after: Option<String>, limit: i64) -> Result<Vec<Entry>, Error> {
+        let mut filter = match user {
+            Some(id) => doc! { "order.user_id": id },
+            None => doc! { "order": { "$ne": null } },
+        };
+        if let Some(after) = after {
+            filter.insert("_id", doc! { "$lt": after });
+        }
+        let rows = self.rows.find(filter).sort(doc! { "_id": -1 }).limit(limit).await?;
+        Ok(rows.try_collect().await?)
+    }
+
+    /// What `entries` are joined with.
+    pub async fn names(&self, entries: &[Entry]) -> Result<Names, Error> {
+        let orders = || entries.iter().filter_map(|entry| entry.order.as_ref());
+        let users: BTreeSet<&str> = orders().map(|order| order.user_id.as_str()).collect();
+        let items = orders().flat_map(|order| &order.items);
+        let products: BTreeSet<&str> = items.map(|item| item.product_id.as_str()).collect();
+        let users: Vec<&str> = users.into_iter().collect();
+        let products: Vec<&str> = products.into_iter().collect();
+        let deleted = self.users.find(doc! { "_id": { "$in": users }, "deleted": true }).await?;
+        let named = self.products.find(doc! { "_id": { "$in": products } }).await?;
+        let (deleted, named): (Vec<Document>, Vec<Document>) =
+            (deleted.try_collect().await?, named.try_collect().await?);
+        let text = |found: &Document, key: &str| found.get_str(key).ok().map(str::to_owned);
+        Ok(Names {
+            deleted_users: deleted.iter().filter_map(|found| text(found, "_id")).collect(),
+            products: named.iter().filter_map(|found| Some((text(found, "_id")?, text(found, "name")?))).collect(),
+        })
+    }
+}

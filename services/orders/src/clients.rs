@@ -1,0 +1,150 @@
+//! The peers that orders calls: users and products before an order is accepted, the rest from its sagas.
+
+use crate::domain::Order;
+use contracts::{
+    inventory::v1::{
+        CommitReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation, ReservationLine,
+        ShipReservationRequest, inventory_service_client::InventoryServiceClient,
+    },
+    payments::v1::{
+        AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
+        payment_service_client::PaymentServiceClient,
+    },
+    products::v1::{BatchGetProductsRequest, Product, product_service_client::ProductServiceClient},
+    shipping::v1::{
+        CancelShipmentRequest, CreateShipmentRequest, GetShipmentRequest, Shipment, ShipmentLine,
+        shipping_service_client::ShippingServiceClient,
+    },
+    users::v1::{GetUserRequest, User, user_service_client::UserServiceClient},
+};
+use rpc::Channel;
+use service::Service;
+use tonic::Status;
+
+/// Clients of the five peers. Cheap to clone.
+#[derive(Clone)]
+pub struct Peers {
+    users: UserServiceClient<Channel>,
+    products: ProductServiceClient<Channel>,
+    inventory: InventoryServiceClient<Channel>,
+    payments: PaymentServiceClient<Channel>,
+    shipping: ShippingServiceClient<Channel>,
+}
+
+impl Peers {
+    /// Channels to the peers of the configuration.
+    pub fn new(service: &Service) -> Result<Self, service::Error> {
+        Ok(Self {
+            users: UserServiceClient::new(service.peer("users")?),
+            products: ProductServiceClient::new(service.peer("products")?),
+            inventory: InventoryServiceClient::new(service.peer("inventory")?),
+            payments: PaymentServiceClient::new(service.peer("payments")?),
+            shipping: ShippingServiceClient::new(service.peer("shipping")?),
+        })
+    }
+
+    /// An account.
+    pub async fn user(&self, user_id: &str) -> Result<User, Status> {
+        let request = GetUserRequest { user_id: user_id.to_owned() };
+        Ok(self.users.clone().get_user(request).await?.into_inner())
+    }
+
+    /// Products in the order of `product_ids`.
+    pub async fn products(&self, product_ids: Vec<String>) -> Result<Vec<Product>, Status> {
+        let request = BatchGetProductsRequest { product_ids };
+        Ok(self.products.clone().batch_get_products(request).await?.into_inner().products)
+    }
+
+    /// Holds the order's lines.
+    pub async fn hold(&self, id: &str, order: &Order, step_key: String) -> Result<Reservation, Status> {
+        let line = |item: &crate::Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let lines = order.items.iter().map(line).collect();
+        let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key };
+        Ok(self.inventory.clone().hold_stock(request).await?.into_inner())
+    }
+
+    /// Turns the hold into a sale.
+    pub async fn commit(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
+        let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key };
+        Ok(self.inventory.clone().commit_reservation(request).await?.into_inner())
+    }
+
+    /// Gives the stock back.
+    pub async fn release(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
+        let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key };
+        Ok(self.inventory.clone().release_reservation(request).await?.into_inner())
+    }
+
+    /// Takes the stock off the shelf.
+    pub async fn ship(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
+        let request = ShipReservationRequest { reservation_id: id.to_owned(), step_key };
+        Ok(self.inventory.clone().ship_reservation(request).await?.into_inner())
+    }
+
+    /// Sets the total aside.
+    pub async fn authorize(&self, id: &str, order: &Order, step_key: String) -> Result<Payment, Status> {
+        let request = AuthorizePaymentRequest {
+            payment_id: order.payment_id.clone(),
+            order_id: id.to_owned(),
+            user_id: order.user_id.clone(),
+            amount: Some(order.total.to_wire()),
+            payment_token: order.payment_token.clone().unwrap_or_default(),
+            step_key,
+        };
+        Ok(self.payments.clone().authorize_payment(request).await?.into_inner())
+    }
+
+    /// Takes the total.
+    pub async fn capture(&self, order: &Order, step_key: String) -> Result<Payment, Status> {
+        let request = CapturePaymentRequest { payment_id: order.payment_id.clone(), step_key };
+        Ok(self.payments.clone().capture_payment(request).await?.into_inner())
+    }
+
+    /// Gives the money back.
+    pub async fn cancel_payment(&self, id: &str, order: &Order, step_key: String) -> Result<Payment, Status> {
+        let request = CancelPaymentRequest {
+            payment_id: order.payment_id.clone(),
+            order_id: id.to_owned(),
+            user_id: order.user_id.clone(),
+            step_key,
+        };
+        Ok(self.payments.clone().cancel_payment(request).await?.into_inner())
+    }
+
+    /// The payment as it is now.
+    pub async fn payment(&self, payment_id: &str) -> Result<Payment, Status> {
+        let request = GetPaymentRequest { payment_id: payment_id.to_owned() };
+        Ok(self.payments.clone().get_payment(request).await?.into_inner())
+    }
+
+    /// Plans the shipment.
+    pub async fn create_shipment(&self, id: &str, order: &Order, step_key: String) -> Result<Shipment, Status> {
+        let line = |item: &crate::Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let request = CreateShipmentRequest {
+            shipment_id: order.shipment_id.clone(),
+            order_id: id.to_owned(),
+            user_id: order.user_id.clone(),
+            lines: order.items.iter().map(line).collect(),
+            address: Some(crate::convert::address_to_wire(&order.address)),
+            step_key,
+        };
+        Ok(self.shipping.clone().create_shipment(request).await?.into_inner())
+    }
+
+    /// Stops the shipment.
+    pub async fn cancel_shipment(&self, id: &str, order: &Order, step_key: String) -> Result<Shipment, Status> {
+        let request = CancelShipmentRequest {
+            shipment_id: order.shipment_id.clone(),
+            order_id: id.to_owned(),
+            user_id: order.user_id.clone(),
+            step_key,
+        };
+        Ok(self.shipping.clone().cancel_shipment(request).await?.into_inner())
+    }
+
+    /// The shipment as it is now.
+    pub async fn shipment(&self, shipment_id: &str) -> Result<Shipment, Status> {
+        let request = GetShipmentRequest { shipment_id: shipment_id.to_owned() };
+        Ok(self.shipping.clone().get_shipment(request).await?.into_inner())
+    }
+}

@@ -1,0 +1,97 @@
+//! Between the contract and the domain.
+
+use crate::domain::{Address, Item, Order, State, Transition};
+use ::store::{Time, Versioned, fields::time};
+use contracts::{
+    orders::v1::{self as wire, OrderItem, ProductSnapshot, order},
+    payments::v1::payment::State as PaymentState,
+    shipping::v1::{self as shipping, shipment::State as ShipmentState},
+};
+use prost_types::Timestamp;
+
+/// A stored order on the wire.
+pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
+    let order = &found.state;
+    wire::Order {
+        order_id: found.id.clone(),
+        user_id: order.user_id.clone(),
+        user_snapshot: Some(wire::UserSnapshot { name: order.user.name.clone(), email: order.user.email.clone() }),
+        items: order.items.iter().map(item_to_wire).collect(),
+        total: Some(order.total.to_wire()),
+        state: state_to_wire(order.state).into(),
+        reason: order.reason.clone(),
+        payment_state: order.payment_state.into(),
+        shipment_state: order.shipment_state.into(),
+        payment_id: payment_id(order),
+        shipment_id: shipment_id(order),
+        shipping_address: Some(address_to_wire(&order.address)),
+        history: order.history.iter().map(transition_to_wire).collect(),
+        create_time: Some(time::to_wire(order.created_at)),
+        update_time: Some(time::to_wire(order.updated_at)),
+        etag: found.etag(),
+    }
+}
+
+/// The payment's id, once there is a payment.
+pub fn payment_id(order: &Order) -> String {
+    if order.payment_state == PaymentState::Unspecified { String::new() } else { order.payment_id.clone() }
+}
+
+/// The shipment's id, once there is a shipment.
+pub fn shipment_id(order: &Order) -> String {
+    if order.shipment_state == ShipmentState::Unspecified { String::new() } else { order.shipment_id.clone() }
+}
+
+/// A line on the wire.
+pub fn item_to_wire(item: &Item) -> OrderItem {
+    OrderItem {
+        product_id: item.product_id.clone(),
+        quantity: item.quantity,
+        product_snapshot: Some(ProductSnapshot {
+            name: item.name.clone(),
+            sku: item.sku.clone(),
+            price: Some(item.price.to_wire()),
+        }),
+        amount: Some(item.amount.to_wire()),
+    }
+}
+
+fn transition_to_wire(transition: &Transition) -> wire::Transition {
+    wire::Transition {
+        from: transition.from.map_or(order::State::Unspecified, state_to_wire).into(),
+        to: state_to_wire(transition.to).into(),
+        reason: transition.reason.clone(),
+        actor: transition.actor.clone(),
+        time: Some(time::to_wire(transition.at)),
+    }
+}
+
+/// An address on the wire.
+pub fn address_to_wire(address: &Address) -> shipping::Address {
+    let Address { name, line1, line2, city, region, postal_code, country_code } = address.clone();
+    shipping::Address { name, line1, line2, city, region, postal_code, country_code }
+}
+
+/// An address of a request.
+pub fn address(address: shipping::Address) -> Address {
+    let shipping::Address { name, line1, line2, city, region, postal_code, country_code } = address;
+    Address { name, line1, line2, city, region, postal_code, country_code }
+}
+
+/// A time on the wire, to the millisecond.
+pub fn time_from_wire(wire: &Timestamp) -> Time {
+    Time::from_millis(wire.seconds.saturating_mul(1000).saturating_add(i64::from(wire.nanos) / 1_000_000))
+}
+
+/// A state on the wire.
+pub fn state_to_wire(state: State) -> order::State {
+    match state {
+        State::Pending => order::State::Pending,
+        State::Confirmed => order::State::Confirmed,
+        State::Shipped => order::State::Shipped,
+        State::Delivered => order::State::Delivered,
+        State::Rejected => order::State::Rejected,
+        State::Cancelling => order::State::Cancelling,
+        State::Cancelled => order::State::Cancelled,
+    }
+}

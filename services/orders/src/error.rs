@@ -1,0 +1,95 @@
+//! Why an order was refused.
+
+use crate::domain::State;
+use rpc::status;
+use tonic::{Code, Status};
+
+/// A refusal of the orders service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No lines.
+    #[error("an order needs at least one line")]
+    NoItems,
+    /// Too many units of a product.
+    #[error("at most 10,000 units of {0}")]
+    TooMany(String),
+    /// Prices in two currencies.
+    #[error("the products are priced in {0} and {1}")]
+    MixedCurrencies(String, String),
+    /// All lines are free.
+    #[error("the total must be above zero")]
+    NothingToPay,
+    /// An amount that cannot be computed.
+    #[error(transparent)]
+    Money(#[from] contracts::money::Error),
+    /// These lines name no product.
+    #[error("{} not in the catalogue", .0.len())]
+    UnknownProducts(Vec<(usize, String)>),
+    /// These lines name a product that is no longer sold.
+    #[error("{} no longer sold", .0.len())]
+    ArchivedProducts(Vec<(usize, String)>),
+    /// Accounts that are closed cannot order.
+    #[error("the account is closed")]
+    AccountClosed,
+    /// The key was used for another order.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
+    /// No such order, or somebody else's.
+    #[error("order {0} was not found")]
+    NotFound(String),
+    /// Too late.
+    #[error("an order that is {0:?} cannot be cancelled")]
+    CannotCancel(State),
+    /// The table of states does not have this move.
+    #[error("an order cannot go from {from:?} to {to:?}")]
+    Transition {
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+    },
+    /// A peer refused or failed.
+    #[error("{}", .0.message())]
+    Peer(Box<Status>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<Status> for Error {
+    fn from(status: Status) -> Self {
+        Self::Peer(Box::new(status))
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match error {
+            Error::NoItems | Error::NothingToPay | Error::MixedCurrencies(..) | Error::TooMany(_) => {
+                status::violation("order.items", text)
+            }
+            Error::Money(cause) => status::violation("order.items", cause.to_string()),
+            Error::UnknownProducts(lines) => lines_at_fault(&lines, "is not in the catalogue"),
+            Error::ArchivedProducts(lines) => lines_at_fault(&lines, "is no longer sold"),
+            Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
+            Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
+            Error::NotFound(id) => status::not_found("order", &id),
+            Error::CannotCancel(_) => status::precondition("ORDER_NOT_CANCELLABLE", text),
+            Error::Transition { .. } => {
+                tracing::error!(%text, "an illegal transition was refused");
+                status::internal()
+            }
+            Error::Peer(status) => *status,
+            Error::Store(cause) => cause.into(),
+        }
+    }
+}
+
+fn lines_at_fault(lines: &[(usize, String)], what: &str) -> Status {
+    let violation = |(index, id): &(usize, String)| contracts::validate::Violation {
+        field: format!("order.items[{index}].product_id"),
+        description: format!("{id} {what}"),
+    };
+    status::violations(lines.iter().map(violation).collect())
+}

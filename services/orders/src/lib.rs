@@ -1,0 +1,57 @@
+//! Orders, and the sagas that carry them through stock, payment and shipping.
+//!
+//! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
+//! **RPCs** `OrderService`: create, read, list, cancel, watch, details.
+//! **Collections** `orders` (`_id` ord_…; unique `request_key`; index `user_id`; index `saga.wake_at`).
+//! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`.
+//! **Events in** shipping (dispatched → capture, ship; delivered), payments (an answer that a saga waits for; money for an
+//! order that has ended).
+//!
+//! The way of an order: `rpc` parses, `place` asks users and products and writes order and first saga intent in one
+//! insert; `host` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
+//!
+//! Invariants: an accepted order ends in CONFIRMED or REJECTED (or CANCELLED on request); it is CONFIRMED only while its
+//! hold lives and its payment is authorized; an order that ends otherwise holds no stock and no money.
+//!
+//! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
+
+mod clients;
+mod convert;
+mod domain;
+mod error;
+mod events;
+mod host;
+mod place;
+mod rpc;
+mod sagas;
+mod store;
+mod watch;
+
+use ::store::{Bell, Pager};
+use contracts::orders::v1::order_service_server::OrderServiceServer;
+use saga::Runner;
+use service::{Config, Service};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use domain::{Address, Cancellation, Fact, Item, Order, State, Transition, UserSnapshot};
+pub use sagas::{CANCEL_ORDER, PLACE_ORDER};
+
+/// Runs the service until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let mut service = Service::start(config, shutdown.clone()).await?;
+    service.indexes(&store::indexes()).await?;
+    let orders = store::Orders::new(&service.database);
+    let peers = clients::Peers::new(&service)?;
+    let host = Arc::new(host::OrderHost { orders: orders.clone(), peers: peers.clone() });
+    let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
+    let runner = Runner::new(host, &owner, service.background());
+    service.spawn(runner.clone().run());
+    service.consume(Arc::new(events::Inbox { orders: orders.clone(), peers: peers.clone() }));
+    let bell = Bell::start(orders.collection().clone(), service.background());
+    let pager = Pager::new(service.config.service_key.reveal(), "orders");
+    let handler = rpc::Handler { orders, peers, runner, bell, pager, shutdown };
+    service.serve(listener, Routes::new(OrderServiceServer::new(handler))).await
+}

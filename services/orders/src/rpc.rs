@@ -1,0 +1,154 @@
+//! The RPCs: parse, authorise, call, reply.
+
+use crate::{
+    clients::Peers,
+    convert,
+    domain::{Cancellation, Order},
+    error::Error,
+    host::OrderHost,
+    place::{Placed, Placement, place},
+    store::Orders,
+    watch,
+};
+use ::rpc::{Principal, principal, validated};
+use ::store::{Bell, Pager, Versioned, limit, now};
+use contracts::orders::v1::{
+    self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, ListOrdersRequest,
+    ListOrdersResponse, OrderDetails, WatchOrderRequest, order_service_server::OrderService,
+};
+use saga::Runner;
+use std::time::Duration;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+
+/// Answers `OrderService`.
+pub struct Handler {
+    /// The orders.
+    pub orders: Orders,
+    /// The peers.
+    pub peers: Peers,
+    /// Moves their sagas.
+    pub runner: Runner<OrderHost>,
+    /// Rings when an order changes.
+    pub bell: Bell,
+    /// Page tokens of the list.
+    pub pager: Pager,
+    /// Ends the watches.
+    pub shutdown: CancellationToken,
+}
+
+impl Handler {
+    /// An order that the caller may see; to others it does not exist.
+    async fn visible(&self, id: &str, caller: &Principal) -> Result<Versioned<Order>, Status> {
+        let order = self.orders.get(id).await?;
+        if caller.may_act_for(&order.state.user_id) { Ok(order) } else { Err(Error::NotFound(id.to_owned()).into()) }
+    }
+}
+
+#[tonic::async_trait]
+impl OrderService for Handler {
+    type WatchOrderStream = ReceiverStream<Result<wire::Order, Status>>;
+
+    async fn create_order(&self, request: Request<CreateOrderRequest>) -> Result<Response<wire::Order>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let user_id = caller.user_id().unwrap_or_default().to_owned();
+        let draft = request.order.unwrap_or_default();
+        let placement = Placement { user_id, draft, request_id: request.request_id };
+        let order = match place(&self.orders, &self.peers, self.runner.owner(), placement).await? {
+            Placed::Now(order) => {
+                self.runner.spawn(order.clone());
+                order
+            }
+            Placed::Before(order) => order,
+        };
+        let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
+        let order = if wait.is_zero() {
+            order
+        } else {
+            watch::until_ended(&self.orders, &self.bell, order, wait).await?
+        };
+        Ok(Response::new(convert::to_wire(&order)))
+    }
+
+    async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {
+        let caller = principal(&request);
+        let order = self.visible(&validated(request)?.order_id, &caller).await?;
+        Ok(Response::new(convert::to_wire(&order)))
+    }
+
+    async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let user_id = if caller.has_role("staff") { None } else { caller.user_id() };
+        let scope = user_id.unwrap_or("staff");
+        let limit = limit(request.page_size);
+        let after = self.pager.after(scope, &request.page_token)?;
+        let found = self.orders.list(user_id, after, limit + 1).await?;
+        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
+        let orders: Vec<wire::Order> = page.map(convert::to_wire).collect();
+        let last = orders.last().filter(|_| found.len() > orders.len());
+        let next_page_token = last.map_or_else(String::new, |last| self.pager.token(scope, &last.order_id));
+        Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
+    }
+
+    async fn cancel_order(&self, request: Request<CancelOrderRequest>) -> Result<Response<wire::Order>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let order = self.visible(&request.order_id, &caller).await?;
+        let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
+        let wish = Cancellation { reason, actor: caller.actor().to_owned() };
+        let cancelled = self.orders.change(order, |order| order.cancel(wish.clone(), now())).await?;
+        Ok(Response::new(convert::to_wire(&cancelled)))
+    }
+
+    async fn watch_order(
+        &self,
+        request: Request<WatchOrderRequest>,
+    ) -> Result<Response<Self::WatchOrderStream>, Status> {
+        let caller = principal(&request);
+        let order = self.visible(&validated(request)?.order_id, &caller).await?;
+        let changes = watch::follow(self.orders.clone(), &self.bell, order, self.shutdown.clone());
+        Ok(Response::new(ReceiverStream::new(changes)))
+    }
+
+    async fn get_order_details(
+        &self,
+        request: Request<GetOrderDetailsRequest>,
+    ) -> Result<Response<OrderDetails>, Status> {
+        let caller = principal(&request);
+        let order = self.visible(&validated(request)?.order_id, &caller).await?;
+        Ok(Response::new(details(&self.peers, &order).await))
+    }
+}
+
+/// Asks all peers at the same time; what does not answer is named, not guessed.
+async fn details(peers: &Peers, order: &Versioned<Order>) -> OrderDetails {
+    let mut product_ids: Vec<String> = Vec::new();
+    for item in &order.state.items {
+        if !product_ids.contains(&item.product_id) {
+            product_ids.push(item.product_id.clone());
+        }
+    }
+    let (payment_id, shipment_id) = (convert::payment_id(&order.state), convert::shipment_id(&order.state));
+    let payment = async { if payment_id.is_empty() { Ok(None) } else { peers.payment(&payment_id).await.map(Some) } };
+    let shipment =
+        async { if shipment_id.is_empty() { Ok(None) } else { peers.shipment(&shipment_id).await.map(Some) } };
+    let (user, products, payment, shipment) =
+        tokio::join!(peers.user(&order.state.user_id), peers.products(product_ids), payment, shipment);
+    let missing = [
+        ("user", user.is_err()),
+        ("products", products.is_err()),
+        ("payment", payment.is_err()),
+        ("shipment", shipment.is_err()),
+    ];
+    OrderDetails {
+        order: Some(convert::to_wire(order)),
+        user: user.ok(),
+        products: products.unwrap_or_default(),
+        payment: payment.ok().flatten(),
+        shipment: shipment.ok().flatten(),
+        unavailable: missing.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).to_owned()).collect(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Waiting for an order: until its saga has ended, or for each of its changes.
+
+use crate::{convert, domain::Order, error::Error, store::Orders};
+use ::store::{Bell, Versioned};
+use contracts::orders::v1;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+/// Orders that a slow watcher may be behind.
+const QUEUE: usize = 8;
+
+/// A look without a ring, in case the bell was silent.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The order once its saga has ended, or as it is after `wait`.
+pub async fn until_ended(
+    orders: &Orders,
+    bell: &Bell,
+    order: Versioned<Order>,
+    wait: Duration,
+) -> Result<Versioned<Order>, Error> {
+    let mut rings = bell.subscribe(&order.id);
+    let mut newest = order;
+    let ended = async {
+        loop {
+            rings.mark_unchanged();
+            newest = orders.get(&newest.id).await?;
+            if newest.state.saga.has_ended() {
+                return Ok(());
+            }
+            let _ = tokio::time::timeout(PATIENCE, rings.changed()).await;
+        }
+    };
+    match tokio::time::timeout(wait, ended).await {
+        Ok(Err(error)) => Err(error),
+        Ok(Ok(())) | Err(_) => Ok(newest),
+    }
+}
+
+/// Each version of an order from now to its last. Ends early when the watcher leaves or the service stops.
+pub fn follow(
+    orders: Orders,
+    bell: &Bell,
+    first: Versioned<Order>,
+    shutdown: CancellationToken,
+) -> mpsc::Receiver<Result<v1::Order, Status>> {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let mut rings = bell.subscribe(&first.id);
+    tokio::spawn(async move {
+        let mut newest = first;
+        loop {
+            if sender.send(Ok(convert::to_wire(&newest))).await.is_err() || newest.state.state.is_final() {
+                return;
+            }
+            newest = loop {
+                let ring = tokio::time::timeout(PATIENCE, rings.changed());
+                tokio::select! {
+                    _ = ring => {}
+                    () = sender.closed() => return,
+                    () = shutdown.cancelled() => {
+                        let stopping = rpc::status::unavailable("SERVICE_STOPPING", "watch again: this server is stopping");
+                        let _ = sender.send(Err(stopping)).await;
+                        return;
+                    }
+                }
+                match orders.get(&newest.id).await {
+                    Ok(order) if order.rev != newest.rev => break order,
+                    Ok(_) => {}
+                    Err(error) => {
+                        let _ = sender.send(Err(error.into())).await;
+                        return;
+                    }
+                }
+            };
+        }
+    });
+    receiver
+}

@@ -1,0 +1,112 @@
+//! The ledger: what the provider did, append-only, and the sums that follow from it. Pure.
+
+use crate::error::Error;
+use ::store::Time;
+use contracts::money::Money;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Kind {
+    /// The amount was set aside.
+    Authorization,
+    /// The amount was taken.
+    Capture,
+    /// The authorization was given back.
+    Void,
+    /// The amount was given back after capture.
+    Refund,
+}
+
+/// One thing that the provider did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// What was done.
+    pub kind: Kind,
+    /// How much, above 0.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+    /// The provider's own reference.
+    pub provider_reference: String,
+    /// The key it was asked under; unique in the ledger.
+    pub key: String,
+    /// When it was recorded.
+    pub at: Time,
+}
+
+/// All entries, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Ledger(Vec<Entry>);
+
+/// The sums of a ledger, by kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Amounts {
+    /// Σ authorizations.
+    pub authorized: Money,
+    /// Σ captures.
+    pub captured: Money,
+    /// Σ voids.
+    pub voided: Money,
+    /// Σ refunds.
+    pub refunded: Money,
+}
+
+impl Ledger {
+    /// The entries, oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
+    }
+
+    /// Appends `entry`, unless its key is there already. Refuses an entry that gives or takes more than there is.
+    pub fn append(&mut self, entry: Entry) -> Result<(), Error> {
+        if self.0.iter().any(|known| known.key == entry.key) {
+            return Ok(());
+        }
+        let (kind, currency) = (entry.kind, entry.amount.currency.clone());
+        self.0.push(entry);
+        if self.amounts(&currency).and_then(|sums| sums.check(kind)).is_err() {
+            self.0.pop();
+            return Err(Error::LedgerRefused(kind));
+        }
+        Ok(())
+    }
+
+    /// The sums, in `currency`.
+    pub fn amounts(&self, currency: &str) -> Result<Amounts, Error> {
+        let zero = Money::zero(currency).map_err(Error::Arithmetic)?;
+        let sum = |kind| {
+            let mut entries = self.0.iter().filter(|entry| entry.kind == kind);
+            entries.try_fold(zero.clone(), |sum, entry| sum.add(&entry.amount)).map_err(Error::Arithmetic)
+        };
+        Ok(Amounts {
+            authorized: sum(Kind::Authorization)?,
+            captured: sum(Kind::Capture)?,
+            voided: sum(Kind::Void)?,
+            refunded: sum(Kind::Refund)?,
+        })
+    }
+}
+
+impl Amounts {
+    /// Authorized and neither captured nor voided.
+    pub fn open(&self) -> Result<Money, Error> {
+        minus(&minus(&self.authorized, &self.captured)?, &self.voided)
+    }
+
+    /// Captured and not given back.
+    pub fn refundable(&self) -> Result<Money, Error> {
+        minus(&self.captured, &self.refunded)
+    }
+
+    fn check(&self, added: Kind) -> Result<(), Error> {
+        let is_sound = self.open()?.amount >= Decimal::ZERO && self.refundable()?.amount >= Decimal::ZERO;
+        if is_sound { Ok(()) } else { Err(Error::LedgerRefused(added)) }
+    }
+}
+
+fn minus(from: &Money, amount: &Money) -> Result<Money, Error> {
+    let negative = Money { currency: amount.currency.clone(), amount: -amount.amount };
+    from.add(&negative).map_err(Error::Arithmetic)
+}

@@ -1,0 +1,41 @@
+//! Carries out, in the background, what a silent provider, a caller that left, or a crash has left open.
+
+use crate::{error::Error, flow::Flow};
+use ::store::{Versioned, now};
+use futures::{StreamExt, stream};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Pause between two looks.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// Payments of one look; the rest waits for the next.
+const BATCH: i64 = 64;
+
+/// Questions at a time.
+const PARALLEL: usize = 8;
+
+/// Looks until `stop`. A question that is cut off is asked again after the next start: its intent is durable.
+pub async fn run(flow: Flow, stop: CancellationToken) {
+    let looking = async {
+        loop {
+            tokio::time::sleep(EVERY).await;
+            if let Err(error) = look(&flow).await {
+                tracing::warn!(%error, "open payments cannot be listed; looking again soon");
+            }
+        }
+    };
+    stop.run_until_cancelled(looking).await;
+}
+
+async fn look(flow: &Flow) -> Result<(), Error> {
+    let due = flow.payments.due(now(), BATCH).await?;
+    let resume = async |found: Versioned<_>| {
+        let id = found.id.clone();
+        if let Err(error) = flow.resume(found).await {
+            tracing::warn!(payment = %id, %error, "an open payment was not resolved; it is asked again");
+        }
+    };
+    stream::iter(due).for_each_concurrent(PARALLEL, resume).await;
+    Ok(())
+}

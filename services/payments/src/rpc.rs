@@ -1,0 +1,63 @@
+//! The RPCs: parse, call, reply.
+
+use crate::{convert, domain::Command, error::Error, flow::Flow};
+use ::rpc::{principal, validated};
+use contracts::payments::v1::{
+    AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
+    GetPaymentRequest, Payment, payment_service_server::PaymentService,
+};
+use tonic::{Request, Response, Status};
+
+/// Answers `PaymentService`.
+pub struct Handler {
+    /// The payments and their provider.
+    pub flow: Flow,
+}
+
+#[tonic::async_trait]
+impl PaymentService for Handler {
+    async fn authorize_payment(&self, request: Request<AuthorizePaymentRequest>) -> Result<Response<Payment>, Status> {
+        let request = validated(request)?;
+        let id = request.payment_id.clone();
+        let payment = self.flow.authorize(&id, convert::start(request)?).await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+
+    async fn capture_payment(&self, request: Request<CapturePaymentRequest>) -> Result<Response<Payment>, Status> {
+        let request = validated(request)?;
+        let found = self.flow.payments.get(&request.payment_id).await?;
+        let payment = self.flow.command(found, Command::Capture, &request.step_key).await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+
+    async fn cancel_payment(&self, request: Request<CancelPaymentRequest>) -> Result<Response<Payment>, Status> {
+        let CancelPaymentRequest { payment_id, order_id, user_id, step_key } = validated(request)?;
+        let payment = self.flow.cancel(&payment_id, order_id, user_id, &step_key).await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+
+    async fn get_payment(&self, request: Request<GetPaymentRequest>) -> Result<Response<Payment>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let found = self.flow.payments.get(&request.payment_id).await?;
+        if !caller.may_act_for(&found.state.user_id) {
+            return Err(Error::NotFound(request.payment_id).into());
+        }
+        Ok(Response::new(convert::to_wire(&found)?))
+    }
+
+    async fn complete_payment_action(
+        &self,
+        request: Request<CompletePaymentActionRequest>,
+    ) -> Result<Response<Payment>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let found = self.flow.payments.get(&request.payment_id).await?;
+        if !caller.may_act_for(&found.state.user_id) {
+            return Err(Error::NotFound(request.payment_id).into());
+        }
+        let command = Command::CompleteAction { approve: request.approve };
+        let payment = self.flow.command(found, command, "").await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+}

@@ -1,0 +1,79 @@
+//! Between the contract and the domain.
+
+use crate::{
+    domain::{Draft, Product, Status},
+    error::Error,
+};
+use ::store::{NewEvent, Versioned, fields::time};
+use contracts::{
+    money::Money,
+    products::v1::{self as wire, ProductCreated, ProductUpdated, product},
+};
+
+/// A stored product on the wire.
+pub fn to_wire(found: &Versioned<Product>) -> wire::Product {
+    reply(&found.id, &found.state, found.etag())
+}
+
+fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
+    wire::Product {
+        product_id: id.to_owned(),
+        name: product.name.clone(),
+        description: product.description.clone(),
+        sku: product.sku.clone(),
+        price: Some(product.price.to_wire()),
+        status: status_to_wire(product.status).into(),
+        create_time: Some(time::to_wire(product.created_at)),
+        update_time: Some(time::to_wire(product.updated_at)),
+        etag,
+    }
+}
+
+/// What the caller of CreateProduct wants.
+pub fn draft(product: wire::Product) -> Result<Draft, Error> {
+    let status = status_from_wire(product.status());
+    let price = Money::from_wire(&product.price.ok_or(Error::Required("product.price"))?)?;
+    Ok(Draft { name: product.name, description: product.description, sku: product.sku, price, status })
+}
+
+/// `draft` with the fields of `product` that the mask names.
+pub fn merge(mut draft: Draft, product: wire::Product, mask: &[String]) -> Result<Draft, Error> {
+    for path in mask {
+        match path.as_str() {
+            "name" => draft.name.clone_from(&product.name),
+            "description" => draft.description.clone_from(&product.description),
+            "sku" => draft.sku.clone_from(&product.sku),
+            "status" => draft.status = status_from_wire(product.status()),
+            "price" => {
+                draft.price = Money::from_wire(product.price.as_ref().ok_or(Error::Required("product.price"))?)?;
+            }
+            other => return Err(Error::Immutable(other.to_owned())),
+        }
+    }
+    Ok(draft)
+}
+
+/// The event of a new product.
+pub fn created(id: &str, product: &Product) -> NewEvent {
+    NewEvent::of("created", &ProductCreated { product: Some(reply(id, product, "1".to_owned())) })
+}
+
+/// The event of a changed product.
+pub fn updated(old: &Versioned<Product>, product: &Product, changed_fields: Vec<String>) -> NewEvent {
+    let product = Some(reply(&old.id, product, (old.rev + 1).to_string()));
+    NewEvent::of("updated", &ProductUpdated { product, changed_fields })
+}
+
+fn status_to_wire(status: Status) -> product::Status {
+    match status {
+        Status::Active => product::Status::Active,
+        Status::Archived => product::Status::Archived,
+    }
+}
+
+fn status_from_wire(status: product::Status) -> Status {
+    match status {
+        product::Status::Active | product::Status::Unspecified => Status::Active,
+        product::Status::Archived => Status::Archived,
+    }
+}

@@ -1,0 +1,112 @@
+//! What a product is and which changes it allows. Pure.
+
+use crate::error::Error;
+use ::store::Time;
+use contracts::money::Money;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// Highest price of one unit.
+const MAX_PRICE: i64 = 1_000_000;
+
+/// Whether a product can be ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Can be ordered.
+    Active,
+    /// Kept for old orders only.
+    Archived,
+}
+
+/// A product as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Stock keeping unit.
+    pub sku: String,
+    /// Price of one unit.
+    #[serde(with = "::store::fields::money")]
+    pub price: Money,
+    /// Whether it can be ordered.
+    pub status: Status,
+    /// When it was created.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+    /// Key of the request that created it; the document's own id when there was none.
+    pub request_key: String,
+}
+
+/// What a caller wants a product to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Name, not empty.
+    pub name: String,
+    /// Description.
+    pub description: String,
+    /// Stock keeping unit, not empty.
+    pub sku: String,
+    /// Price of one unit.
+    pub price: Money,
+    /// Whether it can be ordered.
+    pub status: Status,
+}
+
+impl Product {
+    /// A new product.
+    pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
+        draft.check()?;
+        let Draft { name, description, sku, price, status } = draft;
+        Ok(Self { name, description, sku, price, status, created_at: now, updated_at: now, request_key })
+    }
+
+    /// The product after an update, and the names of the fields that changed.
+    pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
+        draft.check()?;
+        let mut changed = Vec::new();
+        let mut note = |is_changed: bool, field: &str| {
+            if is_changed {
+                changed.push(field.to_owned());
+            }
+        };
+        note(self.name != draft.name, "name");
+        note(self.description != draft.description, "description");
+        note(self.sku != draft.sku, "sku");
+        note(self.price != draft.price, "price");
+        note(self.status != draft.status, "status");
+        let Draft { name, description, sku, price, status } = draft;
+        let request_key = self.request_key.clone();
+        let next =
+            Self { name, description, sku, price, status, created_at: self.created_at, updated_at: now, request_key };
+        Ok((next, changed))
+    }
+
+    /// The product as a draft, to be changed.
+    pub fn draft(&self) -> Draft {
+        Draft {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            sku: self.sku.clone(),
+            price: self.price.clone(),
+            status: self.status,
+        }
+    }
+}
+
+impl Draft {
+    fn check(&self) -> Result<(), Error> {
+        if self.name.trim().is_empty() {
+            return Err(Error::Required("product.name"));
+        }
+        if self.sku.trim().is_empty() {
+            return Err(Error::Required("product.sku"));
+        }
+        if self.price.amount < Decimal::ZERO || self.price.amount > Decimal::from(MAX_PRICE) {
+            return Err(Error::PriceOutOfRange);
+        }
+        Ok(())
+    }
+}

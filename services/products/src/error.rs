@@ -1,0 +1,48 @@
+//! Why a product was refused.
+
+use rpc::status;
+use tonic::{Code, Status};
+
+/// A refusal of the catalogue.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field is missing.
+    #[error("{0} is required")]
+    Required(&'static str),
+    /// The price is not an amount of money.
+    #[error("product.price: {0}")]
+    Money(#[from] contracts::money::Error),
+    /// The price is negative or too high.
+    #[error("product.price must be from 0 to 1,000,000")]
+    PriceOutOfRange,
+    /// The mask names a field that cannot be changed.
+    #[error("update_mask: {0} cannot be changed")]
+    Immutable(String),
+    /// The SKU is taken.
+    #[error("the SKU {0:?} is taken")]
+    SkuTaken(String),
+    /// No such products.
+    #[error("not found: {}", .0.join(", "))]
+    NotFound(Vec<String>),
+    /// The caller saw an older version.
+    #[error("the etag is stale")]
+    StaleEtag,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Required(field) => status::violation(field, "is required"),
+            Error::Money(cause) => status::violation("product.price", cause.to_string()),
+            Error::PriceOutOfRange => status::violation("product.price", "must be from 0 to 1,000,000"),
+            Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
+            Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
+            Error::NotFound(ids) => status::not_found("products", &ids.join(",")),
+            Error::StaleEtag => status::stale_etag(),
+            Error::Store(cause) => cause.into(),
+        }
+    }
+}

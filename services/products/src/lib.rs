@@ -1,0 +1,38 @@
+//! The catalogue.
+//!
+//! **Owns** products: name, description, SKU, price, status.
+//! **RPCs** `ProductService`: list, read, read several, create, update.
+//! **Collections** `products` (`_id` prd_…; unique `sku`; unique sparse `request_id` by a derived key).
+//! **Events out** `evt.products.product.{created,updated}`. **Events in** none.
+//!
+//! Invariants: a SKU names one product; a price is not negative and no finer than its currency allows. Orders keep what
+//! they saw: an update here never changes an order.
+//!
+//! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
+
+mod convert;
+mod domain;
+mod error;
+mod rpc;
+mod store;
+
+use ::store::Pager;
+use contracts::products::v1::product_service_server::ProductServiceServer;
+use service::{Config, Service};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use domain::{Draft, Product, Status};
+
+/// Runs the service until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let service = Service::start(config, shutdown).await?;
+    service.indexes(&store::indexes()).await?;
+    let handler = rpc::Handler {
+        products: store::Products::new(&service.database),
+        pager: Pager::new(service.config.service_key.reveal(), "products"),
+    };
+    let routes = Routes::new(ProductServiceServer::new(handler));
+    service.serve(listener, routes).await
+}

@@ -1,0 +1,73 @@
+//! The RPCs: parse, call, reply.
+
+use crate::{convert, error::Error, store::Products};
+use ::rpc::{principal, validated};
+use ::store::{Pager, limit};
+use contracts::products::v1::{
+    BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
+    ListProductsResponse, Product, UpdateProductRequest, product_service_server::ProductService,
+};
+use tonic::{Request, Response, Status};
+
+/// Answers `ProductService`.
+pub struct Handler {
+    /// The products.
+    pub products: Products,
+    /// Page tokens of the list.
+    pub pager: Pager,
+}
+
+#[tonic::async_trait]
+impl ProductService for Handler {
+    async fn list_products(
+        &self,
+        request: Request<ListProductsRequest>,
+    ) -> Result<Response<ListProductsResponse>, Status> {
+        let request = validated(request)?;
+        let limit = limit(request.page_size);
+        let after = self.pager.after("", &request.page_token)?;
+        let found = self.products.list(after, limit + 1).await?;
+        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
+        let products: Vec<Product> = page.map(convert::to_wire).collect();
+        let last = products.last().filter(|_| found.len() > products.len());
+        let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.product_id));
+        Ok(Response::new(ListProductsResponse { products, next_page_token }))
+    }
+
+    async fn get_product(&self, request: Request<GetProductRequest>) -> Result<Response<Product>, Status> {
+        let request = validated(request)?;
+        let found = self.products.get(&request.product_id).await?;
+        Ok(Response::new(convert::to_wire(&found)))
+    }
+
+    async fn batch_get_products(
+        &self,
+        request: Request<BatchGetProductsRequest>,
+    ) -> Result<Response<BatchGetProductsResponse>, Status> {
+        let request = validated(request)?;
+        let found = self.products.get_many(&request.product_ids).await?;
+        let products = found.iter().map(convert::to_wire).collect();
+        Ok(Response::new(BatchGetProductsResponse { products }))
+    }
+
+    async fn create_product(&self, request: Request<CreateProductRequest>) -> Result<Response<Product>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let draft = convert::draft(request.product.unwrap_or_default())?;
+        let stored = self.products.create(draft, caller.actor(), &request.request_id).await?;
+        Ok(Response::new(convert::to_wire(&stored)))
+    }
+
+    async fn update_product(&self, request: Request<UpdateProductRequest>) -> Result<Response<Product>, Status> {
+        let request = validated(request)?;
+        let product = request.product.unwrap_or_default();
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let updated = self.products.update(&product.product_id, |old| {
+            if !old.is_current(&product.etag) {
+                return Err(Error::StaleEtag);
+            }
+            convert::merge(old.state.draft(), product.clone(), &mask)
+        });
+        Ok(Response::new(convert::to_wire(&updated.await?)))
+    }
+}

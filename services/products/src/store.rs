@@ -1,0 +1,97 @@
+//! Products in MongoDB.
+
+use crate::{
+    convert,
+    domain::{Draft, Product},
+    error::Error,
+};
+use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use bson::{Document, doc};
+use contracts::id::Kind;
+use mongodb::Database;
+use std::collections::HashMap;
+
+impl Aggregate for Product {
+    const COLLECTION: &'static str = "products";
+    const NOUN: &'static str = "product";
+}
+
+/// Indexes of the service.
+pub fn indexes() -> [(&'static str, Document, bool); 2] {
+    [(Product::COLLECTION, doc! { "sku": 1 }, true), (Product::COLLECTION, doc! { "request_key": 1 }, true)]
+}
+
+/// The products.
+pub struct Products(Documents<Product>);
+
+impl Products {
+    /// Products of this database.
+    pub fn new(database: &Database) -> Self {
+        Self(Documents::new(database))
+    }
+
+    /// Stores a new product, or finds the one that the same request made before.
+    pub async fn create(&self, draft: Draft, caller: &str, request_id: &str) -> Result<Versioned<Product>, Error> {
+        let id = Kind::Product.new_id();
+        let key = if request_id.is_empty() { id.clone() } else { format!("{caller}/{request_id}") };
+        let product = Product::create(draft, key.clone(), now())?;
+        let event = convert::created(&id, &product);
+        let sku = product.sku.clone();
+        match self.0.insert(&id, product, vec![event]).await {
+            Err(::store::Error::Duplicate) => {
+                let repeated = self.0.find_one(doc! { "request_key": key }).await?;
+                repeated.ok_or(Error::SkuTaken(sku))
+            }
+            stored => Ok(stored?),
+        }
+    }
+
+    /// One product.
+    pub async fn get(&self, id: &str) -> Result<Versioned<Product>, Error> {
+        self.0.load(id).await?.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
+    }
+
+    /// Products in the order of `ids`; names every absent one.
+    pub async fn get_many(&self, ids: &[String]) -> Result<Vec<Versioned<Product>>, Error> {
+        let found = self.0.find(doc! { "_id": { "$in": ids } }, doc! {}, 0).await?;
+        let by_id: HashMap<String, Versioned<Product>> =
+            found.into_iter().map(|product| (product.id.clone(), product)).collect();
+        let missing: Vec<String> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
+        if missing.is_empty() {
+            Ok(ids.iter().filter_map(|id| by_id.get(id).cloned()).collect())
+        } else {
+            Err(Error::NotFound(missing))
+        }
+    }
+
+    /// Products after `after`, newest first.
+    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Vec<Versioned<Product>>, Error> {
+        let filter = after.map_or_else(|| doc! {}, |after| doc! { "_id": { "$lt": after } });
+        Ok(self.0.find(filter, doc! { "_id": -1 }, limit).await?)
+    }
+
+    /// Changes a product by `decide`.
+    pub async fn update(
+        &self,
+        id: &str,
+        mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
+    ) -> Result<Versioned<Product>, Error> {
+        let mut sku = String::new();
+        let changed = self.0.change(id, |old| {
+            let draft = decide(old)?;
+            sku.clone_from(&draft.sku);
+            let (state, fields) = old.state.update(draft, now())?;
+            if fields.is_empty() {
+                return Ok(None);
+            }
+            let events = vec![convert::updated(old, &state, fields)];
+            Ok(Some(Change { state, events }))
+        });
+        changed.await.map_err(|error| match error {
+            ChangeError::NotFound => Error::NotFound(vec![id.to_owned()]),
+            ChangeError::Refused(refusal) => refusal,
+            ChangeError::Store(::store::Error::Duplicate) => Error::SkuTaken(sku),
+            ChangeError::Store(cause) => cause.into(),
+        })
+    }
+}

@@ -1,0 +1,57 @@
+//! Why a shipment was refused.
+
+use crate::domain::State;
+use rpc::status;
+use tonic::{Code, Status};
+
+/// A refusal of the shipping service.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such shipment, or somebody else's.
+    #[error("shipment {0:?} was not found")]
+    NotFound(String),
+    /// The shipment exists for another order or user.
+    #[error("this shipment exists for another order or user")]
+    Mismatch,
+    /// The shipment was cancelled.
+    #[error("this shipment was cancelled")]
+    Cancelled,
+    /// It has left.
+    #[error("this shipment has been dispatched")]
+    Dispatched,
+    /// It has not left.
+    #[error("this shipment has not been dispatched")]
+    NotDispatched,
+    /// The carrier gave it up.
+    #[error("this shipment was lost")]
+    Lost,
+    /// A move that is not in the table of transitions.
+    #[error("illegal transition from {from:?} to {to:?}")]
+    IllegalTransition {
+        /// The state before; none for a new shipment.
+        from: Option<State>,
+        /// The state that was to follow.
+        to: State,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(id) => status::not_found("shipments", &id),
+            Error::Mismatch => status::error(Code::AlreadyExists, "SHIPMENT_MISMATCH", error.to_string()),
+            Error::Cancelled => status::precondition("SHIPMENT_CANCELLED", error.to_string()),
+            Error::Dispatched => status::precondition("SHIPMENT_DISPATCHED", error.to_string()),
+            Error::NotDispatched => status::precondition("SHIPMENT_NOT_DISPATCHED", error.to_string()),
+            Error::Lost => status::precondition("SHIPMENT_LOST", error.to_string()),
+            Error::IllegalTransition { .. } => {
+                tracing::error!(%error, "a command decided on an illegal transition");
+                status::internal()
+            }
+            Error::Store(cause) => cause.into(),
+        }
+    }
+}

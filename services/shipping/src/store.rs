@@ -1,0 +1,76 @@
+//! Shipments in MongoDB.
+
+use crate::{
+    convert,
+    domain::{Command, Order, Plan, Shipment},
+    error::Error,
+};
+use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use mongodb::Database;
+
+impl Aggregate for Shipment {
+    const COLLECTION: &'static str = "shipments";
+    const NOUN: &'static str = "shipment";
+}
+
+/// The shipments.
+pub struct Shipments(Documents<Shipment>);
+
+impl Shipments {
+    /// Shipments of this database.
+    pub fn new(database: &Database) -> Self {
+        Self(Documents::new(database))
+    }
+
+    /// One shipment.
+    pub async fn get(&self, id: &str) -> Result<Versioned<Shipment>, Error> {
+        self.0.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
+    }
+
+    /// Stores a new shipment, or finds the one that the same request made before.
+    pub async fn create(&self, id: &str, plan: Plan) -> Result<Versioned<Shipment>, Error> {
+        let order = plan.order.clone();
+        match self.insert(id, Shipment::create(plan, now())).await {
+            Err(Error::Store(::store::Error::Duplicate)) => {
+                let found = self.get(id).await?;
+                found.state.repeats(&order)?;
+                Ok(found)
+            }
+            stored => stored,
+        }
+    }
+
+    /// Stops a shipment, or marks one that does not exist as cancelled.
+    pub async fn cancel(&self, id: &str, order: Order, step_key: &str) -> Result<Versioned<Shipment>, Error> {
+        if let Some(found) = self.0.load(id).await? {
+            found.state.belongs_to(&order)?;
+            return self.change(id, Command::Cancel, step_key).await;
+        }
+        match self.insert(id, Shipment::cancelled(order.clone(), step_key.to_owned(), now())).await {
+            Err(Error::Store(::store::Error::Duplicate)) => {
+                self.get(id).await?.state.belongs_to(&order)?;
+                self.change(id, Command::Cancel, step_key).await
+            }
+            marked => marked,
+        }
+    }
+
+    /// Moves a shipment by `command`.
+    pub async fn change(&self, id: &str, command: Command, step_key: &str) -> Result<Versioned<Shipment>, Error> {
+        let changed = self.0.change(id, |old| -> Result<_, Error> {
+            let Some(state) = old.state.decide(command, step_key, now())? else { return Ok(None) };
+            let events = convert::changed(id, Some(&old.state), &state);
+            Ok(Some(Change { state, events }))
+        });
+        changed.await.map_err(|error| match error {
+            ChangeError::NotFound => Error::NotFound(id.to_owned()),
+            ChangeError::Refused(refusal) => refusal,
+            ChangeError::Store(cause) => cause.into(),
+        })
+    }
+
+    async fn insert(&self, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
+        let events = convert::changed(id, None, &shipment);
+        Ok(self.0.insert(id, shipment, events).await?)
+    }
+}

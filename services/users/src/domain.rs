@@ -1,0 +1,212 @@
+//! What an account is and which changes it allows. Pure.
+
+use crate::error::Error;
+use ::store::Time;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Roles that an account can hold beyond that of a customer.
+const ROLES: [&str; 1] = ["staff"];
+
+/// Whether an account can sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Can sign in and order.
+    Active,
+    /// Closed; personal data is erased.
+    Deleted,
+}
+
+/// What the user tells about themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// URL of a picture.
+    pub avatar: String,
+    /// Free text.
+    pub bio: String,
+    /// Free text.
+    pub location: String,
+}
+
+/// How the user wants to be served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Preferences {
+    /// BCP 47 tag.
+    pub language: String,
+    /// IANA time zone.
+    pub timezone: String,
+    /// Whether to send e-mail about orders.
+    pub email_notifications: bool,
+}
+
+impl Default for Preferences {
+    fn default() -> Self {
+        Self { language: "en".to_owned(), timezone: "UTC".to_owned(), email_notifications: true }
+    }
+}
+
+/// The argon2id hash of a password, a PHC string. It is never printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(String);
+
+impl PasswordHash {
+    /// Wraps a PHC string.
+    pub fn new(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string, for the one place that verifies.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(redacted)")
+    }
+}
+
+/// An account as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Address to sign in with; empty once deleted.
+    pub email: String,
+    /// The address in lower case, by which it is unique; the account's own id once deleted.
+    pub email_key: String,
+    /// Display name; empty once deleted.
+    pub name: String,
+    /// What the user tells about themselves.
+    pub profile: Profile,
+    /// How the user wants to be served.
+    pub preferences: Preferences,
+    /// Whether the account can sign in.
+    pub status: Status,
+    /// Roles beyond that of a customer.
+    pub roles: Vec<String>,
+    /// Hash of the password; none once deleted.
+    pub password_hash: Option<PasswordHash>,
+    /// When it was created.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+    /// Key of the request that created it; the document's own id when there was none.
+    pub request_key: String,
+}
+
+/// What somebody registers with, next to the password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registration {
+    /// Address to sign in with.
+    pub email: String,
+    /// The fields that can be changed later.
+    pub draft: Draft,
+    /// Roles to grant.
+    pub roles: Vec<String>,
+}
+
+/// What a caller can change of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Display name, not empty.
+    pub name: String,
+    /// What the user tells about themselves.
+    pub profile: Profile,
+    /// How the user wants to be served.
+    pub preferences: Preferences,
+}
+
+/// The form of an address by which it is unique.
+pub fn email_key(email: &str) -> String {
+    email.to_lowercase()
+}
+
+impl Registration {
+    /// Refuses what can never become an account; `by_staff` tells whether roles may be granted.
+    pub fn check(&self, by_staff: bool) -> Result<(), Error> {
+        if !self.roles.is_empty() && !by_staff {
+            return Err(Error::RolesForbidden);
+        }
+        if let Some(role) = self.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
+            return Err(Error::UnknownRole(role.clone()));
+        }
+        self.draft.check("name")
+    }
+}
+
+impl User {
+    /// A new account, from a registration that was checked.
+    pub fn create(from: Registration, password_hash: PasswordHash, request_key: String, now: Time) -> Self {
+        let Registration { email, draft: Draft { name, profile, preferences }, mut roles } = from;
+        roles.sort();
+        roles.dedup();
+        Self {
+            email_key: email_key(&email),
+            email,
+            name,
+            profile,
+            preferences,
+            status: Status::Active,
+            roles,
+            password_hash: Some(password_hash),
+            created_at: now,
+            updated_at: now,
+            request_key,
+        }
+    }
+
+    /// The account after an update, and the paths of the fields that changed.
+    pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
+        draft.check("user.name")?;
+        let (profile, preferences) = (&self.profile, &self.preferences);
+        let fields = [
+            (self.name != draft.name, "name"),
+            (profile.avatar != draft.profile.avatar, "profile.avatar"),
+            (profile.bio != draft.profile.bio, "profile.bio"),
+            (profile.location != draft.profile.location, "profile.location"),
+            (preferences.language != draft.preferences.language, "preferences.language"),
+            (preferences.timezone != draft.preferences.timezone, "preferences.timezone"),
+            (
+                preferences.email_notifications != draft.preferences.email_notifications,
+                "preferences.email_notifications",
+            ),
+        ];
+        let changed = fields.iter().filter(|(is_changed, _)| *is_changed).map(|(_, path)| (*path).to_owned()).collect();
+        let Draft { name, profile, preferences } = draft;
+        Ok((Self { name, profile, preferences, updated_at: now, ..self.clone() }, changed))
+    }
+
+    /// The account without anything that tells who it was.
+    pub fn erase(&self, id: &str, now: Time) -> Self {
+        Self {
+            email: String::new(),
+            email_key: id.to_owned(),
+            name: String::new(),
+            profile: Profile::default(),
+            preferences: Preferences::default(),
+            status: Status::Deleted,
+            roles: Vec::new(),
+            password_hash: None,
+            created_at: self.created_at,
+            updated_at: now,
+            request_key: self.request_key.clone(),
+        }
+    }
+
+    /// Whether the account is closed.
+    pub fn is_deleted(&self) -> bool {
+        self.status == Status::Deleted
+    }
+
+    /// The account as a draft, to be changed.
+    pub fn draft(&self) -> Draft {
+        Draft { name: self.name.clone(), profile: self.profile.clone(), preferences: self.preferences.clone() }
+    }
+}
+
+impl Draft {
+    fn check(&self, name_field: &'static str) -> Result<(), Error> {
+        if self.name.trim().is_empty() { Err(Error::Required(name_field)) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,89 @@
+//! Why an account or a token was refused.
+
+use rpc::status;
+use tonic::{Code, Status};
+
+/// A refusal of the accounts.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A field is missing.
+    #[error("{0} is required")]
+    Required(&'static str),
+    /// The mask names a field that cannot be changed.
+    #[error("update_mask: {0} cannot be changed")]
+    Immutable(String),
+    /// Roles were asked for by somebody who is not staff.
+    #[error("only staff may grant roles")]
+    RolesForbidden,
+    /// No such role.
+    #[error("there is no role {0:?}")]
+    UnknownRole(String),
+    /// The address belongs to another account.
+    #[error("the e-mail address is taken")]
+    EmailTaken,
+    /// The request_id was used with another address or password.
+    #[error("the request_id was used for another account")]
+    RequestIdReused,
+    /// No such account, or not the caller's.
+    #[error("user {0:?} was not found")]
+    NotFound(String),
+    /// The account is closed.
+    #[error("the account is deleted and cannot be changed")]
+    Deleted,
+    /// The caller saw an older version.
+    #[error("the etag is stale")]
+    StaleEtag,
+    /// Too many passwords wait to be hashed.
+    #[error("too many sign-ins at once; try again")]
+    Busy,
+    /// A password could not be hashed.
+    #[error("a password could not be hashed: {0}")]
+    Hashing(#[from] argon2::password_hash::Error),
+    /// A token request lacks a parameter or breaks its bounds (RFC 6749, section 5.2).
+    #[error("{0}")]
+    InvalidRequest(String),
+    /// Wrong name, password or refresh token (RFC 6749, section 5.2). It does not tell which.
+    #[error("{0}")]
+    InvalidGrant(&'static str),
+    /// Not a grant of this server (RFC 6749, section 5.2).
+    #[error("grant_type must be password or refresh_token")]
+    UnsupportedGrantType,
+    /// An access token could not be signed.
+    #[error("an access token could not be signed: {0}")]
+    Signing(#[from] rpc::token::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        match error {
+            Error::Required(field) => status::violation(field, "is required"),
+            Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
+            Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
+            Error::UnknownRole(_) => status::violation("roles", message),
+            Error::EmailTaken => status::error(Code::AlreadyExists, "EMAIL_TAKEN", message),
+            Error::RequestIdReused => status::error(Code::AlreadyExists, "REQUEST_ID_REUSED", message),
+            Error::NotFound(id) => status::not_found("users", &id),
+            Error::Deleted => status::precondition("USER_DELETED", message),
+            Error::StaleEtag => status::stale_etag(),
+            Error::Busy => status::unavailable("BUSY", message),
+            Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),
+            Error::InvalidGrant(_) => status::error(Code::InvalidArgument, "invalid_grant", message),
+            Error::UnsupportedGrantType => status::error(Code::InvalidArgument, "unsupported_grant_type", message),
+            Error::Hashing(_) | Error::Signing(_) => {
+                tracing::error!(error = %message, "a password or a token cannot be made");
+                status::internal()
+            }
+            Error::Store(cause) => cause.into(),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Accounts and the tokens that speak for them.
+//!
+//! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; and refresh tokens.
+//! **RPCs** `UserService`: create, read, update, delete. `TokenService`: the password and refresh_token grants.
+//! **Collections** `users` (`_id` usr_…; unique `email_key`, the lower-cased address or, once deleted, the id; unique
+//! `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
+//! **Events out** `evt.users.user.{created,updated,deleted}`, without personal data. **Events in** none.
+//!
+//! Invariants: an address names one account, without regard to case. A password is kept as its argon2id hash only, a
+//! refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token works once: using it
+//! again ends its whole family. A deleted account keeps its id and dates and nothing that tells who it was; it never
+//! comes back.
+//!
+//! A crash between a write and its reply: repeating CreateUser with the same request_id, address and password answers
+//! with the same account; repeating DeleteUser finishes what was left; after a lost token reply the user signs in again.
+
+mod convert;
+mod domain;
+mod error;
+mod password;
+mod refresh;
+mod rpc;
+mod sign_in;
+mod store;
+
+use crate::{password::Passwords, refresh::RefreshTokens, sign_in::SignIn, store::Users};
+use ::rpc::{Signer, token::USER_TOKENS};
+use contracts::users::v1::{token_service_server::TokenServiceServer, user_service_server::UserServiceServer};
+use service::{Config, Service};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+
+pub use domain::{Draft, Preferences, Profile, Status, User};
+
+/// Runs the service until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let missing = service::Error::Missing("COMPTOIR_USER_TOKEN_KEY_FILE, the key that signs user tokens");
+    let key = config.user_token_key.clone().ok_or(missing)?;
+    let signer = Signer::new(USER_TOKENS, key.reveal())?;
+    let service = Service::start(config, shutdown).await?;
+    service.indexes(&store::indexes()).await?;
+    service.indexes(&refresh::indexes()).await?;
+    let users = Users::new(&service.database);
+    let refresh_tokens = RefreshTokens::new(&service.database);
+    refresh_tokens.expire_by_themselves().await;
+    let passwords = Passwords::new();
+    let sign_in = SignIn::new(users.clone(), refresh_tokens.clone(), passwords.clone(), signer);
+    let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, refresh_tokens, passwords }))
+        .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));
+    service.serve(listener, routes).await
+}

@@ -1,0 +1,80 @@
+//! Passwords: argon2id on a bounded pool, so that sign-ins can neither starve the service nor pile up.
+
+use crate::{domain::PasswordHash, error::Error};
+use argon2::{
+    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash,
+    password_hash::phc::PasswordHash as Phc,
+};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// The minimum of the OWASP Password Storage Cheat Sheet for argon2id: 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Passwords hashed at once; each takes a core and 19 MiB.
+const AT_ONCE: usize = 2;
+
+/// Passwords hashed or waiting; one more is refused with UNAVAILABLE.
+const ADMITTED: usize = AT_ONCE + 64;
+
+/// What a password is compared with when there is no account: as much work, and no password has it.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Hashes and verifies passwords. Clones share the pool.
+#[derive(Clone)]
+pub struct Passwords {
+    admitted: Arc<Semaphore>,
+    at_work: Arc<Semaphore>,
+}
+
+impl Passwords {
+    /// An idle pool.
+    pub fn new() -> Self {
+        Self { admitted: Arc::new(Semaphore::new(ADMITTED)), at_work: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
+    /// The hash of `password` with a random salt.
+    pub async fn hash(&self, password: String) -> Result<PasswordHash, Error> {
+        let hashed = self.run(move || {
+            let hashed: Phc = argon2()?.hash_password(password.as_bytes())?;
+            Ok(PasswordHash::new(hashed.to_string()))
+        });
+        hashed.await
+    }
+
+    /// Whether `password` is the one of `hash`. Takes as long when there is no hash, and is false.
+    pub async fn verify(&self, password: String, hash: Option<PasswordHash>) -> Result<bool, Error> {
+        let verified = self.run(move || {
+            let expected = Phc::new(hash.as_ref().map_or(NOBODY, PasswordHash::reveal))?;
+            match argon2()?.verify_password(password.as_bytes(), &expected) {
+                Ok(()) => Ok(hash.is_some()),
+                Err(password_hash::Error::PasswordInvalid) => Ok(false),
+                Err(error) => Err(error),
+            }
+        });
+        verified.await
+    }
+
+    /// Runs `work` on a blocking thread. It keeps its place until it ends, also when the caller has gone.
+    async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, password_hash::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let admitted = self.admitted.clone().try_acquire_owned().map_err(|_| Error::Busy)?;
+        let at_work = self.at_work.clone().acquire_owned().await.map_err(|_| Error::Busy)?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work();
+            drop((admitted, at_work));
+            result
+        });
+        Ok(done.await.map_err(|_| password_hash::Error::Internal)??)
+    }
+}
+
+fn argon2() -> Result<Argon2<'static>, password_hash::Error> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(|_| password_hash::Error::Internal)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}

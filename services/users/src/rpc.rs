@@ -1,0 +1,109 @@
+//! The RPCs: parse, authorise, call, reply.
+
+use crate::{
+    convert,
+    error::Error,
+    password::Passwords,
+    refresh::RefreshTokens,
+    sign_in::SignIn,
+    store::{Created, Users},
+};
+use ::rpc::{Principal, principal, validated};
+use contracts::{
+    Validate,
+    users::v1::{
+        CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, Token, UpdateUserRequest, User,
+        token_service_server::TokenService, user_service_server::UserService,
+    },
+};
+use tonic::{Request, Response, Status};
+
+/// Answers `UserService`.
+pub struct Accounts {
+    /// The accounts.
+    pub users: Users,
+    /// Their refresh tokens, which end with the account.
+    pub refresh_tokens: RefreshTokens,
+    /// The pool that hashes passwords.
+    pub passwords: Passwords,
+}
+
+#[tonic::async_trait]
+impl UserService for Accounts {
+    async fn create_user(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let password = request.password.clone();
+        let key = match request.request_id.as_str() {
+            "" => String::new(),
+            id => format!("{}/{id}", caller.actor()),
+        };
+        let registration = convert::registration(request);
+        registration.check(caller.has_role("staff"))?;
+        let hash = self.passwords.hash(password.clone()).await?;
+        let user = match self.users.create(registration, hash, key).await? {
+            Created::New(user) => user,
+            // All who are not signed in share their keys, so only the password proves whose request was repeated.
+            Created::Before(user) => match self.passwords.verify(password, user.state.password_hash.clone()).await? {
+                true => user,
+                false => return Err(Error::RequestIdReused.into()),
+            },
+        };
+        Ok(Response::new(convert::to_wire(&user)))
+    }
+
+    async fn get_user(&self, request: Request<GetUserRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let id = validated(request)?.user_id;
+        own(&caller, &id)?;
+        let found = self.users.find(&id).await?.ok_or(Error::NotFound(id))?;
+        Ok(Response::new(convert::to_wire(&found)))
+    }
+
+    async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let user = request.user.unwrap_or_default();
+        own(&caller, &user.user_id)?;
+        let mask = request.update_mask.unwrap_or_default().paths;
+        let updated = self.users.update(&user.user_id, |old| {
+            if !old.is_current(&user.etag) {
+                return Err(Error::StaleEtag);
+            }
+            convert::merge(old.state.draft(), user.clone(), &mask)
+        });
+        Ok(Response::new(convert::to_wire(&updated.await?)))
+    }
+
+    async fn delete_user(&self, request: Request<DeleteUserRequest>) -> Result<Response<()>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        own(&caller, &request.user_id)?;
+        self.users.delete(&request.user_id, &request.etag).await?;
+        self.refresh_tokens.delete_of(&request.user_id).await?;
+        Ok(Response::new(()))
+    }
+}
+
+/// Answers `TokenService`.
+pub struct Tokens {
+    /// The grants.
+    pub sign_in: SignIn,
+}
+
+#[tonic::async_trait]
+impl TokenService for Tokens {
+    async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Result<Response<Token>, Status> {
+        let request = request.into_inner();
+        request.validate().map_err(|found| {
+            let text: Vec<String> = found.iter().map(|it| format!("{} {}", it.field, it.description)).collect();
+            Error::InvalidRequest(text.join("; "))
+        })?;
+        Ok(Response::new(self.sign_in.issue(request).await?))
+    }
+}
+
+/// The account is the caller's, or the caller may act for everyone; else it is not found.
+fn own(caller: &Principal, id: &str) -> Result<(), Error> {
+    if caller.may_act_for(id) { Ok(()) } else { Err(Error::NotFound(id.to_owned())) }
+}

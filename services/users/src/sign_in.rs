@@ -1,0 +1,71 @@
+//! The two grants of RFC 6749 that the token endpoint knows.
+
+use crate::{domain::User, error::Error, password::Passwords, refresh::RefreshTokens, store::Users};
+use ::rpc::Signer;
+use ::store::Versioned;
+use contracts::users::v1::{IssueTokenRequest, Token};
+use std::time::Duration;
+
+/// Life of an access token.
+const ACCESS_LIFE: Duration = Duration::from_secs(900);
+
+/// Exchanges what a user knows or holds for tokens.
+pub struct SignIn {
+    users: Users,
+    refresh_tokens: RefreshTokens,
+    passwords: Passwords,
+    signer: Signer,
+}
+
+impl SignIn {
+    /// Tokens are signed with the key of `signer`.
+    pub fn new(users: Users, refresh_tokens: RefreshTokens, passwords: Passwords, signer: Signer) -> Self {
+        Self { users, refresh_tokens, passwords, signer }
+    }
+
+    /// Answers a token request.
+    pub async fn issue(&self, request: IssueTokenRequest) -> Result<Token, Error> {
+        match request.grant_type.as_str() {
+            "password" => {
+                required("username", &request.username)?;
+                required("password", &request.password)?;
+                self.by_password(&request.username, request.password).await
+            }
+            "refresh_token" => {
+                required("refresh_token", &request.refresh_token)?;
+                self.by_refresh_token(&request.refresh_token).await
+            }
+            "" => required("grant_type", "").and(Err(Error::UnsupportedGrantType)),
+            _ => Err(Error::UnsupportedGrantType),
+        }
+    }
+
+    /// An unknown address costs the same hash as a wrong password, so that the time does not tell them apart.
+    async fn by_password(&self, email: &str, password: String) -> Result<Token, Error> {
+        let user = self.users.by_email(email).await?;
+        let hash = user.as_ref().and_then(|user| user.state.password_hash.clone());
+        let is_right = self.passwords.verify(password, hash).await?;
+        let user = user.filter(|user| is_right && !user.state.is_deleted());
+        let user = user.ok_or(Error::InvalidGrant("the username or the password is wrong"))?;
+        let refresh_token = self.refresh_tokens.first(&user.id).await?;
+        self.token(&user, refresh_token)
+    }
+
+    async fn by_refresh_token(&self, token: &str) -> Result<Token, Error> {
+        let used = self.refresh_tokens.take(token).await?;
+        let user = self.users.find(&used.user_id).await?.filter(|user| !user.state.is_deleted());
+        let user = user.ok_or(Error::InvalidGrant("the account is closed"))?;
+        let refresh_token = self.refresh_tokens.next(&used).await?;
+        self.token(&user, refresh_token)
+    }
+
+    fn token(&self, user: &Versioned<User>, refresh_token: String) -> Result<Token, Error> {
+        let access_token = self.signer.user_token(&user.id, &user.state.roles, ACCESS_LIFE)?;
+        let expires_in = i32::try_from(ACCESS_LIFE.as_secs()).unwrap_or(i32::MAX);
+        Ok(Token { access_token, token_type: "Bearer".to_owned(), expires_in, refresh_token })
+    }
+}
+
+fn required(name: &str, value: &str) -> Result<(), Error> {
+    if value.is_empty() { Err(Error::InvalidRequest(format!("{name} is required"))) } else { Ok(()) }
+}

@@ -1,0 +1,115 @@
+//! Accounts in MongoDB.
+
+use crate::{
+    convert,
+    domain::{Draft, PasswordHash, Registration, User, email_key},
+    error::Error,
+};
+use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use bson::{Document, doc};
+use contracts::id::Kind;
+use mongodb::Database;
+
+impl Aggregate for User {
+    const COLLECTION: &'static str = "users";
+    const NOUN: &'static str = "user";
+}
+
+/// Indexes of the service.
+pub fn indexes() -> [(&'static str, Document, bool); 2] {
+    [(User::COLLECTION, doc! { "email_key": 1 }, true), (User::COLLECTION, doc! { "request_key": 1 }, true)]
+}
+
+/// What came of a registration.
+pub enum Created {
+    /// A new account.
+    New(Versioned<User>),
+    /// The account that a request of the same key and address made before. The caller has yet to prove that it is theirs.
+    Before(Versioned<User>),
+}
+
+/// The accounts.
+#[derive(Clone)]
+pub struct Users(Documents<User>);
+
+impl Users {
+    /// Accounts of this database.
+    pub fn new(database: &Database) -> Self {
+        Self(Documents::new(database))
+    }
+
+    /// Stores a new account, or finds the one that the same request made before. `request_key` is empty without one.
+    pub async fn create(
+        &self,
+        registration: Registration,
+        hash: PasswordHash,
+        request_key: String,
+    ) -> Result<Created, Error> {
+        let id = Kind::User.new_id();
+        let key = if request_key.is_empty() { id.clone() } else { request_key };
+        let user = User::create(registration, hash, key.clone(), now());
+        let event = convert::created(&id, &user);
+        let email_key = user.email_key.clone();
+        match self.0.insert(&id, user, vec![event]).await {
+            Err(::store::Error::Duplicate) => {
+                let repeated = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::EmailTaken)?;
+                let is_same = repeated.state.email_key == email_key;
+                if is_same { Ok(Created::Before(repeated)) } else { Err(Error::RequestIdReused) }
+            }
+            stored => Ok(Created::New(stored?)),
+        }
+    }
+
+    /// One account, also a deleted one.
+    pub async fn find(&self, id: &str) -> Result<Option<Versioned<User>>, Error> {
+        Ok(self.0.load(id).await?)
+    }
+
+    /// The account of an address, without regard to case.
+    pub async fn by_email(&self, email: &str) -> Result<Option<Versioned<User>>, Error> {
+        Ok(self.0.find_one(doc! { "email_key": email_key(email) }).await?)
+    }
+
+    /// Changes an account by `decide`. A deleted one cannot be changed.
+    pub async fn update(
+        &self,
+        id: &str,
+        mut decide: impl FnMut(&Versioned<User>) -> Result<Draft, Error>,
+    ) -> Result<Versioned<User>, Error> {
+        let changed = self.0.change(id, |old| {
+            if old.state.is_deleted() {
+                return Err(Error::Deleted);
+            }
+            let (state, fields) = old.state.update(decide(old)?, now())?;
+            if fields.is_empty() {
+                return Ok(None);
+            }
+            let events = vec![convert::updated(id, &state, fields)];
+            Ok(Some(Change { state, events }))
+        });
+        changed.await.map_err(|error| refusal(id, error))
+    }
+
+    /// Erases an account, when `etag` is empty or that of the current version. No effect on a deleted one.
+    pub async fn delete(&self, id: &str, etag: &str) -> Result<(), Error> {
+        let changed = self.0.change(id, |old| {
+            if old.state.is_deleted() {
+                return Ok(None);
+            }
+            if !old.is_current(etag) {
+                return Err(Error::StaleEtag);
+            }
+            Ok(Some(Change { state: old.state.erase(id, now()), events: vec![convert::deleted(id)] }))
+        });
+        changed.await.map_err(|error| refusal(id, error))?;
+        Ok(())
+    }
+}
+
+fn refusal(id: &str, error: ChangeError<Error>) -> Error {
+    match error {
+        ChangeError::NotFound => Error::NotFound(id.to_owned()),
+        ChangeError::Refused(refusal) => refusal,
+        ChangeError::Store(cause) => cause.into(),
+    }
+}

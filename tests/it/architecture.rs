@@ -1,0 +1,138 @@
+//! The rules of the code's shape, checked: who may depend on whom, what stays pure, how long a file may be, and that
+//! every RPC is called by a test and every call edge of the contracts is one of the topology.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
+
+const MAX_LINES: usize = 500;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let name = entry.file_name();
+        if path.is_dir() && name != "target" && name != ".git" && name != ".tools" && name != ".comptoir" {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn rust_files() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    sources(&root(), &mut found);
+    let read = |path: PathBuf| fs::read_to_string(&path).map(|text| (path, text)).ok();
+    found.into_iter().filter_map(read).collect()
+}
+
+fn services() -> Vec<String> {
+    topology::Topology::get().service.keys().cloned().collect()
+}
+
+#[test]
+fn no_service_crate_depends_on_another() {
+    for service in services() {
+        let manifest = root().join("services").join(&service).join("Cargo.toml");
+        let manifest = fs::read_to_string(&manifest).unwrap_or_else(|error| panic!("{}: {error}", manifest.display()));
+        for other in services() {
+            assert!(!manifest.contains(&format!("\n{other}.workspace")), "{service} depends on {other}");
+        }
+    }
+}
+
+#[test]
+fn the_domain_is_pure() {
+    let forbidden = ["async ", ".await", "tonic::", "mongodb::", "tokio::", "SystemTime", "Time::now", "rand::", "store::now"];
+    for service in services() {
+        let path = root().join("services").join(&service).join("src/domain.rs");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        for word in forbidden {
+            assert!(!text.contains(word), "{}: {word:?} has no place in the domain", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_500_lines_and_each_says_what_it_is() {
+    for (path, text) in rust_files() {
+        let lines = text.lines().count();
+        assert!(lines <= MAX_LINES, "{}: {lines} lines", path.display());
+        assert!(text.starts_with("//!"), "{}: open it with //! and what it is", path.display());
+    }
+}
+
+#[test]
+fn every_rpc_is_called_by_a_test() {
+    let rules = rpc::Rules::from_descriptors(contracts::DESCRIPTORS).expect("the contracts");
+    let router = transcode::Router::from_descriptors(contracts::DESCRIPTORS).expect("the routes");
+    let mut tests = String::new();
+    for (path, text) in rust_files() {
+        if path.starts_with(root().join("tests")) {
+            tests.push_str(&text);
+        }
+    }
+    // Calls of one service by another are made by the orders that the tests place.
+    let calls = fs::read_to_string(root().join("services/orders/src/clients.rs")).expect("the clients of orders");
+    for (path, _) in rules.iter() {
+        let method = path.rsplit('/').next().expect("a path has a method");
+        let is_called_by_name = [&tests, &calls].iter().any(|text| text.contains(&format!("{}(", snake(method))));
+        let templates = router.routes().iter().filter(|route| route.rpc.path == path);
+        let is_called_over_http = templates.into_iter().any(|route| covers(&tests, &route.template));
+        assert!(is_called_by_name || is_called_over_http, "no test calls {path}");
+    }
+}
+
+/// Whether a test mentions the template's literal parts in order, within one string.
+fn covers(tests: &str, template: &str) -> bool {
+    let (head, rest) = template.split_once('{').unwrap_or((template, ""));
+    let tail = rest.split_once('}').map_or("", |(_, tail)| tail);
+    tests.match_indices(head).any(|(at, _)| {
+        let line: String = tests[at + head.len()..].chars().take_while(|c| *c != '\n').collect();
+        line.contains(tail)
+    }) || (!tail.is_empty() && tests.contains(&format!("}}{tail}")))
+}
+
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for (index, letter) in name.chars().enumerate() {
+        if letter.is_uppercase() && index > 0 {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+#[test]
+fn the_call_edges_of_the_contracts_are_those_of_the_topology() {
+    let rules = rpc::Rules::from_descriptors(contracts::DESCRIPTORS).expect("the contracts");
+    let table = topology::Topology::get();
+    let mut edges = BTreeSet::new();
+    for (path, access) in rules.iter() {
+        let package = path.trim_start_matches('/').rsplit_once('.').map_or("", |(package, _)| package);
+        let (callee, _) = table.by_proto(package).unwrap_or_else(|| panic!("{path}: no service has this package"));
+        edges.extend(access.services.iter().map(|caller| (caller.clone(), callee.to_owned())));
+    }
+    let declared = table.service.iter().flat_map(|(caller, service)| {
+        service.calls.iter().map(move |callee| (caller.clone(), callee.clone()))
+    });
+    assert_eq!(edges, declared.collect());
+}
+
+#[test]
+fn every_rpc_says_who_may_call_it() {
+    let router = transcode::Router::from_descriptors(contracts::DESCRIPTORS).expect("the routes");
+    let rules = rpc::Rules::from_descriptors(contracts::DESCRIPTORS).expect("the contracts");
+    for route in router.routes() {
+        let access = rules.get(&route.rpc.path).unwrap_or_else(|| panic!("{} has no access option", route.rpc.path));
+        let admits_users = access.public || access.user || access.owner || !access.roles.is_empty();
+        assert!(admits_users, "{} has a route but admits no user", route.rpc.path);
+    }
+}

@@ -1,0 +1,16 @@
+//! All tests in one binary: pure rules, the running system through its gateway, and what must survive a kill.
+
+mod architecture;
+mod bad_input;
+mod crash;
+mod grpc;
+mod inventory;
+mod order_history;
+mod orders;
+mod payments;
+mod relay;
+mod saga;
+mod shipping;
+mod shop;
+mod transcode;
+mod users;

@@ -1,0 +1,304 @@
+//! Payments: the service over gRPC as orders calls it, and over JSON as the payer does.
+
+mod rules;
+
+use anyhow::ensure;
+use contracts::{
+    id::Kind as Id,
+    money::Money,
+    payments::v1::{
+        AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment as Reply,
+        ledger_entry, payment::State, payment_service_client::PaymentServiceClient,
+    },
+};
+use kit::{Client, Stack, eventually, shared};
+use mongodb::bson::{Document, doc};
+use payments::{Command, Payment, Start, Token};
+use rpc::{Channel, Signer, status::reason};
+use rules::{eur, now, start};
+use serde_json::json;
+use std::time::Duration;
+use store::{Change, Documents};
+use tonic::{Code, Status};
+
+/// The service as orders sees it, and what its database holds.
+struct Payments {
+    rpc: PaymentServiceClient<Channel>,
+    database: mongodb::Database,
+}
+
+/// A channel to `service` with the token of orders.
+pub(crate) fn as_orders(stack: &Stack, service: &str) -> Channel {
+    let pem = std::fs::read_to_string(stack.data().join("keys/orders.pem")).unwrap();
+    Channel::new(stack.grpc(service), Some(Signer::new("orders", &pem).unwrap())).unwrap()
+}
+
+/// The names of the events of an aggregate, in order, once there are `count` of them in the log.
+pub(crate) async fn event_names(database: &mongodb::Database, id: &str, count: usize) -> Vec<String> {
+    let log = database.collection::<Document>("events");
+    let names = eventually(Duration::from_secs(10), || async {
+        let mut found = log.find(doc! { "aid": id }).sort(doc! { "seq": 1 }).await?;
+        let mut names = Vec::new();
+        while found.advance().await? {
+            names.push(found.deserialize_current()?.get_str("name")?.to_owned());
+        }
+        ensure!(names.len() >= count, "only {names:?}");
+        Ok(names)
+    });
+    names.await
+}
+
+impl Payments {
+    async fn connect(stack: &Stack) -> Self {
+        let database = stack.connect().await.database("payments");
+        Self { rpc: PaymentServiceClient::new(as_orders(stack, "payments")), database }
+    }
+
+    async fn authorize(&self, id: &str, token: &str) -> Result<Reply, Status> {
+        self.authorize_for(id, token, "usr_1", eur(1999)).await
+    }
+
+    async fn authorize_for(&self, id: &str, token: &str, user: &str, amount: Money) -> Result<Reply, Status> {
+        let request = AuthorizePaymentRequest {
+            payment_id: id.into(),
+            order_id: "ord_1".into(),
+            user_id: user.into(),
+            amount: Some(amount.to_wire()),
+            payment_token: token.into(),
+            step_key: "ord_1/authorize/do".into(),
+        };
+        Ok(self.rpc.clone().authorize_payment(request).await?.into_inner())
+    }
+
+    async fn capture(&self, id: &str) -> Result<Reply, Status> {
+        let request = CapturePaymentRequest { payment_id: id.into(), step_key: "ord_1/capture/do".into() };
+        Ok(self.rpc.clone().capture_payment(request).await?.into_inner())
+    }
+
+    async fn cancel(&self, id: &str) -> Result<Reply, Status> {
+        let (order_id, user_id) = ("ord_1".into(), "usr_1".into());
+        let step_key = "ord_1/authorize/undo".into();
+        let request = CancelPaymentRequest { payment_id: id.into(), order_id, user_id, step_key };
+        Ok(self.rpc.clone().cancel_payment(request).await?.into_inner())
+    }
+
+    async fn get(&self, id: &str) -> Result<Reply, Status> {
+        Ok(self.rpc.clone().get_payment(GetPaymentRequest { payment_id: id.into() }).await?.into_inner())
+    }
+
+    async fn charges(&self, id: &str) -> u64 {
+        let charges = self.database.collection::<Document>("sandbox_charges");
+        charges.count_documents(doc! { "_id": { "$regex": format!("^{id}/") } }).await.unwrap()
+    }
+}
+
+fn kinds(payment: &Reply) -> Vec<ledger_entry::Kind> {
+    payment.ledger.iter().map(|entry| entry.kind()).collect()
+}
+
+#[track_caller]
+fn refused<T: std::fmt::Debug>(reply: Result<T, Status>) -> (Code, String) {
+    let status = reply.unwrap_err();
+    (status.code(), reason(&status))
+}
+
+#[tokio::test]
+async fn a_payment_is_authorized_captured_and_refunded_each_once_however_often_it_is_asked() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    for _ in 0..2 {
+        assert_eq!(payments.authorize(&id, "tok_visa").await.unwrap().state(), State::Authorized);
+    }
+    for _ in 0..2 {
+        assert_eq!(payments.capture(&id).await.unwrap().state(), State::Captured);
+    }
+    for _ in 0..2 {
+        assert_eq!(payments.cancel(&id).await.unwrap().state(), State::Refunded);
+    }
+    let payment = payments.get(&id).await.unwrap();
+    use ledger_entry::Kind::{Authorization, Capture, Refund};
+    assert_eq!(kinds(&payment), [Authorization, Capture, Refund]);
+    let whole = Some(eur(1999).to_wire());
+    assert_eq!(
+        [payment.authorized_amount, payment.captured_amount, payment.refunded_amount],
+        [whole.clone(), whole.clone(), whole]
+    );
+    let names = event_names(&payments.database, &id, 4).await;
+    assert_eq!(names, ["authorizing", "authorized", "captured", "refunded"]);
+    assert_eq!(refused(payments.capture(&id).await), (Code::FailedPrecondition, "PAYMENT_NOT_AUTHORIZED".into()));
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_unknown_and_asking_again_finds_the_one_authorization() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    assert_eq!(payments.authorize(&id, "tok_timeout").await.unwrap().state(), State::Unknown);
+    let payment = payments.authorize(&id, "tok_timeout").await.unwrap();
+    assert_eq!((payment.state(), kinds(&payment)), (State::Authorized, vec![ledger_entry::Kind::Authorization]));
+    assert_eq!(payments.charges(&id).await, 1);
+    assert_eq!(event_names(&payments.database, &id, 3).await, ["authorizing", "unknown", "authorized"]);
+}
+
+#[tokio::test]
+async fn an_unknown_payment_ends_without_its_caller() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    assert_eq!(payments.authorize(&id, "tok_timeout").await.unwrap().state(), State::Unknown);
+    let payment = eventually(Duration::from_secs(15), || async {
+        let payment = payments.get(&id).await?;
+        ensure!(payment.state() == State::Authorized, "state is {:?}", payment.state());
+        Ok(payment)
+    })
+    .await;
+    assert_eq!(kinds(&payment), [ledger_entry::Kind::Authorization]);
+}
+
+#[tokio::test]
+async fn a_payment_that_a_crash_left_in_authorizing_is_sent_under_its_own_key() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    let begun = Payment::begin(&id, Start { token: Token::new("tok_visa"), ..start(1999) }, now()).unwrap();
+    let documents = Documents::<Payment>::new(&payments.database);
+    documents.insert(&id, begun, Vec::new()).await.unwrap();
+    eventually(Duration::from_secs(15), || async {
+        let payment = payments.get(&id).await?;
+        ensure!(payment.state() == State::Authorized, "state is {:?}", payment.state());
+        Ok(())
+    })
+    .await;
+    assert_eq!(payments.charges(&id).await, 1);
+}
+
+#[tokio::test]
+async fn a_capture_that_a_crash_left_open_is_carried_out() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    payments.authorize(&id, "tok_visa").await.unwrap();
+    let documents = Documents::<Payment>::new(&payments.database);
+    let found = documents.load(&id).await.unwrap().unwrap();
+    let state = found.state.decide(&id, Command::Capture, "ord_1/capture/do", now()).unwrap().unwrap();
+    documents.save(&found, Change { state, events: Vec::new() }).await.unwrap();
+    eventually(Duration::from_secs(15), || async {
+        let payment = payments.get(&id).await?;
+        ensure!(payment.state() == State::Captured, "state is {:?}", payment.state());
+        Ok(())
+    })
+    .await;
+    assert_eq!(event_names(&payments.database, &id, 3).await, ["authorizing", "authorized", "captured"]);
+}
+
+#[tokio::test]
+async fn forty_equal_requests_at_once_make_one_charge() {
+    for token in ["tok_visa", "tok_timeout"] {
+        let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+        let requests = (0..40).map(|_| payments.authorize(&id, token));
+        for reply in futures::future::join_all(requests).await {
+            let state = reply.unwrap().state();
+            assert!(matches!(state, State::Authorized | State::Unknown), "{state:?}");
+        }
+        let payment = payments.authorize(&id, token).await.unwrap();
+        assert_eq!((payment.state(), kinds(&payment).len()), (State::Authorized, 1));
+        assert_eq!(payments.charges(&id).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn a_capture_and_a_cancellation_at_once_leave_no_money_behind() {
+    let payments = Payments::connect(shared().await).await;
+    for _ in 0..8 {
+        let id = Id::Payment.new_id();
+        payments.authorize(&id, "tok_visa").await.unwrap();
+        let (_, cancelled) = tokio::join!(payments.capture(&id), payments.cancel(&id));
+        let state = cancelled.unwrap().state();
+        assert!(matches!(state, State::Voided | State::Refunded), "{state:?}");
+        let payment = payments.get(&id).await.unwrap();
+        assert_eq!((payment.state(), payment.captured_amount), (state, payment.refunded_amount));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_card_is_declined_with_the_providers_reason() {
+    let payments = Payments::connect(shared().await).await;
+    let tokens =
+        [("tok_declined", "CARD_DECLINED"), ("tok_insufficient_funds", "INSUFFICIENT_FUNDS"), ("x", "INVALID_TOKEN")];
+    for (token, reason) in tokens {
+        let id = Id::Payment.new_id();
+        let payment = payments.authorize(&id, token).await.unwrap();
+        assert_eq!((payment.state(), payment.decline_reason.as_str()), (State::Declined, reason));
+        assert_eq!(payments.cancel(&id).await.unwrap().state(), State::Declined);
+        assert_eq!(event_names(&payments.database, &id, 2).await, ["authorizing", "declined"]);
+    }
+}
+
+#[tokio::test]
+async fn a_cancellation_that_comes_first_refuses_the_late_authorization() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    for _ in 0..2 {
+        let mark = payments.cancel(&id).await.unwrap();
+        assert_eq!((mark.state(), mark.amount), (State::Voided, None));
+    }
+    assert_eq!(
+        refused(payments.authorize(&id, "tok_visa").await),
+        (Code::FailedPrecondition, "PAYMENT_CANCELLED".into())
+    );
+    assert_eq!(payments.charges(&id).await, 0);
+    assert_eq!(event_names(&payments.database, &id, 1).await, ["voided"]);
+}
+
+#[tokio::test]
+async fn an_unknown_payment_is_resolved_before_it_is_voided() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    assert_eq!(payments.authorize(&id, "tok_timeout").await.unwrap().state(), State::Unknown);
+    let payment = payments.cancel(&id).await.unwrap();
+    use ledger_entry::Kind::{Authorization, Void};
+    assert_eq!((payment.state(), kinds(&payment)), (State::Voided, vec![Authorization, Void]));
+    let late = payments.authorize(&id, "tok_timeout").await;
+    assert_eq!(refused(late), (Code::FailedPrecondition, "PAYMENT_CANCELLED".into()));
+}
+
+#[tokio::test]
+async fn a_payment_id_belongs_to_one_order_user_and_amount() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    payments.authorize(&id, "tok_visa").await.unwrap();
+    let mismatch = (Code::AlreadyExists, "PAYMENT_MISMATCH".to_owned());
+    assert_eq!(refused(payments.authorize_for(&id, "tok_visa", "usr_1", eur(2000)).await), mismatch);
+    assert_eq!(refused(payments.authorize_for(&id, "tok_visa", "usr_2", eur(1999)).await), mismatch);
+    let nothing = payments.authorize_for(&Id::Payment.new_id(), "tok_visa", "usr_1", eur(0)).await;
+    assert_eq!(refused(nothing), (Code::InvalidArgument, "INVALID_FIELD".into()));
+    assert_eq!(refused(payments.get("pay_absent").await), (Code::NotFound, "NOT_FOUND".into()));
+    assert_eq!(refused(payments.capture("pay_absent").await), (Code::NotFound, "NOT_FOUND".into()));
+}
+
+#[tokio::test]
+async fn the_payer_approves_or_abandons_and_a_stranger_sees_nothing() {
+    let stack = shared().await;
+    let payments = Payments::connect(stack).await;
+    let (payer, user) = Client::register(stack).await;
+    let (stranger, _) = Client::register(stack).await;
+    let cases = [(true, "AUTHORIZED", "", "approved"), (false, "DECLINED", "ACTION_ABANDONED", "abandoned")];
+    for (approve, state, reason, case) in cases {
+        let id = Id::Payment.new_id();
+        let user_id = user["userId"].as_str().unwrap();
+        let waiting = payments.authorize_for(&id, "tok_action_required", user_id, eur(500)).await.unwrap();
+        assert_eq!(waiting.state(), State::ActionRequired);
+        let path = format!("/v1/payments/{id}:completeAction");
+        stranger.post(&path, json!({ "approve": approve })).await.expect(404);
+        stranger.get(&format!("/v1/payments/{id}")).await.expect(404);
+        for _ in 0..2 {
+            let payment = payer.post(&path, json!({ "approve": approve })).await.expect(200);
+            assert_eq!((payment["state"].as_str(), payment["declineReason"].as_str()), (Some(state), Some(reason)));
+        }
+        let seen = payer.get(&format!("/v1/payments/{id}")).await.expect(200);
+        assert_eq!(seen["state"], state, "{case}");
+        payer.post(&path, json!({ "approve": !approve })).await.expect(400);
+    }
+}
+
+#[tokio::test]
+async fn the_token_is_gone_when_the_outcome_is_known_and_never_in_an_event() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    payments.authorize(&id, "tok_visa").await.unwrap();
+    event_names(&payments.database, &id, 2).await;
+    for (collection, filter) in [("payments", doc! { "_id": &id }), ("events", doc! { "aid": &id })] {
+        let mut found = payments.database.collection::<Document>(collection).find(filter).await.unwrap();
+        while found.advance().await.unwrap() {
+            let bytes = found.current().as_bytes();
+            assert!(!bytes.windows(8).any(|window| window == b"tok_visa"), "{collection} keeps the token");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The rules of payments as pure code: states, ledger, intents.
+
+use contracts::money::Money;
+use payments::{Command, Entry, Error, Kind, Ledger, Operation, Outcome, Payment, Start, State, Token, transition};
+use proptest::prelude::*;
+use rust_decimal::Decimal;
+use std::collections::HashSet;
+use store::Time;
+
+const ID: &str = "pay_1";
+
+pub fn now() -> Time {
+    Time::from_millis(1_000_000)
+}
+
+pub fn eur(cents: i64) -> Money {
+    Money::new("EUR", Decimal::new(cents, 2)).unwrap()
+}
+
+pub fn start(cents: i64) -> Start {
+    let (order_id, user_id) = ("ord_1".to_owned(), "usr_1".to_owned());
+    Start { order_id, user_id, amount: eur(cents), token: Token::new("tok_secret"), step_key: "authorize/do".into() }
+}
+
+fn begun() -> Payment {
+    Payment::begin(ID, start(1999), now()).unwrap()
+}
+
+fn done() -> Outcome {
+    Outcome::Done { reference: "sbx_1".into() }
+}
+
+fn declined(reason: &str) -> Outcome {
+    Outcome::Declined { reason: reason.into() }
+}
+
+/// The payment after the provider's answer to what is open.
+fn answered(payment: &Payment, outcome: &Outcome) -> Payment {
+    let key = payment.intent.as_ref().unwrap().key.clone();
+    payment.record(&key, outcome, now()).unwrap().unwrap()
+}
+
+fn commanded(payment: &Payment, command: Command) -> Payment {
+    payment.decide(ID, command, "step", now()).unwrap().unwrap()
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Command(Command),
+    Answer(Outcome),
+    LateAnswer(Operation, Outcome),
+}
+
+fn any_outcome() -> impl Strategy<Value = Outcome> {
+    let waits = Outcome::ActionRequired { reference: "sbx_1".into() };
+    prop_oneof![4 => Just(done()), 1 => Just(declined("CARD_DECLINED")), 1 => Just(waits), 2 => Just(Outcome::Unknown)]
+}
+
+fn any_happening() -> impl Strategy<Value = Happening> {
+    let commands = prop_oneof![
+        Just(Command::Capture),
+        Just(Command::Cancel),
+        any::<bool>().prop_map(|approve| Command::CompleteAction { approve }),
+    ];
+    let operations = prop::sample::select(vec![
+        Operation::Authorize,
+        Operation::Capture,
+        Operation::Void,
+        Operation::Refund,
+        Operation::Approve,
+        Operation::Abandon,
+    ]);
+    prop_oneof![
+        3 => commands.prop_map(Happening::Command),
+        4 => any_outcome().prop_map(Happening::Answer),
+        1 => (operations, any_outcome()).prop_map(|(operation, outcome)| Happening::LateAnswer(operation, outcome)),
+    ]
+}
+
+fn happen(payment: &Payment, happening: &Happening) -> Result<Option<Payment>, Error> {
+    match happening {
+        Happening::Command(command) => payment.decide(ID, *command, "step", now()),
+        Happening::LateAnswer(operation, outcome) => payment.record(&operation.key(ID), outcome, now()),
+        Happening::Answer(outcome) => {
+            let key = payment.intent.as_ref().map_or("nothing is open", |intent| intent.key.as_str());
+            payment.record(key, outcome, now())
+        }
+    }
+}
+
+/// The legal moves, written down a second time.
+const LEGAL: [(State, State); 15] = [
+    (State::Created, State::Authorizing),
+    (State::Created, State::Voided),
+    (State::Authorizing, State::Authorized),
+    (State::Authorizing, State::Declined),
+    (State::Authorizing, State::ActionRequired),
+    (State::Authorizing, State::Unknown),
+    (State::Unknown, State::Authorized),
+    (State::Unknown, State::Declined),
+    (State::Unknown, State::ActionRequired),
+    (State::ActionRequired, State::Authorized),
+    (State::ActionRequired, State::Declined),
+    (State::ActionRequired, State::Voided),
+    (State::Authorized, State::Captured),
+    (State::Authorized, State::Voided),
+    (State::Captured, State::Refunded),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+    #[test]
+    fn no_sequence_of_commands_and_answers_reaches_an_illegal_state_or_sum(
+        was_cancelled_first in prop::bool::weighted(0.1),
+        happenings in prop::collection::vec(any_happening(), 0..24),
+    ) {
+        let mark = Payment::cancelled("ord_1".into(), "usr_1".into(), "void/do".into(), now());
+        let mut payment = if was_cancelled_first { mark } else { begun() };
+        for happening in &happenings {
+            let next = match happen(&payment, happening) {
+                Ok(Some(next)) => next,
+                Ok(None) => continue,
+                Err(Error::IllegalTransition { .. } | Error::LedgerRefused(_) | Error::Arithmetic(_)) => {
+                    panic!("{happening:?} of {payment:?}")
+                }
+                Err(_) => continue,
+            };
+            let step = (payment.state, next.state);
+            prop_assert!(step.0 == step.1 || LEGAL.contains(&step), "{step:?} by {happening:?}");
+            prop_assert!(next.ledger.entries().starts_with(payment.ledger.entries()), "the ledger is append-only");
+            is_sound(&next)?;
+            payment = next;
+        }
+    }
+
+    #[test]
+    fn a_ledger_never_gives_back_more_than_was_taken_nor_takes_more_than_was_authorized(
+        entries in prop::collection::vec((0..4usize, 1..500i64, 0..12u8), 0..20),
+    ) {
+        let mut ledger = Ledger::default();
+        for (kind, cents, key) in entries {
+            let before = ledger.clone();
+            let kind = [Kind::Authorization, Kind::Capture, Kind::Void, Kind::Refund][kind];
+            let (provider_reference, key) = ("sbx_1".to_owned(), key.to_string());
+            let is_known = before.entries().iter().any(|entry| entry.key == key);
+            let added = ledger.append(Entry { kind, amount: eur(cents), provider_reference, key, at: now() });
+            prop_assert_eq!(ledger == before, is_known || added.is_err());
+            let sums = ledger.amounts("EUR").unwrap();
+            prop_assert!(sums.refunded.amount <= sums.captured.amount);
+            prop_assert!(sums.captured.amount + sums.voided.amount <= sums.authorized.amount);
+        }
+    }
+}
+
+fn is_sound(payment: &Payment) -> Result<(), TestCaseError> {
+    let keys: HashSet<&str> = payment.ledger.entries().iter().map(|entry| entry.key.as_str()).collect();
+    prop_assert_eq!(keys.len(), payment.ledger.entries().len(), "a key stands in the ledger once");
+    let is_open = payment.intends(Operation::Authorize);
+    prop_assert_eq!(is_open, matches!(payment.state, State::Authorizing | State::Unknown));
+    prop_assert_eq!(is_open, payment.token.is_some(), "the token lives as long as it is needed");
+    let Some(sums) = payment.amounts().unwrap() else {
+        prop_assert_eq!(payment.state, State::Voided);
+        return Ok(());
+    };
+    let (zero, asked) = (eur(0), payment.asked.as_ref().unwrap().amount.clone());
+    let expected = match payment.state {
+        State::Created | State::Authorizing | State::Unknown | State::Declined | State::ActionRequired => {
+            [&zero, &zero, &zero, &zero]
+        }
+        State::Authorized => [&asked, &zero, &zero, &zero],
+        State::Captured => [&asked, &asked, &zero, &zero],
+        State::Refunded => [&asked, &asked, &zero, &asked],
+        State::Voided => [&sums.authorized, &zero, &sums.authorized, &zero],
+    };
+    prop_assert_eq!([&sums.authorized, &sums.captured, &sums.voided, &sums.refunded], expected);
+    Ok(())
+}
+
+#[test]
+fn the_table_of_payment_transitions_is_that_of_the_design() {
+    for from in State::ALL {
+        for to in State::ALL {
+            let is_legal = from == to || LEGAL.contains(&(from, to));
+            assert_eq!(transition(Some(from), to).is_ok(), is_legal, "{from:?} to {to:?}");
+        }
+    }
+    let first: Vec<State> = State::ALL.into_iter().filter(|to| transition(None, *to).is_ok()).collect();
+    assert_eq!(first, [State::Created, State::Authorizing, State::Voided]);
+}
+
+#[test]
+fn an_amount_of_zero_or_less_is_refused() {
+    for cents in [0, -1] {
+        assert!(matches!(Payment::begin(ID, start(cents), now()), Err(Error::NotPositive)));
+    }
+}
+
+#[test]
+fn an_answer_is_recorded_once() {
+    let key = Operation::Authorize.key(ID);
+    let authorized = answered(&begun(), &done());
+    for outcome in [done(), declined("LATE"), Outcome::Unknown] {
+        assert_eq!(authorized.record(&key, &outcome, now()).unwrap(), None);
+    }
+}
+
+#[test]
+fn a_capture_under_way_ends_before_a_cancellation_is_decided() {
+    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
+    assert_eq!(capturing.decide(ID, Command::Cancel, "cancel", now()).unwrap(), None);
+    let refunding = commanded(&answered(&capturing, &done()), Command::Cancel);
+    assert!(refunding.intends(Operation::Refund));
+    assert_eq!(answered(&refunding, &done()).state, State::Refunded);
+}
+
+#[test]
+fn a_silent_provider_is_asked_again_ever_later_but_within_64_seconds() {
+    let (mut payment, mut pauses) = (begun(), Vec::new());
+    for _ in 0..8 {
+        payment = answered(&payment, &Outcome::Unknown);
+        pauses.push(payment.intent.as_ref().unwrap().ask_at.timestamp_millis() - now().timestamp_millis());
+    }
+    assert_eq!(payment.state, State::Unknown);
+    assert_eq!(pauses, [2_000, 4_000, 8_000, 16_000, 32_000, 64_000, 64_000, 64_000]);
+}
+
+#[test]
+fn a_refused_capture_leaves_the_authorization_in_place() {
+    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
+    let refused = answered(&capturing, &declined("EXPIRED"));
+    assert_eq!((refused.state, refused.intent.is_none()), (State::Authorized, true));
+    assert!(matches!(Operation::Capture.check(&declined("EXPIRED")), Err(Error::ProviderRefused { .. })));
+}
+
+#[test]
+fn a_payment_is_printed_without_its_token() {
+    assert!(!format!("{:?}{:?}", begun(), start(1)).contains("tok_secret"));
+}

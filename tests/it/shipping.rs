@@ -1,0 +1,216 @@
+//! Shipping: the rules as pure code, and the service over gRPC and JSON.
+
+use crate::payments::{as_orders, event_names};
+use contracts::{
+    id::Kind as Id,
+    shipping::v1::{
+        self as wire, CancelShipmentRequest, CreateShipmentRequest, GetShipmentRequest, ShipmentLine,
+        shipment::State as WireState, shipping_service_client::ShippingServiceClient,
+    },
+};
+use kit::{Client, Stack, shared};
+use mongodb::bson::{Document, doc};
+use proptest::prelude::*;
+use rpc::{Channel, status::reason};
+use serde_json::json;
+use shipping::{Address, Command, Error, Line, Order, Plan, Shipment, State, transition};
+use store::Time;
+use tonic::{Code, Status};
+
+fn now() -> Time {
+    Time::from_millis(1_000_000)
+}
+
+fn order(order_id: &str) -> Order {
+    Order { order_id: order_id.into(), user_id: "usr_1".into() }
+}
+
+fn planned() -> Shipment {
+    let address = Address {
+        name: "Ada Lovelace".into(),
+        line1: "12 St James's Square".into(),
+        line2: String::new(),
+        city: "London".into(),
+        region: String::new(),
+        postal_code: "SW1Y 4JH".into(),
+        country_code: "GB".into(),
+    };
+    let lines = vec![Line { product_id: "prd_1".into(), quantity: 2 }];
+    Shipment::create(Plan { order: order("ord_1"), lines, address, step_key: "ship/do".into() }, now())
+}
+
+/// The legal moves, written down a second time.
+const LEGAL: [(State, State); 4] = [
+    (State::Created, State::Dispatched),
+    (State::Created, State::Cancelled),
+    (State::Dispatched, State::Delivered),
+    (State::Dispatched, State::Lost),
+];
+
+proptest! {
+    #[test]
+    fn no_sequence_of_commands_reaches_an_illegal_state(
+        was_cancelled_first in any::<bool>(),
+        commands in prop::collection::vec(
+            prop::sample::select(vec![Command::Cancel, Command::Dispatch, Command::Deliver]),
+            0..12,
+        ),
+    ) {
+        let mark = Shipment::cancelled(order("ord_1"), "ship/undo".into(), now());
+        let mut shipment = if was_cancelled_first { mark } else { planned() };
+        for command in commands {
+            match shipment.decide(command, "step", now()) {
+                Ok(Some(next)) => {
+                    let step = (shipment.state, next.state);
+                    prop_assert!(LEGAL.contains(&step), "{step:?} by {command:?}");
+                    prop_assert_eq!((&next.lines, &next.address), (&shipment.lines, &shipment.address));
+                    let repeated = next.decide(command, "step", now()).unwrap();
+                    prop_assert_eq!(repeated, None, "a repeated command does nothing");
+                    shipment = next;
+                }
+                Ok(None) => {}
+                Err(Error::IllegalTransition { .. }) => panic!("{command:?} of {shipment:?}"),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_of_shipment_transitions_is_that_of_the_design() {
+    for from in State::ALL {
+        for to in State::ALL {
+            let is_legal = from == to || LEGAL.contains(&(from, to));
+            assert_eq!(transition(Some(from), to).is_ok(), is_legal, "{from:?} to {to:?}");
+        }
+    }
+    let first: Vec<State> = State::ALL.into_iter().filter(|to| transition(None, *to).is_ok()).collect();
+    assert_eq!(first, [State::Created, State::Cancelled]);
+}
+
+#[test]
+fn a_shipment_is_printed_without_its_address() {
+    assert!(!format!("{:?}", planned()).contains("Lovelace"));
+}
+
+struct Shipping(ShippingServiceClient<Channel>);
+
+impl Shipping {
+    fn connect(stack: &Stack) -> Self {
+        Self(ShippingServiceClient::new(as_orders(stack, "shipping")))
+    }
+
+    async fn create(&self, id: &str, order_id: &str, user_id: &str) -> Result<wire::Shipment, Status> {
+        let address = wire::Address {
+            name: "Ada Lovelace".into(),
+            line1: "12 St James's Square".into(),
+            city: "London".into(),
+            postal_code: "SW1Y 4JH".into(),
+            country_code: "GB".into(),
+            ..Default::default()
+        };
+        let request = CreateShipmentRequest {
+            shipment_id: id.into(),
+            order_id: order_id.into(),
+            user_id: user_id.into(),
+            lines: vec![ShipmentLine { product_id: "prd_1".into(), quantity: 2 }],
+            address: Some(address),
+            step_key: "ord_1/ship/do".into(),
+        };
+        Ok(self.0.clone().create_shipment(request).await?.into_inner())
+    }
+
+    async fn cancel(&self, id: &str) -> Result<wire::Shipment, Status> {
+        let (shipment_id, order_id, user_id) = (id.into(), "ord_1".into(), "usr_1".into());
+        let request = CancelShipmentRequest { shipment_id, order_id, user_id, step_key: "ord_1/ship/undo".into() };
+        Ok(self.0.clone().cancel_shipment(request).await?.into_inner())
+    }
+
+    async fn get(&self, id: &str) -> Result<wire::Shipment, Status> {
+        Ok(self.0.clone().get_shipment(GetShipmentRequest { shipment_id: id.into() }).await?.into_inner())
+    }
+}
+
+#[track_caller]
+fn refused(reply: Result<wire::Shipment, Status>) -> (Code, String) {
+    let status = reply.unwrap_err();
+    (status.code(), reason(&status))
+}
+
+#[tokio::test]
+async fn staff_dispatch_and_deliver_a_shipment_and_repeats_change_nothing() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    for _ in 0..2 {
+        assert_eq!(shipping.create(&id, "ord_1", "usr_1").await.unwrap().state(), WireState::Created);
+    }
+    let (dispatch, deliver) = (format!("/v1/shipments/{id}:dispatch"), format!("/v1/shipments/{id}:deliver"));
+    let early = staff.post(&deliver, json!({})).await.expect(400);
+    assert!(early.to_string().contains("SHIPMENT_NOT_DISPATCHED"), "{early}");
+    for _ in 0..2 {
+        assert_eq!(staff.post(&dispatch, json!({})).await.expect(200)["state"], "DISPATCHED");
+    }
+    assert_eq!(refused(shipping.cancel(&id).await), (Code::FailedPrecondition, "SHIPMENT_DISPATCHED".into()));
+    for _ in 0..2 {
+        assert_eq!(staff.post(&deliver, json!({})).await.expect(200)["state"], "DELIVERED");
+    }
+    let database = stack.connect().await.database("shipping");
+    assert_eq!(event_names(&database, &id, 3).await, ["created", "dispatched", "delivered"]);
+    let mut events = database.collection::<Document>("events").find(doc! { "aid": &id }).await.unwrap();
+    while events.advance().await.unwrap() {
+        let bytes = events.current().as_bytes();
+        assert!(!bytes.windows(8).any(|window| window == b"Lovelace"), "an event carries the address");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_shipment_cannot_be_created_late_nor_dispatched() {
+    let stack = shared().await;
+    let (shipping, staff) = (Shipping::connect(stack), Client::staff(stack).await);
+    let cancelled = (Code::FailedPrecondition, "SHIPMENT_CANCELLED".to_owned());
+    for is_planned in [false, true] {
+        let id = Id::Shipment.new_id();
+        if is_planned {
+            shipping.create(&id, "ord_1", "usr_1").await.unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(shipping.cancel(&id).await.unwrap().state(), WireState::Cancelled);
+        }
+        assert_eq!(refused(shipping.create(&id, "ord_1", "usr_1").await), cancelled);
+        staff.post(&format!("/v1/shipments/{id}:dispatch"), json!({})).await.expect(400);
+        assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Cancelled);
+    }
+}
+
+#[tokio::test]
+async fn forty_cancellations_and_creations_at_once_end_cancelled() {
+    let (shipping, id) = (Shipping::connect(shared().await), Id::Shipment.new_id());
+    let calls = (0..40).map(|n| {
+        let (shipping, id) = (&shipping, &id);
+        async move { if n % 2 == 0 { shipping.create(id, "ord_1", "usr_1").await } else { shipping.cancel(id).await } }
+    });
+    for reply in futures::future::join_all(calls).await {
+        if let Err(status) = reply {
+            assert_eq!(reason(&status), "SHIPMENT_CANCELLED");
+        }
+    }
+    assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_shipment_belongs_to_one_order_and_is_shown_to_its_owner_only() {
+    let stack = shared().await;
+    let (shipping, id) = (Shipping::connect(stack), Id::Shipment.new_id());
+    let (owner, user) = Client::register(stack).await;
+    let (stranger, _) = Client::register(stack).await;
+    let user_id = user["userId"].as_str().unwrap();
+    shipping.create(&id, "ord_1", user_id).await.unwrap();
+    let mismatch = (Code::AlreadyExists, "SHIPMENT_MISMATCH".to_owned());
+    assert_eq!(refused(shipping.create(&id, "ord_2", user_id).await), mismatch);
+    assert_eq!(refused(shipping.cancel(&id).await), mismatch);
+    let path = format!("/v1/shipments/{id}");
+    assert_eq!(owner.get(&path).await.expect(200)["address"]["city"], "London");
+    stranger.get(&path).await.expect(404);
+    owner.post(&format!("{path}:dispatch"), json!({})).await.expect(403);
+    assert_eq!(refused(shipping.get("shp_absent").await), (Code::NotFound, "NOT_FOUND".into()));
+}

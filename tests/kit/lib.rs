@@ -1,0 +1,19 @@
+//! Fixtures over real processes: the binary, mongod and nats-server, as a user runs them.
+//!
+//! [`Stack::start`] spawns `comptoir dev` on free ports and a data directory of its own, and waits until it prints
+//! `ready`. [`shared`] is one stack for all tests of a binary that only use the API; a test that kills, restarts or
+//! counts everything starts its own. [`Client`] speaks JSON to the gateway, as somebody. [`eventually`] waits for a
+//! condition, with a time-out; tests do not sleep.
+//!
+//! Nothing outlives a test run: every process is spawned with a parent-death signal (see `comptoir::child`), and a
+//! data directory goes when its stack is dropped.
+
+mod client;
+mod process;
+mod stack;
+mod wait;
+
+pub use client::{Client, Reply, reply};
+pub use process::{Process, binary};
+pub use stack::{DEMO_PASSWORD, Stack, StackOptions, shared};
+pub use wait::eventually;

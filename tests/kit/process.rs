@@ -1,0 +1,89 @@
+//! The real binary as a child of the test.
+
+use anyhow::{Context, ensure};
+use comptoir::child::{Child, log_tail};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+/// The binary under test: `COMPTOIR_BIN`, or the one of the build directory that the test was built in.
+pub fn binary() -> PathBuf {
+    if let Some(chosen) = std::env::var_os("COMPTOIR_BIN") {
+        return chosen.into();
+    }
+    let test = std::env::current_exe().expect("a running test has a file");
+    let profile = test.parent().and_then(Path::parent).expect("a test runs in target/<profile>/deps");
+    let binary = profile.join("comptoir");
+    assert!(binary.is_file(), "{} is not there: run `cargo build -p comptoir`, or `make test`", binary.display());
+    binary
+}
+
+/// The repository: where `.tools` is.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
+}
+
+/// A running process of the binary.
+pub struct Process {
+    child: Child,
+    output: PathBuf,
+}
+
+impl Process {
+    /// Starts `comptoir <args>`; standard output and error go to the file `output`.
+    pub fn spawn(args: &[String], variables: &BTreeMap<String, String>, output: &Path) -> anyhow::Result<Self> {
+        let log = File::options().create(true).append(true).open(output)?;
+        let mut command = Command::new(binary());
+        command.args(args).current_dir(root()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        for (name, _) in std::env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if name.starts_with("COMPTOIR_") && name != "COMPTOIR_TOOLS" && name != "COMPTOIR_LOG" {
+                command.env_remove(name);
+            }
+        }
+        command.envs(variables);
+        let child = Child::spawn("comptoir", command, output)?;
+        Ok(Self { child, output: output.to_owned() })
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Waits until its output has `line` on a line of its own.
+    pub async fn printed(&self, line: &str, limit: Duration) -> anyhow::Result<()> {
+        let seen = || std::fs::read_to_string(&self.output).is_ok_and(|text| text.lines().any(|each| each == line));
+        let waited = tokio::time::timeout(limit, async {
+            while !seen() && self.child.exit_status().is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        let in_time = waited.await.is_ok();
+        ensure!(in_time && seen(), "comptoir did not print {line:?}:\n{}", self.tail(40));
+        Ok(())
+    }
+
+    /// SIGKILL, and its end.
+    pub async fn kill(&self) {
+        self.child.kill().await;
+    }
+
+    /// SIGTERM, and its end within `limit` with code 0.
+    pub async fn stop(&self, limit: Duration) -> anyhow::Result<()> {
+        let graceful = self.child.stop(limit).await;
+        let status = self.child.exit_status().context("its end is known")?;
+        ensure!(graceful, "comptoir did not end within {limit:?} of SIGTERM:\n{}", self.tail(40));
+        ensure!(status.success(), "comptoir ended with {status}:\n{}", self.tail(40));
+        Ok(())
+    }
+
+    /// The last lines of its output.
+    pub fn tail(&self, lines: usize) -> String {
+        log_tail(&self.output, lines)
+    }
+}

