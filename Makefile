@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt clean
+.PHONY: help tools stores build run test lint fmt clean bench-orders
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -19,7 +19,7 @@ BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
 
 help: ## List the targets
 	@echo "usage: make <target>"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 tools: ## Fetch mongod, nats-server, buf and grpcurl into .tools/
 	@$(PYTHON) tools/fetch.py
@@ -50,3 +50,7 @@ fmt: ## Format the code
 clean: ## Remove build results, fetched tools and the data of `make run`
 	$(CARGO) clean
 	rm -rf .tools .comptoir
+
+bench-orders: stores ## Measure confirmed orders per second, latency, CPU and memory (release build)
+	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
+	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-orders

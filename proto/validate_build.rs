@@ -101,12 +101,13 @@ fn write_rule(out: &mut String, name: &str, kind: &str, rule: &str, value: &Valu
             let values = values.iter().filter_map(Value::as_i32).collect::<Vec<_>>();
             (format!("{values:?}.contains(&self.{name})"), format!("must not be one of {values:?}"))
         }
-        ("enum", "defined_only", Value::Bool(true)) => {
-            (format!("{{ let mut copy = self.clone(); copy.set_{name}(self.{name}()); copy.{name} != self.{name} }}"),
-             "is not a known value".to_owned())
-        }
+        ("enum", "defined_only", Value::Bool(true)) => (
+            format!("{{ let mut copy = self.clone(); copy.set_{name}(self.{name}()); copy.{name} != self.{name} }}"),
+            "is not a known value".to_owned(),
+        ),
         ("duration", "gte" | "lte", Value::Message(bound)) => {
-            let bound = bound.get_field_by_name("seconds").and_then(|v| v.as_i64()).ok_or("duration without seconds")?;
+            let bound =
+                bound.get_field_by_name("seconds").and_then(|v| v.as_i64()).ok_or("duration without seconds")?;
             if rule == "gte" {
                 let condition = format!("self.{name}.is_some_and(|d| d.seconds < {bound} || d.nanos < 0)");
                 (condition, format!("must be at least {bound} s"))

@@ -49,7 +49,18 @@ fn no_service_crate_depends_on_another() {
 
 #[test]
 fn the_domain_is_pure() {
-    let forbidden = ["async ", ".await", "tonic::", "mongodb::", "tokio::", "SystemTime", "Time::now", "rand::", "store::now"];
+    let forbidden = [
+        "async ",
+        ".await;",
+        ".await?",
+        "tonic::",
+        "mongodb::",
+        "tokio::",
+        "SystemTime",
+        "Time::now",
+        "rand::",
+        "store::now",
+    ];
     for service in services() {
         let path = root().join("services").join(&service).join("src/domain.rs");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -120,9 +131,10 @@ fn the_call_edges_of_the_contracts_are_those_of_the_topology() {
         let (callee, _) = table.by_proto(package).unwrap_or_else(|| panic!("{path}: no service has this package"));
         edges.extend(access.services.iter().map(|caller| (caller.clone(), callee.to_owned())));
     }
-    let declared = table.service.iter().flat_map(|(caller, service)| {
-        service.calls.iter().map(move |callee| (caller.clone(), callee.clone()))
-    });
+    let declared = table
+        .service
+        .iter()
+        .flat_map(|(caller, service)| service.calls.iter().map(move |callee| (caller.clone(), callee.clone())));
     assert_eq!(edges, declared.collect());
 }
 

@@ -19,9 +19,7 @@ async fn a_bad_order_is_refused_with_the_field_at_fault_and_changes_nothing() {
     let (customer, _) = Client::register(stack).await;
     let quantity = |quantity: Value| {
         let (customer, sold) = (customer.clone(), sold.clone());
-        async move {
-            order(&customer, |body| body["items"][0] = json!({ "productId": sold, "quantity": quantity })).await
-        }
+        async move { order(&customer, |body| body["items"][0] = json!({ "productId": sold, "quantity": quantity })).await }
     };
     for bad in [json!(0), json!(-1), json!(10_001)] {
         let refused = quantity(bad.clone()).await;

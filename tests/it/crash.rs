@@ -34,7 +34,11 @@ async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_e
         });
         let placing: Vec<_> = placing.collect();
         tokio::time::sleep(Duration::from_millis(random.random_range(50..1500))).await; // the moment under test
-        if random.random_bool(0.5) { stack.kill().await } else { stack.kill_all().await }
+        if random.random_bool(0.5) {
+            stack.kill().await
+        } else {
+            stack.kill_all().await
+        }
         for task in placing {
             task.await.expect("a customer does not panic");
         }
@@ -80,7 +84,8 @@ async fn keep_placing(customer: Client, product: String, key: String, answered: 
 
 async fn every_saga_has_ended(stack: &Stack) {
     eventually(PATIENCE, || async {
-        let open = doc! { "$or": [{ "saga.wake_at": { "$ne": null } }, { "state": "Pending" }, { "saga.status": "Parked" }] };
+        let open =
+            doc! { "$or": [{ "saga.wake_at": { "$ne": null } }, { "state": "Pending" }, { "saga.status": "Parked" }] };
         let open = stack.db("orders").collection::<Document>("orders").count_documents(open).await?;
         ensure!(open == 0, "{open} orders have a saga that has not ended");
         Ok(())

@@ -45,9 +45,12 @@ async fn health_answers_for_each_grpc_service_and_for_no_other() {
         let mut health = HealthClient::new(channel);
         let prefix = format!("/{}.", service.proto);
         let mut names: Vec<String> = vec![String::new()];
-        names.extend(rules.iter().filter(|(path, _)| path.starts_with(&prefix)).filter_map(|(path, _)| {
-            path.split('/').nth(1).map(str::to_owned)
-        }));
+        names.extend(
+            rules
+                .iter()
+                .filter(|(path, _)| path.starts_with(&prefix))
+                .filter_map(|(path, _)| path.split('/').nth(1).map(str::to_owned)),
+        );
         for service in names {
             let reply = health.check(HealthCheckRequest { service: service.clone() }).await.expect("answers");
             assert_eq!(reply.into_inner().status(), ServingStatus::Serving, "{name} {service}");

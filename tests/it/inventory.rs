@@ -98,8 +98,11 @@ fn command() -> impl Strategy<Value = Command> {
             key: key.to_string(),
             reason: String::new()
         }),
-        (order(), prop::collection::vec(line, 1..4), 0..200i64)
-            .prop_map(|(id, lines, end)| Command::Hold { id, lines, expires_at: at(end) }),
+        (order(), prop::collection::vec(line, 1..4), 0..200i64).prop_map(|(id, lines, end)| Command::Hold {
+            id,
+            lines,
+            expires_at: at(end)
+        }),
         order().prop_map(Command::Commit),
         order().prop_map(Command::Release),
         order().prop_map(Command::Ship),

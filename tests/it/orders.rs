@@ -31,6 +31,8 @@ async fn an_order_goes_through_stock_payment_and_shipping() {
     let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
     assert_eq!(shipped["paymentState"], "CAPTURED");
     assert_eq!(stock(stack, &product).await, [8, 0, 0, 8]);
+    let reservation = staff.get(&format!("/v1/reservations/{}", id(&order, "orderId"))).await.expect(200);
+    assert_eq!((&reservation["state"], &reservation["lines"][0]["quantity"]), (&json!("SHIPPED"), &json!(2)));
     staff.post(&format!("{shipment}:deliver"), json!({})).await.expect(200);
     order_with(&customer, &order, "state", "DELIVERED").await;
     let payment = customer.get(&format!("/v1/payments/{}", id(&order, "paymentId"))).await.expect(200);

@@ -31,7 +31,8 @@ async fn write(stack: &Stack, documents: usize, changes: usize) {
         };
         let id = contracts::id::Kind::Product.new_id();
         let product = products::Product::create(draft, id.clone(), store::now()).expect("a product");
-        let event = |number: usize| NewEvent { name: "updated".into(), r#type: "test".into(), data: vec![number as u8] };
+        let event =
+            |number: usize| NewEvent { name: "updated".into(), r#type: "test".into(), data: vec![number as u8] };
         let mut newest = repository.insert(&id, product, vec![event(1)]).await.expect("inserts");
         for number in 2..=changes {
             let state = products::Product { description: number.to_string(), ..newest.state.clone() };
@@ -141,8 +142,12 @@ async fn a_service_can_open_no_database_and_no_subject_but_its_own() {
     own.database("products").collection::<Document>("products").find_one(doc! {}).await.expect("its own opens");
     let refused = own.database("orders").collection::<Document>("orders").find_one(doc! {}).await;
     assert!(refused.expect_err("orders must be closed").to_string().contains("not authorized"));
-    let login = async_nats::ConnectOptions::with_user_and_password("products".into(), variables["COMPTOIR_NATS_PASSWORD"].clone());
-    let nats = login.custom_inbox_prefix("_INBOX_products").connect(&variables["COMPTOIR_NATS_URL"]).await.expect("connects");
+    let login = async_nats::ConnectOptions::with_user_and_password(
+        "products".into(),
+        variables["COMPTOIR_NATS_PASSWORD"].clone(),
+    );
+    let nats =
+        login.custom_inbox_prefix("_INBOX_products").connect(&variables["COMPTOIR_NATS_URL"]).await.expect("connects");
     let request = async_nats::Request::new().payload("x".into()).timeout(Some(Duration::from_secs(2)));
     let refused = nats.send_request("evt.orders.order.created.ord_1", request).await;
     assert!(refused.is_err(), "products must not publish the events of orders");

@@ -1,6 +1,8 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
-use contracts::{money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
+use contracts::{
+    money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
+};
 use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, State, UserSnapshot};
 use proptest::prelude::*;
 use saga::{Direction, Outcome, Progress, Saga, Status};
@@ -76,7 +78,8 @@ fn answers() -> impl Strategy<Value = Vec<(Answer, bool)>> {
 /// Plays one call. Participants refuse only where they may: before the pivot, never an undo.
 fn play(world: &mut World, order: &Order, answer: Answer, now: i64) -> Order {
     let call = order.saga.call("ord_1").expect("an open saga has a call");
-    let may_refuse = call.direction == Direction::Do && ["hold_stock", "authorize_payment"].contains(&call.name.as_str());
+    let may_refuse =
+        call.direction == Direction::Do && ["hold_stock", "authorize_payment"].contains(&call.name.as_str());
     let answer = match answer {
         Answer::Refuses if !may_refuse => Answer::Works,
         other => other,

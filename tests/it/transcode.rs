@@ -56,7 +56,7 @@ fn reply<M: Message>(method: &str, path: &str, message: &M) -> Value {
 fn every_template_of_the_contracts_finds_its_own_rpc() {
     assert!(ROUTER.routes().len() >= 20, "{}", ROUTER.routes().len());
     for route in ROUTER.routes() {
-        let path = route.template.replace('{', "").replace('}', "");
+        let path = route.template.replace(['{', '}'], "");
         assert_eq!(rpc(&route.method, &path), route.rpc.name, "{} {path}", route.method);
         assert!(route.rpc.reachable(), "{} has a path but nobody may call it", route.rpc.full_name);
     }

@@ -61,7 +61,7 @@ impl Banner<'_> {
         let user = quoted(&format!("username={}", seed::CUSTOMER));
         let password = quoted(&format!("password={}", self.password));
         let order = format!(
-            r#"{{"items":[{{"productId":"{product}","quantity":2}}],"shippingAddress":{{"name":"Camille Customer","line1":"12 rue des Lilas","city":"Lyon","postalCode":"69003","countryCode":"FR"}},"paymentToken":"tok_visa"}}"#
+            r#"{{"items":[{{"productId":"{product}","quantity":2}}],"shippingAddress":{{"name":"Customer","line1":"12 rue des Lilas","city":"Lyon","postalCode":"69003","countryCode":"FR"}},"paymentToken":"tok_visa"}}"#
         );
         writeln!(text, "\nGet a token")?;
         writeln!(text, "  TOKEN=$(curl -s {gateway}/oauth2/token -d grant_type=password \\")?;

@@ -65,8 +65,8 @@ pub fn example_product(data: &DataDir) -> anyhow::Result<Option<String>> {
 pub async fn run(data: &DataDir, system: &System, password: &str) -> anyhow::Result<usize> {
     let seeder = Seeder::new(system)?;
     let shop: Shop = toml::from_str(include_str!("../../seed/products.toml")).context("read cli/seed/products.toml")?;
-    tokio::try_join!(seeder.user(CUSTOMER, "Camille Customer", password, &[]), async {
-        seeder.user(STAFF, "Sacha Staff", password, &["staff"]).await
+    tokio::try_join!(seeder.user(CUSTOMER, "Demo Customer", password, &[]), async {
+        seeder.user(STAFF, "Demo Staff", password, &["staff"]).await
     })?;
     let products = stream::iter(&shop.product).map(|row| seeder.product(row)).buffered(CONCURRENCY);
     let ids: Vec<String> = products.try_collect().await?;

@@ -55,7 +55,12 @@ impl Archive {
         Ok(count)
     }
 
-    async fn outboxes(&self, collection: &str, filter: Document, time: Option<Timestamp>) -> Result<Vec<Outbox>, Error> {
+    async fn outboxes(
+        &self,
+        collection: &str,
+        filter: Document,
+        time: Option<Timestamp>,
+    ) -> Result<Vec<Outbox>, Error> {
         let mut session = self.database.client().start_session().causal_consistency(true).await?;
         if let Some(time) = time {
             session.advance_operation_time(time);

@@ -69,7 +69,13 @@ pub trait Handler: Send + Sync + 'static {
 }
 
 /// Reads the events of `sources` for `service` until `shutdown`.
-pub async fn start(nats: Nats, service: &str, sources: &[String], handler: Arc<dyn Handler>, shutdown: CancellationToken) {
+pub async fn start(
+    nats: Nats,
+    service: &str,
+    sources: &[String],
+    handler: Arc<dyn Handler>,
+    shutdown: CancellationToken,
+) {
     let mut streams = JoinSet::new();
     for source in sources {
         let (nats, handler, shutdown) = (nats.clone(), handler.clone(), shutdown.clone());

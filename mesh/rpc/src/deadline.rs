@@ -16,7 +16,10 @@ tokio::task_local! {
 
 /// Runs `work` until `deadline`; calls that it makes inherit what is left.
 pub async fn scope<F: Future>(deadline: Instant, work: F) -> Result<F::Output, Status> {
-    DEADLINE.scope(deadline, async { tokio::time::timeout_at(deadline - MARGIN, work).await }).await.map_err(|_| exceeded())
+    DEADLINE
+        .scope(deadline, async { tokio::time::timeout_at(deadline - MARGIN, work).await })
+        .await
+        .map_err(|_| exceeded())
 }
 
 /// The time that a call may take: `default`, or what is left of the request that is being served.

@@ -51,7 +51,11 @@ pub fn precondition(reason: &str, message: impl Into<String>) -> Status {
 
 /// ABORTED: the etag is not that of the current version.
 pub fn stale_etag() -> Status {
-    error(Code::Aborted, "STALE_ETAG", "the resource has changed since it was read; read it again and repeat the change")
+    error(
+        Code::Aborted,
+        "STALE_ETAG",
+        "the resource has changed since it was read; read it again and repeat the change",
+    )
 }
 
 /// UNAVAILABLE with the time after which a retry makes sense.

@@ -161,6 +161,9 @@ impl KeySet {
                 _ => Error::Invalid(error),
             })?
             .claims;
+        if claims.exp <= unix_seconds() {
+            return Err(Error::Expired); // RFC 7519, section 4.1.4: on or after
+        }
         let principal = if id == USER_TOKENS {
             Principal::User { id: claims.sub, roles: claims.roles }
         } else {

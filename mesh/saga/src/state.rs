@@ -236,7 +236,10 @@ impl Saga {
                 self.park(reason);
             }
             Outcome::Rejected(reason) => {
-                self.mark(Progress::Rejected, Some(reason.clone()));
+                // An earlier attempt whose answer was lost may have had an effect after all.
+                let attempts = self.steps.get(self.index()).map_or(0, |step| step.attempt);
+                let progress = if attempts > 1 { Progress::Attempted } else { Progress::Rejected };
+                self.mark(progress, Some(reason.clone()));
                 self.go_back(definition, &reason, now);
             }
             Outcome::Refused(reason) => {

@@ -137,12 +137,16 @@ impl Service {
     pub async fn serve(mut self, listener: TcpListener, routes: Routes) -> Result<(), Error> {
         let rules = rpc::Rules::from_descriptors(contracts::DESCRIPTORS).map_err(rpc::server::Error::from)?;
         let prefix = format!("/{}.", self.table.proto);
-        let mut names: Vec<&str> =
-            rules.iter().filter(|(path, _)| path.starts_with(&prefix)).filter_map(|(path, _)| path.split('/').nth(1)).collect();
+        let mut names: Vec<&str> = rules
+            .iter()
+            .filter(|(path, _)| path.starts_with(&prefix))
+            .filter_map(|(path, _)| path.split('/').nth(1))
+            .collect();
         names.sort_unstable();
         names.dedup();
         let server = Server::new(self.keys.clone(), &names, routes).await?;
-        let watching = ready::watch(self.database.clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
+        let watching =
+            ready::watch(self.database.clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
         self.tasks.spawn(watching);
         let served = server.serve(listener, self.shutdown.clone()).await;
         self.background.cancel();

@@ -16,11 +16,7 @@ pub async fn connect(uri: &str, database: &str, application: &str) -> Result<Dat
     options.max_pool_size = options.max_pool_size.or(Some(64));
     options.read_concern = Some(ReadConcern::majority());
     options.write_concern = Some(
-        WriteConcern::builder()
-            .w(Acknowledgment::Majority)
-            .journal(true)
-            .w_timeout(Duration::from_secs(10))
-            .build(),
+        WriteConcern::builder().w(Acknowledgment::Majority).journal(true).w_timeout(Duration::from_secs(10)).build(),
     );
     Ok(Client::with_options(options)?.database(database))
 }

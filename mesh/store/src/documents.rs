@@ -155,8 +155,7 @@ impl<T: Aggregate> Documents<T> {
             update.insert("$push", doc! { "outbox": { "$each": entries } });
         }
         update.insert("$set", set);
-        let written =
-            Versioned { id: old.id.clone(), rev: old.rev + 1, seq, state: change.state, fields, outbox };
+        let written = Versioned { id: old.id.clone(), rev: old.rev + 1, seq, state: change.state, fields, outbox };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
     }
 

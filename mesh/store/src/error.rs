@@ -48,9 +48,7 @@ pub fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
     match error.kind.as_ref() {
         ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == 11000,
         ErrorKind::Command(command) => command.code == 11000,
-        ErrorKind::InsertMany(many) => {
-            many.write_errors.iter().flatten().any(|write| write.code == 11000)
-        }
+        ErrorKind::InsertMany(many) => many.write_errors.iter().flatten().any(|write| write.code == 11000),
         _ => false,
     }
 }
@@ -62,10 +60,15 @@ impl From<Error> for Status {
             Error::Conflict => {
                 rpc::status::error(Code::Aborted, "CONFLICT", "somebody else changed this at the same time; try again")
             }
-            Error::Backlog(_) => rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon"),
+            Error::Backlog(_) => {
+                rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon")
+            }
             Error::Database(error) => {
                 tracing::warn!(%error, "mongodb failed");
-                rpc::status::unavailable("STORE_UNAVAILABLE", "the database cannot be reached; the outcome may be unknown")
+                rpc::status::unavailable(
+                    "STORE_UNAVAILABLE",
+                    "the database cannot be reached; the outcome may be unknown",
+                )
             }
             Error::Bson(error) => {
                 tracing::error!(%error, "a document does not have its form");

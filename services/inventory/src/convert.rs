@@ -23,10 +23,10 @@ fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
 
 /// A reservation on the wire.
 pub fn reservation_to_wire(id: &str, reservation: &Reservation) -> wire::Reservation {
-    let lines = reservation.lines.iter().map(|line| wire::ReservationLine {
-        product_id: line.product_id.clone(),
-        quantity: line.quantity,
-    });
+    let lines = reservation
+        .lines
+        .iter()
+        .map(|line| wire::ReservationLine { product_id: line.product_id.clone(), quantity: line.quantity });
     wire::Reservation {
         reservation_id: id.to_owned(),
         state: state_to_wire(reservation.state).into(),

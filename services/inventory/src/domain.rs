@@ -239,8 +239,7 @@ impl Books {
         if !short.is_empty() {
             return Err(Error::OutOfStock(short));
         }
-        let reservation =
-            Reservation { state: State::Held, lines, expires_at, created_at: now, updated_at: now };
+        let reservation = Reservation { state: State::Held, lines, expires_at, created_at: now, updated_at: now };
         Ok(self.shift(id, "HOLD", HOLD, reservation, now))
     }
 

@@ -57,7 +57,8 @@ impl Peers {
 
     /// Holds the order's lines.
     pub async fn hold(&self, id: &str, order: &Order, step_key: String) -> Result<Reservation, Status> {
-        let line = |item: &crate::Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let line =
+            |item: &crate::Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
         let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key };
         Ok(self.inventory.clone().hold_stock(request).await?.into_inner())

@@ -3,9 +3,7 @@
 use crate::{error::Error, sagas};
 use ::store::Time;
 use contracts::{
-    money::Money,
-    payments::v1::payment::State as PaymentState,
-    shipping::v1::shipment::State as ShipmentState,
+    money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
 use saga::{Call, Direction, Outcome, Saga, Status};
 use serde::{Deserialize, Serialize};
@@ -249,7 +247,14 @@ impl Order {
     }
 
     /// What the answer to a saga's call does.
-    pub fn record(&self, call: &Call, outcome: Outcome, fact: Option<Fact>, now: Time, jitter: f64) -> Result<Self, Error> {
+    pub fn record(
+        &self,
+        call: &Call,
+        outcome: Outcome,
+        fact: Option<Fact>,
+        now: Time,
+        jitter: f64,
+    ) -> Result<Self, Error> {
         let mut next = self.clone();
         next.updated_at = now;
         match fact {
@@ -308,7 +313,8 @@ impl Order {
             }
             Status::Compensated => {
                 let reason = self.saga.reason.clone().unwrap_or_default();
-                let back = if self.shipment_state >= ShipmentState::Dispatched { State::Shipped } else { State::Confirmed };
+                let back =
+                    if self.shipment_state >= ShipmentState::Dispatched { State::Shipped } else { State::Confirmed };
                 self.cancellation = None;
                 if self.state == State::Cancelling {
                     self.enter(back, &reason, "orders", now)?;

@@ -97,10 +97,9 @@ impl Inbox {
                 self.orders.change(order, |order| order.delivered(now()).map(Some)).await?;
                 Ok(())
             }
-            ShipmentState::Unspecified
-            | ShipmentState::Created
-            | ShipmentState::Cancelled
-            | ShipmentState::Lost => Ok(()),
+            ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled | ShipmentState::Lost => {
+                Ok(())
+            }
         }
     }
 

@@ -75,7 +75,9 @@ impl Host for OrderHost {
         fact: Option<Fact>,
     ) -> Result<Versioned<Order>, Error> {
         let jitter = rand::random::<f64>();
-        self.orders.change(item, |order| order.record(call, outcome.clone(), fact.clone(), now(), jitter).map(Some)).await
+        self.orders
+            .change(item, |order| order.record(call, outcome.clone(), fact.clone(), now(), jitter).map(Some))
+            .await
     }
 }
 

@@ -64,11 +64,8 @@ impl OrderService for Handler {
             Placed::Before(order) => order,
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let order = if wait.is_zero() {
-            order
-        } else {
-            watch::until_ended(&self.orders, &self.bell, order, wait).await?
-        };
+        let order =
+            if wait.is_zero() { order } else { watch::until_ended(&self.orders, &self.bell, order, wait).await? };
         Ok(Response::new(convert::to_wire(&order)))
     }
 
