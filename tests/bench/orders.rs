@@ -47,7 +47,8 @@ async fn main() -> anyhow::Result<()> {
 async fn product(stack: &Stack) -> anyhow::Result<String> {
     let staff = Client::staff(stack).await;
     let price = json!({ "currencyCode": "EUR", "units": "12", "nanos": 500_000_000 });
-    let product = staff.post("/v1/products", json!({ "name": "Measured", "sku": "BENCH", "price": price })).await.expect(201);
+    let product =
+        staff.post("/v1/products", json!({ "name": "Measured", "sku": "BENCH", "price": price })).await.expect(201);
     let id = product["productId"].as_str().context("a product has an id")?.to_owned();
     staff.post(&format!("/v1/stock/{id}:adjust"), json!({ "delta": 1_000_000, "reason": "bench" })).await.expect(200);
     Ok(id)

@@ -122,3 +122,13 @@ async fn an_absent_peer_is_unavailable() {
     let refused = OrderServiceClient::new(nobody).get_order(GetOrderRequest::default()).await;
     assert_eq!(refused.expect_err("nobody listens").code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_message_of_more_than_4_mib_is_refused() {
+    use contracts::users::v1::{CreateUserRequest, user_service_client::UserServiceClient};
+    let stack = shared().await;
+    let channel = rpc::Channel::new(stack.grpc("users"), None).expect("an address");
+    let name = "x".repeat(5 * 1024 * 1024);
+    let refused = UserServiceClient::new(channel).create_user(CreateUserRequest { name, ..Default::default() }).await;
+    assert_eq!(refused.expect_err("too large").code(), Code::OutOfRange);
+}

@@ -2,7 +2,7 @@
 
 use crate::shop::{PATIENCE, draft, fields, id, order_with, place, product, reason, stock};
 use futures::future::join_all;
-use kit::{Client, eventually, reply, shared};
+use kit::{Client, Stack, StackOptions, eventually, reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -264,4 +264,25 @@ async fn health_and_readiness_answer_without_a_token() {
     assert_eq!(anonymous.get("/readyz").await.status, 200);
     let unknown = reply(anonymous.request(Method::GET, "/v1/nowhere")).await;
     assert_eq!((unknown.status, &unknown.body["code"]), (404, &json!(5)));
+}
+
+#[tokio::test]
+async fn a_hold_that_ran_out_gives_its_stock_back_and_a_late_approval_is_voided() {
+    let stack = Stack::start(StackOptions { hold_seconds: Some(6), ..Default::default() }).await;
+    let product = product(&stack, 5).await;
+    let (customer, _) = Client::register(&stack).await;
+    let order = customer.post("/v1/orders", draft(&[(&product, 2)], "tok_action_required")).await.expect(201);
+    let waiting = order_with(&customer, &order, "paymentState", "ACTION_REQUIRED").await;
+    assert_eq!(stock(&stack, &product).await, [5, 2, 0, 3]);
+    eventually(PATIENCE, || async {
+        let counters = stock(&stack, &product).await;
+        anyhow::ensure!(counters == [5, 0, 0, 5], "stock is {counters:?}");
+        Ok(())
+    })
+    .await;
+    let action = format!("/v1/payments/{}:completeAction", id(&waiting, "paymentId"));
+    customer.post(&action, json!({ "approve": true })).await.expect(200);
+    let rejected = order_with(&customer, &order, "state", "REJECTED").await;
+    assert_eq!((&rejected["reason"], &rejected["paymentState"]), (&json!("HOLD_EXPIRED"), &json!("VOIDED")));
+    stack.stop().await;
 }

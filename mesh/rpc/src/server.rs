@@ -1,4 +1,6 @@
-//! The server of every service: health, reflection v1 and v1alpha, message limits, the gate, and a bounded drain.
+//! The server of every service: health, reflection v1 and v1alpha, the gate, and a bounded drain.
+//!
+//! A message of more than 4 MiB is refused with OUT_OF_RANGE: tonic's own limit, which no service raises.
 
 use crate::{
     KeySet, Rules,
@@ -10,9 +12,6 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
-
-/// Largest message in or out.
-pub const MESSAGE_LIMIT_BYTES: usize = 4 * 1024 * 1024;
 
 /// How long requests under way may go on after the signal.
 const GRACE: Duration = Duration::from_secs(10);
