@@ -104,7 +104,9 @@ impl Archive {
             }
         }
         if !fresh.is_empty() {
+            telemetry::crash_point("relay.appending");
             self.log.append(&fresh).await?;
+            telemetry::crash_point("relay.appended");
             self.next += i64::try_from(fresh.len()).unwrap_or(0);
         }
         Ok(fresh.len())

@@ -118,12 +118,14 @@ impl Publisher {
             let payload = bytes::Bytes::copy_from_slice(&entry.data.bytes);
             if entry.gseq < last_gseq {
                 self.nats.client.publish_with_headers(subject, headers, payload).await.map_err(Error::nats)?;
+                telemetry::crash_point("relay.batch");
                 continue;
             }
             headers.insert("Nats-Batch-Commit", "1");
             let request = async_nats::Request::new().headers(headers).payload(payload).timeout(Some(ACK_TIMEOUT));
             let answer = self.nats.client.send_request(subject, request).await.map_err(Error::nats)?;
             self.js_seq = acknowledged(&answer.payload)?;
+            telemetry::crash_point("relay.acknowledged");
             self.gseq = last_gseq;
         }
         Ok(entries.len())

@@ -119,6 +119,7 @@ impl Relay {
                 && (saved_at.elapsed() >= SAVE_EVERY || shutdown.is_cancelled())
             {
                 lease.save_token(&token).await?;
+                telemetry::crash_point("relay.token_saved");
                 saved_at = Instant::now();
             }
             if let Some(error) = answered.error {
@@ -156,6 +157,7 @@ impl Relay {
             if unsaved && saved_at.elapsed() >= SAVE_EVERY {
                 lease.save_published(publisher.gseq, i64::try_from(publisher.js_seq).unwrap_or(i64::MAX)).await?;
                 (saved_at, unsaved) = (Instant::now(), false);
+                telemetry::crash_point("relay.published_saved");
             }
             let patience = if unsaved { SAVE_EVERY } else { COMPARE_EVERY };
             match tokio::time::timeout(patience, appended.changed()).await {

@@ -5,7 +5,9 @@
 //! an event (`traceparent`), so that one trace runs through change stream and broker.
 
 mod context;
+mod crash;
 mod setup;
 
 pub use context::{continue_trace, inject_trace, link_trace, traceparent};
+pub use crash::crash_point;
 pub use setup::{Config, Error, Format, Guard, init};
