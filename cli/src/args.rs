@@ -32,6 +32,11 @@ pub enum Command {
     Config(Config),
     /// Ask a running service or gateway whether it is ready; exits with 0 when it is, 1 when not
     Healthcheck(Healthcheck),
+    /// See and move events: what is published, who is behind, what could not be applied
+    Events(crate::events::Options),
+    /// Print a document that is generated from the contracts and the topology
+    #[command(hide = true)]
+    Docs(crate::docs::Options),
 }
 
 /// Options of `comptoir dev`.

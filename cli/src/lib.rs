@@ -8,7 +8,8 @@
 //! ```
 //!
 //! `comptoir serve <name>` is one of them alone, configured by flags and `COMPTOIR_*` variables; `comptoir config
-//! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is.
+//! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is; `comptoir events` shows and
+//! moves events.
 //!
 //! Invariants: a data directory has one `dev` at a time; every secret in it is readable by its owner only; each service
 //! reaches MongoDB and NATS as its own user; no child outlives this process, however it ends. After a crash the next
@@ -21,6 +22,8 @@ pub mod args;
 pub mod child;
 pub mod config;
 pub mod dev;
+pub mod docs;
+pub mod events;
 pub mod healthcheck;
 mod logging;
 pub mod serve;

@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    config, dev, healthcheck, serve, settings,
+    config, dev, docs, events, healthcheck, serve, settings,
 };
 use std::process::ExitCode;
 
@@ -38,6 +38,8 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Serve(options) => serve::run(options, environment).await,
             Command::Config(options) => config::run(options, environment),
             Command::Healthcheck(options) => healthcheck::run(options).await,
+            Command::Events(options) => events::run(options, environment).await,
+            Command::Docs(options) => docs::run(options),
         }
     })
 }

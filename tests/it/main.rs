@@ -2,12 +2,16 @@
 
 mod architecture;
 mod bad_input;
+mod consumers;
+mod contracts;
 mod crash;
+mod events_cli;
 mod grpc;
 mod inventory;
 mod order_history;
 mod orders;
 mod payments;
+mod rebuild;
 mod relay;
 mod saga;
 mod shipping;

@@ -84,6 +84,17 @@ async fn a_lost_reply_of_the_provider_leaves_exactly_one_authorization() {
     assert_eq!(payment["authorizedAmount"]["units"], "12");
 }
 
+/// Plays the payer; repeats as the reply says while the provider has not answered in time.
+async fn complete_action(customer: &Client, order: &Value, approve: bool) {
+    let action = format!("/v1/payments/{}:completeAction", id(order, "paymentId"));
+    eventually(PATIENCE, || async {
+        let reply = customer.post(&action, json!({ "approve": approve })).await;
+        anyhow::ensure!(reply.status == 200, "{reply:?}");
+        Ok(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn an_order_waits_for_the_payer_and_ends_when_the_payer_acts() {
     let stack = shared().await;
@@ -93,8 +104,7 @@ async fn an_order_waits_for_the_payer_and_ends_when_the_payer_acts() {
         let order = customer.post("/v1/orders", draft(&[(&product, 1)], "tok_action_required")).await.expect(201);
         assert_eq!(order["state"], "PENDING");
         let waiting = order_with(&customer, &order, "paymentState", "ACTION_REQUIRED").await;
-        let action = format!("/v1/payments/{}:completeAction", id(&waiting, "paymentId"));
-        customer.post(&action, json!({ "approve": approve })).await.expect(200);
+        complete_action(&customer, &waiting, approve).await;
         order_with(&customer, &order, "state", state).await;
     }
     eventually(PATIENCE, || async {
@@ -280,8 +290,7 @@ async fn a_hold_that_ran_out_gives_its_stock_back_and_a_late_approval_is_voided(
         Ok(())
     })
     .await;
-    let action = format!("/v1/payments/{}:completeAction", id(&waiting, "paymentId"));
-    customer.post(&action, json!({ "approve": true })).await.expect(200);
+    complete_action(&customer, &waiting, true).await;
     let rejected = order_with(&customer, &order, "state", "REJECTED").await;
     assert_eq!((&rejected["reason"], &rejected["paymentState"]), (&json!("HOLD_EXPIRED"), &json!("VOIDED")));
     stack.stop().await;

@@ -73,6 +73,17 @@ impl Process {
         self.child.kill().await;
     }
 
+    /// Waits until it has ended by itself.
+    pub async fn ended(&self, limit: Duration) -> anyhow::Result<()> {
+        let waited = tokio::time::timeout(limit, async {
+            while self.child.exit_status().is_none() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+        ensure!(waited.await.is_ok(), "comptoir still runs after {limit:?}:\n{}", self.tail(40));
+        Ok(())
+    }
+
     /// SIGTERM, and its end within `limit` with code 0.
     pub async fn stop(&self, limit: Duration) -> anyhow::Result<()> {
         let graceful = self.child.stop(limit).await;

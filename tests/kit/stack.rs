@@ -144,7 +144,13 @@ impl Stack {
 
     /// Runs `comptoir serve <service>` against this stack's stores: for a service that [`StackOptions::services`] leaves out.
     pub fn serve(&self, service: &str) -> Process {
-        let spawned = self.variables_of(service).and_then(|variables| {
+        self.serve_with(service, &[])
+    }
+
+    /// The same with further variables, for example `COMPTOIR_CRASH_AT`.
+    pub fn serve_with(&self, service: &str, more: &[(&str, &str)]) -> Process {
+        let spawned = self.variables_of(service).and_then(|mut variables| {
+            variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             let output = self.directory.0.join(format!("{service}.log"));
             Process::spawn(&["serve".to_owned(), service.to_owned()], &variables, &output)
         });

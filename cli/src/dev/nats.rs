@@ -3,6 +3,7 @@
 use super::{credentials::Credentials, data::DataDir, programs};
 use crate::child::Child;
 use anyhow::{Context, bail};
+use events::Slot;
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -96,8 +97,8 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
     })
 }
 
-/// What a service may publish: its own events, requests about its own stream, and requests about its own consumer on
-/// the streams that it reads (subjects: JetStream wire API reference).
+/// What a service may publish: its own events, requests about its own stream, and requests about its own consumers on
+/// the streams that it reads, one for each slot of a read model (subjects: JetStream wire API reference).
 fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     let own = topology::stream(name);
     let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned()];
@@ -109,11 +110,13 @@ fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     for source in consumes {
         let stream = topology::stream(source);
         subjects.push(format!("$JS.API.STREAM.INFO.{stream}"));
-        for verb in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT"] {
-            subjects.push(format!("$JS.API.CONSUMER.{verb}.{stream}.{name}"));
+        for durable in [Slot::A, Slot::B].map(|slot| slot.durable(name)) {
+            for verb in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT", "DELETE"] {
+                subjects.push(format!("$JS.API.CONSUMER.{verb}.{stream}.{durable}"));
+            }
+            subjects.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{durable}.>"));
+            subjects.push(format!("$JS.ACK.{stream}.{durable}.>"));
         }
-        subjects.push(format!("$JS.API.CONSUMER.CREATE.{stream}.{name}.>"));
-        subjects.push(format!("$JS.ACK.{stream}.{name}.>"));
     }
     subjects
 }

@@ -4,9 +4,10 @@ use crate::Error;
 use async_nats::{HeaderMap, jetstream::Message};
 use bson::Binary;
 use bytes::Bytes;
+use contracts::events::v1 as wire;
 use serde::{Deserialize, Serialize};
 use std::time::SystemTime;
-use store::Time;
+use store::{Time, fields::time};
 
 /// Header that carries `gseq`; the tail of the stream is compared with the log by it.
 pub(crate) const GSEQ: &str = "ce-logsequence";
@@ -43,6 +44,23 @@ impl Entry {
         format!("evt.{service}.{}.{}.{}", self.agg, self.name, self.aid)
     }
 
+    /// The entry as consumers see it.
+    pub fn event(self, service: &str) -> Event {
+        Event {
+            id: self.eid,
+            service: service.to_owned(),
+            aggregate: self.agg,
+            aggregate_id: self.aid,
+            seq: self.seq,
+            log_sequence: self.gseq,
+            r#type: self.r#type,
+            name: self.name,
+            at: self.at,
+            trace: self.trace,
+            data: self.data.bytes.into(),
+        }
+    }
+
     /// The headers of the message.
     pub fn headers(&self, service: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -77,8 +95,12 @@ pub struct Event {
     pub aggregate_id: String,
     /// Place among the aggregate's events, from 1, without gaps.
     pub seq: i64,
+    /// Place in the publisher's log, from 1, without gaps.
+    pub log_sequence: i64,
     /// Full name of the message.
     pub r#type: String,
+    /// Last word of the subject: `created`.
+    pub name: String,
     /// When it happened.
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
@@ -106,11 +128,48 @@ impl Event {
             aggregate: aggregate.to_owned(),
             aggregate_id: aggregate_id.to_owned(),
             seq: required("ce-sequence")?.parse().map_err(Error::nats)?,
+            log_sequence: required(GSEQ)?.parse().map_err(Error::nats)?,
             r#type: required("ce-type")?,
+            name: message.subject.split('.').nth(3).unwrap_or_default().to_owned(),
             at,
             trace: header("traceparent"),
             data: message.payload.clone(),
         })
+    }
+
+    /// The event on the wire of the event service.
+    pub(crate) fn to_wire(&self) -> wire::Event {
+        wire::Event {
+            id: self.id.clone(),
+            service: self.service.clone(),
+            aggregate: self.aggregate.clone(),
+            aggregate_id: self.aggregate_id.clone(),
+            seq: self.seq,
+            log_sequence: self.log_sequence,
+            r#type: self.r#type.clone(),
+            name: self.name.clone(),
+            time: Some(time::to_wire(self.at)),
+            traceparent: self.trace.clone().unwrap_or_default(),
+            data: self.data.to_vec(),
+        }
+    }
+
+    /// An event that its owner sent.
+    pub(crate) fn from_wire(event: wire::Event) -> Self {
+        let at = event.time.map_or(0, |at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000);
+        Self {
+            id: event.id,
+            service: event.service,
+            aggregate: event.aggregate,
+            aggregate_id: event.aggregate_id,
+            seq: event.seq,
+            log_sequence: event.log_sequence,
+            r#type: event.r#type,
+            name: event.name,
+            at: Time::from_millis(at),
+            trace: Some(event.traceparent).filter(|trace| !trace.is_empty()),
+            data: event.data.into(),
+        }
     }
 
     /// The message, when it is of type `M`.

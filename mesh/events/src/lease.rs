@@ -83,3 +83,10 @@ impl Lease {
         if result.matched_count == 0 { Err(Error::Superseded) } else { Ok(()) }
     }
 }
+
+/// Who holds the lease of this database's relay, and the last published entry that it saved.
+pub(crate) async fn holder(database: &Database) -> Result<(String, i64), Error> {
+    let found = database.collection::<Document>(COLLECTION).find_one(doc! { "_id": ID }).await?.unwrap_or_default();
+    let owner = found.get_str("owner").unwrap_or_default().to_owned();
+    Ok((owner, found.get_i64("gseq").unwrap_or(0)))
+}

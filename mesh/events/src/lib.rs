@@ -3,7 +3,9 @@
 //! One relay per service holds a `lease`. A change stream is its `doorbell`: it tells which documents changed. `archive`
 //! reads their pending outboxes and appends what is new to the `log` (collection `events`, gap-free `gseq`). `publish`
 //! copies the log to the service's JetStream stream in atomic batches, each conditional on the stream's last sequence, so
-//! that the stream is the log, entry for entry. `consume` reads streams in order per aggregate.
+//! that the stream is the log, entry for entry. `consume` reads streams; a `lane` settles the events of an aggregate one
+//! after the other: applied, with gaps filled from the `owners`, or set aside in the `dead_letters`, where its aggregate
+//! alone waits. `rpc` lets operators see and move all of it.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
@@ -12,16 +14,28 @@
 mod archive;
 mod connect;
 mod consume;
+mod dead_letters;
 mod doorbell;
 mod error;
 mod event;
+mod gauges;
+mod lane;
 mod lease;
 mod log;
+mod owners;
 mod publish;
+mod rebuild;
 mod relay;
+mod rpc;
+mod slot;
 
 pub use connect::{Nats, connect};
-pub use consume::{Handler, HandlerError, start as consume};
+pub use consume::{Consumers, Handler, HandlerError, Settling};
 pub use error::Error;
 pub use event::Event;
+pub use gauges::record as record_gauges;
+pub use owners::Owners;
+pub use rebuild::{InUse, Parts, Projection, ReadModel, Table};
 pub use relay::{Relay, Source};
+pub use rpc::{EventsRpc, Reads};
+pub use slot::Slot;

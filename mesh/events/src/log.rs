@@ -24,6 +24,26 @@ impl Log {
         Ok(Self { entries, raw: database.collection(store::LOG) })
     }
 
+    /// The log for reading; the relay sees to the indexes.
+    pub fn unchecked(database: &Database) -> Self {
+        Self { entries: database.collection(store::LOG), raw: database.collection(store::LOG) }
+    }
+
+    /// At most `limit` entries of one aggregate after `seq`, in order.
+    pub async fn of_aggregate(&self, nouns: &[&String], id: &str, seq: i64, limit: i64) -> Result<Vec<Entry>, Error> {
+        let filter = doc! { "agg": { "$in": nouns }, "aid": id, "seq": { "$gt": seq } };
+        Ok(self.entries.find(filter).sort(doc! { "seq": 1 }).limit(limit).await?.try_collect().await?)
+    }
+
+    /// The `gseq` before the first entry at or after `time`; the last one when there is none.
+    pub async fn before(&self, time: store::Time) -> Result<i64, Error> {
+        let first = self.raw.find_one(doc! { "at": { "$gte": time } }).sort(doc! { "_id": 1 }).await?;
+        match first.and_then(|entry| entry.get_i64("_id").ok()) {
+            Some(gseq) => Ok(gseq - 1),
+            None => self.last().await,
+        }
+    }
+
     /// The last `gseq`, 0 when the log is empty.
     pub async fn last(&self) -> Result<i64, Error> {
         let newest = self.raw.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 }).await?;

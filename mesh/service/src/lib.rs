@@ -9,16 +9,27 @@ mod ready;
 
 pub use config::{Config, Secret};
 
-use events::{Handler, Nats, Relay};
+use async_nats::jetstream::consumer::DeliverPolicy;
+use contracts::events::v1::event_service_server::EventServiceServer;
+use events::{
+    Consumers, EventsRpc, Handler, Nats, Owners, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot, Source,
+};
 use mongodb::{Database, IndexModel, bson::Document, options::IndexOptions};
 use rpc::{Channel, KeySet, Server, Signer};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 /// How long the background tasks may take to end.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// The service about events, which every service serves.
+const EVENT_SERVICE: &str = "comptoir.events.v1.EventService";
 
 /// Why a service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +72,7 @@ pub struct Service {
     table: &'static topology::Service,
     shutdown: CancellationToken,
     background: CancellationToken,
+    reads: Reads,
     tasks: JoinSet<()>,
 }
 
@@ -76,7 +88,8 @@ impl Service {
         let nats = events::connect(&config.nats_url, &config.name, &config.nats_user, password).await?;
         let background = CancellationToken::new();
         let tasks = JoinSet::new();
-        let mut service = Self { config, database, nats, keys, signer, table, shutdown, background, tasks };
+        let reads = Reads::Nothing;
+        let mut service = Self { config, database, nats, keys, signer, table, shutdown, background, reads, tasks };
         service.relay();
         Ok(service)
     }
@@ -85,14 +98,18 @@ impl Service {
         if self.table.aggregates.is_empty() {
             return;
         }
-        let aggregates: BTreeMap<_, _> = self.table.aggregates.clone();
         let relay = Relay {
             database: self.database.clone(),
             nats: self.nats.clone(),
-            source: events::Source { service: self.config.name.clone(), aggregates },
+            source: self.source(),
             owner: format!("{}-{}-{:08x}", self.config.name, std::process::id(), rand::random::<u32>()),
         };
         self.tasks.spawn(relay.run(self.background.clone()));
+    }
+
+    /// What this service publishes.
+    fn source(&self) -> Source {
+        Source { service: self.config.name.clone(), aggregates: self.table.aggregates.clone() }
     }
 
     /// Makes indexes, each `(collection, keys, unique)`; waits for the database as long as it takes.
@@ -116,11 +133,39 @@ impl Service {
         Ok(Channel::new(uri, Some(self.signer.clone()))?)
     }
 
-    /// Reads the events that the topology says this service consumes.
-    pub fn consume(&mut self, handler: Arc<dyn Handler>) {
-        let (nats, name, stop) = (self.nats.clone(), self.config.name.clone(), self.background.clone());
-        let sources = self.table.consumes.clone();
-        self.tasks.spawn(async move { events::consume(nats, &name, &sources, handler, stop).await });
+    /// Reads the events that the topology says this service consumes, each from its beginning.
+    pub fn consume(&mut self, handler: Arc<dyn Handler>) -> Result<(), Error> {
+        let settling = Settling { handler, owners: self.owners()?, from: DeliverPolicy::All, slot: Slot::A };
+        let name = &self.config.name;
+        let consumers = Consumers::new(self.nats.clone(), &self.database, name, &self.table.consumes, settling);
+        self.tasks.spawn(consumers.clone().run(self.background.clone()));
+        self.reads = Reads::Events(consumers);
+        Ok(())
+    }
+
+    /// Folds the events that the topology says this service consumes into a read model, which can be built anew.
+    pub fn project(&mut self, projection: Arc<dyn Projection>) -> Result<(), Error> {
+        let model = ReadModel::new(Parts {
+            nats: self.nats.clone(),
+            database: self.database.clone(),
+            service: self.config.name.clone(),
+            sources: self.table.consumes.clone(),
+            owners: self.owners()?,
+            projection,
+            shutdown: self.shutdown.clone(),
+            current: Mutex::default(),
+        });
+        self.tasks.spawn(model.clone().run(self.background.clone()));
+        self.reads = Reads::Into(model);
+        Ok(())
+    }
+
+    /// Whom to ask for events that are missing.
+    fn owners(&self) -> Result<Owners, Error> {
+        let sources = self.table.consumes.iter();
+        let channels: Result<HashMap<String, Channel>, Error> =
+            sources.map(|source| Ok((source.clone(), self.peer(source)?))).collect();
+        Ok(Owners::new(channels?))
     }
 
     /// Cancelled when the service's own tasks must end: after the last request has been answered.
@@ -142,8 +187,15 @@ impl Service {
             .filter(|(path, _)| path.starts_with(&prefix))
             .filter_map(|(path, _)| path.split('/').nth(1))
             .collect();
+        names.push(EVENT_SERVICE);
         names.sort_unstable();
         names.dedup();
+        let secret = self.config.service_key.reveal();
+        let about_events =
+            EventsRpc::new(self.database.clone(), self.source(), self.reads.clone(), secret, self.shutdown.clone());
+        let routes = routes.add_service(EventServiceServer::new(about_events));
+        let (source, stop) = (self.source(), self.background.clone());
+        self.tasks.spawn(events::record_gauges(self.database.clone(), source, self.reads.clone(), stop));
         let server = Server::new(self.keys.clone(), &names, routes).await?;
         let watching =
             ready::watch(self.database.clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());

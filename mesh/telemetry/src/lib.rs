@@ -1,13 +1,15 @@
 //! Logs and traces of every process, set up once by the binary.
 //!
-//! Logs go to standard error or a file, as text or JSON. Traces go to `OTEL_EXPORTER_OTLP_ENDPOINT` when it is set. The
+//! Logs go to standard error or a file, as text or JSON. Traces and gauges go to `OTEL_EXPORTER_OTLP_ENDPOINT` when it is set. The
 //! W3C trace context comes in with a request (`continue_trace`), leaves with a call (`inject_trace`) and is stored with
 //! an event (`traceparent`), so that one trace runs through change stream and broker.
 
 mod context;
 mod crash;
+mod gauges;
 mod setup;
 
 pub use context::{continue_trace, inject_trace, link_trace, traceparent};
 pub use crash::crash_point;
+pub use gauges::gauge;
 pub use setup::{Config, Error, Format, Guard, init};

@@ -1,7 +1,8 @@
 //! The subscriber of the process: filter, format, destination, and the OTLP exporter when one is asked for.
 
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
+use opentelemetry_otlp::WithExportConfig;
+use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerProvider};
 use std::{fs::File, path::PathBuf};
 use tracing_subscriber::{EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -46,13 +47,19 @@ pub enum Error {
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
 
-/// Keeps the exporter; dropping it sends what is left.
-pub struct Guard(Option<SdkTracerProvider>);
+/// Keeps the exporters; dropping it sends what is left.
+pub struct Guard(Option<Providers>);
+
+struct Providers {
+    traces: SdkTracerProvider,
+    gauges: SdkMeterProvider,
+}
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.0.take().map(|provider| provider.shutdown()) {
-            tracing::warn!(%error, "the last traces were not sent");
+        let Some(providers) = self.0.take() else { return };
+        if let Err(error) = providers.traces.shutdown().and(providers.gauges.shutdown()) {
+            tracing::warn!(%error, "the last traces and gauges were not sent");
         }
     }
 }
@@ -72,17 +79,21 @@ pub fn init(config: Config) -> Result<Guard, Error> {
         Format::Pretty => lines.boxed(),
         Format::Json => lines.json().flatten_event(true).boxed(),
     };
-    let provider = config.otlp_endpoint.as_deref().map(|endpoint| exporter(&config.service, endpoint)).transpose()?;
+    let providers = config.otlp_endpoint.as_deref().map(|endpoint| exporters(&config.service, endpoint)).transpose()?;
     // Trace context is propagated even when nothing is exported.
-    let tracer = provider.clone().unwrap_or_else(|| SdkTracerProvider::builder().build()).tracer("comptoir");
+    let exported = providers.as_ref().map(|providers| providers.traces.clone());
+    let tracer = exported.unwrap_or_else(|| SdkTracerProvider::builder().build()).tracer("comptoir");
     let traces = tracing_opentelemetry::layer().with_tracer(tracer);
     tracing_subscriber::registry().with(filter).with(lines).with(traces).try_init()?;
-    Ok(Guard(provider))
+    Ok(Guard(providers))
 }
 
-fn exporter(service: &str, endpoint: &str) -> Result<SdkTracerProvider, Error> {
-    use opentelemetry_otlp::WithExportConfig;
-    let exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+fn exporters(service: &str, endpoint: &str) -> Result<Providers, Error> {
     let resource = Resource::builder().with_service_name(service.to_owned()).build();
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+    let spans = opentelemetry_otlp::SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    let traces = SdkTracerProvider::builder().with_batch_exporter(spans).with_resource(resource.clone()).build();
+    let metrics = opentelemetry_otlp::MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
+    let gauges = SdkMeterProvider::builder().with_periodic_exporter(metrics).with_resource(resource).build();
+    opentelemetry::global::set_meter_provider(gauges.clone());
+    Ok(Providers { traces, gauges })
 }

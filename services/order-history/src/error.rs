@@ -52,6 +52,9 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
+    /// Which read model is in use cannot be told.
+    #[error(transparent)]
+    InUse(#[from] ::events::Error),
 }
 
 impl From<mongodb::error::Error> for Error {
@@ -64,7 +67,8 @@ impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
         match error {
             Error::Gap(Gap { expected, seq }) => HandlerError::Gap { expected, seq },
-            Error::Malformed(_) | Error::Contended(_) | Error::NotFound(_) | Error::Store(_) => {
+            Error::Malformed(_) => HandlerError::Poison(error.to_string()),
+            Error::Contended(_) | Error::NotFound(_) | Error::Store(_) | Error::InUse(_) => {
                 HandlerError::Retry(error.to_string())
             }
         }
@@ -76,6 +80,7 @@ impl From<Error> for Status {
         match error {
             Error::NotFound(id) => status::not_found("order-history", &id),
             Error::Store(cause) => cause.into(),
+            Error::InUse(cause) => cause.into(),
             Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) => {
                 tracing::error!(%error, "a read failed as only a write can");
                 status::internal()

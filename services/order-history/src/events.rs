@@ -3,9 +3,9 @@
 use crate::{
     domain::{Amount, Fact, Item, Order, Payment, Shipment, What},
     error::{Error, Malformed},
-    store::{Histories, Joined},
+    store::{Histories, Joined, ReadModel, TABLES},
 };
-use ::events::{Event, Handler, HandlerError};
+use ::events::{Event, Handler, HandlerError, Projection, Slot, Table};
 use ::store::Time;
 use contracts::{
     google::r#type::Money as WireMoney,
@@ -16,15 +16,26 @@ use contracts::{
     shipping::v1::ShipmentChanged,
     users::v1::UserDeleted,
 };
+use std::sync::Arc;
 
 /// Folds every event that the topology lets this service read.
-pub struct Projection {
+pub struct Fold {
     /// Where the rows are.
     pub histories: Histories,
 }
 
+impl Projection for ReadModel {
+    fn tables(&self) -> &'static [Table] {
+        &TABLES
+    }
+
+    fn handler(&self, slot: Slot) -> Arc<dyn Handler> {
+        Arc::new(Fold { histories: self.slot(slot) })
+    }
+}
+
 #[tonic::async_trait]
-impl Handler for Projection {
+impl Handler for Fold {
     async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
         match event.service.as_str() {
             "users" => self.user(event).await?,
@@ -33,9 +44,18 @@ impl Handler for Projection {
         }
         Ok(())
     }
+
+    async fn skip(&self, event: &Event) -> Result<(), HandlerError> {
+        match event.service.as_str() {
+            "users" => self.histories.join(&self.histories.users, event, Joined::Nothing).await?,
+            "products" => self.histories.join(&self.histories.products, event, Joined::Nothing).await?,
+            _ => self.unknown(event).await?,
+        }
+        Ok(())
+    }
 }
 
-impl Projection {
+impl Fold {
     /// `evt.users.user.*`
     async fn user(&self, event: &Event) -> Result<(), Error> {
         let joined = match decode::<UserDeleted>(event)? {
@@ -55,11 +75,18 @@ impl Projection {
 
     /// `evt.orders.order.*`, `evt.payments.payment.*`, `evt.shipping.shipment.*`
     async fn order(&self, event: &Event) -> Result<(), Error> {
-        let mut fact = fact(event)?;
+        let fact = fact(event)?;
         if fact.what == What::Unknown {
-            fact.order_id = self.histories.row_of(&fact.source).await?;
+            return self.unknown(event).await;
         }
         self.histories.apply(&fact).await
+    }
+
+    /// Counts an event of which nothing but its aggregate is known.
+    async fn unknown(&self, event: &Event) -> Result<(), Error> {
+        let source = event.aggregate_id.clone();
+        let order_id = self.histories.row_of(&source).await?;
+        self.histories.apply(&Fact { order_id, source, seq: event.seq, at: event.at, what: What::Unknown }).await
     }
 }
 

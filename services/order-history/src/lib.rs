@@ -3,7 +3,8 @@
 //! **Owns** nothing: everything here is folded from events and can be folded again.
 //! **RPCs** `OrderHistoryService`: read one entry, list entries.
 //! **Collections** `order_history` (`_id` ord_…; by `order.user_id` and `_id`, by payment, by shipment), `users` and
-//! `products` (what the rows are joined with when they are read). None has an outbox.
+//! `products` (what the rows are joined with when they are read); each of them twice, with and without the suffix `_b`:
+//! one is in use, `projection` tells which, and in the other the model can be built anew. None has an outbox.
 //! **Events out** none. **Events in** all of users, products, orders, payments, shipping.
 //!
 //! An event goes through `events` (contract → [`Fact`]), `domain` ([`fold`]: row and fact → row) and `store` (write if
@@ -23,6 +24,7 @@ mod events;
 mod rpc;
 mod store;
 
+use ::events::Slot;
 use ::store::Pager;
 use contracts::orderhistory::v1::order_history_service_server::OrderHistoryServiceServer;
 use service::{Config, Service};
@@ -38,10 +40,12 @@ pub use events::fact;
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let mut service = Service::start(config, shutdown).await?;
-    service.indexes(&store::indexes()).await?;
-    let histories = store::Histories::new(&service.database);
-    service.consume(Arc::new(events::Projection { histories: histories.clone() }));
+    for slot in [Slot::A, Slot::B] {
+        service.indexes(&store::indexes(&slot.collection(store::ROWS))).await?;
+    }
+    let model = Arc::new(store::ReadModel::new(&service.database));
+    service.project(model.clone())?;
     let pager = Pager::new(service.config.service_key.reveal(), "order-history");
-    let routes = Routes::new(OrderHistoryServiceServer::new(rpc::Handler { histories, pager }));
+    let routes = Routes::new(OrderHistoryServiceServer::new(rpc::Handler { model, pager }));
     service.serve(listener, routes).await
 }

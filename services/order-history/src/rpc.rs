@@ -1,12 +1,13 @@
 //! The RPCs: parse, authorise, call, reply.
 
-use crate::{convert, domain::Entry, error::Error, store::Histories};
+use crate::{convert, domain::Entry, error::Error, store::ReadModel};
 use ::rpc::{principal, validated};
 use ::store::{Pager, limit};
 use contracts::orderhistory::v1::{
     GetOrderHistoryRequest, ListOrderHistoriesRequest, ListOrderHistoriesResponse, OrderHistory,
     order_history_service_server::OrderHistoryService,
 };
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// Scope of the page tokens of staff, who see everyone's entries; no user id looks like it.
@@ -15,7 +16,7 @@ const EVERYONE: &str = "*";
 /// Answers `OrderHistoryService`.
 pub struct Handler {
     /// The rows.
-    pub histories: Histories,
+    pub model: Arc<ReadModel>,
     /// Page tokens of the list.
     pub pager: Pager,
 }
@@ -29,9 +30,10 @@ impl OrderHistoryService for Handler {
         let caller = principal(&request);
         let id = validated(request)?.order_id;
         let is_callers = |entry: &Entry| entry.order.as_ref().is_some_and(|order| caller.may_act_for(&order.user_id));
-        let found = self.histories.get(&id).await?.filter(is_callers);
+        let histories = self.model.current().await?;
+        let found = histories.get(&id).await?.filter(is_callers);
         let entry = found.ok_or_else(|| Error::NotFound(id.clone()))?;
-        let names = self.histories.names(std::slice::from_ref(&entry)).await?;
+        let names = histories.names(std::slice::from_ref(&entry)).await?;
         Ok(Response::new(convert::to_wire(&entry, &names).ok_or(Error::NotFound(id))?))
     }
 
@@ -44,10 +46,11 @@ impl OrderHistoryService for Handler {
         let user = (!caller.has_role("staff")).then(|| caller.user_id().unwrap_or_default());
         let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
         let after = self.pager.after(scope, &request.page_token)?;
-        let mut found = self.histories.list(user, after, limit + 1).await?;
+        let histories = self.model.current().await?;
+        let mut found = histories.list(user, after, limit + 1).await?;
         let has_more = found.len() > usize::try_from(limit).unwrap_or(0);
         found.truncate(usize::try_from(limit).unwrap_or(0));
-        let names = self.histories.names(&found).await?;
+        let names = histories.names(&found).await?;
         let last = found.last().filter(|_| has_more);
         let next_page_token = last.map_or_else(String::new, |last| self.pager.token(scope, &last.order_id));
         let order_histories = found.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();

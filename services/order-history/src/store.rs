@@ -4,24 +4,35 @@ use crate::{
     domain::{Entry, Fact, fold, is_next},
     error::Error,
 };
-use ::events::Event;
+use ::events::{Event, InUse, Slot, Table};
 use ::store::Error as StoreError;
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
 use std::collections::{BTreeMap, BTreeSet};
 
-const ROWS: &str = "order_history";
+/// Name of the rows' collection.
+pub const ROWS: &str = "order_history";
+
+const USERS: &str = "users";
+const PRODUCTS: &str = "products";
 
 /// How often a fact is folded anew when somebody else wrote the row in between; there are three sources of one row.
 const ATTEMPTS: u32 = 16;
 
-/// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 3] {
+/// What the read model consists of, in either slot.
+pub const TABLES: [Table; 3] = [
+    Table { collection: ROWS, applied: "applied", bookkeeping: &["rev"] },
+    Table { collection: USERS, applied: "seq", bookkeeping: &[] },
+    Table { collection: PRODUCTS, applied: "seq", bookkeeping: &[] },
+];
+
+/// Indexes of the rows in the collection called `rows`.
+pub fn indexes(rows: &str) -> [(&str, Document, bool); 3] {
     [
-        (ROWS, doc! { "order.user_id": 1, "_id": -1 }, false),
-        (ROWS, doc! { "payment.payment_id": 1 }, false),
-        (ROWS, doc! { "shipment.shipment_id": 1 }, false),
+        (rows, doc! { "order.user_id": 1, "_id": -1 }, false),
+        (rows, doc! { "payment.payment_id": 1 }, false),
+        (rows, doc! { "shipment.shipment_id": 1 }, false),
     ]
 }
 
@@ -43,7 +54,30 @@ pub struct Names {
     pub products: BTreeMap<String, String>,
 }
 
-/// The rows and what they are joined with.
+/// Both slots of the read model, and which of them is in use.
+pub struct ReadModel {
+    database: Database,
+    in_use: InUse,
+}
+
+impl ReadModel {
+    /// That of this database.
+    pub fn new(database: &Database) -> Self {
+        Self { database: database.clone(), in_use: InUse::new(database) }
+    }
+
+    /// The rows of `slot`.
+    pub fn slot(&self, slot: Slot) -> Histories {
+        Histories::new(&self.database, slot)
+    }
+
+    /// The rows to answer a request from.
+    pub async fn current(&self) -> Result<Histories, Error> {
+        Ok(self.slot(self.in_use.slot().await?))
+    }
+}
+
+/// The rows and what they are joined with, in one slot.
 #[derive(Clone)]
 pub struct Histories {
     /// `{_id: usr_…, seq, deleted}`
@@ -54,12 +88,12 @@ pub struct Histories {
 }
 
 impl Histories {
-    /// The read model of this database.
-    pub fn new(database: &Database) -> Self {
+    /// The read model of this database that is in `slot`.
+    pub fn new(database: &Database, slot: Slot) -> Self {
         Self {
-            users: database.collection("users"),
-            products: database.collection("products"),
-            rows: database.collection(ROWS),
+            users: database.collection(&slot.collection(USERS)),
+            products: database.collection(&slot.collection(PRODUCTS)),
+            rows: database.collection(&slot.collection(ROWS)),
         }
     }
 

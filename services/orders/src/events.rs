@@ -73,11 +73,11 @@ pub struct Inbox {
 impl Handler for Inbox {
     async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
         if let Some(message) = event.decode::<ShipmentChanged>() {
-            let message = message.map_err(|error| HandlerError::Retry(error.to_string()))?;
+            let message = message?;
             return self.shipment(&message).await.map_err(retry);
         }
         if let Some(message) = event.decode::<PaymentChanged>() {
-            let message = message.map_err(|error| HandlerError::Retry(error.to_string()))?;
+            let message = message?;
             return self.payment(&message).await.map_err(retry);
         }
         Ok(())

@@ -49,7 +49,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runner = Runner::new(host, &owner, service.background());
     service.spawn(runner.clone().run());
-    service.consume(Arc::new(events::Inbox { orders: orders.clone(), peers: peers.clone() }));
+    service.consume(Arc::new(events::Inbox { orders: orders.clone(), peers: peers.clone() }))?;
     let bell = Bell::start(orders.collection().clone(), service.background());
     let pager = Pager::new(service.config.service_key.reveal(), "orders");
     let handler = rpc::Handler { orders, peers, runner, bell, pager, shutdown };

@@ -1,0 +1,152 @@
+//! The system that a command talks to: addresses of its services and a staff token.
+
+use super::Target;
+use crate::{
+    Environment,
+    dev::state::{self, State},
+};
+use anyhow::{Context, anyhow, ensure};
+use contracts::events::v1::event_service_client::EventServiceClient;
+use rpc::Signer;
+use std::{collections::BTreeMap, path::Path, time::Duration};
+use tonic::{
+    Code, Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Channel, Endpoint},
+};
+
+/// Life of a token that is made here; a call needs it at its beginning only.
+const TOKEN_LIFE: Duration = Duration::from_secs(300);
+
+/// How long a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// A client of one service.
+pub type Client = EventServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// Where the services are, and as whom they are called.
+pub struct System {
+    peers: BTreeMap<String, String>,
+    token: Token,
+    /// For messages.
+    place: String,
+}
+
+enum Token {
+    Given(String),
+    Signed(Signer),
+}
+
+impl System {
+    /// From the options: `--peers` with a token, or the data directory of a running `comptoir dev`.
+    pub fn open(target: &Target, environment: &Environment) -> anyhow::Result<Self> {
+        let given = target.token.clone().or_else(|| environment.get("COMPTOIR_TOKEN").cloned());
+        let given = given.filter(|token| !token.is_empty());
+        if !target.peers.is_empty() {
+            let token = given.context("--peers needs the token of a member of staff: set --token or COMPTOIR_TOKEN")?;
+            let peers = target.peers.iter().cloned().collect();
+            return Ok(Self { peers, token: Token::Given(token), place: "--peers".to_owned() });
+        }
+        let state = running(&target.data)?;
+        let token = match given {
+            Some(token) => Token::Given(token),
+            None => Token::Signed(signer(&state)?),
+        };
+        Ok(Self { peers: state.grpc, token, place: target.data.display().to_string() })
+    }
+
+    /// The services of `names`, or all when there are none.
+    pub fn chosen(&self, names: &[String]) -> anyhow::Result<Vec<String>> {
+        for name in names {
+            self.uri(name)?;
+        }
+        Ok(if names.is_empty() { self.peers.keys().cloned().collect() } else { names.to_vec() })
+    }
+
+    /// A connected client of a service.
+    pub async fn client(&self, service: &str) -> anyhow::Result<Client> {
+        let uri = self.uri(service)?;
+        let token = match &self.token {
+            Token::Given(token) => token.clone(),
+            Token::Signed(signer) => signer.user_token("operator", &["staff".to_owned()], TOKEN_LIFE)?,
+        };
+        let header = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
+        let endpoint = Endpoint::from_shared(uri.clone()).with_context(|| format!("{uri:?} is not a URI"))?;
+        let channel = endpoint
+            .connect_timeout(CONNECT_LIMIT)
+            .connect()
+            .await
+            .map_err(|error| anyhow!("{service} does not answer at {uri} ({}): {error}", self.place))?;
+        let client = EventServiceClient::with_interceptor(channel, Bearer(header));
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    fn uri(&self, service: &str) -> anyhow::Result<&String> {
+        let known = || self.peers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        self.peers
+            .get(service)
+            .with_context(|| format!("there is no service {service:?} in {}; known: {}", self.place, known()))
+    }
+}
+
+/// The state of a `comptoir dev` that runs.
+fn running(data: &Path) -> anyhow::Result<State> {
+    let none = || {
+        let data = data.display();
+        anyhow!(
+            "no running system in {data}: start one with `make run`, choose another with --data, or name one with --peers"
+        )
+    };
+    let path = data.join(state::FILE);
+    let text = std::fs::read(&path).map_err(|_| none())?;
+    let state: State = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
+    let pid =
+        state.pids.get("comptoir").and_then(|pid| i32::try_from(*pid).ok()).and_then(rustix::process::Pid::from_raw);
+    ensure!(pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()), none());
+    Ok(state)
+}
+
+fn signer(state: &State) -> anyhow::Result<Signer> {
+    let path = &state.user_token_key_file;
+    let pem = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+    Ok(Signer::new(rpc::token::USER_TOKENS, &pem)?)
+}
+
+/// Parses `NAME=URI`.
+pub fn peer(text: &str) -> Result<(String, String), String> {
+    match text.trim().split_once('=') {
+        Some((name, uri)) if !name.is_empty() && uri.contains("://") => Ok((name.to_owned(), uri.to_owned())),
+        _ => Err("it is not NAME=URI, for example orders=http://10.0.0.4:9004".to_owned()),
+    }
+}
+
+/// Adds the token to each call.
+#[derive(Clone)]
+pub struct Bearer(MetadataValue<Ascii>);
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", self.0.clone());
+        Ok(request)
+    }
+}
+
+/// What a refused call means for the person who made it.
+pub fn explain(service: &str, status: &Status) -> anyhow::Error {
+    let message = status.message();
+    match status.code() {
+        Code::Unauthenticated => anyhow!("{service} does not accept the token: {message}"),
+        Code::PermissionDenied => {
+            anyhow!("{service} refuses: the token must be that of a user with the role \"staff\"")
+        }
+        Code::Unavailable => anyhow!("{service} cannot do it now: {message}"),
+        Code::Unimplemented => anyhow!("{service} cannot do that: {message}"),
+        _ => anyhow!("{service}: {message}"),
+    }
+}
+
+/// Whether the service has no such letter.
+pub fn is_not_found(status: &Status) -> bool {
+    status.code() == Code::NotFound
+}

@@ -1,0 +1,37 @@
+//! How far behind relay and consumers are, as gauges: `comptoir.relay.lag`, `comptoir.events.lag`, `comptoir.events.dead_letters`.
+
+use crate::{Consumers, Error, Source, lease, log::Log, rpc::Reads};
+use mongodb::Database;
+use std::time::Duration;
+use telemetry::gauge;
+use tokio_util::sync::CancellationToken;
+
+/// Pause between two recordings.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Records the gauges of one service until `shutdown`.
+pub async fn record(database: Database, source: Source, reads: Reads, shutdown: CancellationToken) {
+    while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        if let Err(error) = once(&database, &source, reads.consumers().as_ref()).await {
+            tracing::debug!(service = %source.service, %error, "the lag cannot be read");
+        }
+    }
+}
+
+async fn once(database: &Database, source: &Source, consumers: Option<&Consumers>) -> Result<(), Error> {
+    let service = source.service.as_str();
+    if !source.aggregates.is_empty() {
+        let logged = Log::unchecked(database).last().await?;
+        let (_, published) = lease::holder(database).await?;
+        gauge("comptoir.relay.lag", logged - published, &[("service", service)]);
+    }
+    let Some(consumers) = consumers else { return Ok(()) };
+    let letters = consumers.letters().count_by_source().await?;
+    for (source, pending, unacknowledged) in consumers.pending().await? {
+        let attributes = [("consumer", service), ("source", source.as_str())];
+        let behind = pending.saturating_add(unacknowledged as u64);
+        gauge("comptoir.events.lag", i64::try_from(behind).unwrap_or(i64::MAX), &attributes);
+        gauge("comptoir.events.dead_letters", letters.get(&source).copied().unwrap_or(0), &attributes);
+    }
+    Ok(())
+}

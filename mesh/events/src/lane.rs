@@ -1,0 +1,199 @@
+//! A lane: the events of some aggregates, one after the other. Applied, or set aside so that others go on.
+
+use crate::{
+    Error, Event, Handler, HandlerError,
+    dead_letters::{Cause, DeadLetters, Letter},
+    owners::Owners,
+};
+use async_nats::jetstream::{AckKind, Message};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
+
+/// Work that waits in one lane.
+pub(crate) const QUEUE: usize = 64;
+
+/// Attempts before an event that fails is set aside; with the pauses between them about six seconds.
+const ATTEMPTS: i32 = 8;
+
+/// Longest pause between two attempts.
+const MAX_BACKOFF: Duration = Duration::from_secs(2);
+
+/// Where a lane's work is handed in.
+pub(crate) type Lane = mpsc::Sender<Work>;
+
+/// What a lane does.
+pub(crate) enum Work {
+    /// Settle an event that the broker delivered.
+    Deliver(Event, Box<Message>),
+    /// Settle an event that was read from the log again.
+    Replay(Event),
+    /// Look at the letters of an aggregate that may work by now.
+    Sweep(String),
+    /// Apply the letters of an aggregate because an operator says so.
+    Retry(String, oneshot::Sender<Result<Retried, Error>>),
+    /// Give up the first letter of its aggregate, then apply the rest.
+    Drop(Box<Letter>, oneshot::Sender<Result<Retried, Error>>),
+}
+
+/// What a retry led to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Retried {
+    /// Letters that were applied.
+    pub applied: i32,
+    /// Why the next one failed, when it did.
+    pub failed: Option<String>,
+}
+
+/// Applies events, or sets them aside. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Settler {
+    pub handler: Arc<dyn Handler>,
+    pub owners: Owners,
+    pub letters: DeadLetters,
+}
+
+/// Starts a lane; it ends when its senders are gone or with `shutdown`.
+pub(crate) fn start(settler: &Settler, tasks: &mut JoinSet<()>, shutdown: &CancellationToken) -> Lane {
+    let (sender, mut queue) = mpsc::channel(QUEUE);
+    let (settler, shutdown) = (settler.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        while let Some(Some(work)) = shutdown.run_until_cancelled(queue.recv()).await {
+            if let Err(error) = settler.work(work).await {
+                tracing::warn!(%error, "an event could not be settled; it comes again");
+            }
+        }
+    });
+    sender
+}
+
+impl Settler {
+    async fn work(&self, work: Work) -> Result<(), Error> {
+        match work {
+            Work::Deliver(event, message) => {
+                let span = tracing::info_span!("consume", otel.kind = "consumer", r#type = %event.r#type, id = %event.id);
+                if let Some(trace) = &event.trace {
+                    telemetry::link_trace(&span, trace);
+                }
+                self.settle(&event, Some(&message)).instrument(span).await?;
+                telemetry::crash_point("consumer.applied");
+                message.ack().await.map_err(Error::nats)
+            }
+            Work::Replay(event) => self.settle(&event, None).await,
+            Work::Sweep(aggregate_id) => match self.letters.first(&aggregate_id).await? {
+                Some(first) if first.next_attempt_at.is_none() => self.letters.postpone(&aggregate_id).await,
+                Some(_) => self.retry(&aggregate_id).await.map(|_| ()),
+                None => Ok(()),
+            },
+            Work::Retry(aggregate_id, reply) => {
+                let _ = reply.send(self.retry(&aggregate_id).await); // the operator may have gone
+                Ok(())
+            }
+            Work::Drop(letter, reply) => {
+                let _ = reply.send(self.give_up(&letter).await);
+                Ok(())
+            }
+        }
+    }
+
+    /// Applies an event, or parks its aggregate. Afterwards it can be acknowledged.
+    pub async fn settle(&self, event: &Event, message: Option<&Message>) -> Result<(), Error> {
+        if self.letters.is_parked(&event.aggregate_id) && self.letters.has_letters(&event.aggregate_id).await? {
+            return self.letters.park(event, Cause::Behind, 0).await;
+        }
+        let mut backoff = Duration::from_millis(20);
+        for attempt in 1.. {
+            let cause = match self.apply(event).await? {
+                Ok(()) => return Ok(()),
+                Err(cause) => cause,
+            };
+            if let Cause::Failing(reason) = &cause
+                && attempt < ATTEMPTS
+            {
+                tracing::warn!(id = %event.id, r#type = %event.r#type, %reason, "an event could not be applied; trying again");
+                if let Some(message) = message {
+                    message.ack_with(AckKind::Progress).await.map_err(Error::nats)?;
+                }
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(MAX_BACKOFF);
+                continue;
+            }
+            if cause != Cause::Behind {
+                tracing::error!(id = %event.id, r#type = %event.r#type, aggregate = %event.aggregate_id, ?cause,
+                    "an event was set aside; its aggregate waits: see `comptoir events dead-letters`");
+            }
+            return self.letters.park(event, cause, attempt).await;
+        }
+        Ok(())
+    }
+
+    /// Applies an event and, when it comes too early, first what is missing before it.
+    async fn apply(&self, event: &Event) -> Result<Result<(), Cause>, Error> {
+        let expected = match self.handler.apply(event).await {
+            Ok(()) => return Ok(Ok(())),
+            Err(HandlerError::Poison(reason)) => return Ok(Err(Cause::Poison(reason))),
+            Err(HandlerError::Retry(reason)) => return Ok(Err(Cause::Failing(reason))),
+            Err(HandlerError::Gap { expected, .. }) => expected,
+        };
+        if self.letters.has_letters(&event.aggregate_id).await? {
+            return Ok(Err(Cause::Behind));
+        }
+        self.fill(event, expected).await
+    }
+
+    /// Applies what is missing from `expected` on, as its owner has it, and then the event.
+    async fn fill(&self, event: &Event, expected: i64) -> Result<Result<(), Cause>, Error> {
+        tracing::debug!(id = %event.id, expected, seq = event.seq, "a gap is filled from the owner");
+        let missing = match self.owners.between(event, expected - 1).await {
+            Ok(missing) => missing,
+            Err(status) => return Ok(Err(Cause::Failing(format!("{} cannot fill a gap: {status}", event.service)))),
+        };
+        for event in missing.iter().chain([event]) {
+            match self.handler.apply(event).await {
+                Ok(()) => {}
+                Err(HandlerError::Poison(reason)) => {
+                    self.letters.park(event, Cause::Poison(reason), 1).await?;
+                    return Ok(Err(Cause::Behind));
+                }
+                Err(error) => return Ok(Err(Cause::Failing(error.to_string()))),
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Applies the letters of an aggregate in order, until one fails.
+    async fn retry(&self, aggregate_id: &str) -> Result<Retried, Error> {
+        let mut applied = 0;
+        while let Some(letter) = self.letters.first(aggregate_id).await? {
+            let event = letter.event();
+            let outcome = match self.handler.apply(&event).await {
+                Ok(()) => Ok(()),
+                Err(HandlerError::Gap { expected, .. }) => self.fill(&event, expected).await?,
+                Err(HandlerError::Poison(reason)) => Err(Cause::Poison(reason)),
+                Err(HandlerError::Retry(reason)) => Err(Cause::Failing(reason)),
+            };
+            let Err(cause) = outcome else {
+                self.letters.remove(&letter).await?;
+                applied += 1;
+                continue;
+            };
+            self.letters.failed(&letter, cause.clone()).await?;
+            return Ok(Retried { applied, failed: Some(format!("{}: {cause:?}", letter.event_id)) });
+        }
+        Ok(Retried { applied, failed: None })
+    }
+
+    async fn give_up(&self, letter: &Letter) -> Result<Retried, Error> {
+        let event = letter.event();
+        if let Err(error) = self.handler.skip(&event).await {
+            return Ok(Retried { applied: 0, failed: Some(error.to_string()) });
+        }
+        tracing::warn!(id = %event.id, aggregate = %event.aggregate_id, "an operator gave an event up");
+        self.letters.give_up(letter).await?;
+        self.retry(&letter.aggregate_id).await
+    }
+}

@@ -1,0 +1,230 @@
+//! The steps of a rebuild: read the logs, follow the streams, compare, hand over, switch.
+
+use super::{Failure, Phase, ReadModel, RebuildProgress, Status, compare, present, report, state::Lease};
+use crate::{
+    Error, Event, Handler, HandlerError, Slot,
+    dead_letters::{self, DeadLetters},
+    lane::Settler,
+};
+use async_nats::jetstream::consumer::{Info, PullConsumer};
+use futures::TryStreamExt;
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use store::Time;
+use tokio::{sync::mpsc, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// Aggregates whose events are folded at the same time.
+const CONCURRENCY: usize = 32;
+
+/// The consumers of the new slot begin so long before the rebuild: clocks differ.
+const BEFORE: Duration = Duration::from_secs(60);
+
+/// Attempts to read a page of a log, a second apart.
+const ATTEMPTS: u32 = 20;
+
+/// How long nothing may arrive, and how long documents may differ in their events.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// In this time everyone has noticed that the old slot must not be filled: longer than [`super::follow::LOOK`].
+const HANDOVER: Duration = Duration::from_millis(1000);
+
+/// Pause between two looks at the consumers.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// One rebuild.
+pub(super) struct Build {
+    model: ReadModel,
+    lease: Lease,
+    /// Where the new model is built.
+    slot: Slot,
+    reports: mpsc::Sender<Result<RebuildProgress, Status>>,
+    reached: Reached,
+}
+
+/// The last event of each log that has been folded.
+#[derive(Clone, Default)]
+struct Reached(Arc<Mutex<BTreeMap<String, i64>>>);
+
+impl Reached {
+    fn note(&self, event: &Event) {
+        let mut reached = self.0.lock().expect("no holder panics");
+        let last = reached.entry(event.service.clone()).or_default();
+        *last = event.log_sequence.max(*last);
+    }
+
+    /// Logs have no gaps, so the places add up to the number of events.
+    fn events(&self) -> i64 {
+        self.0.lock().expect("no holder panics").values().sum()
+    }
+}
+
+/// Folds into the new slot; counts, and skips what operators have given up.
+struct Folding {
+    handler: Arc<dyn Handler>,
+    given_up: HashSet<String>,
+    reached: Reached,
+}
+
+#[tonic::async_trait]
+impl Handler for Folding {
+    async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
+        if self.given_up.contains(&event.id) {
+            self.handler.skip(event).await?;
+        } else {
+            self.handler.apply(event).await?;
+        }
+        self.reached.note(event);
+        Ok(())
+    }
+
+    async fn skip(&self, event: &Event) -> Result<(), HandlerError> {
+        self.handler.skip(event).await
+    }
+}
+
+impl Build {
+    pub fn new(model: ReadModel, lease: Lease, reports: mpsc::Sender<Result<RebuildProgress, Status>>) -> Self {
+        let slot = lease.seen.slot.other();
+        Self { model, lease, slot, reports, reached: Reached::default() }
+    }
+
+    /// Builds the new model and puts it into use. Dropping the future leaves the old one in use.
+    pub async fn run(&self) -> Result<RebuildProgress, Failure> {
+        let from = Time::from_millis(store::now().timestamp_millis() - BEFORE.as_millis() as i64);
+        self.model.clear(self.slot).await?;
+        let folding: Arc<dyn Handler> = Arc::new(Folding {
+            handler: self.model.0.projection.handler(self.slot),
+            given_up: dead_letters::given_up(&self.model.0.database).await?,
+            reached: self.reached.clone(),
+        });
+        self.read(folding.clone()).await?;
+        let consumers = self.model.consumers_of(self.slot, folding, Some(from))?;
+        let stop = CancellationToken::new();
+        let _stop = stop.clone().drop_guard();
+        let mut following = JoinSet::new(); // aborted when it is dropped
+        following.spawn(consumers.run(stop));
+        self.catch_up(&self.ends_of_streams().await?).await?;
+        let parts = &self.model.0;
+        let (tables, deadline) = (parts.projection.tables(), Instant::now() + PATIENCE);
+        let hashes = compare::compare(&parts.database, tables, self.lease.seen.slot, deadline).await?;
+        self.hand_over(from).await?;
+        let done = report(Phase::Done, self.reached.events());
+        Ok(RebuildProgress { old_hash: hashes.old, new_hash: hashes.new, ..done })
+    }
+
+    /// Folds the log of each source, aggregates side by side, the events of each in order.
+    async fn read(&self, handler: Arc<dyn Handler>) -> Result<(), Failure> {
+        let letters = DeadLetters::new(&self.model.0.database, self.slot);
+        letters.open().await?;
+        let settler = Settler { handler, owners: self.model.0.owners.clone(), letters };
+        for source in &self.model.0.sources {
+            let mut after = 0;
+            loop {
+                let page = self.page(source, after).await?;
+                let Some(last) = page.last() else { break };
+                after = last.log_sequence;
+                let mut aggregates: HashMap<String, Vec<Event>> = HashMap::new();
+                for event in page {
+                    aggregates.entry(event.aggregate_id.clone()).or_default().push(event);
+                }
+                futures::stream::iter(aggregates.into_values().map(Ok::<_, Error>))
+                    .try_for_each_concurrent(CONCURRENCY, |events| settle(&settler, events))
+                    .await?;
+                self.report(Phase::Reading).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn page(&self, source: &str, after: i64) -> Result<Vec<Event>, Failure> {
+        let mut attempt = 1;
+        loop {
+            match self.model.0.owners.after(source, after).await {
+                Ok(page) => return Ok(page),
+                Err(status) if attempt == ATTEMPTS => {
+                    return Err(Failure::Source { service: source.to_owned(), status });
+                }
+                Err(status) => tracing::debug!(%source, %status, "a log cannot be read now"),
+            }
+            attempt += 1;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    /// Waits until the new slot has everything up to these places of the streams.
+    async fn catch_up(&self, targets: &[(String, u64)]) -> Result<(), Failure> {
+        let (mut moved, mut moved_at) = (0, Instant::now());
+        loop {
+            let (mut sum, mut missing) = (0, None);
+            for (source, target) in targets {
+                let info = self.info(source, self.slot).await?;
+                sum += info.as_ref().map_or(0, |info| info.ack_floor.stream_sequence);
+                if !info.is_some_and(|info| has_reached(&info, *target)) {
+                    missing = Some(source);
+                }
+            }
+            self.report(Phase::CatchingUp).await;
+            let Some(missing) = missing else { return Ok(()) };
+            if sum > moved {
+                (moved, moved_at) = (sum, Instant::now());
+            }
+            if moved_at.elapsed() > PATIENCE {
+                return Err(Failure::Stalled(missing.clone()));
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Stops the filling of the old slot, lets the new one draw level, switches.
+    async fn hand_over(&self, from: Time) -> Result<(), Failure> {
+        self.lease.hand_over().await?;
+        tokio::time::sleep(HANDOVER).await;
+        let mut delivered = Vec::new();
+        for source in &self.model.0.sources {
+            let info = self.info(source, self.lease.seen.slot).await?;
+            delivered.push((source.clone(), info.map_or(0, |info| info.delivered.stream_sequence)));
+        }
+        self.catch_up(&delivered).await?;
+        telemetry::crash_point("rebuild.switching");
+        self.lease.switch(from).await?;
+        telemetry::crash_point("rebuild.switched");
+        Ok(())
+    }
+
+    /// Where each stream ends now.
+    async fn ends_of_streams(&self) -> Result<Vec<(String, u64)>, Error> {
+        let mut ends = Vec::new();
+        for source in &self.model.0.sources {
+            let stream = self.model.0.nats.jetstream.get_stream(topology::stream(source)).await.map_err(Error::nats)?;
+            ends.push((source.clone(), stream.cached_info().state.last_sequence));
+        }
+        Ok(ends)
+    }
+
+    /// The consumer of `source` for a slot; none when it is not there.
+    async fn info(&self, source: &str, slot: Slot) -> Result<Option<Info>, Error> {
+        let (durable, stream) = (slot.durable(&self.model.0.service), topology::stream(source));
+        let found = self.model.0.nats.jetstream.get_consumer_from_stream(durable, stream).await;
+        Ok(present(found)?.map(|consumer: PullConsumer| consumer.cached_info().clone()))
+    }
+
+    /// A reader that does not keep up misses reports, and nothing else.
+    async fn report(&self, phase: Phase) {
+        let _ = self.reports.try_send(Ok(report(phase, self.reached.events())));
+    }
+}
+
+async fn settle(settler: &Settler, events: Vec<Event>) -> Result<(), Error> {
+    for event in events {
+        settler.settle(&event, None).await?;
+    }
+    Ok(())
+}
+
+fn has_reached(info: &Info, target: u64) -> bool {
+    info.ack_floor.stream_sequence >= target || (info.num_pending == 0 && info.num_ack_pending == 0)
+}

@@ -1,0 +1,282 @@
+//! Consumers against real stores: killed, poisoned, robbed of their durable, and with holes in the stream.
+
+use anyhow::ensure;
+use async_nats::jetstream;
+use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
+use contracts::{
+    events::v1::{
+        DropDeadLetterRequest, GetDeadLetterRequest, GetLagRequest, ListDeadLettersRequest, ReplayEventsRequest,
+        RetryDeadLettersRequest, event_service_client::EventServiceClient,
+    },
+    id::Kind,
+    products::v1::{Product, ProductUpdated},
+};
+use kit::{Stack, StackOptions, eventually};
+use prost::{Message, Name};
+use std::time::Duration;
+use tonic::{
+    Code, Request, Status,
+    service::{Interceptor, interceptor::InterceptedService},
+};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+
+async fn stack_without(absent: &[&str]) -> Stack {
+    let services = topology::Topology::get().service.keys().filter(|name| !absent.contains(&name.as_str())).cloned();
+    Stack::start(StackOptions { services: Some(services.collect()), ..Default::default() }).await
+}
+
+/// Products with `each` events, as the service would have written them; `data` makes the message of a seq.
+fn with_outbox(ids: &[String], each: i64, data: impl Fn(usize, i64) -> Vec<u8>) -> Vec<Document> {
+    let now = store::now();
+    let document = |(index, id): (usize, &String)| {
+        let entry = |seq: i64| -> Bson {
+            let data = Binary { subtype: BinarySubtype::Generic, bytes: data(index, seq) };
+            doc! {
+                "id": Kind::Event.new_id(), "seq": seq, "type": ProductUpdated::full_name(), "name": "updated",
+                "at": now, "trace": Bson::Null, "data": data,
+            }
+            .into()
+        };
+        let outbox: Vec<Bson> = (1..=each).map(entry).collect();
+        doc! {
+            "_id": id, "rev": each, "seq": each, "outbox": outbox, "name": "written by a test", "description": "",
+            "sku": format!("MANY-{id}"), "price": { "currency": "EUR", "amount": bson::Decimal128::from_bytes([0; 16]) },
+            "status": "Active", "created_at": now, "updated_at": now, "request_key": id,
+        }
+    };
+    ids.iter().enumerate().map(document).collect()
+}
+
+fn renamed(seq: i64) -> Vec<u8> {
+    let product = Product { name: format!("name {seq}"), ..Default::default() };
+    ProductUpdated { product: Some(product), changed_fields: vec!["name".into()] }.encode_to_vec()
+}
+
+fn ids(count: usize) -> Vec<String> {
+    (0..count).map(|_| Kind::Product.new_id()).collect()
+}
+
+/// What order-history knows of a product: the last applied seq and the name.
+async fn known(stack: &Stack, id: &str) -> (i64, String) {
+    let found = stack.db("order-history").collection::<Document>("products").find_one(doc! { "_id": id }).await;
+    let found = found.expect("mongod answers").unwrap_or_default();
+    (found.get_i64("seq").unwrap_or(0), found.get_str("name").unwrap_or_default().to_owned())
+}
+
+async fn wait_for_all(stack: &Stack, ids: &[String], each: i64) {
+    eventually(PATIENCE, || async {
+        let filter = doc! { "_id": { "$in": ids }, "seq": each, "name": format!("name {each}") };
+        let done = stack.db("order-history").collection::<Document>("products").count_documents(filter).await?;
+        ensure!(done == ids.len() as u64, "{done} of {} products are complete", ids.len());
+        Ok(())
+    })
+    .await;
+}
+
+type Operator = EventServiceClient<InterceptedService<rpc::Channel, AsStaff>>;
+
+/// Puts the token of a member of staff on every call.
+#[derive(Clone)]
+struct AsStaff(String);
+
+impl Interceptor for AsStaff {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request.metadata_mut().insert("authorization", format!("Bearer {}", self.0).parse().expect("ascii"));
+        Ok(request)
+    }
+}
+
+fn operator(stack: &Stack) -> Operator {
+    let key = std::fs::read_to_string(stack.data().join("keys").join("user-tokens.pem")).expect("the key file");
+    let signer = rpc::Signer::new(rpc::token::USER_TOKENS, &key).expect("a key");
+    let token = signer.user_token("usr_operator", &["staff".to_owned()], Duration::from_secs(600)).expect("signs");
+    let channel = rpc::Channel::new(stack.grpc("order-history"), None).expect("an address");
+    EventServiceClient::with_interceptor(channel.with_deadline(Duration::from_secs(60)), AsStaff(token))
+}
+
+#[tokio::test]
+async fn one_poison_event_among_10000_holds_up_its_aggregate_alone_and_the_retry_applies_in_order() {
+    let stack = stack_without(&["products"]).await;
+    let ids = ids(1000);
+    let poison = |index: usize, seq: i64| if (index, seq) == (500, 5) { vec![0xff, 0xff] } else { renamed(seq) };
+    let products = stack.db("products").collection::<Document>("products");
+    products.insert_many(with_outbox(&ids, 10, poison)).await.expect("inserts");
+    let relay = stack.serve("products");
+    let healthy: Vec<String> =
+        ids.iter().enumerate().filter(|(index, _)| *index != 500).map(|(_, id)| id.clone()).collect();
+    wait_for_all(&stack, &healthy, 10).await;
+    let parked = &ids[500];
+    assert_eq!(known(&stack, parked).await, (4, "name 4".to_owned()));
+
+    let mut operator = operator(&stack);
+    let letters = eventually(PATIENCE, || {
+        let mut operator = operator.clone();
+        async move {
+            let letters =
+                operator.list_dead_letters(ListDeadLettersRequest::default()).await?.into_inner().dead_letters;
+            ensure!(letters.len() == 6, "{} letters", letters.len());
+            Ok(letters)
+        }
+    })
+    .await;
+    let mut seqs: Vec<i64> = letters.iter().filter_map(|letter| letter.event.as_ref()).map(|event| event.seq).collect();
+    seqs.sort_unstable();
+    assert_eq!(seqs, [5, 6, 7, 8, 9, 10]);
+    let first =
+        letters.iter().find(|letter| letter.event.as_ref().is_some_and(|event| event.seq == 5)).expect("the poison");
+    assert!(first.reason.contains("cannot be decoded") && first.next_attempt_time.is_none(), "{first:?}");
+    let event_id = first.event.clone().unwrap_or_default().id;
+    let shown = operator.get_dead_letter(GetDeadLetterRequest { event_id: event_id.clone() }).await;
+    assert_eq!(shown.expect("is there").into_inner().event, first.event);
+
+    let retry = RetryDeadLettersRequest { aggregate_id: parked.clone() };
+    let still = operator.retry_dead_letters(retry.clone()).await.expect_err("the poison is still there");
+    assert_eq!(still.code(), Code::FailedPrecondition);
+    let cured = Binary { subtype: BinarySubtype::Generic, bytes: renamed(5) };
+    let dead_letters = stack.db("order-history").collection::<Document>("dead_letters");
+    dead_letters.update_one(doc! { "_id": &event_id }, doc! { "$set": { "data": cured } }).await.expect("updates");
+    let retried = operator.retry_dead_letters(retry).await.expect("now it works").into_inner();
+    assert_eq!((retried.applied, retried.left), (6, 0));
+    assert_eq!(known(&stack, parked).await, (10, "name 10".to_owned()));
+    relay.stop(PATIENCE).await.expect("products drains");
+}
+
+#[tokio::test]
+async fn an_event_that_is_given_up_counts_as_applied_and_those_behind_it_follow() {
+    let stack = stack_without(&["products"]).await;
+    let ids = ids(1);
+    let poison = |_: usize, seq: i64| if seq == 2 { vec![0xff] } else { renamed(seq) };
+    stack
+        .db("products")
+        .collection::<Document>("products")
+        .insert_many(with_outbox(&ids, 4, poison))
+        .await
+        .expect("inserts");
+    let relay = stack.serve("products");
+    let mut operator = operator(&stack);
+    let letters = eventually(PATIENCE, || {
+        let mut operator = operator.clone();
+        async move {
+            let letters =
+                operator.list_dead_letters(ListDeadLettersRequest::default()).await?.into_inner().dead_letters;
+            ensure!(letters.len() == 3, "{} letters", letters.len());
+            Ok(letters)
+        }
+    })
+    .await;
+    let id_of = |seq: i64| {
+        let events = letters.iter().filter_map(|letter| letter.event.clone());
+        events.into_iter().find(|event| event.seq == seq).expect("is there").id
+    };
+    let later = operator.drop_dead_letter(DropDeadLetterRequest { event_id: id_of(3) }).await;
+    assert_eq!(later.expect_err("not the first").code(), Code::FailedPrecondition);
+    let dropped =
+        operator.drop_dead_letter(DropDeadLetterRequest { event_id: id_of(2) }).await.expect("drops").into_inner();
+    assert_eq!((dropped.applied, dropped.left), (2, 0));
+    assert_eq!(known(&stack, &ids[0]).await, (4, "name 4".to_owned()));
+    relay.stop(PATIENCE).await.expect("products drains");
+}
+
+#[tokio::test]
+async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_event_once() {
+    let stack = stack_without(&["products", "order-history"]).await;
+    let ids = ids(20);
+    stack
+        .db("products")
+        .collection::<Document>("products")
+        .insert_many(with_outbox(&ids, 10, |_, seq| renamed(seq)))
+        .await
+        .expect("inserts");
+    let relay = stack.serve("products");
+    for pass in [1, 50, 120] {
+        let consumer = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", &format!("consumer.applied:{pass}"))]);
+        consumer.ended(PATIENCE).await.expect("it crashes where it was told to");
+    }
+    let consumer = stack.serve("order-history");
+    wait_for_all(&stack, &ids, 10).await;
+    consumer.stop(PATIENCE).await.expect("order-history drains");
+    relay.stop(PATIENCE).await.expect("products drains");
+}
+
+#[tokio::test]
+async fn a_consumer_whose_durable_is_deleted_makes_it_anew_and_misses_nothing() {
+    let stack = stack_without(&["products"]).await;
+    let relay = stack.serve("products");
+    let products = stack.db("products").collection::<Document>("products");
+    let (first, second) = (ids(5), ids(5));
+    products.insert_many(with_outbox(&first, 3, |_, seq| renamed(seq))).await.expect("inserts");
+    wait_for_all(&stack, &first, 3).await;
+    let nats = jetstream::new(stack.nats().await);
+    let stream = nats.get_stream("EVT_PRODUCTS").await.expect("is there");
+    stream.delete_consumer("order-history").await.expect("deletes");
+    products.insert_many(with_outbox(&second, 3, |_, seq| renamed(seq))).await.expect("inserts");
+    wait_for_all(&stack, &second, 3).await;
+    wait_for_all(&stack, &first, 3).await;
+    relay.stop(PATIENCE).await.expect("products drains");
+}
+
+#[tokio::test]
+async fn a_hole_in_the_stream_is_filled_from_the_owners_log() {
+    let stack = stack_without(&["products", "order-history"]).await;
+    let ids = ids(3);
+    stack
+        .db("products")
+        .collection::<Document>("products")
+        .insert_many(with_outbox(&ids, 8, |_, seq| renamed(seq)))
+        .await
+        .expect("inserts");
+    let relay = stack.serve("products");
+    let nats = jetstream::new(stack.nats().await);
+    let count = 3 * 8;
+    eventually(PATIENCE, || async {
+        let stream = nats.get_stream("EVT_PRODUCTS").await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let messages = stream.get_info().await?.state.messages;
+        ensure!(messages == count, "{messages} of {count} messages");
+        Ok(())
+    })
+    .await;
+    let stream = nats.get_stream("EVT_PRODUCTS").await.expect("is there");
+    for sequence in 1..=count {
+        let message = stream.get_raw_message(sequence).await.expect("is there");
+        let seq = message.headers.get("ce-sequence").map(|value| value.as_str().to_owned()).unwrap_or_default();
+        if ["2", "3", "6"].contains(&seq.as_str()) {
+            stream.delete_message(sequence).await.expect("deletes");
+        }
+    }
+    let consumer = stack.serve("order-history");
+    wait_for_all(&stack, &ids, 8).await;
+    consumer.stop(PATIENCE).await.expect("order-history drains");
+    relay.stop(PATIENCE).await.expect("products drains");
+}
+
+#[tokio::test]
+async fn a_replay_has_no_further_effect_and_lag_counts_what_is_left() {
+    let stack = stack_without(&["products"]).await;
+    let ids = ids(10);
+    stack
+        .db("products")
+        .collection::<Document>("products")
+        .insert_many(with_outbox(&ids, 5, |_, seq| renamed(seq)))
+        .await
+        .expect("inserts");
+    let relay = stack.serve("products");
+    wait_for_all(&stack, &ids, 5).await;
+    let mut operator = operator(&stack);
+    let replay = ReplayEventsRequest { source: "products".into(), from_log_sequence: 11 };
+    let replayed = operator.replay_events(replay).await.expect("replays").into_inner().replayed;
+    assert_eq!(replayed, 40, "50 events without the first ten");
+    wait_for_all(&stack, &ids, 5).await;
+    let lag = eventually(PATIENCE, || {
+        let mut operator = operator.clone();
+        async move {
+            let lag = operator.get_lag(GetLagRequest {}).await?.into_inner();
+            ensure!(lag.consumers.iter().all(|one| one.pending == 0 && one.unacknowledged == 0), "{lag:?}");
+            Ok(lag)
+        }
+    })
+    .await;
+    let sources: Vec<&str> = lag.consumers.iter().map(|one| one.source.as_str()).collect();
+    assert_eq!(sources, ["users", "products", "orders", "payments", "shipping"]);
+    relay.stop(PATIENCE).await.expect("products drains");
+}
