@@ -163,3 +163,21 @@ async fn taking_more_than_there_is_is_refused() {
     assert_eq!(stock(stack, &product).await, [5, 0, 0, 5]);
     assert_eq!(adjust(-5).await.expect(200)["available"], 0);
 }
+
+#[tokio::test]
+async fn a_repeated_update_with_its_key_and_old_etag_answers_without_a_second_change() {
+    let stack = shared().await;
+    let product = product(stack, 0).await;
+    let staff = Client::staff(stack).await;
+    let path = format!("/v1/products/{product}");
+    let rename = |name: &str, key: &'static str| {
+        let request = staff.request(Method::PATCH, &path).header("idempotency-key", key);
+        reply(request.json(&json!({ "name": name, "etag": "1" })))
+    };
+    let first = rename("First", "key-1").await.expect(200);
+    assert_eq!((&first["name"], &first["etag"]), (&json!("First"), &json!("2")));
+    assert_eq!(rename("First", "key-1").await.expect(200), first);
+    let stale = rename("Second", "key-2").await;
+    assert_eq!((stale.status, reason(&stale).as_str()), (409, "STALE_ETAG"));
+    assert_eq!(staff.get(&path).await.expect(200)["name"], "First");
+}

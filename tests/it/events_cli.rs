@@ -1,7 +1,11 @@
 //! `comptoir events`, as an operator runs it.
 
-use crate::shop::{PATIENCE, id, place, product};
+use crate::{
+    rebuild::event_service,
+    shop::{PATIENCE, id, place, product},
+};
 use anyhow::ensure;
+use contracts::events::v1::TailEventsRequest;
 use kit::{Client, Stack, binary, eventually, shared};
 use serde_json::Value;
 use std::{
@@ -106,7 +110,7 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     let times: Vec<&str> = found.iter().filter_map(|event| event["time"].as_str()).collect();
     assert!(times.is_sorted(), "{times:?}");
 
-    let filtered = Tail::start(stack, &["--since", "1h", "--subject", &format!("evt.*.order.>")]);
+    let filtered = Tail::start(stack, &["--since", "1h", "--subject", "evt.*.order.>"]);
     let some = eventually(PATIENCE, || async {
         let found = filtered.lines();
         ensure!(found.iter().any(|event| event["partitionkey"] == order), "{} lines", found.len());
@@ -122,6 +126,28 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     .await;
     assert!(refused(stack, &["tail", "--subject", "evt.>.order"]).contains("> can only be the last word"));
     assert!(refused(stack, &["tail", "--since", "yesterday"]).contains("nor a duration"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tail_sends_the_log_without_gaps_and_then_what_is_appended() {
+    let stack = shared().await;
+    let mut products = event_service(stack, "products").await;
+    let request = TailEventsRequest { after_log_sequence: 0, since: None };
+    let mut events = products.tail_events(request).await.expect("begins").into_inner();
+    let new = product(stack, 0).await;
+    let mut last = 0;
+    let found = tokio::time::timeout(PATIENCE, async {
+        loop {
+            let event = events.message().await.expect("goes on").expect("does not end by itself");
+            assert_eq!(event.log_sequence, last + 1);
+            last = event.log_sequence;
+            if event.aggregate_id == new {
+                return event;
+            }
+        }
+    });
+    let found = found.await.expect("the new product arrives");
+    assert_eq!((found.service.as_str(), found.name.as_str(), found.seq), ("products", "created", 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,7 +177,8 @@ async fn lag_prints_aligned_tables_and_json() {
     assert!(logged.parse::<u64>().is_ok_and(|logged| logged > 0), "{table}");
     assert!(table.contains("\nCONSUMER") && table.contains("order-history  shipping"), "{table}");
     eventually(PATIENCE, || async {
-        let json: Value = serde_json::from_str(&events(stack, &["lag", "--json", "--service", "orders,order-history"]))?;
+        let json: Value =
+            serde_json::from_str(&events(stack, &["lag", "--json", "--service", "orders,order-history"]))?;
         let services = json["services"].as_array().expect("a list");
         ensure!(services.len() == 2 && services[0]["service"] == "orders", "{json}");
         ensure!(services[1]["consumers"].as_array().is_some_and(|sources| sources.len() == 5), "{json}");
@@ -172,9 +199,13 @@ async fn events_says_what_to_do_when_it_cannot_do_what_it_was_asked() {
     assert!(complaint.contains("no running system in /nowhere/at/all: start one with `make run`"), "{complaint}");
     assert!(refused(stack, &["lag", "--service", "nobody"]).contains("there is no service \"nobody\""));
     assert!(refused(stack, &["rebuild", "orders"]).contains("no read model"));
-    assert!(refused(stack, &["dead-letters", "show", "evt_absent"]).contains("no service has a dead letter evt_absent"));
+    assert!(
+        refused(stack, &["dead-letters", "show", "evt_absent"]).contains("no service has a dead letter evt_absent")
+    );
     assert!(refused(stack, &["dead-letters", "drop", "evt_absent"]).contains("--yes"));
-    assert!(refused(stack, &["dead-letters", "retry", "ord_absent"]).contains("no service has dead letters of ord_absent"));
+    assert!(
+        refused(stack, &["dead-letters", "retry", "ord_absent"]).contains("no service has dead letters of ord_absent")
+    );
     assert_eq!(events(stack, &["dead-letters", "list", "--json"]).trim(), "[]");
 
     let peers = format!("orders={},order-history={}", stack.grpc("orders"), stack.grpc("order-history"));

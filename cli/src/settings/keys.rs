@@ -13,7 +13,14 @@ pub const DEMO_PASSWORD: &str = "comptoir-demo";
 pub const GATEWAY: &str = "gateway";
 
 /// Variables that every command knows.
-pub const KNOWN_EVERYWHERE: &[&str] = &["COMPTOIR_LOG", "COMPTOIR_TOOLS", "COMPTOIR_DEMO_PASSWORD", "COMPTOIR_BIN", "COMPTOIR_CRASH_AT", "COMPTOIR_TOKEN"];
+pub const KNOWN_EVERYWHERE: &[&str] = &[
+    "COMPTOIR_LOG",
+    "COMPTOIR_TOOLS",
+    "COMPTOIR_DEMO_PASSWORD",
+    "COMPTOIR_BIN",
+    "COMPTOIR_CRASH_AT",
+    "COMPTOIR_TOKEN",
+];
 
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

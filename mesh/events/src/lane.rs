@@ -75,7 +75,8 @@ impl Settler {
     async fn work(&self, work: Work) -> Result<(), Error> {
         match work {
             Work::Deliver(event, message) => {
-                let span = tracing::info_span!("consume", otel.kind = "consumer", r#type = %event.r#type, id = %event.id);
+                let span =
+                    tracing::info_span!("consume", otel.kind = "consumer", r#type = %event.r#type, id = %event.id);
                 if let Some(trace) = &event.trace {
                     telemetry::link_trace(&span, trace);
                 }
@@ -102,7 +103,11 @@ impl Settler {
 
     /// Applies an event, or parks its aggregate. Afterwards it can be acknowledged.
     pub async fn settle(&self, event: &Event, message: Option<&Message>) -> Result<(), Error> {
-        if self.letters.is_parked(&event.aggregate_id) && self.letters.has_letters(&event.aggregate_id).await? {
+        // One that is before the first letter is applied as ever: most often it has been, and comes again.
+        if self.letters.is_parked(&event.aggregate_id)
+            && let Some(first) = self.letters.first(&event.aggregate_id).await?
+            && event.seq >= first.seq
+        {
             return self.letters.park(event, Cause::Behind, 0).await;
         }
         let mut backoff = Duration::from_millis(20);

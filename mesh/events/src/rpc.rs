@@ -37,7 +37,7 @@ pub enum Reads {
     /// It reads none.
     Nothing,
     /// It acts on them.
-    Events(Consumers),
+    Events(Box<Consumers>),
     /// It folds them into a read model.
     Into(ReadModel),
 }
@@ -46,7 +46,7 @@ impl Reads {
     pub(crate) fn consumers(&self) -> Option<Consumers> {
         match self {
             Reads::Nothing => None,
-            Reads::Events(consumers) => Some(consumers.clone()),
+            Reads::Events(consumers) => Some(Consumers::clone(consumers)),
             Reads::Into(model) => model.consumers(),
         }
     }
@@ -64,13 +64,7 @@ pub struct EventsRpc {
 
 impl EventsRpc {
     /// For the service that `source` describes; `secret` signs its page tokens.
-    pub fn new(
-        database: Database,
-        source: Source,
-        reads: Reads,
-        secret: &str,
-        shutdown: CancellationToken,
-    ) -> Self {
+    pub fn new(database: Database, source: Source, reads: Reads, secret: &str, shutdown: CancellationToken) -> Self {
         let log = Log::unchecked(&database);
         Self { source, database, log, reads, pager: Pager::new(secret, "dead_letters"), shutdown }
     }
@@ -190,11 +184,13 @@ impl EventService for EventsRpc {
         let request = validated(request)?;
         let limit = limit(request.page_size);
         let after = self.pager.after("", &request.page_token)?;
-        let Some(consumers) = self.reads.consumers() else { return Ok(Response::new(ListDeadLettersResponse::default())) };
+        let Some(consumers) = self.reads.consumers() else {
+            return Ok(Response::new(ListDeadLettersResponse::default()));
+        };
         let found = consumers.letters().list(after, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let dead_letters: Vec<DeadLetter> = page.clone().map(Letter::to_wire).collect();
-        let last = page.last().filter(|_| found.len() > dead_letters.len());
+        let page = &found[..found.len().min(usize::try_from(limit).unwrap_or(0))];
+        let dead_letters: Vec<DeadLetter> = page.iter().map(Letter::to_wire).collect();
+        let last = page.last().filter(|_| found.len() > page.len());
         let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.event_id));
         Ok(Response::new(ListDeadLettersResponse { dead_letters, next_page_token }))
     }

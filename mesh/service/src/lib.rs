@@ -139,7 +139,7 @@ impl Service {
         let name = &self.config.name;
         let consumers = Consumers::new(self.nats.clone(), &self.database, name, &self.table.consumes, settling);
         self.tasks.spawn(consumers.clone().run(self.background.clone()));
-        self.reads = Reads::Events(consumers);
+        self.reads = Reads::Events(Box::new(consumers));
         Ok(())
     }
 

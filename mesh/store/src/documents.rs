@@ -8,6 +8,9 @@ use std::{marker::PhantomData, time::Duration};
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;
 
+/// Request keys that a document remembers; a repeat that comes after so many others is a new request.
+const REQUESTS: i32 = 16;
+
 /// A state as it was loaded or written.
 #[derive(Debug, Clone)]
 pub struct Versioned<T> {
@@ -22,6 +25,8 @@ pub struct Versioned<T> {
     /// The state's fields as stored, so that only what changed is written.
     fields: Document,
     outbox: Vec<Bson>,
+    /// Keys of the last requests that changed it.
+    requests: Vec<Bson>,
 }
 
 impl<T> Versioned<T> {
@@ -84,7 +89,10 @@ impl<T: Aggregate> Documents<T> {
         let mut document = doc! { "_id": id, "rev": 1_i64, "seq": count };
         document.extend(fields.clone());
         document.insert("outbox", entries.clone());
-        Ok((document, Versioned { id: id.to_owned(), rev: 1, seq: count, state, fields, outbox: entries }))
+        Ok((
+            document,
+            Versioned { id: id.to_owned(), rev: 1, seq: count, state, fields, outbox: entries, requests: Vec::new() },
+        ))
     }
 
     /// The document of this id.
@@ -119,7 +127,18 @@ impl<T: Aggregate> Documents<T> {
 
     /// Writes `change` over `old`. [`Error::Conflict`] when `old` is no longer current.
     pub async fn save(&self, old: &Versioned<T>, change: Change<T>) -> Result<Versioned<T>, Error> {
-        let (filter, update, written) = self.statement(old, change).await?;
+        self.save_as(old, change, "").await
+    }
+
+    async fn save_as(&self, old: &Versioned<T>, change: Change<T>, key: &str) -> Result<Versioned<T>, Error> {
+        let (filter, mut update, mut written) = self.statement(old, change).await?;
+        if !key.is_empty() {
+            let push = update.entry("$push".to_owned()).or_insert_with(|| doc! {}.into());
+            if let Bson::Document(push) = push {
+                push.insert("requests", doc! { "$each": [key], "$slice": -REQUESTS });
+            }
+            written.requests.push(key.into());
+        }
         let result = self.collection.update_one(filter, update).await?;
         if result.matched_count == 0 { Err(Error::Conflict) } else { Ok(written) }
     }
@@ -155,7 +174,8 @@ impl<T: Aggregate> Documents<T> {
             update.insert("$push", doc! { "outbox": { "$each": entries } });
         }
         update.insert("$set", set);
-        let written = Versioned { id: old.id.clone(), rev: old.rev + 1, seq, state: change.state, fields, outbox };
+        let (id, rev, requests) = (old.id.clone(), old.rev + 1, old.requests.clone());
+        let written = Versioned { id, rev, seq, state: change.state, fields, outbox, requests };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
     }
 
@@ -163,12 +183,26 @@ impl<T: Aggregate> Documents<T> {
     pub async fn change<E>(
         &self,
         id: &str,
+        decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
+    ) -> Result<Versioned<T>, ChangeError<E>> {
+        self.change_once(id, "", decide).await
+    }
+
+    /// The same for the request `key`: when it has changed the document before, nothing is decided again. An empty key
+    /// is no key.
+    pub async fn change_once<E>(
+        &self,
+        id: &str,
+        key: &str,
         mut decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
     ) -> Result<Versioned<T>, ChangeError<E>> {
         for attempt in 0..ATTEMPTS {
             let old = self.load(id).await?.ok_or(ChangeError::NotFound)?;
+            if !key.is_empty() && old.requests.iter().any(|known| known.as_str() == Some(key)) {
+                return Ok(old);
+            }
             let Some(change) = decide(&old).map_err(ChangeError::Refused)? else { return Ok(old) };
-            match self.save(&old, change).await {
+            match self.save_as(&old, change, key).await {
                 Err(Error::Conflict) => tokio::time::sleep(backoff(attempt)).await,
                 saved => return Ok(saved?),
             }
@@ -181,12 +215,16 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
     let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
     let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
-    let outbox = match document.remove("outbox") {
+    let (outbox, requests) = (list(&mut document, "outbox"), list(&mut document, "requests"));
+    let state = bson::deserialize_from_document(document.clone())?;
+    Ok(Versioned { id, rev, seq, state, fields: document, outbox, requests })
+}
+
+fn list(document: &mut Document, key: &str) -> Vec<Bson> {
+    match document.remove(key) {
         Some(Bson::Array(entries)) => entries,
         _ => Vec::new(),
-    };
-    let state = bson::deserialize_from_document(document.clone())?;
-    Ok(Versioned { id, rev, seq, state, fields: document, outbox })
+    }
 }
 
 fn own((key, value): (&String, &Bson)) -> (String, Bson) {

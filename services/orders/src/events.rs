@@ -40,13 +40,19 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
         user_id: new.user_id.clone(),
         from: convert::state_to_wire(old.state).into(),
         to: convert::state_to_wire(new.state).into(),
-        reason: new.reason.clone(),
+        reason: code(&new.reason),
         payment_state: new.payment_state.into(),
         shipment_state: new.shipment_state.into(),
         payment_id: convert::payment_id(new),
         shipment_id: convert::shipment_id(new),
     };
     vec![NewEvent::of(name, &message)]
+}
+
+/// A reason in somebody's own words stays with the order; events carry codes.
+fn code(reason: &str) -> String {
+    let is_code = reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_code { reason.to_owned() } else { "CANCELLED".to_owned() }
 }
 
 fn name(state: State) -> &'static str {

@@ -59,10 +59,12 @@ impl ProductService for Handler {
     }
 
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Result<Response<Product>, Status> {
+        let caller = principal(&request);
         let request = validated(request)?;
         let product = request.product.unwrap_or_default();
         let mask = request.update_mask.unwrap_or_default().paths;
-        let updated = self.products.update(&product.product_id, |old| {
+        let key = caller.request_key(&request.request_id);
+        let updated = self.products.update(&product.product_id, &key, |old| {
             if !old.is_current(&product.etag) {
                 return Err(Error::StaleEtag);
             }

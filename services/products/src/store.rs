@@ -74,10 +74,11 @@ impl Products {
     pub async fn update(
         &self,
         id: &str,
+        key: &str,
         mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
     ) -> Result<Versioned<Product>, Error> {
         let mut sku = String::new();
-        let changed = self.0.change(id, |old| {
+        let changed = self.0.change_once(id, key, |old| {
             let draft = decide(old)?;
             sku.clone_from(&draft.sku);
             let (state, fields) = old.state.update(draft, now())?;

@@ -66,7 +66,8 @@ impl UserService for Accounts {
         let user = request.user.unwrap_or_default();
         own(&caller, &user.user_id)?;
         let mask = request.update_mask.unwrap_or_default().paths;
-        let updated = self.users.update(&user.user_id, |old| {
+        let key = caller.request_key(&request.request_id);
+        let updated = self.users.update(&user.user_id, &key, |old| {
             if !old.is_current(&user.etag) {
                 return Err(Error::StaleEtag);
             }

@@ -74,9 +74,10 @@ impl Users {
     pub async fn update(
         &self,
         id: &str,
+        key: &str,
         mut decide: impl FnMut(&Versioned<User>) -> Result<Draft, Error>,
     ) -> Result<Versioned<User>, Error> {
-        let changed = self.0.change(id, |old| {
+        let changed = self.0.change_once(id, key, |old| {
             if old.state.is_deleted() {
                 return Err(Error::Deleted);
             }

@@ -35,7 +35,6 @@ pub async fn drain(site: &Site, changes: usize) -> anyhow::Result<f64> {
 
 /// Messages per second in atomic batches, each fsynced before the next, with headers and size of our events.
 pub async fn publish(site: &Site, messages: usize) -> anyhow::Result<f64> {
-    let subject = "floor.item.changed.prd_00000000000000000000000000";
     let config = Config {
         name: "FLOOR".into(),
         subjects: vec!["floor.>".into()],
@@ -50,6 +49,7 @@ pub async fn publish(site: &Site, messages: usize) -> anyhow::Result<f64> {
     for batch in 0..messages / BATCH {
         for index in 1..=BATCH {
             let headers = headers(batch, index);
+            let subject = format!("floor.item.changed.prd_{:026}", (batch * BATCH + index) / 4);
             if index < BATCH {
                 site.nats.client.publish_with_headers(subject, headers, payload.clone()).await?;
                 continue;
