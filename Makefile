@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean bench-orders
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos bench-orders bench-events
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -62,6 +62,11 @@ test: tools ## Everything that CI checks: lint, then all tests against real stor
 	$(CARGO) build --workspace
 	$(CARGO) test --workspace
 
+chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; prints faults, runs, violations
+	@$(CARGO) build --quiet -p comptoir
+	@SEEDS=$(or $(SEEDS),500) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact events::chaos::whatever_fails_at_whatever_moment_every_event_is_published_once_and_in_order --nocapture
+
 fmt: ## Format the code
 	$(CARGO) fmt --all
 
@@ -72,3 +77,7 @@ clean: ## Remove build results, fetched tools and the data of `make run`
 bench-orders: stores ## Measure confirmed orders per second, latency, CPU and memory (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
 	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-orders
+
+bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (release build)
+	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
+	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-events $(ARGS)

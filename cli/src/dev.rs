@@ -1,20 +1,20 @@
 //! `comptoir dev`: the whole system on one machine.
 
 mod banner;
-mod credentials;
-mod data;
-mod keys;
-mod mongod;
+pub mod credentials;
+pub mod data;
+pub mod keys;
+pub mod mongod;
 mod mongod_setup;
-mod nats;
+pub mod nats;
 mod ports;
-mod programs;
+pub mod programs;
 mod progress;
 mod ready;
 pub mod seed;
 pub mod state;
-mod stores;
-mod system;
+pub mod stores;
+pub mod system;
 
 use crate::{Environment, args, logging, settings, signals};
 use data::DataDir;

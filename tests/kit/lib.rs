@@ -2,7 +2,7 @@
 //!
 //! [`Stack::start`] spawns `comptoir dev` on free ports and a data directory of its own, and waits until it prints
 //! `ready`. [`shared`] is one stack for all tests of a binary that only use the API; a test that kills, restarts or
-//! counts everything starts its own. [`Client`] speaks JSON to the gateway, as somebody. [`eventually`] waits for a
+//! counts everything starts its own. [`Stores`] are mongod and nats-server alone, to be killed under a running service. [`Client`] speaks JSON to the gateway, as somebody. [`eventually`] waits for a
 //! condition, with a time-out; tests do not sleep.
 //!
 //! Nothing outlives a test run: every process is spawned with a parent-death signal (see `comptoir::child`), and a
@@ -11,9 +11,11 @@
 mod client;
 mod process;
 mod stack;
+mod stores;
 mod wait;
 
 pub use client::{Client, Reply, reply};
 pub use process::{Process, binary};
 pub use stack::{DEMO_PASSWORD, Stack, StackOptions, shared};
-pub use wait::eventually;
+pub use stores::Stores;
+pub use wait::{eventually, within};

@@ -2,12 +2,13 @@
 
 use anyhow::{Context, ensure};
 use comptoir::child::{Child, log_tail};
+use rustix::process::Signal;
 use std::{
     collections::BTreeMap,
     fs::File,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The binary under test: `COMPTOIR_BIN`, or the one of the build directory that the test was built in.
@@ -68,6 +69,36 @@ impl Process {
         Ok(())
     }
 
+    /// SIGSTOP: alive, and doing nothing.
+    pub async fn pause(&self) -> anyhow::Result<()> {
+        self.child.signal(Signal::STOP);
+        self.paused(Duration::from_secs(5)).await
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.child.signal(Signal::CONT);
+    }
+
+    /// Waits until it has been stopped, by [`Process::pause`] or by a crash point that says `stop`.
+    pub async fn paused(&self, limit: Duration) -> anyhow::Result<()> {
+        let is_paused = || {
+            let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap_or_default();
+            stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+        };
+        let began = Instant::now();
+        while !is_paused() {
+            ensure!(began.elapsed() < limit, "comptoir was not stopped within {limit:?}:\n{}", self.tail(40));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&self) -> bool {
+        self.child.exit_status().is_none()
+    }
+
     /// SIGKILL, and its end.
     pub async fn kill(&self) {
         self.child.kill().await;
@@ -93,8 +124,20 @@ impl Process {
         Ok(())
     }
 
+    /// All of its output.
+    pub fn output(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
     /// The last lines of its output.
     pub fn tail(&self, lines: usize) -> String {
         log_tail(&self.output, lines)
+    }
+}
+
+impl Drop for Process {
+    /// A stopped process would not see the signal that ends it.
+    fn drop(&mut self) {
+        self.resume();
     }
 }

@@ -202,10 +202,10 @@ fn sweep() {
 }
 
 /// A temporary directory that goes with the value. Its processes end a moment after; they only lose files.
-struct Directory(PathBuf);
+pub(crate) struct Directory(pub(crate) PathBuf);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         if number == 0 {

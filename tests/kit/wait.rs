@@ -1,5 +1,6 @@
 //! Waiting for a condition instead of sleeping.
 
+use anyhow::bail;
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -16,23 +17,29 @@ const STEP: Duration = Duration::from_millis(20);
 /// .await;
 /// ```
 #[track_caller]
-pub fn eventually<T, F, Fut>(timeout: Duration, mut condition: F) -> impl Future<Output = T>
+pub fn eventually<T, F, Fut>(timeout: Duration, condition: F) -> impl Future<Output = T>
 where
     F: FnMut() -> Fut,
     Fut: Future<Output = anyhow::Result<T>>,
 {
     let caller = std::panic::Location::caller();
-    async move {
-        let began = Instant::now();
-        loop {
-            let left = timeout.saturating_sub(began.elapsed());
-            let outcome = tokio::time::timeout(left.max(STEP), condition()).await;
-            match outcome {
-                Ok(Ok(value)) => return value,
-                Ok(Err(error)) if began.elapsed() > timeout => panic!("{caller}: not within {timeout:?}: {error:#}"),
-                Err(_) => panic!("{caller}: the condition itself did not answer within {timeout:?}"),
-                Ok(Err(_)) => tokio::time::sleep(STEP).await,
-            }
+    async move { within(timeout, condition).await.unwrap_or_else(|error| panic!("{caller}: {error:#}")) }
+}
+
+/// The same, with the last error instead of a panic.
+pub async fn within<T, F, Fut>(timeout: Duration, mut condition: F) -> anyhow::Result<T>
+where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = anyhow::Result<T>>,
+{
+    let began = Instant::now();
+    loop {
+        let left = timeout.saturating_sub(began.elapsed());
+        match tokio::time::timeout(left.max(STEP), condition()).await {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(error)) if began.elapsed() > timeout => return Err(error.context(format!("not within {timeout:?}"))),
+            Err(_) => bail!("the condition itself did not answer within {timeout:?}"),
+            Ok(Err(_)) => tokio::time::sleep(STEP).await,
         }
     }
 }

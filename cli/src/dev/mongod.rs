@@ -9,11 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Name of its log.
+const LOG: &str = "mongod.log";
+
 /// How long it may take to listen; after a crash it replays its journal first.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Ports to try when one is taken between finding and using it.
 const PORT_ATTEMPTS: usize = 5;
+
+/// Its oplog, in MB, unless a test wants one that rolls over.
+pub const OPLOG: &[&str] = &["--oplogSize", "512"];
 
 /// Exit code of mongod when it cannot use its address (MongoDB manual, "Exit Codes and Statuses").
 const EXIT_ADDRESS_IN_USE: i32 = 48;
@@ -40,7 +46,12 @@ impl Mongod {
 }
 
 /// Starts it, on the first start makes the replica set and `root`, and on every start the services' users.
-pub async fn start(data: &DataDir, credentials: &Credentials, program: &Path) -> anyhow::Result<Mongod> {
+pub async fn start(
+    data: &DataDir,
+    credentials: &Credentials,
+    program: &Path,
+    oplog: &[&str],
+) -> anyhow::Result<Mongod> {
     programs::wait_for_predecessor(data, "mongod").await?;
     let key_file = data.write("mongod.key", &credentials.mongodb_key_file)?;
     data.directory("mongodb")?;
@@ -51,7 +62,7 @@ pub async fn start(data: &DataDir, credentials: &Credentials, program: &Path) ->
     };
     for _ in 0..PORT_ATTEMPTS {
         data.write("mongod.port", &port.to_string())?;
-        if let Some(child) = launch(data, program, &key_file, port).await? {
+        if let Some(child) = launch(data, command(data, program, &key_file, port, oplog)).await? {
             let root_uri = mongod_setup::prepare(port, credentials, &child).await?;
             return Ok(Mongod { child, port, root_uri });
         }
@@ -61,10 +72,10 @@ pub async fn start(data: &DataDir, credentials: &Credentials, program: &Path) ->
 }
 
 /// Spawns it and waits until it listens; `None` when the port is taken.
-async fn launch(data: &DataDir, program: &Path, key_file: &Path, port: u16) -> anyhow::Result<Option<Child>> {
-    let log = data.join("mongod.log");
+async fn launch(data: &DataDir, command: Command) -> anyhow::Result<Option<Child>> {
+    let log = data.join(LOG);
     let _ = std::fs::rename(&log, data.join("mongod.log.1"));
-    let child = Child::spawn("mongod", command(data, program, key_file, &log, port), &log)?;
+    let child = Child::spawn("mongod", command, &log)?;
     programs::note_pid(data, "mongod", child.pid())?;
     let began = Instant::now();
     loop {
@@ -89,18 +100,19 @@ fn listens(log: &Path) -> bool {
     std::fs::read_to_string(log).is_ok_and(|text| text.contains("\"Waiting for connections\""))
 }
 
-fn command(data: &DataDir, program: &Path, key_file: &Path, log: &Path, port: u16) -> Command {
+fn command(data: &DataDir, program: &Path, key_file: &Path, port: u16, oplog: &[&str]) -> Command {
     let mut command = Command::new(program);
     command
         .arg("--dbpath")
         .arg(data.join("mongodb"))
         .arg("--logpath")
-        .arg(log)
+        .arg(data.join(LOG))
         .arg("--keyFile")
         .arg(key_file)
         .args(["--auth", "--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"])
         .args(["--port", &port.to_string(), "--replSet", mongod_setup::REPLICA_SET])
-        .args(["--wiredTigerCacheSizeGB", "0.5", "--oplogSize", "512"])
+        .args(["--wiredTigerCacheSizeGB", "0.5"])
+        .args(oplog)
         // Not 300 MB of empty journal for each new directory.
         .args(["--wiredTigerEngineConfigString", "log=(file_max=32MB,prealloc=false)"])
         // Nobody is there to take over: do not wait for an election on SIGTERM.

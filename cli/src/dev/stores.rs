@@ -27,7 +27,7 @@ impl Stores {
         let mongod_program = programs::find("mongod", "MONGOD_BIN", environment)?;
         let nats_program = programs::find("nats-server", "NATS_SERVER_BIN", environment)?;
         let mongod = async {
-            let mongod = mongod::start(data, credentials, &mongod_program).await?;
+            let mongod = mongod::start(data, credentials, &mongod_program, mongod::OPLOG).await?;
             progress.done("start", "mongod", &format!("127.0.0.1:{}", mongod.port), began);
             anyhow::Ok(mongod)
         };

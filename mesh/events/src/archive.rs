@@ -1,116 +1,137 @@
-//! From the outboxes to the log: reads what is pending in the documents that rang and appends what is new.
+//! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
 
-use crate::{Error, event::Entry, log::Log, relay::Source};
-use bson::{Document, Timestamp, doc};
-use mongodb::{Database, options::ReadConcern};
+use crate::{Error, event::Entry, known::Known, log::Log, relay::Source};
+use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 use store::Pending;
+use tokio::sync::{mpsc, watch};
 
-/// Documents that one read covers.
-pub(crate) const BATCH: usize = 500;
+/// How long the publisher is waited for, once; longer means that the broker is away. Then it will read the log instead.
+const HAND_OVER: Duration = Duration::from_secs(1);
 
-/// Appends to the log in one term.
-pub(crate) struct Archive {
-    database: Database,
-    source: Source,
-    log: Log,
-    next: i64,
-}
-
+/// A document's pending events.
 #[derive(Deserialize)]
-struct Outbox {
+pub(crate) struct Outbox {
+    /// The document.
     #[serde(rename = "_id")]
-    id: String,
+    pub id: String,
     #[serde(default)]
     outbox: Vec<Pending>,
 }
 
+/// What one read has found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// By collection.
+    pub outboxes: Vec<(String, Vec<Outbox>)>,
+    /// Once this is in the log, everything up to this token is.
+    pub token: Option<ResumeToken>,
+}
+
+/// Where the archive tells what it has appended.
+pub(crate) struct Appended {
+    /// The entries, in order, with gaps when the publisher was slow.
+    pub entries: mpsc::Sender<Vec<Entry>>,
+    /// The last `gseq` of the log.
+    pub last: watch::Sender<i64>,
+}
+
+/// Appends to the log in one term.
+pub(crate) struct Archive {
+    source: Source,
+    log: Log,
+    next: i64,
+    known: BTreeMap<String, Known>,
+    appended: Appended,
+    publisher_is_slow: bool,
+}
+
 impl Archive {
     /// Continues after the last entry of the log.
-    pub async fn new(database: Database, source: Source, log: Log) -> Result<Self, Error> {
-        let next = log.last().await? + 1;
-        Ok(Self { database, source, log, next })
+    pub async fn new(source: &Source, log: Log, appended: Appended) -> Result<Self, Error> {
+        let last = log.last().await?;
+        appended.last.send_replace(last);
+        let known = source.aggregates.keys().map(|collection| (collection.clone(), Known::default())).collect();
+        Ok(Self { source: source.clone(), log, next: last + 1, known, appended, publisher_is_slow: false })
     }
 
-    /// Archives what is pending in `ids` of `collection`, as it is at `time` or later. Returns how many were new.
-    pub async fn collect(&mut self, collection: &str, ids: &[String], time: Option<Timestamp>) -> Result<usize, Error> {
-        let outboxes = self.outboxes(collection, doc! { "_id": { "$in": ids } }, time).await?;
-        self.append(collection, outboxes).await
-    }
-
-    /// Archives what is pending anywhere: the recovery after a lost resume token.
-    pub async fn collect_all(&mut self) -> Result<usize, Error> {
-        let mut count = 0;
-        for collection in self.source.aggregates.clone().into_keys() {
-            let mut after = String::new();
-            loop {
-                let range = doc! { "_id": { "$gt": &after } };
-                let outboxes = self.outboxes(&collection, range, None).await?;
-                let Some(last) = outboxes.last() else { break };
-                after.clone_from(&last.id);
-                count += self.append(&collection, outboxes).await?;
+    /// Archives what `found` has and the log has not.
+    pub async fn append(&mut self, found: Found) -> Result<(), Error> {
+        for (collection, mut outboxes) in found.outboxes {
+            outboxes.retain(|each| !each.outbox.is_empty());
+            let Some(noun) = self.source.aggregates.get(&collection).cloned() else { continue };
+            let archived = self.archived(&collection, &noun, &outboxes).await?;
+            let known = self.known.entry(collection).or_default();
+            let mut fresh = Vec::new();
+            for Outbox { id, outbox } in outboxes {
+                let last = known.get(&id).or_else(|| archived.get(&id).copied()).unwrap_or(0);
+                let unseen = unseen(outbox, last);
+                if let Some(first) = unseen.first()
+                    && first.seq != last + 1
+                {
+                    tracing::error!(%noun, %id, from = last + 1, to = first.seq - 1, "events are missing from the outbox");
+                }
+                for entry in unseen {
+                    let gseq = self.next + i64::try_from(fresh.len()).unwrap_or(0);
+                    fresh.push(number(entry, &noun, &id, gseq));
+                }
             }
-        }
-        Ok(count)
-    }
-
-    async fn outboxes(
-        &self,
-        collection: &str,
-        filter: Document,
-        time: Option<Timestamp>,
-    ) -> Result<Vec<Outbox>, Error> {
-        let mut session = self.database.client().start_session().causal_consistency(true).await?;
-        if let Some(time) = time {
-            session.advance_operation_time(time);
-        }
-        let mut cursor = self
-            .database
-            .collection::<Outbox>(collection)
-            .find(filter)
-            .projection(doc! { "outbox": 1 })
-            .sort(doc! { "_id": 1 })
-            .limit(i64::try_from(BATCH).unwrap_or(i64::MAX))
-            .read_concern(ReadConcern::majority())
-            .session(&mut session)
-            .await?;
-        let mut found = Vec::new();
-        while cursor.advance(&mut session).await? {
-            found.push(cursor.deserialize_current()?);
-        }
-        Ok(found)
-    }
-
-    async fn append(&mut self, collection: &str, outboxes: Vec<Outbox>) -> Result<usize, Error> {
-        let noun = self.source.aggregates.get(collection).cloned().unwrap_or_default();
-        let ids: Vec<String> = outboxes.iter().filter(|o| !o.outbox.is_empty()).map(|o| o.id.clone()).collect();
-        if ids.is_empty() {
-            return Ok(0);
-        }
-        let archived = self.log.archived(&noun, &ids).await?;
-        let mut fresh = Vec::new();
-        for Outbox { id, outbox } in outboxes {
-            let known = archived.get(&id).copied().unwrap_or(0);
-            let unseen: BTreeMap<i64, Pending> =
-                outbox.into_iter().filter(|entry| entry.seq > known).map(|entry| (entry.seq, entry)).collect();
-            if let Some(first) = unseen.keys().next()
-                && *first != known + 1
-            {
-                tracing::error!(%noun, %id, from = known + 1, to = first - 1, "events are missing from the outbox");
+            if fresh.is_empty() {
+                continue;
             }
-            for entry in unseen.into_values() {
-                fresh.push(number(entry, &noun, &id, self.next + i64::try_from(fresh.len()).unwrap_or(0)));
-            }
-        }
-        if !fresh.is_empty() {
             telemetry::crash_point("relay.appending");
             self.log.append(&fresh).await?;
             telemetry::crash_point("relay.appended");
-            self.next += i64::try_from(fresh.len()).unwrap_or(0);
+            for entry in &fresh {
+                known.set(&entry.aid, entry.seq);
+            }
+            self.hand_over(fresh).await;
         }
-        Ok(fresh.len())
+        Ok(())
     }
+
+    /// What the log has of those aggregates that this term has not met.
+    async fn archived(&self, collection: &str, noun: &str, outboxes: &[Outbox]) -> Result<HashMap<String, i64>, Error> {
+        let known = self.known.get(collection);
+        let met = |id: &str| known.is_some_and(|known| known.get(id).is_some());
+        let strangers = outboxes.iter().filter(|each| !met(&each.id));
+        // Those with a long history apart: only the end of it is looked at.
+        let (new, old): (Vec<&Outbox>, Vec<&Outbox>) = strangers.partition(|each| first_seq(each) <= 1);
+        let mut archived = HashMap::new();
+        for part in [new, old] {
+            let from = part.iter().map(|each| first_seq(each)).min().unwrap_or(1);
+            let ids: Vec<&str> = part.iter().map(|each| each.id.as_str()).collect();
+            if !ids.is_empty() {
+                // The entry before the first pending one counts too: the gap check needs it.
+                archived.extend(self.log.archived(noun, &ids, from - 1).await?);
+            }
+        }
+        Ok(archived)
+    }
+
+    /// Gives `entries` to the publisher, unless it is far behind or away: then it reads them from the log.
+    async fn hand_over(&mut self, entries: Vec<Entry>) {
+        self.next += i64::try_from(entries.len()).unwrap_or(0);
+        let patience = if self.publisher_is_slow { Duration::ZERO } else { HAND_OVER };
+        self.publisher_is_slow = self.appended.entries.send_timeout(entries, patience).await.is_err();
+        self.appended.last.send_replace(self.next - 1);
+    }
+}
+
+fn first_seq(outbox: &Outbox) -> i64 {
+    outbox.outbox.iter().map(|entry| entry.seq).min().unwrap_or(i64::MAX)
+}
+
+/// The entries after `last`, in order and once each.
+fn unseen(mut outbox: Vec<Pending>, last: i64) -> Vec<Pending> {
+    outbox.retain(|entry| entry.seq > last);
+    outbox.sort_by_key(|entry| entry.seq);
+    outbox.dedup_by_key(|entry| entry.seq);
+    outbox
 }
 
 fn number(pending: Pending, noun: &str, id: &str, gseq: i64) -> Entry {

@@ -9,6 +9,12 @@ use tokio::sync::mpsc;
 /// Rings that wait to be read; the stream pauses when it is full.
 const QUEUE: usize = 4096;
 
+/// Rings in one answer of the server: of a backlog the first are answered while the next are looked for.
+const BATCH: u32 = 1000;
+
+/// Longest wait of the server for a ring; then it tells how far it has looked.
+const MAX_AWAIT: Duration = Duration::from_millis(1000);
+
 /// What the bell tells.
 #[derive(Debug, Clone)]
 pub(crate) enum Ring {
@@ -25,7 +31,7 @@ pub(crate) enum Ring {
     },
     /// Nothing happened; everything up to here has been rung.
     Quiet(Option<ResumeToken>),
-    /// A document was deleted or a collection dropped by hand: what was pending in it is gone.
+    /// A document was deleted, or a collection dropped or renamed, by hand: what was pending in it is gone.
     Destroyed(String),
 }
 
@@ -44,7 +50,7 @@ impl Drop for Doorbell {
 
 /// Opens the stream after `token`, or from now.
 pub(crate) async fn open(database: &Database, source: &Source, token: Option<ResumeToken>) -> Result<Doorbell, Error> {
-    let watch = database.watch().pipeline(pipeline(source)).max_await_time(Duration::from_millis(1000));
+    let watch = database.watch().pipeline(pipeline(source)).max_await_time(MAX_AWAIT).batch_size(BATCH);
     let watch = match token {
         Some(token) => watch.resume_after(token),
         None => watch,
@@ -92,6 +98,7 @@ fn parse(change: &Document) -> Result<Ring, Error> {
             let time = change.get_timestamp("clusterTime").ok();
             Ring::Changed { collection, id, time, token: bson::deserialize_from_bson(token)? }
         }
+        "invalidate" => return Err(Error::Invalidated),
         operation => Ring::Destroyed(format!("{operation} of {collection} {id}")),
     })
 }

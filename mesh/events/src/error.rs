@@ -18,6 +18,9 @@ pub enum Error {
     /// Another relay wrote to the log or took the lease.
     #[error("another relay has taken over")]
     Superseded,
+    /// The database was dropped: its change stream has ended, and no token of it can be resumed.
+    #[error("the change stream has ended: the database was dropped")]
+    Invalidated,
     /// The stream is ahead of the log: the database was restored from an older copy.
     #[error("the stream {stream} holds entry {published}, but the log ends at {logged}")]
     StreamAhead {
@@ -31,6 +34,19 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether the change stream cannot go on from its token (InvalidResumeToken, ChangeStreamFatalError,
+    /// ChangeStreamHistoryLost, invalidate). Then all outboxes are read.
+    pub(crate) fn has_lost_the_token(&self) -> bool {
+        match self {
+            Self::Invalidated => true,
+            Self::Database(error) => matches!(
+                error.kind.as_ref(),
+                mongodb::error::ErrorKind::Command(command) if matches!(command.code, 260 | 280 | 286)
+            ),
+            _ => false,
+        }
+    }
+
     /// Wraps an error of async-nats, whose kinds differ per call.
     pub(crate) fn nats(error: impl std::fmt::Display) -> Self {
         Self::Nats(error.to_string())

@@ -1,7 +1,7 @@
 //! An event in its two forms: an entry of the log, and a CloudEvents 1.0 message (NATS binding, binary mode).
 
 use crate::Error;
-use async_nats::{HeaderMap, jetstream::Message};
+use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::Message};
 use bson::Binary;
 use bytes::Bytes;
 use contracts::events::v1 as wire;
@@ -61,22 +61,25 @@ impl Entry {
         }
     }
 
-    /// The headers of the message.
-    pub fn headers(&self, service: &str) -> HeaderMap {
+    /// The headers of the message; `source` is the service's `ce-source`.
+    pub fn headers(&self, source: &HeaderValue) -> HeaderMap {
+        const fn name(name: &'static str) -> HeaderName {
+            HeaderName::from_static(name)
+        }
         let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", self.eid.as_str());
-        headers.insert("ce-specversion", "1.0");
-        headers.insert("ce-id", self.eid.as_str());
-        headers.insert("ce-source", format!("/comptoir/{service}").as_str());
-        headers.insert("ce-type", self.r#type.as_str());
-        headers.insert("ce-subject", format!("{}/{}", self.agg, self.aid).as_str());
-        headers.insert("ce-time", self.at.try_to_rfc3339_string().unwrap_or_default().as_str());
-        headers.insert("ce-partitionkey", self.aid.as_str());
-        headers.insert("ce-sequence", self.seq.to_string().as_str());
-        headers.insert(GSEQ, self.gseq.to_string().as_str());
-        headers.insert("content-type", "application/protobuf");
+        headers.insert(const { name("Nats-Msg-Id") }, self.eid.as_str());
+        headers.insert(const { name("ce-specversion") }, "1.0");
+        headers.insert(const { name("ce-id") }, self.eid.as_str());
+        headers.insert(const { name("ce-source") }, source.clone());
+        headers.insert(const { name("ce-type") }, self.r#type.as_str());
+        headers.insert(const { name("ce-subject") }, format!("{}/{}", self.agg, self.aid));
+        headers.insert(const { name("ce-time") }, self.at.try_to_rfc3339_string().unwrap_or_default());
+        headers.insert(const { name("ce-partitionkey") }, self.aid.as_str());
+        headers.insert(const { name("ce-sequence") }, self.seq.to_string());
+        headers.insert(const { name(GSEQ) }, self.gseq.to_string());
+        headers.insert(const { name("content-type") }, "application/protobuf");
         if let Some(trace) = &self.trace {
-            headers.insert("traceparent", trace.as_str());
+            headers.insert(const { name("traceparent") }, trace.as_str());
         }
         headers
     }

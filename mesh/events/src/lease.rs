@@ -25,6 +25,22 @@ pub(crate) struct Checkpoint {
     pub js_seq: i64,
 }
 
+/// What is to be saved with the lease.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reached {
+    /// Everything before it is in the log.
+    pub token: Option<ResumeToken>,
+    /// Last published entry, and its sequence in the stream.
+    pub published: Option<(i64, i64)>,
+}
+
+impl Reached {
+    /// Whether there is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        self.token.is_none() && self.published.is_none()
+    }
+}
+
 /// The lease of one term.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
@@ -52,9 +68,25 @@ impl Lease {
         Ok(Some((Self { collection, epoch }, checkpoint)))
     }
 
-    /// Keeps the lease. [`Error::Superseded`] when it has passed on.
-    pub async fn renew(&self) -> Result<(), Error> {
-        self.update(vec![doc! { "$set": { "expires_at": { "$add": ["$$NOW", LEASE_MS] } } }]).await
+    /// Keeps the lease, and saves what has been reached since the last time, in one write. [`Error::Superseded`] when
+    /// the lease has passed on.
+    pub async fn keep(&self, reached: &Reached) -> Result<(), Error> {
+        let mut set = doc! { "expires_at": { "$add": ["$$NOW", LEASE_MS] } };
+        if let Some(token) = &reached.token {
+            set.insert("token", doc! { "$literal": bson::serialize_to_bson(token)? });
+        }
+        if let Some((gseq, js_seq)) = reached.published {
+            set.insert("gseq", gseq);
+            set.insert("js_seq", js_seq);
+        }
+        self.update(vec![doc! { "$set": set }]).await?;
+        if reached.token.is_some() {
+            telemetry::crash_point("relay.token_saved");
+        }
+        if reached.published.is_some() {
+            telemetry::crash_point("relay.published_saved");
+        }
+        Ok(())
     }
 
     /// Gives the lease up, so that the next relay need not wait.
@@ -62,19 +94,9 @@ impl Lease {
         self.update(vec![doc! { "$set": { "expires_at": bson::DateTime::MIN } }]).await
     }
 
-    /// Saves how far the archive has read.
-    pub async fn save_token(&self, token: &ResumeToken) -> Result<(), Error> {
-        self.update(vec![doc! { "$set": { "token": { "$literal": bson::serialize_to_bson(token)? } } }]).await
-    }
-
     /// Drops the token; the next term reads every outbox instead.
     pub async fn forget_token(&self) -> Result<(), Error> {
         self.update(vec![doc! { "$unset": "token" }]).await
-    }
-
-    /// Saves how far the stream goes.
-    pub async fn save_published(&self, gseq: i64, js_seq: i64) -> Result<(), Error> {
-        self.update(vec![doc! { "$set": { "gseq": gseq, "js_seq": js_seq } }]).await
     }
 
     async fn update(&self, pipeline: Vec<Document>) -> Result<(), Error> {

@@ -1,14 +1,21 @@
 //! The log: every event of the service once, in an order without gaps. The source of what is published.
 
 use crate::{Error, event::Entry};
-use bson::{Document, doc};
+use bson::{Bson, Document, RawArrayBuf, doc, raw::cstr, rawdoc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
 use std::collections::HashMap;
 
+/// Bytes of one insert; a command may have 16 MiB.
+const INSERT_BYTES: usize = 8 * 1024 * 1024;
+
+/// Longest wait for the majority.
+const INSERT_TIMEOUT_MS: i32 = 10_000;
+
 /// Handle of a service's log.
 #[derive(Clone)]
 pub(crate) struct Log {
+    database: Database,
     entries: Collection<Entry>,
     raw: Collection<Document>,
 }
@@ -21,12 +28,13 @@ impl Log {
         };
         let entries = database.collection::<Entry>(store::LOG);
         entries.create_indexes([unique(doc! { "eid": 1 }), unique(doc! { "agg": 1, "aid": 1, "seq": 1 })]).await?;
-        Ok(Self { entries, raw: database.collection(store::LOG) })
+        Ok(Self { database: database.clone(), entries, raw: database.collection(store::LOG) })
     }
 
     /// The log for reading; the relay sees to the indexes.
     pub fn unchecked(database: &Database) -> Self {
-        Self { entries: database.collection(store::LOG), raw: database.collection(store::LOG) }
+        let (entries, raw) = (database.collection(store::LOG), database.collection(store::LOG));
+        Self { database: database.clone(), entries, raw }
     }
 
     /// At most `limit` entries of one aggregate after `seq`, in order.
@@ -50,29 +58,59 @@ impl Log {
         Ok(newest.and_then(|entry| entry.get_i64("_id").ok()).unwrap_or(0))
     }
 
-    /// The highest `seq` that the log has of each of these aggregates.
-    pub async fn archived(&self, noun: &str, ids: &[String]) -> Result<HashMap<String, i64>, Error> {
+    /// The highest `seq` that the log has of each of these aggregates, if it is `from` or later.
+    pub async fn archived(&self, noun: &str, ids: &[&str], from: i64) -> Result<HashMap<String, i64>, Error> {
         let pipeline = [
-            doc! { "$match": { "agg": noun, "aid": { "$in": ids } } },
+            doc! { "$match": { "agg": noun, "aid": { "$in": ids }, "seq": { "$gte": from } } },
             doc! { "$group": { "_id": "$aid", "seq": { "$max": "$seq" } } },
         ];
-        let found: Vec<Document> = self.raw.aggregate(pipeline).await?.try_collect().await?;
+        let batch_size = u32::try_from(ids.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let cursor = self.raw.aggregate(pipeline).batch_size(batch_size).await?;
+        let found: Vec<Document> = cursor.try_collect().await?;
         let pair = |entry: &Document| Some((entry.get_str("_id").ok()?.to_owned(), entry.get_i64("seq").ok()?));
         Ok(found.iter().filter_map(pair).collect())
     }
 
     /// Appends entries that are numbered already. [`Error::Superseded`] when another relay was first.
+    ///
+    /// A plain command, because the driver's insert would be a retryable write, which costs the server a tenth more;
+    /// here the unique indexes make a repetition harmless.
     pub async fn append(&self, entries: &[Entry]) -> Result<(), Error> {
-        match self.entries.insert_many(entries).await.map_err(store::Error::from) {
-            Ok(_) => Ok(()),
-            Err(store::Error::Duplicate) => Err(Error::Superseded),
-            Err(error) => Err(error.into()),
+        let mut documents = RawArrayBuf::new();
+        for entry in entries {
+            let document = bson::serialize_to_raw_document_buf(entry)?;
+            if documents.as_bytes().len() + document.as_bytes().len() > INSERT_BYTES && !documents.is_empty() {
+                self.insert(std::mem::take(&mut documents)).await?;
+            }
+            documents.push(document);
+        }
+        if documents.is_empty() { Ok(()) } else { self.insert(documents).await }
+    }
+
+    async fn insert(&self, documents: RawArrayBuf) -> Result<(), Error> {
+        let mut command = rawdoc! {
+            "insert": store::LOG,
+            "ordered": true,
+            "writeConcern": { "w": "majority", "j": true, "wtimeout": INSERT_TIMEOUT_MS },
+        };
+        command.append(cstr!("documents"), documents);
+        let reply = self.database.run_raw_command(command).await?;
+        let is_duplicate =
+            |error: &Bson| error.as_document().is_some_and(|error| matches!(error.get_i32("code"), Ok(11000)));
+        match reply.get_array("writeErrors") {
+            Ok(errors) if errors.iter().any(is_duplicate) => Err(Error::Superseded),
+            Ok(_) => Err(mongodb::error::Error::custom(format!("the log was not appended to: {reply}")).into()),
+            Err(_) if reply.contains_key("writeConcernError") => {
+                Err(mongodb::error::Error::custom(format!("the log's end is not durable: {reply}")).into())
+            }
+            Err(_) => Ok(()),
         }
     }
 
     /// At most `limit` entries after `gseq`, in order.
     pub async fn after(&self, gseq: i64, limit: i64) -> Result<Vec<Entry>, Error> {
-        let cursor = self.entries.find(doc! { "_id": { "$gt": gseq } }).sort(doc! { "_id": 1 }).limit(limit).await?;
-        Ok(cursor.try_collect().await?)
+        let batch_size = u32::try_from(limit).unwrap_or(u32::MAX).saturating_add(1);
+        let find = self.entries.find(doc! { "_id": { "$gt": gseq } }).sort(doc! { "_id": 1 });
+        Ok(find.limit(limit).batch_size(batch_size).await?.try_collect().await?)
     }
 }

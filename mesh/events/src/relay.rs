@@ -1,30 +1,53 @@
 //! The relay: terms of leadership, one after another. In a term, rings become log entries, and log entries messages.
+//!
+//! Reading outboxes, appending and publishing run side by side, joined by short queues: `outboxes` → `archive` →
+//! `publish`. A broker that is away stops only the last of them.
 
 use crate::{
     Error, Nats,
-    archive::{Archive, BATCH},
-    doorbell::{self, Ring},
-    lease::{Checkpoint, LEASE_MS, Lease},
+    archive::{Appended, Archive, Found},
+    doorbell::{self, Doorbell},
+    event::Entry,
+    lease::{Checkpoint, LEASE_MS, Lease, Reached},
     log::Log,
+    outboxes::Outboxes,
     publish::Publisher,
 };
-use bson::Timestamp;
 use mongodb::{Database, change_stream::event::ResumeToken};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-/// How often the token and the published position are saved, and the lease renewed.
+/// How often what has been reached is saved, when there is something new.
 const SAVE_EVERY: Duration = Duration::from_millis(1000);
 
-/// How often an idle relay compares the stream with the log.
+/// How often the token of a quiet change stream is saved. A write per second and service would keep all streams awake.
+const SAVE_QUIET_EVERY: Duration = Duration::from_secs(10);
+
+/// The lease is renewed after so long without a save.
+const RENEW_AFTER: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 3);
+
+/// How often an idle publisher looks whether its connection has been another.
+const LOOK_EVERY: Duration = Duration::from_millis(1000);
+
+/// How often an idle publisher compares the stream with the log.
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 
-/// Pause after a term that ended in an error, and between attempts to take the lease.
+/// Pause after a term or a publisher that ended in an error, and between attempts to take the lease.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Reads that wait to be appended.
+const READ_AHEAD: usize = 2;
+
+/// Appends that wait to be published.
+const APPENDED_AHEAD: usize = 8;
 
 /// What is relayed.
 #[derive(Debug, Clone)]
@@ -70,160 +93,171 @@ impl Relay {
     async fn term(&self, lease: &Lease, from: Checkpoint, shutdown: &CancellationToken) -> Result<(), Error> {
         tracing::info!(service = %self.source.service, owner = %self.owner, "this relay leads");
         let log = Log::open(&self.database).await?;
-        let (appended, published) = watch::channel(());
-        let published_from = (from.gseq, from.js_seq);
+        let (entries, queue) = mpsc::channel(APPENDED_AHEAD);
+        let (last, logged) = watch::channel(0);
+        let reached = Reaching::default();
+        let archive = Archive::new(&self.source, log.clone(), Appended { entries, last }).await?;
+        let saved = (from.gseq, u64::try_from(from.js_seq).unwrap_or(0));
         tokio::select! {
-            archived = self.archive(lease, from.token, &log, &appended, shutdown) => archived,
-            published = self.publish(lease, &log, published_from, published) => published,
-            renewed = renew(lease) => renewed,
+            archived = self.archive(archive, lease, from.token, &reached, shutdown) => archived?,
+            published = self.publish(log, saved, Feed { entries: queue, logged }, &reached) => published?,
+            kept = keep(lease, &reached) => kept?,
         }
+        lease.keep(&reached.take()).await
     }
 
     /// Rings to log. Ends well when `shutdown` is cancelled.
     async fn archive(
         &self,
+        archive: Archive,
         lease: &Lease,
         token: Option<ResumeToken>,
-        log: &Log,
-        appended: &watch::Sender<()>,
+        reached: &Reaching,
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
-        let mut archive = Archive::new(self.database.clone(), self.source.clone(), log.clone()).await?;
-        let resumed = match token {
-            Some(token) => doorbell::open(&self.database, &self.source, Some(token)).await.inspect_err(|error| {
+        let scan = token.is_none();
+        let (bell, scan) = match doorbell::open(&self.database, &self.source, token).await {
+            Err(error) if error.has_lost_the_token() => {
                 tracing::warn!(service = %self.source.service, %error, "the change stream cannot be resumed; all outboxes are read");
-            }),
-            None => Err(Error::Superseded),
+                lease.forget_token().await?;
+                (doorbell::open(&self.database, &self.source, None).await?, true)
+            }
+            opened => (opened?, scan),
         };
-        let mut bell = match resumed {
-            Ok(bell) => bell,
-            Err(_) => {
-                let bell = doorbell::open(&self.database, &self.source, None).await?;
-                archive.collect_all().await?;
-                appended.send_replace(());
-                bell
-            }
-        };
-        let mut saved_at = Instant::now();
-        let mut rings = Vec::new();
-        loop {
-            let received = shutdown.run_until_cancelled(bell.rings.recv_many(&mut rings, BATCH)).await;
-            if matches!(received, None | Some(0)) {
-                return Ok(());
-            }
-            let answered = answer(&mut archive, rings.drain(..)).await;
-            if answered.count > 0 {
-                appended.send_replace(());
-            }
-            if let Some(token) = answered.token
-                && (saved_at.elapsed() >= SAVE_EVERY || shutdown.is_cancelled())
-            {
-                lease.save_token(&token).await?;
-                telemetry::crash_point("relay.token_saved");
-                saved_at = Instant::now();
-            }
-            if let Some(error) = answered.error {
-                return Err(self.forget_token_when_lost(lease, error).await);
-            }
-        }
-    }
-
-    /// A token that the oplog no longer has must not be tried again.
-    async fn forget_token_when_lost(&self, lease: &Lease, error: Error) -> Error {
-        if is_lost(&error)
-            && let Err(error) = lease.forget_token().await
+        let archived = self.read_and_append(archive, bell, scan, reached, shutdown).await;
+        if let Err(error) = &archived
+            && error.has_lost_the_token()
         {
-            return error;
+            lease.forget_token().await?;
         }
-        error
+        archived
     }
 
-    /// Log to stream.
-    async fn publish(
+    async fn read_and_append(
         &self,
-        lease: &Lease,
-        log: &Log,
-        saved: (i64, i64),
-        mut appended: watch::Receiver<()>,
+        mut archive: Archive,
+        bell: Doorbell,
+        scan: bool,
+        reached: &Reaching,
+        shutdown: &CancellationToken,
     ) -> Result<(), Error> {
-        let mut publisher = Publisher::open(self.nats.clone(), log.clone(), &self.source.service, saved).await?;
-        let mut saved_at = Instant::now();
-        let mut unsaved = false;
+        let (found, mut to_append) = mpsc::channel::<Result<Found, Error>>(READ_AHEAD);
+        let outboxes = Outboxes::new(&self.database, &self.source, found).await?;
+        let read = async {
+            outboxes.run(bell, scan, shutdown).await;
+            Ok(())
+        };
+        let append = async {
+            let mut noted: Option<Instant> = None;
+            while let Some(found) = to_append.recv().await {
+                let mut found = found?;
+                let token = found.token.take();
+                let is_quiet = found.outboxes.is_empty();
+                archive.append(found).await?;
+                let is_due = noted.is_none_or(|noted| noted.elapsed() >= SAVE_QUIET_EVERY);
+                if token.is_some() && (!is_quiet || is_due) {
+                    reached.token(token);
+                    noted = Some(Instant::now());
+                }
+            }
+            Ok(())
+        };
+        tokio::try_join!(read, append).map(|_| ())
+    }
+
+    /// Log to stream, again and again while the broker fails.
+    async fn publish(&self, log: Log, mut saved: (i64, u64), mut feed: Feed, reached: &Reaching) -> Result<(), Error> {
         loop {
-            appended.mark_unchanged();
-            while publisher.publish_next().await? > 0 {
-                unsaved = true;
+            let opened = Publisher::open(self.nats.clone(), log.clone(), &self.source.service, saved).await;
+            let ended = match opened {
+                Ok(mut publisher) => {
+                    let ended = feed.publish(&mut publisher, reached).await;
+                    saved = (publisher.gseq, publisher.js_seq);
+                    ended
+                }
+                Err(error) => Err(error),
+            };
+            match ended {
+                Ok(()) => return Ok(()),
+                Err(error @ Error::StreamAhead { .. }) => {
+                    tracing::error!(service = %self.source.service, %error, "nothing is published: was the database restored?");
+                }
+                Err(error) => {
+                    tracing::warn!(service = %self.source.service, %error, "publishing broke off; it begins anew");
+                }
             }
-            if unsaved && saved_at.elapsed() >= SAVE_EVERY {
-                lease.save_published(publisher.gseq, i64::try_from(publisher.js_seq).unwrap_or(i64::MAX)).await?;
-                (saved_at, unsaved) = (Instant::now(), false);
-                telemetry::crash_point("relay.published_saved");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// What the archive hands to the publisher.
+struct Feed {
+    entries: mpsc::Receiver<Vec<Entry>>,
+    logged: watch::Receiver<i64>,
+}
+
+impl Feed {
+    /// Publishes what comes, and sees to it that the stream keeps it. Ends well when the archive has ended.
+    async fn publish(&mut self, publisher: &mut Publisher, reached: &Reaching) -> Result<(), Error> {
+        let mut compared = Instant::now();
+        loop {
+            // The number first: its entries are in the queue by then.
+            let logged = *self.logged.borrow_and_update();
+            publisher.look(logged).await?;
+            self.fill(publisher);
+            while publisher.step().await? {
+                reached.published(publisher.gseq, i64::try_from(publisher.js_seq).unwrap_or(i64::MAX));
+                self.fill(publisher);
             }
-            let patience = if unsaved { SAVE_EVERY } else { COMPARE_EVERY };
-            match tokio::time::timeout(patience, appended.changed()).await {
+            match tokio::time::timeout(LOOK_EVERY, self.logged.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Ok(()),
-                Err(_) if unsaved => {}
-                Err(_) => publisher.find_tail().await?,
+                Err(_) if compared.elapsed() >= COMPARE_EVERY => {
+                    publisher.find_tail().await?;
+                    compared = Instant::now();
+                }
+                Err(_) => {}
             }
+        }
+    }
+
+    fn fill(&mut self, publisher: &mut Publisher) {
+        while !publisher.has_enough()
+            && let Ok(entries) = self.entries.try_recv()
+        {
+            publisher.take(entries);
         }
     }
 }
 
-struct Answered {
-    count: usize,
-    token: Option<ResumeToken>,
-    error: Option<Error>,
+/// What has been reached and not yet saved.
+#[derive(Default)]
+struct Reaching(Mutex<Reached>);
+
+impl Reaching {
+    fn token(&self, token: Option<ResumeToken>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).token = token;
+    }
+
+    fn published(&self, gseq: i64, js_seq: i64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).published = Some((gseq, js_seq));
+    }
+
+    fn take(&self) -> Reached {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
-/// Archives the documents of these rings; the token is that of the last ring before any error.
-async fn answer(archive: &mut Archive, rings: impl Iterator<Item = Result<Ring, Error>>) -> Answered {
-    let mut answered = Answered { count: 0, token: None, error: None };
-    let mut changed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let mut latest: Option<Timestamp> = None;
-    let mut heard = None;
-    for ring in rings {
-        match ring {
-            Ok(Ring::Changed { collection, id, time, token }) => {
-                changed.entry(collection).or_default().insert(id);
-                latest = latest.max(time);
-                heard = Some(token);
-            }
-            Ok(Ring::Quiet(token)) => heard = token.or(heard),
-            Ok(Ring::Destroyed(what)) => {
-                tracing::error!(%what, "somebody removed data by hand; events that were pending in it are lost");
-            }
-            Err(error) => answered.error = Some(error),
-        }
-    }
-    for (collection, ids) in changed {
-        let ids: Vec<String> = ids.into_iter().collect();
-        match archive.collect(&collection, &ids, latest).await {
-            Ok(count) => answered.count += count,
-            Err(error) => {
-                answered.error = Some(error);
-                return answered;
-            }
-        }
-    }
-    answered.token = heard;
-    answered
-}
-
-async fn renew(lease: &Lease) -> Result<(), Error> {
+/// Saves what has been reached, and renews the lease.
+async fn keep(lease: &Lease, reached: &Reaching) -> Result<(), Error> {
+    let mut kept = Instant::now();
     loop {
-        tokio::time::sleep(Duration::from_millis(LEASE_MS.unsigned_abs() / 3)).await;
-        lease.renew().await?;
-    }
-}
-
-/// Whether the change stream cannot go on from its token (ChangeStreamHistoryLost, ChangeStreamFatalError, invalidate).
-fn is_lost(error: &Error) -> bool {
-    match error {
-        Error::Database(error) => matches!(
-            error.kind.as_ref(),
-            mongodb::error::ErrorKind::Command(command) if matches!(command.code, 260 | 280 | 286)
-        ),
-        _ => false,
+        tokio::time::sleep(SAVE_EVERY).await;
+        let news = reached.take();
+        if !news.is_empty() || kept.elapsed() >= RENEW_AFTER {
+            lease.keep(&news).await?;
+            kept = Instant::now();
+        }
     }
 }

@@ -268,7 +268,9 @@ impl From<Error> for Status {
                 tracing::error!(%cause, "a document does not have its form");
                 status::internal()
             }
-            Error::Superseded => status::unavailable("RELAY_MOVED", "another relay has taken over"),
+            Error::Superseded | Error::Invalidated => {
+                status::unavailable("RELAY_MOVED", "another relay has taken over")
+            }
             Error::StreamAhead { .. } => {
                 tracing::error!(%error, "the stream and the log disagree");
                 status::internal()

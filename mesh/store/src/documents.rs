@@ -151,12 +151,12 @@ impl<T: Aggregate> Documents<T> {
     ) -> Result<(Document, Document, Versioned<T>), Error> {
         let mut outbox = old.outbox.clone();
         let mut trimmed = false;
-        if outbox.len() >= outbox::TRIM_AT && !change.events.is_empty() {
+        if outbox::is_long(&outbox) && !change.events.is_empty() {
             let archived = outbox::archived(&self.log, T::NOUN, &old.id).await?;
             outbox.retain(|entry| seq_of(entry) > archived);
             trimmed = outbox.len() < old.outbox.len();
         }
-        outbox::admit(outbox.len(), change.events.len())?;
+        outbox::admit(&outbox, &change.events)?;
         let entries = outbox::entries(change.events, old.seq, now())?;
         let fields = bson::serialize_to_document(&change.state)?;
         let mut set: Document =

@@ -10,10 +10,19 @@ use serde::{Deserialize, Serialize};
 pub const LOG: &str = "events";
 
 /// When so many are pending, the writer drops those that the log has.
-pub(crate) const TRIM_AT: usize = 8;
+const TRIM_AT: usize = 8;
+
+/// When so many bytes are pending, the writer drops those that the log has.
+const TRIM_AT_BYTES: usize = CAP_BYTES / 8;
 
 /// With so many pending a write is refused.
 const CAP: usize = 64;
+
+/// With so many bytes pending a write is refused; a document may have 16 MiB.
+const CAP_BYTES: usize = 256 * 1024;
+
+/// What an entry has beside its message.
+const ENTRY_BYTES: usize = 256;
 
 /// An event that a decision brings forth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,9 +79,24 @@ pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<B
     (1..).zip(events).map(entry).collect()
 }
 
-/// Refuses to let the outbox grow beyond its cap.
-pub(crate) fn admit(pending: usize, new: usize) -> Result<(), Error> {
-    if pending + new > CAP { Err(Error::Backlog(pending)) } else { Ok(()) }
+/// Whether it is time to ask the log what it has.
+pub(crate) fn is_long(pending: &[Bson]) -> bool {
+    pending.len() >= TRIM_AT || pending_bytes(pending) >= TRIM_AT_BYTES
+}
+
+/// Refuses to let the outbox grow beyond its caps. The events of one change always fit an empty one.
+pub(crate) fn admit(pending: &[Bson], new: &[NewEvent]) -> Result<(), Error> {
+    let bytes = pending_bytes(pending) + new.iter().map(|event| event.data.len() + ENTRY_BYTES).sum::<usize>();
+    let is_too_much = pending.len() + new.len() > CAP || (bytes > CAP_BYTES && !pending.is_empty());
+    if is_too_much && !new.is_empty() { Err(Error::Backlog(pending.len())) } else { Ok(()) }
+}
+
+fn pending_bytes(pending: &[Bson]) -> usize {
+    let data = pending.iter().map(|entry| match entry.as_document().and_then(|entry| entry.get("data")) {
+        Some(Bson::Binary(data)) => data.bytes.len(),
+        _ => 0,
+    });
+    data.map(|bytes| bytes + ENTRY_BYTES).sum()
 }
 
 /// The highest `seq` of this aggregate that the log has.

@@ -1,24 +1,29 @@
-//! Labelled places at which a test kills the process: `COMPTOIR_CRASH_AT=relay.appended:3` is SIGKILL at the third pass.
+//! Labelled places at which a test kills or stops the process: `COMPTOIR_CRASH_AT=relay.appended:3` is SIGKILL at the
+//! third pass, `COMPTOIR_CRASH_AT=relay.appended:3:stop` SIGSTOP.
 //!
 //! Release builds have none of this.
 
-/// Ends this process when a test asked for it at `label`.
+/// Ends or stops this process when a test asked for it at `label`.
 #[cfg(debug_assertions)]
 pub fn crash_point(label: &str) {
+    use rustix::process::{Signal, getpid, kill_process};
     use std::sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
     };
-    static WANTED: LazyLock<Option<(String, u32)>> = LazyLock::new(|| {
+    static WANTED: LazyLock<Option<(String, u32, Signal)>> = LazyLock::new(|| {
         let variable = std::env::var("COMPTOIR_CRASH_AT").ok()?;
-        let (label, pass) = variable.split_once(':').unwrap_or((&variable, "1"));
-        Some((label.to_owned(), pass.parse().unwrap_or(1)))
+        let mut parts = variable.split(':');
+        let label = parts.next()?.to_owned();
+        let pass = parts.next().and_then(|pass| pass.parse().ok()).unwrap_or(1);
+        let signal = if parts.next() == Some("stop") { Signal::STOP } else { Signal::KILL };
+        Some((label, pass, signal))
     });
     static PASSES: AtomicU32 = AtomicU32::new(0);
-    let Some((wanted, pass)) = WANTED.as_ref() else { return };
+    let Some((wanted, pass, signal)) = WANTED.as_ref() else { return };
     if wanted == label && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass {
-        let killed = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
-        unreachable!("SIGKILL does not return: {killed:?}");
+        let sent = kill_process(getpid(), *signal);
+        assert!(sent.is_ok() && *signal == Signal::STOP, "SIGKILL does not return: {sent:?}");
     }
 }
 

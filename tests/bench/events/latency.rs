@@ -121,7 +121,11 @@ async fn write(
 }
 
 /// A durable pull consumer that acknowledges each message.
-async fn consume(nats: events::Nats, stream: String, arrivals: Arc<Mutex<HashMap<Key, Instant>>>) -> anyhow::Result<()> {
+async fn consume(
+    nats: events::Nats,
+    stream: String,
+    arrivals: Arc<Mutex<HashMap<Key, Instant>>>,
+) -> anyhow::Result<()> {
     let config =
         pull::Config { durable_name: Some("bench".into()), ack_policy: AckPolicy::Explicit, ..Default::default() };
     let consumer = nats.jetstream.create_consumer_on_stream(config, stream).await?;

@@ -1,0 +1,160 @@
+//! Reading what is pending: in the documents that rang, or in all of them.
+
+use crate::{
+    Error,
+    archive::{Found, Outbox},
+    doorbell::{Doorbell, Ring},
+    relay::Source,
+};
+use bson::{Bson, Document, Timestamp, doc};
+use mongodb::{ClientSession, Database, change_stream::event::ResumeToken, options::ReadConcern};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Documents that one read covers.
+const BATCH: usize = 500;
+
+/// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
+pub(crate) struct Outboxes {
+    database: Database,
+    source: Source,
+    session: ClientSession,
+    found: mpsc::Sender<Result<Found, Error>>,
+}
+
+/// Rings that are answered together.
+#[derive(Default)]
+struct Rung {
+    changed: BTreeMap<String, BTreeSet<String>>,
+    latest: Option<Timestamp>,
+    token: Option<ResumeToken>,
+    error: Option<Error>,
+}
+
+impl Outboxes {
+    /// One session for all reads: the driver then never reads before what it has seen.
+    pub async fn new(
+        database: &Database,
+        source: &Source,
+        found: mpsc::Sender<Result<Found, Error>>,
+    ) -> Result<Self, Error> {
+        let session = database.client().start_session().causal_consistency(true).await?;
+        Ok(Self { database: database.clone(), source: source.clone(), session, found })
+    }
+
+    /// Reads on every ring until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
+    pub async fn run(mut self, bell: Doorbell, scan: bool, shutdown: &CancellationToken) {
+        let scanned = if scan { self.scan().await } else { Ok(()) };
+        let read = match scanned {
+            Ok(()) => self.answer(bell, shutdown).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = read {
+            // The archive has ended when it does not take it.
+            let _ = self.found.send(Err(error)).await;
+        }
+    }
+
+    async fn answer(&mut self, mut bell: Doorbell, shutdown: &CancellationToken) -> Result<(), Error> {
+        let mut rings = Vec::new();
+        loop {
+            let received = shutdown.run_until_cancelled(bell.rings.recv_many(&mut rings, BATCH)).await;
+            if matches!(received, None | Some(0)) {
+                return Ok(());
+            }
+            let rung = Rung::of(rings.drain(..));
+            let mut found = Found { token: rung.token, ..Found::default() };
+            for (collection, ids) in rung.changed {
+                let outboxes = self.of(&collection, ids, rung.latest).await?;
+                found.outboxes.push((collection, outboxes));
+            }
+            if self.found.send(Ok(found)).await.is_err() {
+                return Ok(());
+            }
+            if let Some(error) = rung.error {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Everything that is pending anywhere: the recovery after a lost resume token.
+    async fn scan(&mut self) -> Result<(), Error> {
+        // The bell rings for writes after its opening, and a majority read may lag behind. The reply of any command
+        // takes the session to the present: a write that was applied before the opening is then read.
+        self.database.run_command(doc! { "ping": 1 }).session(&mut self.session).await?;
+        for collection in self.source.aggregates.clone().into_keys() {
+            let mut after = String::new();
+            loop {
+                let pending = doc! { "_id": { "$gt": &after }, "outbox.0": { "$exists": true } };
+                let outboxes = self.find(&collection, pending).await?;
+                let Some(last) = outboxes.last() else { break };
+                after.clone_from(&last.id);
+                let found = Found { outboxes: vec![(collection.clone(), outboxes)], token: None };
+                if self.found.send(Ok(found)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The outboxes of these documents, as they are at `time` or later.
+    async fn of(
+        &mut self,
+        collection: &str,
+        ids: BTreeSet<String>,
+        time: Option<Timestamp>,
+    ) -> Result<Vec<Outbox>, Error> {
+        if let Some(time) = time {
+            self.session.advance_operation_time(time);
+        }
+        let ids: Vec<Bson> = ids.into_iter().map(Bson::from).collect();
+        self.find(collection, doc! { "_id": { "$in": ids } }).await
+    }
+
+    async fn find(&mut self, collection: &str, filter: Document) -> Result<Vec<Outbox>, Error> {
+        let limit = u32::try_from(BATCH).unwrap_or(u32::MAX);
+        let mut cursor = self
+            .database
+            .collection::<Outbox>(collection)
+            .find(filter)
+            .projection(doc! { "outbox": 1 })
+            .sort(doc! { "_id": 1 })
+            .limit(i64::from(limit))
+            .batch_size(limit + 1) // one more, so that the answer is one message and closes the cursor
+            .read_concern(ReadConcern::majority())
+            .session(&mut self.session)
+            .await?;
+        let mut found = Vec::new();
+        while cursor.advance(&mut self.session).await? {
+            found.push(cursor.deserialize_current()?);
+        }
+        Ok(found)
+    }
+}
+
+impl Rung {
+    /// The token is that of the last ring before any error.
+    fn of(rings: impl Iterator<Item = Result<Ring, Error>>) -> Self {
+        let mut rung = Self::default();
+        for ring in rings {
+            match ring {
+                Ok(Ring::Changed { collection, id, time, token }) => {
+                    rung.changed.entry(collection).or_default().insert(id);
+                    rung.latest = rung.latest.max(time);
+                    rung.token = Some(token);
+                }
+                Ok(Ring::Quiet(token)) => rung.token = token.or(rung.token),
+                Ok(Ring::Destroyed(what)) => alarm(&what),
+                Err(error) => rung.error = Some(error),
+            }
+        }
+        rung
+    }
+}
+
+/// Nobody but an operator removes documents with an outbox. What was pending in one is gone, and a person should know.
+fn alarm(what: &str) {
+    tracing::error!(alarm = "raw_removal", %what, "somebody removed data by hand; events that were pending in it are lost");
+}

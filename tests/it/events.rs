@@ -1,0 +1,23 @@
+//! From the outbox to the stream, whatever is killed: real mongod, real nats-server, real processes, kill = SIGKILL.
+//!
+//! Every test ends with [`check::everything`]: what was answered is in the log, sequences are contiguous per aggregate,
+//! and the stream is the log, entry for entry.
+
+mod backlog;
+mod broker;
+mod chaos;
+mod check;
+mod database;
+mod duplicates;
+mod forms;
+mod killed;
+mod oplog;
+mod permissions;
+mod shop;
+mod takeover;
+mod write;
+
+use std::time::Duration;
+
+/// How long a condition may take on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,104 @@
+//! The same event a second time on the stream, after the broker's window of duplicates: consumers apply it once.
+
+use super::{
+    PATIENCE, check,
+    shop::{STREAM, Shop},
+};
+use anyhow::ensure;
+use async_nats::{HeaderMap, jetstream};
+use bson::{Document, doc};
+use futures::TryStreamExt;
+use kit::eventually;
+use std::time::Duration;
+
+/// The smallest window that the broker accepts.
+const WINDOW: Duration = Duration::from_millis(100);
+
+async fn rows(shop: &Shop) -> Vec<Document> {
+    let rows = shop.stores.mongodb().database("order_history").collection::<Document>("products");
+    rows.find(doc! {}).sort(doc! { "_id": 1 }).await.expect("mongod answers").try_collect().await.expect("is whole")
+}
+
+/// Waits until the consumer has nothing left to do.
+async fn consumed(stream: &jetstream::stream::Stream) {
+    eventually(PATIENCE, || async {
+        let mut consumer = stream
+            .get_consumer::<jetstream::consumer::pull::Config>("order-history")
+            .await
+            .map_err(|error| anyhow::anyhow!("{error}"))?;
+        let info = consumer.info().await?;
+        let last = stream.get_info().await?.state.last_sequence;
+        ensure!(info.ack_floor.stream_sequence == last, "acknowledged up to {:?} of {last}", info.ack_floor);
+        Ok(())
+    })
+    .await;
+}
+
+async fn with_a_tiny_window(nats: &jetstream::Context) -> jetstream::stream::Stream {
+    let stream = nats.get_stream(STREAM).await.expect("is there");
+    let mut config = stream.get_info().await.expect("is there").config;
+    config.duplicate_window = WINDOW;
+    nats.update_stream(config).await.expect("the operator may");
+    stream
+}
+
+/// Without those that made it part of a batch.
+fn event_headers(headers: &HeaderMap) -> HeaderMap {
+    let is_own = |name: &str| name == "Nats-Msg-Id" || !name.starts_with("Nats-");
+    let kept = headers.iter().filter(|(name, _)| is_own(name.as_ref()));
+    kept.map(|(name, values)| (name.clone(), values[0].clone())).collect()
+}
+
+#[tokio::test]
+async fn an_event_published_again_after_the_window_of_duplicates_is_applied_once() {
+    let shop = Shop::open().await;
+    let relay = shop.relay();
+    let consumer = shop.stores.serve("order-history", &[]);
+    shop.written.products(3, 4).await;
+    shop.settled().await;
+    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
+    let stream = with_a_tiny_window(&nats).await;
+    consumed(&stream).await;
+    eventually(PATIENCE, || check::read_model(&shop)).await;
+    let before = rows(&shop).await;
+    relay.kill().await; // it would see that the tail of the stream is not its own
+    tokio::time::sleep(WINDOW * 3).await; // the window is the broker's clock
+    for sequence in 1..=12 {
+        let old = stream.get_raw_message(sequence).await.expect("is there");
+        let again = nats.publish_with_headers(old.subject, event_headers(&old.headers), old.payload);
+        let again = again.await.expect("is sent");
+        let answer = again.await.expect("is stored");
+        assert!(!answer.duplicate && answer.sequence == 12 + sequence, "the broker refused it: {answer:?}");
+    }
+    consumed(&stream).await;
+    assert_eq!(rows(&shop).await, before);
+    consumer.kill().await;
+}
+
+/// The stream has expired and the saved position is older than what was published: the relay cannot know better.
+#[tokio::test]
+async fn events_that_a_relay_publishes_again_are_applied_once() {
+    let shop = Shop::open().await;
+    let relay = shop.relay();
+    let consumer = shop.stores.serve("order-history", &[]);
+    let ids = shop.written.products(3, 4).await;
+    shop.settled().await;
+    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
+    let stream = with_a_tiny_window(&nats).await;
+    consumed(&stream).await;
+    let before = rows(&shop).await;
+    relay.kill().await;
+    shop.expire_lease().await;
+    stream.purge().await.expect("the operator may");
+    let position = doc! { "$set": { "gseq": 0_i64, "js_seq": 12_i64 } };
+    shop.leases().update_one(doc! { "_id": "relay" }, position).await.expect("root may");
+    let second = shop.relay();
+    shop.settled().await;
+    consumed(&stream).await;
+    assert_eq!(rows(&shop).await, before);
+    shop.written.update(&ids[0], 2).await;
+    shop.settled().await;
+    eventually(PATIENCE, || check::read_model(&shop)).await;
+    second.kill().await;
+    consumer.kill().await;
+}

@@ -1,0 +1,79 @@
+//! Stores with nobody on them, the products of a test, and relays as processes of their own.
+
+use super::{PATIENCE, check, write::Written};
+use anyhow::ensure;
+use bson::{DateTime, Document, doc};
+use kit::{Process, Stores, eventually};
+use mongodb::Database;
+
+/// The stream of the products.
+pub const STREAM: &str = "EVT_PRODUCTS";
+
+/// Stores, and what was written to the products' database.
+pub struct Shop {
+    /// mongod and nats-server.
+    pub stores: Stores,
+    /// The products' database.
+    pub db: Database,
+    /// What was answered.
+    pub written: Written,
+}
+
+impl Shop {
+    /// On fresh stores.
+    pub async fn open() -> Self {
+        Self::on(Stores::start().await).await
+    }
+
+    /// On these.
+    pub async fn on(stores: Stores) -> Self {
+        let db = stores.db("products").await;
+        Self { written: Written::new(&db), db, stores }
+    }
+
+    /// A relay: `comptoir serve products`.
+    pub fn relay(&self) -> Process {
+        self.stores.serve("products", &[])
+    }
+
+    /// A relay that is killed, or stopped, at `point`: `relay.appended:3`, `relay.appended:3:stop`.
+    pub fn relay_until(&self, point: &str) -> Process {
+        self.stores.serve("products", &[("COMPTOIR_CRASH_AT", point)])
+    }
+
+    /// Lets the lease run out at once, as it would by itself after 5 s; its holder does not know.
+    pub async fn expire_lease(&self) {
+        let past = doc! { "$set": { "expires_at": DateTime::MIN } };
+        self.leases().update_one(doc! { "_id": "relay" }, past).await.expect("mongod answers");
+    }
+
+    /// Number of terms so far.
+    pub async fn epoch(&self) -> i64 {
+        let lease = self.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers");
+        lease.and_then(|lease| lease.get_i64("epoch").ok()).unwrap_or(0)
+    }
+
+    /// Waits until a term after `epoch` has begun.
+    pub async fn next_term(&self, epoch: i64) {
+        eventually(PATIENCE, || async {
+            ensure!(self.epoch().await > epoch, "no relay has led since term {epoch}");
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Waits until everything that was written is on the stream as it should be.
+    pub async fn settled(&self) {
+        eventually(PATIENCE, || check::everything(self)).await;
+    }
+
+    /// Waits until everything that was written is in the log.
+    pub async fn logged(&self) {
+        eventually(PATIENCE, || check::logged(self)).await;
+    }
+
+    /// The lease's collection.
+    pub fn leases(&self) -> mongodb::Collection<Document> {
+        self.db.collection("relay")
+    }
+}

@@ -1,0 +1,138 @@
+//! Writers: products changed as the service does it, and a note of every event whose write was answered.
+
+use bson::Document;
+use contracts::{
+    id::Kind,
+    money::Money,
+    products::v1::{Product as Wire, ProductUpdated},
+};
+use kit::within;
+use mongodb::Database;
+use products::{Draft, Product, Status};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use store::{Change, ChangeError, Documents, NewEvent};
+
+/// How long a writer tries: over a restart of mongod, over a full outbox.
+const PERSISTENCE: Duration = Duration::from_secs(60);
+
+/// The name that each event gives its product, by product and sequence.
+pub type Names = BTreeMap<(String, i64), String>;
+
+/// Writes to the products, and remembers.
+#[derive(Clone)]
+pub struct Written {
+    database: Database,
+    documents: Documents<Product>,
+    names: Arc<Mutex<Names>>,
+}
+
+impl Written {
+    /// To the products of `database`.
+    pub fn new(database: &Database) -> Self {
+        Self { database: database.clone(), documents: Documents::new(database), names: Arc::default() }
+    }
+
+    /// The collection, for foreign writers.
+    pub fn collection(&self) -> &mongodb::Collection<Document> {
+        self.documents.collection()
+    }
+
+    /// The database, for foreign writers.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// What has been answered so far.
+    pub fn names(&self) -> Names {
+        self.names.lock().expect("no holder panics").clone()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.names.lock().expect("no holder panics").clear();
+    }
+
+    /// Notes that the write of these events, the last of which has `seq`, was answered.
+    pub fn note(&self, id: &str, seq: i64, names: Vec<String>) {
+        let first = seq - i64::try_from(names.len()).expect("few") + 1;
+        let noted = (first..).zip(names).map(|(seq, name)| ((id.to_owned(), seq), name));
+        self.names.lock().expect("no holder panics").extend(noted);
+    }
+
+    /// A new product with one event; its id.
+    pub async fn insert(&self) -> String {
+        let id = Kind::Product.new_id();
+        within(PERSISTENCE, || async {
+            let name = fresh_name();
+            match self.documents.insert(&id, product(&id), vec![event(&name)]).await {
+                Ok(_) => self.note(&id, 1, vec![name]),
+                // An earlier attempt worked although it was not answered.
+                Err(store::Error::Duplicate) => {}
+                Err(error) => return Err(error.into()),
+            }
+            Ok(())
+        })
+        .await
+        .expect("mongod takes the product");
+        id
+    }
+
+    /// One write with `count` events.
+    pub async fn try_update(&self, id: &str, count: usize) -> Result<(), ChangeError<Infallible>> {
+        let mut names = Vec::new();
+        let changed = self.documents.change(id, |old| {
+            names = (0..count).map(|_| fresh_name()).collect::<Vec<_>>();
+            let state = Product { description: names.concat(), ..old.state.clone() };
+            Ok(Some(Change { state, events: names.iter().map(|name| event(name)).collect() }))
+        });
+        let changed = changed.await?;
+        self.note(id, changed.seq, names);
+        Ok(())
+    }
+
+    /// The same, tried until it works.
+    pub async fn update(&self, id: &str, count: usize) {
+        let updated = within(PERSISTENCE, || async { Ok(self.try_update(id, count).await?) });
+        updated.await.expect("mongod takes the change");
+    }
+
+    /// New products with `changes` events each, one write per event; their ids.
+    pub async fn products(&self, count: usize, changes: usize) -> Vec<String> {
+        let one = || async {
+            let id = self.insert().await;
+            for _ in 1..changes {
+                self.update(&id, 1).await;
+            }
+            id
+        };
+        futures::future::join_all((0..count).map(|_| one())).await
+    }
+}
+
+/// A product that could be in the catalogue.
+pub fn product(id: &str) -> Product {
+    let draft = Draft {
+        name: "Written by a test".into(),
+        description: String::new(),
+        sku: format!("TEST-{id}"),
+        price: Money::new("EUR", 5.into()).expect("money"),
+        status: Status::Active,
+    };
+    Product::create(draft, id.to_owned(), store::now()).expect("a product")
+}
+
+/// An event that gives its product this name.
+pub fn event(name: &str) -> NewEvent {
+    let product = Wire { name: name.to_owned(), ..Default::default() };
+    NewEvent::of("updated", &ProductUpdated { product: Some(product), changed_fields: vec!["name".into()] })
+}
+
+/// A name that no other event has.
+pub fn fresh_name() -> String {
+    format!("{:016x}", rand::random::<u64>())
+}

@@ -1,0 +1,188 @@
+//! mongod and nats-server alone, as `comptoir dev` starts them: to be killed, rolled back and restarted under services
+//! that run as processes of their own. Ports stay the same over restarts.
+
+use crate::{process::Process, stack::Directory, wait::eventually};
+use anyhow::Context;
+use comptoir::{
+    args::Dev,
+    child::Child,
+    dev::{
+        credentials::Credentials,
+        data::DataDir,
+        keys::Keys,
+        mongod::{self, Mongod},
+        nats::{self, Nats},
+        programs, state, stores,
+        system::System,
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// How long a store may take to answer again after a kill.
+const RESTART_LIMIT: Duration = Duration::from_secs(60);
+
+/// Running stores.
+pub struct Stores {
+    mongod: Mutex<Mongod>,
+    nats: Mutex<Nats>,
+    mongodb: mongodb::Client,
+    mongodb_uri: String,
+    nats_url: String,
+    credentials: Credentials,
+    oplog: &'static [&'static str],
+    processes: AtomicU32,
+    data: DataDir,
+    directory: Directory,
+}
+
+impl Stores {
+    /// Starts both; panics when they do not start.
+    pub async fn start() -> Self {
+        Self::with_oplog(mongod::OPLOG).await
+    }
+
+    /// The same with mongod's options about its oplog.
+    pub async fn with_oplog(oplog: &'static [&'static str]) -> Self {
+        Self::launch(oplog).await.unwrap_or_else(|error| panic!("{error:#}"))
+    }
+
+    async fn launch(oplog: &'static [&'static str]) -> anyhow::Result<Self> {
+        let directory = Directory::new();
+        let data = DataDir::open(&directory.0.join("data"))?;
+        let credentials = Credentials::open(&data)?;
+        let (mongod_program, nats_program) = (program("mongod")?, program("nats-server")?);
+        let (mongod, nats) = tokio::try_join!(
+            mongod::start(&data, &credentials, &mongod_program, oplog),
+            nats::start(&data, &credentials, &nats_program),
+        )?;
+        let options = Dev {
+            gateway: ([127, 0, 0, 1], 0).into(),
+            data: data.path().to_owned(),
+            ephemeral: false,
+            grpc_base_port: 0,
+            services: Some(Vec::new()),
+            hold_seconds: comptoir::settings::HOLD_SECONDS,
+        };
+        let (mongodb_uri, nats_url) = (mongod.root_uri.clone(), nats.url.clone());
+        let started = stores::Stores { mongod, nats };
+        let system = System::bind(&options, credentials, Keys::open(&data)?).await?;
+        state::write_env_files(&data, &system, &started)?;
+        let mongodb = mongodb::Client::with_uri_str(&mongodb_uri).await?;
+        Ok(Self {
+            mongod: Mutex::new(started.mongod),
+            nats: Mutex::new(started.nats),
+            mongodb,
+            mongodb_uri,
+            nats_url,
+            credentials: system.credentials,
+            oplog,
+            processes: AtomicU32::new(0),
+            data,
+            directory,
+        })
+    }
+
+    /// MongoDB as root.
+    pub fn mongodb(&self) -> &mongodb::Client {
+        &self.mongodb
+    }
+
+    /// The database of a service, as root, with the concerns and limits that services use.
+    pub async fn db(&self, service: &str) -> mongodb::Database {
+        let database = &topology::Topology::get().service[service].database;
+        store::connect(&self.mongodb_uri, database, "test").await.expect("the URI is valid")
+    }
+
+    /// A new connection to NATS that may do everything.
+    pub async fn nats(&self) -> anyhow::Result<async_nats::Client> {
+        let password = self.credentials.nats_operator.clone();
+        let options = async_nats::ConnectOptions::with_user_and_password(nats::OPERATOR.into(), password);
+        Ok(options.connect(&self.nats_url).await?)
+    }
+
+    /// Runs `comptoir serve <service>` on a free port, with further variables.
+    pub fn serve(&self, service: &str, more: &[(&str, &str)]) -> Process {
+        let number = self.processes.fetch_add(1, Ordering::Relaxed);
+        let output = self.directory.0.join(format!("{service}-{number}.log"));
+        let path = self.data.join(&format!("serve/{service}.env"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let own = text.lines().filter_map(|line| line.split_once('='));
+        let variables = own.chain([("COMPTOIR_LISTEN", "127.0.0.1:0")]).chain(more.iter().copied());
+        let variables: BTreeMap<String, String> =
+            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Process::spawn(&["serve".to_owned(), service.to_owned()], &variables, &output)
+            .unwrap_or_else(|error| panic!("serve {service}: {error:#}"))
+    }
+
+    /// SIGKILL of mongod.
+    pub async fn kill_mongod(&self) {
+        self.mongod.lock().await.child.kill().await;
+    }
+
+    /// Starts mongod again on its data and port, after [`Stores::kill_mongod`].
+    pub async fn restart_mongod(&self) {
+        let mut mongod = self.mongod.lock().await;
+        let started = async { mongod::start(&self.data, &self.credentials, &program("mongod")?, self.oplog).await };
+        *mongod = started.await.unwrap_or_else(|error| panic!("mongod again: {error:#}"));
+    }
+
+    /// SIGKILL of nats-server.
+    pub async fn kill_nats(&self) {
+        self.nats.lock().await.child.kill().await;
+    }
+
+    /// Starts nats-server again on its data and port, after [`Stores::kill_nats`].
+    pub async fn restart_nats(&self) {
+        let child = self.launch_nats().unwrap_or_else(|error| panic!("nats-server again: {error:#}"));
+        self.nats.lock().await.child = child;
+        eventually(RESTART_LIMIT, || async {
+            let nats = async_nats::jetstream::new(self.nats().await?);
+            Ok(nats.query_account().await?)
+        })
+        .await;
+    }
+
+    /// `nats::start` wrote the configuration with any free port; services know the one that it got.
+    fn launch_nats(&self) -> anyhow::Result<Child> {
+        let text = self.data.read("nats.conf")?.context("nats-server was started before")?;
+        let mut config: Value = serde_json::from_str(&text)?;
+        let port = self.nats_url.rsplit_once(':').context("the URL has a port")?.1;
+        config["port"] = json!(port.parse::<u16>()?);
+        let config = self.data.write("nats.conf", &config.to_string())?;
+        let mut command = Command::new(program("nats-server")?);
+        command.arg("--config").arg(config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Child::spawn("nats-server", command, &self.data.join("nats-server.log"))
+    }
+
+    /// Copies the files of a killed nats-server.
+    pub fn copy_nats_files(&self) {
+        copy(&self.data.join("nats"), &self.directory.0.join("nats-copy"));
+    }
+
+    /// Puts the copy in the place of the files of a killed nats-server.
+    pub fn roll_nats_files_back(&self) {
+        copy(&self.directory.0.join("nats-copy"), &self.data.join("nats"));
+    }
+}
+
+fn program(name: &str) -> anyhow::Result<PathBuf> {
+    let variable = format!("{}_BIN", name.to_uppercase().replace('-', "_"));
+    let mut environment: comptoir::Environment = std::env::vars().collect();
+    let tools = crate::process::root().join(".tools").display().to_string();
+    environment.entry("COMPTOIR_TOOLS".into()).or_insert(tools);
+    programs::find(name, &variable, &environment)
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let _ = std::fs::remove_dir_all(to); // absent before the first copy
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.is_ok_and(|status| status.success()), "cp -a {} {} failed", from.display(), to.display());
+}
