@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         return site::run_relay(Path::new(state), name).await;
     }
     let chosen = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
-    let stack = Stack::start(StackOptions { services: Some(vec!["users".into()]), ..Default::default() }).await;
+    let stack = Stack::start(StackOptions { services: Some(vec!["gateway".into()]), ..Default::default() }).await;
     if chosen("catch-up") {
         catch_up(&stack).await?;
     }
