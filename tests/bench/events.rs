@@ -42,6 +42,7 @@ async fn main() -> anyhow::Result<()> {
     }
     if chosen("latency") {
         println!("\nfrom commit to consumer, open loop, {} s each; goal p50 <= 5 ms, p99 <= 25 ms", LATENCY.as_secs());
+        println!("  floor: {}", floors::steps(&Site::new(&stack, "steps").await?).await?);
         for rate in [200, 1_000] {
             let site = Site::new(&stack, &format!("latency-{rate}")).await?;
             println!("{}", latency::measure(&site, rate, LATENCY).await?);

@@ -181,9 +181,13 @@ fn millis(time: &str) -> i64 {
 
 /// Places orders until `stop`.
 async fn keep_ordering(customer: Client, product: String, placed: Arc<AtomicUsize>, stop: Arc<AtomicBool>) {
+    // Fast until there is something to rebuild, then at a pace: readers and folders share two cores with the writers.
+    let mut pace = tokio::time::interval(Duration::from_millis(300));
     while !stop.load(Ordering::Relaxed) {
         customer.post("/v1/orders", draft(&[(&product, 1)], "tok_visa")).await.expect(201);
-        placed.fetch_add(1, Ordering::Relaxed);
+        if placed.fetch_add(1, Ordering::Relaxed) >= ORDERS {
+            pace.tick().await;
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The parts alone: what the change stream and the broker do when nothing else is asked of them.
 
-use crate::site::Site;
+use crate::{latency::percentiles, site::Site};
 use anyhow::{Context, ensure};
 use async_nats::{
     HeaderMap,
@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Messages in one batch.
 const BATCH: usize = 500;
+
+/// Repetitions of each step.
+const STEPS: i32 = 500;
 
 /// Changes per second that a client can read from where the relay will resume, with the relay's own projection.
 pub async fn drain(site: &Site, changes: usize) -> anyhow::Result<f64> {
@@ -35,15 +38,7 @@ pub async fn drain(site: &Site, changes: usize) -> anyhow::Result<f64> {
 
 /// Messages per second in atomic batches, each fsynced before the next, with headers and size of our events.
 pub async fn publish(site: &Site, messages: usize) -> anyhow::Result<f64> {
-    let config = Config {
-        name: "FLOOR".into(),
-        subjects: vec!["floor.>".into()],
-        storage: StorageType::File,
-        allow_atomic_publish: true,
-        ..Default::default()
-    };
-    let jetstream = &site.nats.jetstream;
-    jetstream.create_stream(config).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    open_stream(site).await?;
     let payload = bytes::Bytes::from(vec![7_u8; 200]);
     let began = Instant::now();
     for batch in 0..messages / BATCH {
@@ -62,6 +57,35 @@ pub async fn publish(site: &Site, messages: usize) -> anyhow::Result<f64> {
         }
     }
     Ok(messages as f64 / began.elapsed().as_secs_f64())
+}
+
+async fn open_stream(site: &Site) -> anyhow::Result<()> {
+    let config = Config {
+        name: "FLOOR".into(),
+        subjects: vec!["floor.>".into()],
+        storage: StorageType::File,
+        allow_atomic_publish: true,
+        ..Default::default()
+    };
+    site.nats.jetstream.get_or_create_stream(config).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+    Ok(())
+}
+
+/// How long one journaled insert and one fsynced message take when they come one after the other: the relay needs both.
+pub async fn steps(site: &Site) -> anyhow::Result<String> {
+    open_stream(site).await?;
+    let collection = site.database.collection::<Document>("floor");
+    let (mut inserts, mut messages) = (Vec::new(), Vec::new());
+    for number in 0..STEPS {
+        let began = Instant::now();
+        collection.insert_one(doc! { "_id": number, "data": "x".repeat(400) }).await?;
+        inserts.push(began.elapsed());
+        let began = Instant::now();
+        let request = async_nats::Request::new().payload("x".repeat(400).into());
+        site.nats.client.send_request("floor.step", request).await?;
+        messages.push(began.elapsed());
+    }
+    Ok(format!("journaled insert {}   fsynced message {}", percentiles(inserts), percentiles(messages)))
 }
 
 /// As many and as long as those of an event.

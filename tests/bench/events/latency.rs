@@ -64,7 +64,8 @@ pub async fn measure(site: &Site, rate: u32, duration: Duration) -> anyhow::Resu
     ))
 }
 
-fn percentiles(mut latencies: Vec<Duration>) -> String {
+/// The usual three, in milliseconds.
+pub fn percentiles(mut latencies: Vec<Duration>) -> String {
     latencies.sort_unstable();
     let at = |part: f64| {
         let index = ((latencies.len() as f64 * part) as usize).min(latencies.len().saturating_sub(1));

@@ -9,10 +9,6 @@ use async_nats::{HeaderMap, jetstream};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use kit::eventually;
-use std::time::Duration;
-
-/// The smallest window that the broker accepts.
-const WINDOW: Duration = Duration::from_millis(100);
 
 async fn rows(shop: &Shop) -> Vec<Document> {
     let rows = shop.stores.mongodb().database("order_history").collection::<Document>("products");
@@ -34,14 +30,6 @@ async fn consumed(stream: &jetstream::stream::Stream) {
     .await;
 }
 
-async fn with_a_tiny_window(nats: &jetstream::Context) -> jetstream::stream::Stream {
-    let stream = nats.get_stream(STREAM).await.expect("is there");
-    let mut config = stream.get_info().await.expect("is there").config;
-    config.duplicate_window = WINDOW;
-    nats.update_stream(config).await.expect("the operator may");
-    stream
-}
-
 /// Without those that made it part of a batch.
 fn event_headers(headers: &HeaderMap) -> HeaderMap {
     let is_own = |name: &str| name == "Nats-Msg-Id" || !name.starts_with("Nats-");
@@ -57,7 +45,7 @@ async fn an_event_published_again_after_the_window_of_duplicates_is_applied_once
     shop.written.products(3, 4).await;
     shop.settled().await;
     let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
-    let stream = with_a_tiny_window(&nats).await;
+    let stream = nats.get_stream(STREAM).await.expect("is there");
     consumed(&stream).await;
     eventually(PATIENCE, || check::read_model(&shop)).await;
     let before = rows(&shop).await;
@@ -87,7 +75,7 @@ async fn events_that_a_relay_publishes_again_are_applied_once() {
     let ids = shop.written.products(3, 4).await;
     shop.settled().await;
     let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
-    let stream = with_a_tiny_window(&nats).await;
+    let stream = nats.get_stream(STREAM).await.expect("is there");
     consumed(&stream).await;
     let before = rows(&shop).await;
     relay.kill().await;

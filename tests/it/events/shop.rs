@@ -2,12 +2,17 @@
 
 use super::{PATIENCE, check, write::Written};
 use anyhow::ensure;
+use async_nats::jetstream;
 use bson::{DateTime, Document, doc};
 use kit::{Process, Stores, eventually};
 use mongodb::Database;
+use std::time::Duration;
 
 /// The stream of the products.
 pub const STREAM: &str = "EVT_PRODUCTS";
+
+/// The smallest window of duplicates that the broker accepts.
+const WINDOW: Duration = Duration::from_millis(100);
 
 /// Stores, and what was written to the products' database.
 pub struct Shop {
@@ -25,9 +30,19 @@ impl Shop {
         Self::on(Stores::start().await).await
     }
 
-    /// On these.
+    /// On these. The stream is there already, with a window of duplicates that is over before anything is published
+    /// twice: nothing may rest on the broker's memory.
     pub async fn on(stores: Stores) -> Self {
         let db = stores.db("products").await;
+        let nats = jetstream::new(stores.nats().await.expect("nats-server answers"));
+        let config = jetstream::stream::Config {
+            name: STREAM.to_owned(),
+            subjects: vec![topology::subjects("products")],
+            allow_atomic_publish: true,
+            duplicate_window: WINDOW,
+            ..Default::default()
+        };
+        nats.create_stream(config).await.expect("the operator may");
         Self { written: Written::new(&db), db, stores }
     }
 
