@@ -8,12 +8,19 @@ use crate::{
 };
 use bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, Database, change_stream::event::ResumeToken, options::ReadConcern};
-use std::collections::{BTreeMap, BTreeSet};
-use tokio::sync::mpsc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// Documents that one read covers.
 const BATCH: usize = 500;
+
+/// Reads begin at least so far apart: the first ring after a pause is answered at once, and those that come fast share a
+/// read, an append and a sync of the broker.
+const PACE: Duration = Duration::from_micros(2500);
 
 /// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
 pub(crate) struct Outboxes {
@@ -58,11 +65,14 @@ impl Outboxes {
 
     async fn answer(&mut self, mut bell: Doorbell, shutdown: &CancellationToken) -> Result<(), Error> {
         let mut rings = Vec::new();
+        let mut next_read = Instant::now();
         loop {
+            tokio::time::sleep_until(next_read).await;
             let received = shutdown.run_until_cancelled(bell.rings.recv_many(&mut rings, BATCH)).await;
             if matches!(received, None | Some(0)) {
                 return Ok(());
             }
+            next_read = Instant::now() + PACE;
             let rung = Rung::of(rings.drain(..));
             let mut found = Found { token: rung.token, ..Found::default() };
             for (collection, ids) in rung.changed {
