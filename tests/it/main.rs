@@ -7,6 +7,7 @@ mod contracts;
 mod crash;
 mod events;
 mod events_cli;
+mod group;
 mod grpc;
 mod inventory;
 mod order_history;

@@ -90,6 +90,11 @@ impl Stores {
         })
     }
 
+    /// Connection string of MongoDB's root.
+    pub fn mongodb_uri(&self) -> &str {
+        &self.mongodb_uri
+    }
+
     /// MongoDB as root.
     pub fn mongodb(&self) -> &mongodb::Client {
         &self.mongodb

@@ -1,6 +1,6 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
-use crate::{Aggregate, ChangeError, Error, LOG, NewEvent, now, outbox};
+use crate::{Aggregate, ChangeError, Error, Group, LOG, NewEvent, group, now, outbox};
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection, Database};
 use std::{marker::PhantomData, time::Duration};
@@ -52,6 +52,7 @@ pub struct Change<T> {
 
 /// The documents of one kind of aggregate.
 pub struct Documents<T> {
+    group: Group,
     collection: Collection<Document>,
     log: Collection<Document>,
     kind: PhantomData<fn() -> T>,
@@ -59,14 +60,20 @@ pub struct Documents<T> {
 
 impl<T> Clone for Documents<T> {
     fn clone(&self) -> Self {
-        Self { collection: self.collection.clone(), log: self.log.clone(), kind: PhantomData }
+        Self {
+            group: self.group.clone(),
+            collection: self.collection.clone(),
+            log: self.log.clone(),
+            kind: PhantomData,
+        }
     }
 }
 
 impl<T: Aggregate> Documents<T> {
     /// The documents of `T` in `database`.
     pub fn new(database: &Database) -> Self {
-        Self { collection: database.collection(T::COLLECTION), log: database.collection(LOG), kind: PhantomData }
+        let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
+        Self { group: Group::new(database, T::COLLECTION), collection, log, kind: PhantomData }
     }
 
     /// The collection, for queries.
@@ -77,7 +84,7 @@ impl<T: Aggregate> Documents<T> {
     /// Writes a new document with its first events. [`Error::Duplicate`] when the identity is taken.
     pub async fn insert(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<Versioned<T>, Error> {
         let (document, written) = self.first(id, state, events)?;
-        self.collection.insert_one(document).await?;
+        self.group.insert(document).await?;
         Ok(written)
     }
 
@@ -97,7 +104,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// The document of this id.
     pub async fn load(&self, id: &str) -> Result<Option<Versioned<T>>, Error> {
-        self.find_one(doc! { "_id": id }).await
+        self.group.load(id).await?.map(parse).transpose()
     }
 
     /// The first document that matches.
@@ -131,7 +138,7 @@ impl<T: Aggregate> Documents<T> {
     }
 
     async fn save_as(&self, old: &Versioned<T>, change: Change<T>, key: &str) -> Result<Versioned<T>, Error> {
-        let (filter, mut update, mut written) = self.statement(old, change).await?;
+        let (_, mut update, mut written) = self.statement(old, change).await?;
         if !key.is_empty() {
             let push = update.entry("$push".to_owned()).or_insert_with(|| doc! {}.into());
             if let Bson::Document(push) = push {
@@ -139,8 +146,8 @@ impl<T: Aggregate> Documents<T> {
             }
             written.requests.push(key.into());
         }
-        let result = self.collection.update_one(filter, update).await?;
-        if result.matched_count == 0 { Err(Error::Conflict) } else { Ok(written) }
+        self.group.update(&old.id, old.rev, update).await?;
+        Ok(written)
     }
 
     /// The filter and update that [`Documents::save`] would send, for a transaction.
@@ -215,6 +222,7 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
     let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
     let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
+    document.remove(group::MARK);
     let (outbox, requests) = (list(&mut document, "outbox"), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;
     Ok(Versioned { id, rev, seq, state, fields: document, outbox, requests })

@@ -14,6 +14,15 @@ pub enum Error {
     /// Too many events wait to be published; nothing was written.
     #[error("{0} events of this document wait to be published")]
     Backlog(usize),
+    /// Too many writes wait for the database; nothing was written.
+    #[error("too many writes wait for the database")]
+    Busy,
+    /// The write was sent, and whether it happened cannot be told: others have written since.
+    #[error("whether the write happened cannot be told")]
+    Unknown,
+    /// The database refused this write, with this code; nothing was written.
+    #[error("mongodb refused the write with code {0}")]
+    Refused(i32),
     /// The database refused or could not be reached; whether a write happened is unknown.
     #[error("mongodb: {0}")]
     Database(#[source] mongodb::error::Error),
@@ -62,6 +71,12 @@ impl From<Error> for Status {
             }
             Error::Backlog(_) => {
                 rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon")
+            }
+            Error::Busy => rpc::status::unavailable("STORE_BUSY", "too many writes wait; try again soon"),
+            Error::Unknown => rpc::status::unavailable("STORE_UNAVAILABLE", "the outcome is unknown; repeat the call"),
+            Error::Refused(code) => {
+                tracing::error!(code, "mongodb refused a write");
+                rpc::status::internal()
             }
             Error::Database(error) => {
                 tracing::warn!(%error, "mongodb failed");

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
 };
 use ::events::{Event, InUse, Slot, Table};
-use ::store::Error as StoreError;
+use ::store::{Error as StoreError, Group};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
@@ -22,7 +22,7 @@ const ATTEMPTS: u32 = 16;
 
 /// What the read model consists of, in either slot.
 pub const TABLES: [Table; 3] = [
-    Table { collection: ROWS, applied: "applied", bookkeeping: &["rev"] },
+    Table { collection: ROWS, applied: "applied", bookkeeping: &["rev", "mark"] },
     Table { collection: USERS, applied: "seq", bookkeeping: &[] },
     Table { collection: PRODUCTS, applied: "seq", bookkeeping: &[] },
 ];
@@ -85,6 +85,7 @@ pub struct Histories {
     /// `{_id: prd_…, seq, name}`
     pub products: Collection<Document>,
     rows: Collection<Entry>,
+    group: Group,
 }
 
 impl Histories {
@@ -94,13 +95,14 @@ impl Histories {
             users: database.collection(&slot.collection(USERS)),
             products: database.collection(&slot.collection(PRODUCTS)),
             rows: database.collection(&slot.collection(ROWS)),
+            group: Group::new(database, &slot.collection(ROWS)),
         }
     }
 
     /// Folds a fact into its row, again when somebody else wrote in between.
     pub async fn apply(&self, fact: &Fact) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            let mut old = self.rows.find_one(doc! { "_id": &fact.order_id }).await?;
+            let mut old = self.load(&fact.order_id).await?;
             let rev = old.as_ref().map_or(0, |entry| entry.rev);
             if fact.seq > 1 && fact.order_id != fact.source {
                 old = self.resume(old, fact).await?;
@@ -118,22 +120,29 @@ impl Histories {
         if old.as_ref().is_some_and(|entry| entry.applied(&fact.source) > 0) {
             return Ok(old);
         }
-        let Some(skipped) = self.rows.find_one(doc! { "_id": &fact.source }).await? else { return Ok(old) };
+        let Some(skipped) = self.load(&fact.source).await? else { return Ok(old) };
         let mut entry = old.unwrap_or_else(|| Entry { order_id: fact.order_id.clone(), rev: 0, ..skipped.clone() });
         entry.applied.insert(fact.source.clone(), skipped.applied(&fact.source));
         Ok(Some(entry))
     }
 
+    async fn load(&self, id: &str) -> Result<Option<Entry>, Error> {
+        let found = self.group.load(id).await?;
+        Ok(found.map(bson::deserialize_from_document).transpose().map_err(StoreError::from)?)
+    }
+
     /// Writes `next` over revision `rev` (0: none yet). False when that is no longer current.
     async fn write(&self, rev: i64, mut next: Entry) -> Result<bool, Error> {
         next.rev = rev + 1;
-        if rev > 0 {
-            let filter = doc! { "_id": &next.order_id, "rev": rev };
-            return Ok(self.rows.replace_one(filter, &next).await?.matched_count == 1);
-        }
-        match self.rows.insert_one(&next).await.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
-            Err(StoreError::Duplicate) => Ok(false),
+        let document = bson::serialize_to_document(&next).map_err(StoreError::from)?;
+        let written = if rev > 0 {
+            self.group.update(&next.order_id, rev, document).await
+        } else {
+            self.group.insert(document).await
+        };
+        match written {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict | StoreError::Duplicate) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,0 +1,126 @@
+//! Commands that are shared: what comes while one is on its way goes together in the next.
+//!
+//! Nobody waits for company: a request goes out at once unless a command is on its way.
+
+use crate::Error;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::sync::oneshot;
+
+/// Requests in one command.
+const BATCH: usize = 256;
+
+/// Bytes of one command; the server takes 48 MB, a document 16 MiB.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// Requests that may wait; one more is refused.
+const QUEUE: usize = 4096;
+
+/// What is done for many at once.
+pub(crate) trait Errand: Send + Sync + 'static {
+    /// What one of them asks for.
+    type Request: Send + 'static;
+    /// What became of it.
+    type Outcome: Send + 'static;
+
+    /// Does it: one outcome for each request, in their order.
+    fn run(&self, requests: Vec<Self::Request>) -> impl Future<Output = Vec<Self::Outcome>> + Send;
+}
+
+/// Those who share commands. Cheap to clone.
+pub(crate) struct Company<E: Errand>(Arc<Inner<E>>);
+
+impl<E: Errand> Clone for Company<E> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+struct Inner<E: Errand> {
+    errand: E,
+    queue: Mutex<Queue<E>>,
+}
+
+struct Queue<E: Errand> {
+    waiting: VecDeque<Waiting<E>>,
+    /// Whether a task is at work; it takes what is added until nothing is left.
+    is_served: bool,
+}
+
+struct Waiting<E: Errand> {
+    request: E::Request,
+    bytes: usize,
+    reply: oneshot::Sender<E::Outcome>,
+}
+
+impl<E: Errand> Company<E> {
+    /// Runs `errand`.
+    pub fn new(errand: E) -> Self {
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false });
+        Self(Arc::new(Inner { errand, queue }))
+    }
+
+    /// Has `request`, of so many `bytes`, done together with others. [`Error::Busy`] when too many wait.
+    pub async fn join(&self, request: E::Request, bytes: usize) -> Result<E::Outcome, Error> {
+        let (reply, outcome) = oneshot::channel();
+        let starts = {
+            let mut queue = self.0.queue();
+            if queue.waiting.len() >= QUEUE {
+                return Err(Error::Busy);
+            }
+            queue.waiting.push_back(Waiting { request, bytes, reply });
+            !std::mem::replace(&mut queue.is_served, true)
+        };
+        if starts {
+            // A task of its own: a caller that leaves does not take the others' requests with it.
+            tokio::spawn(Serving(self.0.clone()).run());
+        }
+        outcome.await.map_err(|_| Error::Unknown)
+    }
+}
+
+/// The task at work. Should it panic, the next request starts another.
+struct Serving<E: Errand>(Arc<Inner<E>>);
+
+impl<E: Errand> Drop for Serving<E> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.queue().is_served = false;
+        }
+    }
+}
+
+impl<E: Errand> Serving<E> {
+    async fn run(self) {
+        while let Some(batch) = self.0.take() {
+            let (requests, replies): (Vec<_>, Vec<_>) =
+                batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
+            for (reply, outcome) in replies.into_iter().zip(self.0.errand.run(requests).await) {
+                let _ = reply.send(outcome); // the caller may have gone; what was done stands
+            }
+        }
+    }
+}
+
+impl<E: Errand> Inner<E> {
+    fn queue(&self) -> MutexGuard<'_, Queue<E>> {
+        self.queue.lock().expect("no holder panics")
+    }
+
+    /// The next batch; `None` ends the task at work.
+    fn take(&self) -> Option<Vec<Waiting<E>>> {
+        let mut queue = self.queue();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = queue.waiting.front() {
+            bytes += next.bytes;
+            if batch.len() == BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
+                break;
+            }
+            batch.extend(queue.waiting.pop_front());
+        }
+        queue.is_served = !batch.is_empty();
+        queue.is_served.then_some(batch)
+    }
+}
