@@ -1,106 +1,99 @@
-//! `make bench-orders`: confirmed orders per second through the gateway, closed loop, with latency, CPU and memory.
+//! `make bench-orders`: confirmed orders through the gateway over loopback, beside the floors of the same machine in the
+//! same run: a bare driver that does as many journaled writes, and single conditional updates of one document.
+//!
+//! Durable writes are commands that wait for the majority and the journal, as mongod counts them: a command that holds the
+//! writes of many orders is one.
 
-use anyhow::Context;
+#[path = "orders/flash.rs"]
+mod flash;
+#[path = "orders/floors.rs"]
+mod floors;
+#[path = "orders/load.rs"]
+mod load;
+#[path = "orders/usage.rs"]
+mod usage;
+
 use kit::{Client, Stack, StackOptions};
-use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use load::{Load, Measured};
+use std::time::Duration;
+use usage::Usage;
 
-/// How long each level of concurrency is measured, after a warm-up of a fifth of it.
-const SECONDS: u64 = 15;
+/// How long each load is measured, after a warm-up of a fifth of it.
+const TIME: Duration = Duration::from_secs(15);
 
-/// Jiffies per second on Linux, as /proc counts them.
-const TICKS_PER_SECOND: f64 = 100.0;
+/// The concurrency at which floor and reference are compared.
+const CLIENTS: usize = 32;
+
+/// The reference as listed, at 32 clients on this kind of machine: orders per second, and CPU ms per order.
+const REFERENCE: (f64, f64) = (82.0, 30.0);
+
+/// Clients of the flash sale.
+const FLASH_CLIENTS: usize = 64;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let chosen = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
     let stack = Stack::start(StackOptions::default()).await;
-    let product = product(&stack).await?;
+    let product = load::product(&stack, 10_000_000).await?;
     let customer = Client::customer(&stack).await;
-    println!("closed loop through the gateway, {SECONDS} s each; comptoir runs all services in one process");
-    println!("{:>8} {:>10} {:>9} {:>9}   CPU ms per order", "clients", "orders/s", "p50 ms", "p99 ms");
-    for clients in [1, 32, 64] {
-        measure(&customer, &product, clients, Duration::from_secs(SECONDS / 5)).await;
-        let before = cpu(&stack);
-        let began = Instant::now();
-        let mut latencies = measure(&customer, &product, clients, Duration::from_secs(SECONDS)).await;
-        let seconds = began.elapsed().as_secs_f64();
-        latencies.sort_unstable();
-        let count = latencies.len();
-        let at = |part: f64| latencies[((count as f64 * part) as usize).min(count - 1)].as_secs_f64() * 1e3;
-        let per_order = cpu(&stack).into_iter().map(|(name, ms)| {
-            let used = ms - before.get(&name).copied().unwrap_or(0.0);
-            format!("{name} {:.2}", used / count as f64)
-        });
-        let per_order = per_order.collect::<Vec<_>>().join("  ");
-        println!("{clients:>8} {:>10.1} {:>9.1} {:>9.1}   {per_order}", count as f64 / seconds, at(0.5), at(0.99));
+    if chosen("orders") {
+        orders(&stack, &customer, &product).await?;
     }
-    for (name, megabytes) in memory(&stack) {
-        println!("memory  {name:<12} {megabytes:>6.0} MB");
+    if chosen("flash") {
+        let (clients, holds) = (FLASH_CLIENTS, flash::holds(&stack, &product, FLASH_CLIENTS, TIME).await?);
+        let floor = floors::conditional_updates(&stack, FLASH_CLIENTS, TIME / 3).await?;
+        println!("\nflash sale: one product, {clients} clients; goal >= 3 x single conditional updates");
+        println!("  holds {holds:.0}/s   bare conditional updates {floor:.0}/s   ratio {:.2}", holds / floor);
+    }
+    println!("\nmemory under load, all services in one process");
+    for (name, megabytes) in usage::memory(&stack) {
+        println!("  {name:<12} {megabytes:>6.0} MB");
     }
     stack.stop().await;
     Ok(())
 }
 
-async fn product(stack: &Stack) -> anyhow::Result<String> {
-    let staff = Client::staff(stack).await;
-    let price = json!({ "currencyCode": "EUR", "units": "12", "nanos": 500_000_000 });
-    let product =
-        staff.post("/v1/products", json!({ "name": "Measured", "sku": "BENCH", "price": price })).await.expect(201);
-    let id = product["productId"].as_str().context("a product has an id")?.to_owned();
-    staff.post(&format!("/v1/stock/{id}:adjust"), json!({ "delta": 1_000_000, "reason": "bench" })).await.expect(200);
-    Ok(id)
-}
-
-/// Each client places one order after another; the time of each until it was CONFIRMED.
-async fn measure(customer: &Client, product: &str, clients: usize, duration: Duration) -> Vec<Duration> {
-    let end = Instant::now() + duration;
-    let one = |_| async {
-        let mut latencies = Vec::new();
-        while Instant::now() < end {
-            let began = Instant::now();
-            let order = customer.post("/v1/orders?wait=20s", draft(product)).await.expect(201);
-            assert_eq!(order["state"], "CONFIRMED", "{order}");
-            latencies.push(began.elapsed());
+async fn orders(stack: &Stack, customer: &Client, product: &str) -> anyhow::Result<()> {
+    println!("closed loop through the gateway, {} s each; all services in one process", TIME.as_secs());
+    println!("{}", Measured::HEADER);
+    let mut compared = None;
+    for clients in [1, CLIENTS, 2 * CLIENTS] {
+        let measured = measure(stack, customer, product, Load::Closed { clients }).await?;
+        println!("{measured}");
+        if clients == CLIENTS {
+            compared = Some(measured);
         }
-        latencies
-    };
-    futures::future::join_all((0..clients).map(one)).await.concat()
+    }
+    let Some(closed) = compared else { return Ok(()) };
+    println!("\nopen loop, {} s each: latency from the moment at which the order was due", TIME.as_secs());
+    println!("{}", Measured::HEADER);
+    for part in [0.25, 0.5, 0.75] {
+        let rate = closed.per_second * part;
+        println!("{}", measure(stack, customer, product, Load::Open { rate }).await?);
+    }
+    let writes = closed.writes.round().max(1.0) as usize;
+    let floor = floors::orders(stack, CLIENTS, writes, TIME / 3).await?;
+    let (reference, reference_cpu) = REFERENCE;
+    let (rate, cpu) = (closed.per_second, closed.cpu.sum());
+    println!("\nat {CLIENTS} clients");
+    println!(
+        "  floor      {floor:>7.1} x {writes} bare writes/s   orders {:>5.0} % of it (goal >= 60 %)",
+        100.0 * rate / floor
+    );
+    println!("  reference  {reference:>7.1} orders/s                orders {:>5.1} x (goal >= 5 x)", rate / reference);
+    println!(
+        "  reference  {reference_cpu:>7.1} ms of CPU per order     here {cpu:>5.1} ms (goal <= {:.1})",
+        reference_cpu / 5.0
+    );
+    println!("  durable writes per order {:.1} (goal <= 8)", closed.writes);
+    Ok(())
 }
 
-fn draft(product: &str) -> Value {
-    json!({
-        "items": [{ "productId": product, "quantity": 1 }],
-        "shippingAddress": {
-            "name": "Customer", "line1": "1 rue de la Paix", "city": "Paris", "postalCode": "75002", "countryCode": "FR",
-        },
-        "paymentToken": "tok_visa",
-    })
-}
-
-fn processes(stack: &Stack) -> BTreeMap<String, u32> {
-    stack.state().pids.iter().map(|(name, pid)| (name.clone(), *pid)).collect()
-}
-
-/// CPU time of each process, in milliseconds.
-fn cpu(stack: &Stack) -> BTreeMap<String, f64> {
-    let used = |pid: u32| -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-        let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
-        Some(ticks * 1e3 / TICKS_PER_SECOND)
-    };
-    processes(stack).into_iter().filter_map(|(name, pid)| Some((name, used(pid)?))).collect()
-}
-
-/// Resident memory of each process, in megabytes.
-fn memory(stack: &Stack) -> BTreeMap<String, f64> {
-    let resident = |pid: u32| -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
-    };
-    processes(stack).into_iter().filter_map(|(name, pid)| Some((name, resident(pid)?))).collect()
+async fn measure(stack: &Stack, customer: &Client, product: &str, load: Load) -> anyhow::Result<Measured> {
+    load::run(customer, product, load, TIME / 5).await;
+    let before = Usage::of(stack).await?;
+    let (seconds, latencies) = load::run(customer, product, load, TIME).await;
+    let used = Usage::of(stack).await?.since(&before, latencies.len());
+    Ok(Measured::new(load, seconds, latencies, used))
 }

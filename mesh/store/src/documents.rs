@@ -107,6 +107,12 @@ impl<T: Aggregate> Documents<T> {
         self.group.load(id).await?.map(parse).transpose()
     }
 
+    /// The documents of these ids that there are.
+    pub async fn load_many(&self, ids: &[String]) -> Result<Vec<Versioned<T>>, Error> {
+        let found = futures::future::try_join_all(ids.iter().map(|id| self.load(id))).await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// The first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<T>>, Error> {
         self.collection.find_one(filter).await?.map(parse).transpose()

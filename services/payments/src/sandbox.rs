@@ -12,7 +12,7 @@
 //! | any other | declined: `INVALID_TOKEN` |
 
 use crate::provider::{Outcome, Provider, Token};
-use ::store::{Time, now};
+use ::store::{Group, Time, now};
 use bson::doc;
 use contracts::money::Money;
 use mongodb::{Collection, Database};
@@ -99,17 +99,17 @@ impl Charge {
 /// The sandbox provider.
 pub struct Sandbox {
     charges: Collection<Charge>,
+    group: Group,
 }
 
 impl Sandbox {
     /// The sandbox whose book is in this database.
     pub fn new(database: &Database) -> Self {
-        Self { charges: database.collection(COLLECTION) }
+        Self { charges: database.collection(COLLECTION), group: Group::new(database, COLLECTION) }
     }
 
     async fn book(&self, charge: &Charge) -> Result<(), ::store::Error> {
-        self.charges.insert_one(charge).await?;
-        Ok(())
+        self.group.insert(bson::serialize_to_document(charge)?).await
     }
 
     /// Moves a charge once per key; a repeated key gets the answer of the first time.

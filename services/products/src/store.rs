@@ -53,7 +53,7 @@ impl Products {
 
     /// Products in the order of `ids`; names every absent one.
     pub async fn get_many(&self, ids: &[String]) -> Result<Vec<Versioned<Product>>, Error> {
-        let found = self.0.find(doc! { "_id": { "$in": ids } }, doc! {}, 0).await?;
+        let found = self.0.load_many(ids).await?;
         let by_id: HashMap<String, Versioned<Product>> =
             found.into_iter().map(|product| (product.id.clone(), product)).collect();
         let missing: Vec<String> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
