@@ -14,6 +14,14 @@ pub enum Error {
     /// Too many events wait to be published; nothing was written.
     #[error("{0} events of this document wait to be published")]
     Backlog(usize),
+    /// The events of one change are more than an outbox may hold: it can never be written. Nothing was.
+    #[error("{events} events of {bytes} bytes are too much for one change")]
+    TooLarge {
+        /// Events of the change.
+        events: usize,
+        /// What they take in the outbox.
+        bytes: usize,
+    },
     /// The database refused or could not be reached; whether a write happened is unknown.
     #[error("mongodb: {0}")]
     Database(#[source] mongodb::error::Error),
@@ -62,6 +70,14 @@ impl From<Error> for Status {
             }
             Error::Backlog(_) => {
                 rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon")
+            }
+            Error::TooLarge { events, bytes } => {
+                tracing::warn!(events, bytes, "a change was too large for its outbox");
+                rpc::status::error(
+                    Code::InvalidArgument,
+                    "CHANGE_TOO_LARGE",
+                    "the change is too large; ask for less at once",
+                )
             }
             Error::Database(error) => {
                 tracing::warn!(%error, "mongodb failed");
