@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod bell;
 mod consumers;
 mod contracts;
 mod crash;

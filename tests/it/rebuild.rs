@@ -1,40 +1,29 @@
 //! A read model that is built anew: beside the one in use, without downtime, equal to the fold of the logs.
 
-use crate::shop::{PATIENCE, draft, id, place, product};
-use ::order_history::{Entry, fact, fold};
+mod letters;
+mod load;
+mod rows;
+
+use crate::shop::{PATIENCE, id, place, product};
 use anyhow::ensure;
-use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
+use bson::{Document, doc};
 use contracts::{
     events::v1::{
-        DropDeadLetterRequest, Event as WireEvent, ListDeadLettersRequest, ListEventsRequest, RebuildProgress,
-        RebuildProjectionRequest, event_service_client::EventServiceClient, rebuild_progress::Phase,
+        RebuildProgress, RebuildProjectionRequest, event_service_client::EventServiceClient, rebuild_progress::Phase,
     },
-    id::Kind,
     orderhistory::v1::{GetOrderHistoryRequest, order_history_service_client::OrderHistoryServiceClient},
-    products::v1::{Product, ProductUpdated},
 };
 use futures::TryStreamExt;
 use kit::{Client, Process, Stack, StackOptions, eventually};
-use prost::{Message, Name};
-use rand::Rng;
+use rows::{count, rows_are_the_fold_of_the_logs, suffix};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
     service::{Interceptor, interceptor::InterceptedService},
     transport::Channel,
 };
-
-const ORDERS: usize = 220;
-const READERS: usize = 2;
 
 /// Adds a token to each call.
 #[derive(Clone)]
@@ -70,165 +59,6 @@ async fn rebuild(stack: &Stack) -> Result<RebuildProgress, Status> {
     }
     assert_eq!(last.phase(), Phase::Done, "{last:?}");
     Ok(last)
-}
-
-/// The suffix of the slot in use.
-async fn suffix(stack: &Stack) -> &'static str {
-    let state = stack.db("order-history").collection::<Document>("projection").find_one(doc! {}).await;
-    match state.expect("mongod answers").as_ref().and_then(|state| state.get_str("slot").ok()) {
-        Some("b") => "_b",
-        _ => "",
-    }
-}
-
-async fn count(stack: &Stack, collection: &str) -> u64 {
-    let rows = stack.db("order-history").collection::<Document>(collection);
-    rows.count_documents(doc! {}).await.expect("mongod answers")
-}
-
-/// The rows in use by order, without their revision.
-async fn rows(stack: &Stack) -> anyhow::Result<BTreeMap<String, Entry>> {
-    let name = format!("order_history{}", suffix(stack).await);
-    let found: Vec<Entry> =
-        stack.db("order-history").collection::<Entry>(&name).find(doc! {}).await?.try_collect().await?;
-    Ok(found.into_iter().map(|entry| (entry.order_id.clone(), Entry { rev: 0, ..entry })).collect())
-}
-
-/// The rows as the logs of the sources tell them.
-async fn fold_of_the_logs(stack: &Stack) -> anyhow::Result<BTreeMap<String, Entry>> {
-    let mut rows = BTreeMap::new();
-    for source in ["orders", "payments", "shipping"] {
-        let mut service = event_service(stack, source).await;
-        let mut after = 0;
-        loop {
-            let request = ListEventsRequest { after_log_sequence: after, ..Default::default() };
-            let page = service.list_events(request).await?.into_inner().events;
-            let Some(last) = page.last() else { break };
-            after = last.log_sequence;
-            for event in page {
-                let fact = fact(&heard(event))?;
-                if let Some(row) = fold(rows.get(&fact.order_id).cloned(), &fact)? {
-                    rows.insert(fact.order_id, row);
-                }
-            }
-        }
-    }
-    Ok(rows)
-}
-
-fn heard(event: WireEvent) -> events::Event {
-    let at = event.time.expect("an event has a time");
-    events::Event {
-        id: event.id,
-        service: event.service,
-        aggregate: event.aggregate,
-        aggregate_id: event.aggregate_id,
-        seq: event.seq,
-        log_sequence: event.log_sequence,
-        r#type: event.r#type,
-        name: event.name,
-        at: store::Time::from_millis(at.seconds * 1000 + i64::from(at.nanos) / 1_000_000),
-        trace: None,
-        data: event.data.into(),
-    }
-}
-
-async fn rows_are_the_fold_of_the_logs(stack: &Stack) {
-    eventually(PATIENCE, || async {
-        let (rows, fold) = (rows(stack).await?, fold_of_the_logs(stack).await?);
-        ensure!(rows.len() == fold.len(), "{} rows, the logs tell of {}", rows.len(), fold.len());
-        for (id, row) in &fold {
-            ensure!(rows.get(id) == Some(row), "{id} is {:?}, the logs tell {row:?}", rows.get(id));
-        }
-        Ok(())
-    })
-    .await;
-}
-
-/// Reads all the time until `stop`: whatever was once seen must stay, and never get older. How often it read.
-async fn keep_reading(staff: Client, stop: Arc<AtomicBool>) -> usize {
-    let mut seen: Vec<(String, String)> = Vec::new();
-    let mut reads = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let page = staff.get("/v1/order-history?pageSize=20").await.expect(200);
-        for entry in page["orderHistories"].as_array().expect("a list") {
-            note(&mut seen, entry);
-        }
-        let picks: Vec<usize> = (0..5.min(seen.len())).map(|_| rand::rng().random_range(0..seen.len())).collect();
-        for pick in picks.into_iter().chain(seen.len().checked_sub(1)) {
-            let path = format!("/v1/order-history/{}", seen[pick].0);
-            note(&mut seen, &staff.get(&path).await.expect(200));
-            reads += 1;
-        }
-    }
-    reads
-}
-
-fn note(seen: &mut Vec<(String, String)>, entry: &Value) {
-    let (order, time) = (id(entry, "orderId").to_owned(), id(entry, "updateTime").to_owned());
-    match seen.iter_mut().find(|(known, _)| *known == order) {
-        Some((_, before)) => {
-            assert!(millis(&time) >= millis(before), "{order} went back from {before} to {time}");
-            *before = time;
-        }
-        None => seen.push((order, time)),
-    }
-}
-
-fn millis(time: &str) -> i64 {
-    bson::DateTime::parse_rfc3339_str(time).expect("a time").timestamp_millis()
-}
-
-/// Places orders until `stop`.
-async fn keep_ordering(customer: Client, product: String, placed: Arc<AtomicUsize>, stop: Arc<AtomicBool>) {
-    // Fast until there is something to rebuild, then at a pace: readers and folders share two cores with the writers.
-    let mut pace = tokio::time::interval(Duration::from_millis(300));
-    while !stop.load(Ordering::Relaxed) {
-        customer.post("/v1/orders", draft(&[(&product, 1)], "tok_visa")).await.expect(201);
-        if placed.fetch_add(1, Ordering::Relaxed) >= ORDERS {
-            pace.tick().await;
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_under_load_is_equal_and_no_reader_notices() {
-    let stack = Stack::start(StackOptions::default()).await;
-    let product = product(&stack, 1_000_000).await;
-    let (stop, placed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let mut ordering = Vec::new();
-    for _ in 0..3 {
-        let customer = Client::register(&stack).await.0;
-        ordering.push(tokio::spawn(keep_ordering(customer, product.clone(), placed.clone(), stop.clone())));
-    }
-    eventually(PATIENCE, || async {
-        let placed = placed.load(Ordering::Relaxed);
-        ensure!(placed >= ORDERS, "{placed} orders");
-        Ok(())
-    })
-    .await;
-    let staff = Client::staff(&stack).await;
-    let reading: Vec<_> = (0..READERS).map(|_| tokio::spawn(keep_reading(staff.clone(), stop.clone()))).collect();
-    let before = placed.load(Ordering::Relaxed);
-    let done = rebuild(&stack).await.expect("rebuilds");
-    let during = placed.load(Ordering::Relaxed) - before;
-    assert_eq!(done.old_hash, done.new_hash, "{done:?}");
-    assert_eq!((done.old_hash.len(), suffix(&stack).await), (64, "_b"));
-    assert!(during > 0, "no order was placed during the rebuild");
-    stop.store(true, Ordering::Relaxed);
-    for task in ordering {
-        task.await.expect("every order is accepted");
-    }
-    let mut reads = 0;
-    for task in reading {
-        reads += task.await.expect("a reader sees no error, no missing entry and nothing older");
-    }
-    rows_are_the_fold_of_the_logs(&stack).await;
-    eprintln!("{} orders, {during} of them during the rebuild, {reads} reads", placed.load(Ordering::Relaxed));
-    for collection in ["order_history", "users", "products"] {
-        assert_eq!(count(&stack, collection).await, 0, "{collection} is empty when it is not in use");
-    }
-    stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -366,66 +196,4 @@ async fn every_replica_follows_a_switch_and_nobody_fills_the_old_slot() {
         assert_eq!(ours, ["order-history-b"], "{source}");
     }
     second.stop(PATIENCE).await.expect("order-history drains");
-}
-
-/// A product whose second event cannot be decoded.
-fn poisoned(id: &str) -> Document {
-    let now = store::now();
-    let product = Product { name: "before".into(), ..Default::default() };
-    let sound = ProductUpdated { product: Some(product), ..Default::default() }.encode_to_vec();
-    let entry = |(seq, bytes): (i64, Vec<u8>)| -> Bson {
-        let data = Binary { subtype: BinarySubtype::Generic, bytes };
-        doc! {
-            "id": Kind::Event.new_id(), "seq": seq, "type": ProductUpdated::full_name(), "name": "updated", "at": now,
-            "trace": Bson::Null, "data": data,
-        }
-        .into()
-    };
-    let outbox: Vec<Bson> = [(1, sound.clone()), (2, vec![0xff]), (3, sound)].into_iter().map(entry).collect();
-    doc! {
-        "_id": id, "rev": 3_i64, "seq": 3_i64, "outbox": outbox, "name": "poisoned", "description": "", "sku": id,
-        "price": { "currency": "EUR", "amount": "5".parse::<bson::Decimal128>().expect("a number") },
-        "status": "Active", "created_at": now, "updated_at": now, "request_key": id,
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_rebuild_parks_what_cannot_be_applied_and_skips_what_was_given_up() {
-    let stack = Stack::start(StackOptions::default()).await;
-    let id = Kind::Product.new_id();
-    let products = stack.db("products").collection::<Document>("products");
-    products.insert_one(poisoned(&id)).await.expect("inserts");
-    let service = event_service(&stack, "order-history").await;
-    let letters = || {
-        let mut service = service.clone();
-        async move {
-            let answer = service.list_dead_letters(ListDeadLettersRequest::default()).await?;
-            anyhow::Ok(answer.into_inner().dead_letters)
-        }
-    };
-    let parked = eventually(PATIENCE, || async {
-        let parked = letters().await?;
-        ensure!(parked.len() == 2, "{parked:?}");
-        Ok(parked)
-    })
-    .await;
-    let done = rebuild(&stack).await.expect("rebuilds around it");
-    assert_eq!(done.old_hash, done.new_hash);
-    let again = letters().await.expect("answers");
-    let ids = |letters: &[contracts::events::v1::DeadLetter]| -> Vec<String> {
-        letters.iter().filter_map(|letter| letter.event.as_ref()).map(|event| event.id.clone()).collect()
-    };
-    assert_eq!(ids(&again), ids(&parked), "the same events wait for the new model");
-    let first = ids(&again)[0].clone();
-    eventually(PATIENCE, || {
-        let (mut service, event_id) = (service.clone(), first.clone());
-        async move { Ok(service.drop_dead_letter(DropDeadLetterRequest { event_id }).await?) }
-    })
-    .await;
-    let done = rebuild(&stack).await.expect("rebuilds");
-    assert_eq!(done.old_hash, done.new_hash);
-    assert_eq!(ids(&letters().await.expect("answers")), Vec::<String>::new());
-    let found = stack.db("order-history").collection::<Document>("products").find_one(doc! { "_id": &id }).await;
-    assert_eq!(found.expect("mongod answers").and_then(|found| found.get_i64("seq").ok()), Some(3));
-    stack.stop().await;
 }

@@ -3,6 +3,7 @@
 use crate::{
     Consumers, Error, ReadModel,
     dead_letters::Letter,
+    event::Entry,
     lane::{Retried, Work},
     log::Log,
     relay::Source,
@@ -24,6 +25,9 @@ use tonic::{Code, Request, Response, Status};
 
 /// Events in an answer, at most.
 const MAX_PAGE: i32 = 1_000;
+
+/// Bytes of data in an answer, at most, unless one event has more: callers take 4 MiB.
+const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// Events that a slow reader of a tail may be behind.
 const TAIL_QUEUE: usize = 64;
@@ -117,7 +121,7 @@ impl EventService for EventsRpc {
             let nouns: Vec<&String> = self.source.aggregates.values().collect();
             self.log.of_aggregate(&nouns, &request.aggregate_id, request.after_seq, limit).await?
         };
-        let events = found.into_iter().map(|entry| entry.event(&self.source.service).to_wire()).collect();
+        let events = within_a_page(found).map(|entry| entry.event(&self.source.service).to_wire()).collect();
         Ok(Response::new(ListEventsResponse { events }))
     }
 
@@ -253,6 +257,19 @@ impl EventService for EventsRpc {
         };
         Ok(Response::new(model.rebuild().await?))
     }
+}
+
+/// As many as an answer may have; the caller asks for the rest.
+fn within_a_page(found: Vec<Entry>) -> impl Iterator<Item = Entry> {
+    let mut bytes = 0;
+    found
+        .into_iter()
+        .enumerate()
+        .take_while(move |(index, entry)| {
+            bytes += entry.data.bytes.len();
+            *index == 0 || bytes <= MAX_PAGE_BYTES
+        })
+        .map(|(_, entry)| entry)
 }
 
 impl From<Error> for Status {

@@ -1,11 +1,11 @@
 //! A bell that rings when a document changes: one change stream for all who wait in this process.
 //!
 //! It tells *that* something changed, never what; whoever hears it reads the document. When the stream breaks it is
-//! opened anew and everyone is rung, so that nothing is missed.
+//! opened anew and everyone is rung once reads show what was written before, so that nothing is missed.
 
 use bson::{Document, doc};
 use futures::StreamExt;
-use mongodb::Collection;
+use mongodb::{Collection, error::Error, options::ReadConcern};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 /// With so many ids known, those that nobody waits for any more are forgotten.
 const SWEEP_AT: usize = 1024;
+
+/// Pause before a stream that broke is opened anew.
+const PAUSE: Duration = Duration::from_millis(500);
 
 type Ringers = Arc<Mutex<HashMap<String, watch::Sender<u64>>>>;
 
@@ -47,23 +50,38 @@ impl Bell {
 }
 
 async fn listen(collection: Collection<Document>, ringers: Ringers) {
-    let pipeline = [doc! { "$project": { "documentKey": 1 } }];
     loop {
-        match collection.watch().pipeline(pipeline.clone()).await {
-            Ok(stream) => {
-                let mut stream = stream.with_type::<Document>();
-                ring_all(&ringers);
-                while let Some(Ok(change)) = stream.next().await {
-                    let key = change.get_document("documentKey").and_then(|key| key.get_str("_id"));
-                    if let Ok(id) = key {
-                        ring(&ringers, id);
-                    }
-                }
-            }
-            Err(error) => tracing::debug!(%error, "the bell's change stream cannot be opened"),
+        if let Err(error) = listen_once(&collection, &ringers).await {
+            tracing::debug!(%error, "the bell's change stream has broken");
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// Opens the stream and rings until it ends.
+async fn listen_once(collection: &Collection<Document>, ringers: &Ringers) -> Result<(), Error> {
+    let pipeline = [doc! { "$project": { "documentKey": 1 } }];
+    let mut stream = collection.watch().pipeline(pipeline).await?.with_type::<Document>();
+    catch_up(collection).await?;
+    ring_all(ringers);
+    while let Some(change) = stream.next().await {
+        // A drop has no key, and is followed by the end of the stream.
+        if let Ok(id) = change?.get_document("documentKey").and_then(|key| key.get_str("_id")) {
+            ring(ringers, id);
+        }
+    }
+    Ok(())
+}
+
+/// Waits until majority reads show every write that was applied before: the stream tells only of later ones, and whoever
+/// is rung too early would read the past and not be rung again.
+async fn catch_up(collection: &Collection<Document>) -> Result<(), Error> {
+    let client = collection.client();
+    let mut session = client.start_session().causal_consistency(true).await?;
+    // The reply of any command takes the session to the present.
+    client.database(&collection.namespace().db).run_command(doc! { "ping": 1 }).session(&mut session).await?;
+    let any = collection.find_one(doc! {}).projection(doc! { "_id": 1 }).read_concern(ReadConcern::majority());
+    any.session(&mut session).await.map(drop)
 }
 
 fn ring(ringers: &Ringers, id: &str) {

@@ -90,6 +90,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// The document that [`Documents::insert`] would write, for a transaction.
     pub fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
+        outbox::admit(&[], &events)?;
         let fields = bson::serialize_to_document(&state)?;
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let entries = outbox::entries(events, 0, now())?;

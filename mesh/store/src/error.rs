@@ -23,6 +23,14 @@ pub enum Error {
     /// The database refused this write, with this code; nothing was written.
     #[error("mongodb refused the write with code {0}")]
     Refused(i32),
+    /// The events of one change are more than an outbox may hold: it can never be written. Nothing was.
+    #[error("{events} events of {bytes} bytes are too much for one change")]
+    TooLarge {
+        /// Events of the change.
+        events: usize,
+        /// What they take in the outbox.
+        bytes: usize,
+    },
     /// The database refused or could not be reached; whether a write happened is unknown.
     #[error("mongodb: {0}")]
     Database(#[source] mongodb::error::Error),
@@ -77,6 +85,14 @@ impl From<Error> for Status {
             Error::Refused(code) => {
                 tracing::error!(code, "mongodb refused a write");
                 rpc::status::internal()
+            }
+            Error::TooLarge { events, bytes } => {
+                tracing::warn!(events, bytes, "a change was too large for its outbox");
+                rpc::status::error(
+                    Code::InvalidArgument,
+                    "CHANGE_TOO_LARGE",
+                    "the change is too large; ask for less at once",
+                )
             }
             Error::Database(error) => {
                 tracing::warn!(%error, "mongodb failed");

@@ -6,7 +6,8 @@
 //! the writer trims what the log already has. Writes that come at the same time share a command (`group`).
 //!
 //! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
-//! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`] and changes nothing.
+//! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox with
+//! [`Error::TooLarge`], and nothing is changed.
 
 mod bell;
 mod company;

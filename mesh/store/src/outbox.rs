@@ -18,7 +18,8 @@ const TRIM_AT_BYTES: usize = CAP_BYTES / 8;
 /// With so many pending a write is refused.
 const CAP: usize = 64;
 
-/// With so many bytes pending a write is refused; a document may have 16 MiB.
+/// With so many bytes pending a write is refused; a document may have 16 MiB. The events of one change cannot be more:
+/// one of them alone must fit a message of NATS, whose limit is 1 MiB with its headers.
 const CAP_BYTES: usize = 256 * 1024;
 
 /// What an entry has beside its message.
@@ -84,10 +85,13 @@ pub(crate) fn is_long(pending: &[Bson]) -> bool {
     pending.len() >= TRIM_AT || pending_bytes(pending) >= TRIM_AT_BYTES
 }
 
-/// Refuses to let the outbox grow beyond its caps. The events of one change always fit an empty one.
+/// Refuses to let the outbox grow beyond its caps, and for good what would not even fit an empty one.
 pub(crate) fn admit(pending: &[Bson], new: &[NewEvent]) -> Result<(), Error> {
-    let bytes = pending_bytes(pending) + new.iter().map(|event| event.data.len() + ENTRY_BYTES).sum::<usize>();
-    let is_too_much = pending.len() + new.len() > CAP || (bytes > CAP_BYTES && !pending.is_empty());
+    let bytes = new.iter().map(|event| event.data.len() + ENTRY_BYTES).sum::<usize>();
+    if new.len() > CAP || bytes > CAP_BYTES {
+        return Err(Error::TooLarge { events: new.len(), bytes });
+    }
+    let is_too_much = pending.len() + new.len() > CAP || pending_bytes(pending) + bytes > CAP_BYTES;
     if is_too_much && !new.is_empty() { Err(Error::Backlog(pending.len())) } else { Ok(()) }
 }
 

@@ -84,9 +84,12 @@ impl Written {
 
     /// One write with `count` events.
     pub async fn try_update(&self, id: &str, count: usize) -> Result<(), ChangeError<Infallible>> {
-        let mut names = Vec::new();
+        self.try_rename(id, (0..count).map(|_| fresh_name()).collect()).await
+    }
+
+    /// One write with an event for each of these names; an event is as large as its name.
+    pub async fn try_rename(&self, id: &str, names: Vec<String>) -> Result<(), ChangeError<Infallible>> {
         let changed = self.documents.change(id, |old| {
-            names = (0..count).map(|_| fresh_name()).collect::<Vec<_>>();
             let state = Product { description: names.concat(), ..old.state.clone() };
             Ok(Some(Change { state, events: names.iter().map(|name| event(name)).collect() }))
         });
@@ -135,4 +138,9 @@ pub fn event(name: &str) -> NewEvent {
 /// A name that no other event has.
 pub fn fresh_name() -> String {
     format!("{:016x}", rand::random::<u64>())
+}
+
+/// The same, this many bytes longer.
+pub fn long_name(bytes: usize) -> String {
+    fresh_name() + &"x".repeat(bytes)
 }
