@@ -1,5 +1,6 @@
 //! All tests in one binary: pure rules, the running system through its gateway, and what must survive a kill.
 
+mod addresses;
 mod architecture;
 mod bad_input;
 mod bell;

@@ -40,6 +40,36 @@ async fn an_order_goes_through_stock_payment_and_shipping() {
 }
 
 #[tokio::test]
+async fn an_order_whose_total_is_not_the_expected_one_is_refused_with_the_quote_of_now() {
+    let stack = shared().await;
+    let (customer, _) = Client::register(stack).await;
+    let product = product(stack, 10).await;
+    let mut draft = draft(&[(&product, 2)], "tok_visa");
+    draft["expectedTotal"] = json!({ "currencyCode": "EUR", "units": "24", "nanos": 0 });
+    let refused = customer.post("/v1/orders", draft.clone()).await.expect(400);
+    assert_eq!((&refused["code"], reason(&refused)), (&json!(9), "TOTAL_CHANGED"), "{refused}");
+    let details = refused["details"].as_array().expect("details");
+    let quote = details.iter().find(|detail| detail["@type"] == "type.googleapis.com/comptoir.orders.v1.OrderQuote");
+    let quote = quote.expect("a quote");
+    assert_eq!(quote["total"], json!({ "currencyCode": "EUR", "units": "25", "nanos": 0 }));
+    assert_eq!(quote["items"][0]["productSnapshot"]["price"]["units"], "12");
+    assert_eq!(stock(stack, &product).await, [10, 0, 0, 10]);
+    draft["expectedTotal"] = quote["total"].clone();
+    customer.post("/v1/orders?wait=20s", draft).await.expect(201);
+}
+
+#[tokio::test]
+async fn an_order_to_an_address_that_does_not_exist_in_its_country_is_refused() {
+    let stack = shared().await;
+    let (customer, _) = Client::register(stack).await;
+    let product = product(stack, 10).await;
+    let mut draft = draft(&[(&product, 1)], "tok_visa");
+    draft["shippingAddress"]["countryCode"] = json!("US");
+    let refused = customer.post("/v1/orders", draft).await.expect(400);
+    assert_eq!(fields(&refused), ["order.shipping_address.region"], "{refused}");
+}
+
+#[tokio::test]
 async fn forty_orders_for_a_stock_of_25_give_25_confirmed_and_15_out_of_stock() {
     let stack = shared().await;
     let product = product(stack, 25).await;

@@ -1,9 +1,11 @@
 //! The one form of an error on the wire: code, `ErrorInfo{reason, domain: "comptoir"}`, and details where they help.
 
 use contracts::validate::Violation;
+use prost::Message;
+use prost_types::Any;
 use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
 /// Domain of every `ErrorInfo`.
 pub const DOMAIN: &str = "comptoir";
@@ -17,6 +19,21 @@ pub fn error(code: Code, reason: &str, message: impl Into<String>) -> Status {
 pub fn with(code: Code, reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
     Status::with_error_details(code, message, details)
+}
+
+/// The same with a message of the contract, for example the quote that is right now.
+pub fn with_detail<M: Message + prost::Name>(
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+    detail: &M,
+) -> Status {
+    let plain = error(code, reason, message);
+    let mut status = pb::Status::decode(plain.details()).expect("these details were encoded here");
+    status
+        .details
+        .push(Any { type_url: format!("type.googleapis.com/{}", M::full_name()), value: detail.encode_to_vec() });
+    Status::with_details(code, plain.message(), status.encode_to_vec().into())
 }
 
 /// INVALID_ARGUMENT that names every field at fault.

@@ -1,6 +1,6 @@
 //! Between the contract and the domain.
 
-use crate::domain::{Address, Item, Order, State, Transition};
+use crate::domain::{Address, Item, Order, Quote, State, Transition};
 use ::store::{Time, Versioned, fields::time};
 use contracts::{
     orders::v1::{self as wire, OrderItem, ProductSnapshot, order},
@@ -40,6 +40,11 @@ pub fn payment_id(order: &Order) -> String {
 /// The shipment's id, once there is a shipment.
 pub fn shipment_id(order: &Order) -> String {
     if order.shipment_state == ShipmentState::Unspecified { String::new() } else { order.shipment_id.clone() }
+}
+
+/// What an order would be now.
+pub fn quote_to_wire(quote: &Quote) -> wire::OrderQuote {
+    wire::OrderQuote { items: quote.items.iter().map(item_to_wire).collect(), total: Some(quote.total.to_wire()) }
 }
 
 /// A line on the wire.

@@ -99,6 +99,15 @@ pub struct Address {
     pub country_code: String,
 }
 
+/// Lines and total by the catalogue of now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// The lines.
+    pub items: Vec<Item>,
+    /// Their sum.
+    pub total: Money,
+}
+
 /// One change of state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {

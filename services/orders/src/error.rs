@@ -1,6 +1,10 @@
 //! Why an order was refused.
 
-use crate::domain::State;
+use crate::{
+    convert,
+    domain::{Quote, State},
+};
+use contracts::validate::Violation;
 use rpc::status;
 use tonic::{Code, Status};
 
@@ -28,6 +32,12 @@ pub enum Error {
     /// These lines name a product that is no longer sold.
     #[error("{} no longer sold", .0.len())]
     ArchivedProducts(Vec<(usize, String)>),
+    /// The address lacks what its country asks for.
+    #[error("{} fields of the address are at fault", .0.len())]
+    Address(Vec<Violation>),
+    /// The caller has seen another total than the catalogue's of now.
+    #[error("the total is {} now", .0.total)]
+    TotalChanged(Box<Quote>),
     /// Accounts that are closed cannot order.
     #[error("the account is closed")]
     AccountClosed,
@@ -72,6 +82,11 @@ impl From<Error> for Status {
             Error::Money(cause) => status::violation("order.items", cause.to_string()),
             Error::UnknownProducts(lines) => lines_at_fault(&lines, "is not in the catalogue"),
             Error::ArchivedProducts(lines) => lines_at_fault(&lines, "is no longer sold"),
+            Error::Address(faults) => status::violations(faults),
+            Error::TotalChanged(quote) => {
+                let quote = convert::quote_to_wire(&quote);
+                status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &quote)
+            }
             Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
             Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
             Error::NotFound(id) => status::not_found("order", &id),
@@ -87,7 +102,7 @@ impl From<Error> for Status {
 }
 
 fn lines_at_fault(lines: &[(usize, String)], what: &str) -> Status {
-    let violation = |(index, id): &(usize, String)| contracts::validate::Violation {
+    let violation = |(index, id): &(usize, String)| Violation {
         field: format!("order.items[{index}].product_id"),
         description: format!("{id} {what}"),
     };

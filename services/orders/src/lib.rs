@@ -15,6 +15,7 @@
 //!
 //! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
 
+mod address;
 mod clients;
 mod convert;
 mod domain;
@@ -36,6 +37,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use address::checked as checked_address;
 pub use domain::{Address, Cancellation, Fact, Item, Order, State, Transition, UserSnapshot};
 pub use sagas::{CANCEL_ORDER, PLACE_ORDER};
 

@@ -1,9 +1,10 @@
 //! Accepting an order: the user and the products as they are now, the total, and the first intent, in one insert.
 
 use crate::{
+    address,
     clients::Peers,
     convert,
-    domain::{self, Item, Order, State, Transition, UserSnapshot},
+    domain::{self, Item, Order, Quote, State, Transition, UserSnapshot},
     error::Error,
     sagas::PLACE_ORDER,
     store::Orders,
@@ -53,6 +54,8 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
     {
         return same(before, &digest);
     }
+    let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
+    let address = address.map_err(Error::Address)?;
     let wanted: Vec<String> = draft.items.iter().map(|item| item.product_id.clone()).collect();
     let (user, products) = tokio::join!(peers.user(&user_id), peers.products(distinct(&wanted)));
     let user = user?;
@@ -62,6 +65,11 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
     let products = products.map_err(|status| unknown_products(status, &wanted))?;
     let items = items(&draft, &products)?;
     let total = domain::total(&items)?;
+    if let Some(expected) = &draft.expected_total
+        && Money::from_wire(expected)? != total
+    {
+        return Err(Error::TotalChanged(Box::new(Quote { items, total })));
+    }
     let now = now();
     let order = Order {
         user: UserSnapshot { name: user.name, email: user.email },
@@ -73,7 +81,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         shipment_state: ShipmentState::Unspecified,
         payment_id: Kind::Payment.new_id(),
         shipment_id: Kind::Shipment.new_id(),
-        address: convert::address(draft.shipping_address.unwrap_or_default()),
+        address,
         payment_token: Some(draft.payment_token),
         hold_expires_at: None,
         saga: Saga::start(&PLACE_ORDER, owner, now),
