@@ -6,7 +6,8 @@ use super::{
 };
 use anyhow::ensure;
 use async_nats::jetstream;
-use kit::eventually;
+use kit::{eventually, within};
+use std::time::Duration;
 
 /// What the relay says when it finds that the stream lost events.
 const LOSS: &str = "the broker lost events";
@@ -78,6 +79,28 @@ async fn a_stream_deleted_under_a_live_relay_is_published_again_and_consumers_co
     shop.settled().await;
     relay.kill().await;
     consumer.kill().await;
+}
+
+/// A relay compares an idle stream with the log only every 30 s, and at once when its connection is another.
+#[tokio::test]
+async fn a_relay_looks_at_the_stream_as_soon_as_it_has_connected_again() {
+    let shop = Shop::open().await;
+    let first = shop.relay();
+    let ids = shop.written.products(2, 2).await;
+    shop.settled().await;
+    first.stop(PATIENCE).await.expect("products drains");
+    shop.stores.kill_nats().await;
+    shop.stores.copy_nats_files();
+    shop.stores.restart_nats().await;
+    let second = shop.relay();
+    shop.written.update(&ids[0], 3).await;
+    shop.settled().await;
+    shop.stores.kill_nats().await;
+    shop.stores.roll_nats_files_back();
+    shop.stores.restart_nats().await;
+    within(Duration::from_secs(15), || check::everything(&shop)).await.expect("it notices without a write");
+    assert!(second.output().contains(LOSS), "nobody was told of the loss:\n{}", second.output());
+    second.kill().await;
 }
 
 /// What a month does, a purge does at once: the stream is empty and counts on.

@@ -50,7 +50,8 @@ async fn an_event_published_again_after_the_window_of_duplicates_is_applied_once
     eventually(PATIENCE, || check::read_model(&shop)).await;
     let before = rows(&shop).await;
     relay.kill().await; // it would see that the tail of the stream is not its own
-    for sequence in 1..=12 {
+    // The older half: the last word on a product is not repeated, so a repetition would show.
+    for sequence in 1..=6 {
         let old = stream.get_raw_message(sequence).await.expect("is there");
         // The window is the broker's clock: until it has passed, the broker answers that it knows the event.
         eventually(PATIENCE, || async {

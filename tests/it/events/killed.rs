@@ -1,7 +1,9 @@
 //! The relay is killed at each of its steps, and a fresh one takes over.
 
 use super::{PATIENCE, shop::Shop, write::Written};
-use bson::doc;
+use anyhow::ensure;
+use bson::{Document, doc};
+use kit::eventually;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +47,38 @@ async fn a_relay_killed_before_or_after_the_append_loses_and_repeats_nothing() {
 #[tokio::test]
 async fn a_relay_killed_at_the_save_of_its_token_or_position_loses_and_repeats_nothing() {
     killed_at(&["relay.token_saved:1", "relay.published_saved:1"]).await;
+}
+
+/// A transaction keeps the next place of the log, so that the append waits while the lease is kept and saved.
+#[tokio::test]
+async fn a_token_is_not_saved_before_what_it_covers_is_in_the_log() {
+    let shop = Shop::open().await;
+    let doomed = shop.relay();
+    let ids = shop.written.products(2, 1).await;
+    shop.settled().await;
+    let mut blocking = shop.db.client().start_session().await.expect("mongod answers");
+    blocking.start_transaction().await.expect("begins");
+    let log = shop.db.collection::<Document>("events");
+    log.insert_one(doc! { "_id": 3_i64, "eid": "evt_of_nobody" }).session(&mut blocking).await.expect("is free");
+    for id in &ids {
+        shop.written.update(id, 1).await;
+    }
+    for _ in 0..3 {
+        let expiry = shop.expiry().await;
+        eventually(PATIENCE, || async {
+            ensure!(shop.expiry().await > expiry, "the lease is not kept");
+            Ok(())
+        })
+        .await;
+    }
+    doomed.kill().await;
+    // mongod would still do the append when the transaction ends; it does not outlive mongod.
+    shop.stores.kill_mongod().await;
+    shop.stores.restart_mongod().await;
+    shop.expire_lease().await;
+    let fresh = shop.relay();
+    shop.settled().await;
+    fresh.kill().await;
 }
 
 #[tokio::test]

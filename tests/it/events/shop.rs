@@ -62,6 +62,12 @@ impl Shop {
         self.leases().update_one(doc! { "_id": "relay" }, past).await.expect("mongod answers");
     }
 
+    /// When the lease runs out.
+    pub async fn expiry(&self) -> Option<DateTime> {
+        let lease = self.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers");
+        lease.and_then(|lease| lease.get_datetime("expires_at").ok().copied())
+    }
+
     /// Number of terms so far.
     pub async fn epoch(&self) -> i64 {
         let lease = self.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers");

@@ -1,6 +1,9 @@
 //! Two relays that both believe they lead.
 
-use super::shop::Shop;
+use super::{PATIENCE, shop::Shop};
+use anyhow::ensure;
+use bson::{DateTime, Document, doc};
+use kit::eventually;
 use std::time::Duration;
 
 /// How often the lease is taken from its holder.
@@ -57,6 +60,54 @@ async fn a_relay_that_sleeps_longer_than_its_lease_changes_nothing_when_it_wakes
     shop.settled().await;
     sleeper.kill().await;
     other.kill().await;
+}
+
+/// Nobody else relays: nothing but the epoch can stop the one that was away.
+#[tokio::test]
+async fn a_relay_of_an_older_epoch_saves_nothing_and_steps_down() {
+    let shop = Shop::open().await;
+    let relay = shop.relay();
+    let ids = shop.written.products(3, 2).await;
+    shop.settled().await;
+    relay.pause().await.expect("it stops");
+    let tomorrow = DateTime::from_millis(DateTime::now().timestamp_millis() + 24 * 3_600_000);
+    let usurped = doc! { "$inc": { "epoch": 1_i64 }, "$set": { "owner": "another", "expires_at": tomorrow } };
+    shop.leases().update_one(doc! { "_id": "relay" }, usurped).await.expect("mongod answers");
+    let lease = || async { shop.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers") };
+    let before = lease().await;
+    relay.resume();
+    for id in &ids {
+        shop.written.update(id, 1).await;
+    }
+    eventually(PATIENCE, || async {
+        let steps_down = relay.output().contains("another relay has taken over");
+        ensure!(steps_down, "it still believes that it leads:\n{}", relay.tail(20));
+        Ok(())
+    })
+    .await;
+    assert_eq!(lease().await, before, "it wrote to the lease of another");
+    shop.expire_lease().await;
+    shop.settled().await;
+    relay.kill().await;
+}
+
+/// Where the last line of defence is: a relay that is fenced by nothing else cannot repeat an event or a place.
+#[tokio::test]
+async fn the_log_refuses_an_event_and_a_place_that_it_has() {
+    let shop = Shop::open().await;
+    let relay = shop.relay();
+    shop.written.products(1, 2).await;
+    shop.settled().await;
+    let log = shop.db.collection::<Document>("events");
+    let last = log.find_one(doc! { "_id": 2_i64 }).await.expect("mongod answers").expect("is there");
+    for fresh in [doc! { "seq": 3_i64 }, doc! { "eid": "evt_another" }] {
+        let mut repeated = last.clone();
+        repeated.extend(doc! { "_id": 3_i64 });
+        repeated.extend(fresh);
+        let refused = log.insert_one(&repeated).await.map_err(store::Error::from);
+        assert!(matches!(refused, Err(store::Error::Duplicate)), "{refused:?} for {repeated}");
+    }
+    relay.kill().await;
 }
 
 /// At each point a relay stops in the middle of a step, another one does that step and more, and then the first goes on.
