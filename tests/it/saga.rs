@@ -1,5 +1,6 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
+mod cli;
 mod machines;
 mod operators;
 mod runner;
