@@ -34,6 +34,8 @@ pub enum Command {
     Healthcheck(Healthcheck),
     /// See and move events: what is published, who is behind, what could not be applied
     Events(crate::events::Options),
+    /// See and repair the sagas that move orders: what they wait for, why they are parked
+    Saga(crate::saga::Options),
     /// Print a document that is generated from the contracts and the topology
     #[command(hide = true)]
     Docs(crate::docs::Options),

@@ -2,15 +2,15 @@
 //!
 //! Every command is a call of `comptoir.events.v1.EventService`, so it works on this machine and on a cluster alike.
 
-mod connect;
-mod json;
+pub(crate) mod connect;
+pub(crate) mod json;
 mod lag;
 mod letters;
 mod merge;
 mod operate;
-mod since;
+pub(crate) mod since;
 mod subject;
-mod table;
+pub(crate) mod table;
 mod tail;
 
 pub use subject::Pattern;

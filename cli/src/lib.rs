@@ -9,7 +9,7 @@
 //!
 //! `comptoir serve <name>` is one of them alone, configured by flags and `COMPTOIR_*` variables; `comptoir config
 //! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is; `comptoir events` shows and
-//! moves events.
+//! moves events, `comptoir saga` shows and repairs sagas.
 //!
 //! Invariants: a data directory has one `dev` at a time; every secret in it is readable by its owner only; each service
 //! reaches MongoDB and NATS as its own user; no child outlives this process, however it ends. After a crash the next
@@ -26,6 +26,7 @@ pub mod docs;
 pub mod events;
 pub mod healthcheck;
 mod logging;
+pub mod saga;
 pub mod serve;
 pub mod services;
 pub mod settings;

@@ -20,7 +20,14 @@ use std::{
 use topology::Topology;
 
 /// Declared events that no ordinary day brings about: (aggregate, name).
-const RARE: [(&str, &str); 3] = [("payment", "created"), ("payment", "refunded"), ("shipment", "lost")];
+const RARE: [(&str, &str); 6] = [
+    ("payment", "created"),
+    ("payment", "refunded"),
+    ("shipment", "lost"),
+    ("order", "intervened"),
+    ("order", "alarmed"),
+    ("order", "parked"),
+];
 
 /// service, aggregate, name -> type.
 type Names = BTreeMap<(String, String, String), String>;

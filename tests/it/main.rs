@@ -12,6 +12,7 @@ mod events_cli;
 mod group;
 mod grpc;
 mod inventory;
+mod inventory_rpc;
 mod order_history;
 mod orders;
 mod payments;

@@ -1,18 +1,25 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
+mod cli;
+mod machines;
+mod operators;
+mod runner;
+mod world;
+mod zombie;
+
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, State, UserSnapshot};
+use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, SAGAS, State, UserSnapshot};
 use proptest::prelude::*;
-use saga::{Direction, Outcome, Progress, Saga, Status};
+use saga::{Action, Answer, Call, Direction, Operator, Outcome, Progress, Refusal, Saga, Status};
 use store::Time;
 
-fn at(ms: i64) -> Time {
+pub fn at(ms: i64) -> Time {
     Time::from_millis(ms)
 }
 
-fn order() -> Order {
+pub fn order() -> Order {
     let nobody = UserSnapshot { name: "Test Customer".into(), email: "customer@example.com".into() };
     let address = Address {
         name: "Test Customer".into(),
@@ -58,34 +65,34 @@ struct World {
 
 /// One answer: what the participant did, and whether the reply arrived.
 #[derive(Debug, Clone, Copy)]
-enum Answer {
+enum Behaviour {
     Works,
     WorksButTheReplyIsLost,
     Refuses,
     IsDown,
 }
 
-fn answers() -> impl Strategy<Value = Vec<(Answer, bool)>> {
+fn answers() -> impl Strategy<Value = Vec<(Behaviour, bool)>> {
     let answer = prop_oneof![
-        4 => Just(Answer::Works),
-        1 => Just(Answer::WorksButTheReplyIsLost),
-        1 => Just(Answer::Refuses),
-        1 => Just(Answer::IsDown),
+        4 => Just(Behaviour::Works),
+        1 => Just(Behaviour::WorksButTheReplyIsLost),
+        1 => Just(Behaviour::Refuses),
+        1 => Just(Behaviour::IsDown),
     ];
     prop::collection::vec((answer, prop::bool::weighted(0.1)), 0..30)
 }
 
 /// Plays one call. Participants refuse only where they may: before the pivot, never an undo.
-fn play(world: &mut World, order: &Order, answer: Answer, now: i64) -> Order {
+fn play(world: &mut World, order: &Order, answer: Behaviour, now: i64) -> Order {
     let call = order.saga.call("ord_1").expect("an open saga has a call");
     let may_refuse =
         call.direction == Direction::Do && ["hold_stock", "authorize_payment"].contains(&call.name.as_str());
     let answer = match answer {
-        Answer::Refuses if !may_refuse => Answer::Works,
+        Behaviour::Refuses if !may_refuse => Behaviour::Works,
         other => other,
     };
     let mut fact = None;
-    if matches!(answer, Answer::Works | Answer::WorksButTheReplyIsLost) {
+    if matches!(answer, Behaviour::Works | Behaviour::WorksButTheReplyIsLost) {
         match (call.name.as_str(), call.direction) {
             ("hold_stock", Direction::Do) => {
                 world.stock = true;
@@ -107,12 +114,18 @@ fn play(world: &mut World, order: &Order, answer: Answer, now: i64) -> Order {
         }
     }
     let outcome = match answer {
-        Answer::Works => Outcome::Done,
-        Answer::WorksButTheReplyIsLost | Answer::IsDown => Outcome::Transient("lost".into()),
-        Answer::Refuses => Outcome::Rejected("REFUSED".into()),
+        Behaviour::Works => Outcome::Done,
+        Behaviour::WorksButTheReplyIsLost | Behaviour::IsDown => Outcome::Transient("lost".into()),
+        Behaviour::Refuses => Outcome::Rejected("REFUSED".into()),
     };
-    let fact = fact.filter(|_| matches!(answer, Answer::Works));
-    order.record(&call, outcome, fact, at(now), 0.5).expect("every transition is legal")
+    let fact = fact.filter(|_| matches!(answer, Behaviour::Works));
+    answered(order, call, outcome, fact, now)
+}
+
+/// The order after an answer that it waits for.
+fn answered(order: &Order, call: Call, outcome: Outcome, fact: Option<Fact>, now: i64) -> Order {
+    let answer = Answer { call, outcome, facts: fact.into_iter().collect() };
+    order.record(&[answer], at(now), 0.5).expect("every transition is legal").expect("it waits for this answer")
 }
 
 fn is_consistent(world: &World, order: &Order) -> bool {
@@ -136,7 +149,7 @@ proptest! {
             }
             prop_assert_ne!(order.saga.status, Status::Parked);
             now += step_ms;
-            let (answer, cancel) = answers.next().unwrap_or((Answer::Works, false));
+            let (answer, cancel) = answers.next().unwrap_or((Behaviour::Works, false));
             if cancel
                 && let Ok(Some(next)) =
                     order.cancel(Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now))
@@ -166,16 +179,52 @@ proptest! {
     }
 }
 
-#[test]
-fn an_order_is_not_confirmed_once_its_hold_has_run_out() {
+/// An order whose payment is about to be authorized; its hold ends at 700,000, its saga's deadline is 600,000.
+fn authorizing() -> Order {
     let order = order();
     let hold = order.saga.call("ord_1").expect("hold");
-    let held = order.record(&hold, Outcome::Done, Some(Fact::Held(at(10_000))), at(1), 0.0).expect("legal");
-    let authorize = held.saga.call("ord_1").expect("authorize");
+    answered(&order, hold, Outcome::Done, Some(Fact::Held(at(700_000))), 1)
+}
+
+fn call_of(order: &Order) -> Call {
+    order.saga.call("ord_1").expect("an open saga has a call")
+}
+
+#[test]
+fn an_order_is_not_confirmed_once_its_hold_has_run_out() {
+    let order = authorizing();
     let money = Some(Fact::Payment(PaymentState::Authorized));
-    let late = held.record(&authorize, Outcome::Done, money, at(9_000), 0.0).expect("legal");
+    let late = answered(&order, call_of(&order), Outcome::Done, money, 699_000);
     assert_eq!((late.state, late.saga.status), (State::Pending, Status::Compensating));
-    assert_eq!(late.saga.call("ord_1").expect("undo").name, "authorize_payment");
+    assert_eq!(call_of(&late).name, "authorize_payment");
+}
+
+#[test]
+fn a_hold_with_little_life_left_must_be_extended_before_the_pivot_and_a_longer_life_confirms() {
+    let order = authorizing();
+    assert!(!order.needs_extension(at(639_000)) && order.needs_extension(at(640_000)));
+    let facts = vec![Fact::Payment(PaymentState::Authorized), Fact::Held(at(1_600_000))];
+    let answer = Answer { call: call_of(&order), outcome: Outcome::Done, facts };
+    let confirmed = order.record(&[answer], at(699_000), 0.0).expect("legal").expect("waits for it");
+    assert_eq!((confirmed.state, confirmed.saga.status), (State::Confirmed, Status::Running));
+}
+
+#[test]
+fn exactly_at_the_deadline_an_approval_confirms_and_an_unknown_outcome_goes_back() {
+    for now in [599_999, 600_000, 600_001] {
+        let order = authorizing();
+        assert_eq!(order.saga.deadline_at, at(600_000));
+        let money = Some(Fact::Payment(PaymentState::Authorized));
+        let approved = answered(&order, call_of(&order), Outcome::Done, money, now);
+        assert_eq!((approved.state, approved.saga.status), (State::Confirmed, Status::Running), "at {now}");
+        let lost = answered(&order, call_of(&order), Outcome::Transient("lost".into()), None, now);
+        let expected = if now < 600_000 { Status::Running } else { Status::Compensating };
+        assert_eq!((lost.state, lost.saga.status), (State::Pending, expected), "at {now}");
+        if expected == Status::Compensating {
+            let undo = call_of(&lost);
+            assert_eq!((undo.name.as_str(), undo.direction), ("authorize_payment", Direction::Undo));
+        }
+    }
 }
 
 #[test]
@@ -183,9 +232,10 @@ fn the_key_of_a_call_is_the_same_on_every_attempt() {
     let mut saga = Saga::start(&PLACE_ORDER, "here", at(0));
     let call = saga.call("ord_1").expect("a call");
     assert_eq!(call.key, "ord_1/place_order/hold_stock/do");
-    saga.record(&PLACE_ORDER, &call, Outcome::Transient("lost".into()), at(1), 0.5);
-    assert_eq!(saga.call("ord_1"), Some(call));
-    assert_eq!((saga.steps[0].attempt, saga.steps[0].progress), (2, Progress::Attempted));
+    assert!(saga.record(SAGAS, &call, Outcome::Transient("lost".into()), at(1), 0.5));
+    assert_eq!(saga.call("ord_1").map(|again| again.key), Some(call.key));
+    saga.claim("there", at(2));
+    assert_eq!((saga.steps[0].attempts, saga.steps[0].progress), (2, Progress::Attempted));
 }
 
 #[test]
@@ -193,7 +243,7 @@ fn an_unknown_outcome_at_the_deadline_is_undone_too() {
     let mut saga = Saga::start(&PLACE_ORDER, "here", at(0));
     let call = saga.call("ord_1").expect("a call");
     let deadline = saga.deadline_at;
-    saga.record(&PLACE_ORDER, &call, Outcome::Transient("lost".into()), deadline, 0.5);
+    assert!(saga.record(SAGAS, &call, Outcome::Transient("lost".into()), deadline, 0.5));
     assert_eq!((saga.status, saga.reason.as_deref()), (Status::Compensating, Some("DEADLINE_EXCEEDED")));
     let undo = saga.call("ord_1").expect("the attempted step is undone");
     assert_eq!((undo.name.as_str(), undo.direction), ("hold_stock", Direction::Undo));
@@ -203,19 +253,124 @@ fn an_unknown_outcome_at_the_deadline_is_undone_too() {
 fn an_answer_to_an_earlier_call_is_ignored() {
     let mut saga = Saga::start(&CANCEL_ORDER, "here", at(0));
     let first = saga.call("ord_1").expect("a call");
-    saga.record(&CANCEL_ORDER, &first, Outcome::Done, at(1), 0.5);
+    assert!(saga.record(SAGAS, &first, Outcome::Done, at(1), 0.5));
     let before = saga.clone();
-    saga.record(&CANCEL_ORDER, &first, Outcome::Rejected("late".into()), at(2), 0.5);
+    assert!(!saga.record(SAGAS, &first, Outcome::Rejected("late".into()), at(2), 0.5));
     assert_eq!(saga, before);
+}
+
+#[test]
+fn an_answer_of_an_earlier_epoch_is_refused_with_what_it_told() {
+    let order = authorizing();
+    let call = call_of(&order);
+    let mut claimed = order.clone();
+    claimed.saga.claim("another", at(2));
+    let facts = vec![Fact::Payment(PaymentState::Authorized)];
+    let answer = Answer { call, outcome: Outcome::Done, facts };
+    assert_eq!(claimed.record(&[answer], at(3), 0.5).expect("no transition"), None);
 }
 
 #[test]
 fn a_refusal_after_the_pivot_parks_the_saga_for_a_person() {
     let mut saga = Saga::start(&CANCEL_ORDER, "here", at(0));
     let first = saga.call("ord_1").expect("a call");
-    saga.record(&CANCEL_ORDER, &first, Outcome::Done, at(1), 0.5);
+    saga.record(SAGAS, &first, Outcome::Done, at(1), 0.5);
     let second = saga.call("ord_1").expect("a call");
-    saga.record(&CANCEL_ORDER, &second, Outcome::Rejected("RESERVATION_SHIPPED".into()), at(2), 0.5);
+    saga.record(SAGAS, &second, Outcome::Rejected("RESERVATION_SHIPPED".into()), at(2), 0.5);
     assert_eq!((saga.status, saga.wake_at), (Status::Parked, None));
+    assert_eq!(saga.parked.as_deref(), Some("RESERVATION_SHIPPED"));
     assert_eq!(saga.steps[1].error.as_deref(), Some("RESERVATION_SHIPPED"));
+}
+
+#[test]
+fn a_pause_is_anything_from_nothing_to_a_bound_that_doubles_up_to_30_s() {
+    let pause = |attempts: u32, jitter: f64| {
+        let mut saga = Saga::start(&CANCEL_ORDER, "here", at(0));
+        for _ in 1..attempts {
+            saga.claim("here", at(0));
+        }
+        let call = saga.call("ord_1").expect("a call");
+        saga.record(SAGAS, &call, Outcome::Transient("down".into()), at(0), jitter);
+        saga.wake_at.expect("it will be tried again").timestamp_millis()
+    };
+    assert_eq!([1, 2, 3, 9, 10, 500].map(|attempts| pause(attempts, 1.0)), [100, 200, 400, 25_600, 30_000, 30_000]);
+    assert_eq!([1, 5, 500].map(|attempts| pause(attempts, 0.0)), [0, 0, 0]);
+}
+
+#[test]
+fn the_same_state_again_changes_nothing() {
+    let mut order = order();
+    order.state = State::Cancelled;
+    let wish = Cancellation { reason: "again".into(), actor: "usr_1".into() };
+    assert_eq!(order.cancel(wish, at(1)).expect("legal"), None);
+    order.state = State::Delivered;
+    order.shipment_state = ShipmentState::Delivered;
+    assert_eq!(order.dispatched(at(1)), None);
+    assert_eq!(order.delivered(at(1)).expect("legal"), None);
+}
+
+/// A saga of a cancelled order that waits for a person at its second step.
+fn parked() -> Saga {
+    let mut saga = Saga::start(&CANCEL_ORDER, "here", at(0));
+    for outcome in [Outcome::Done, Outcome::Rejected("RESERVATION_SHIPPED".into())] {
+        let call = saga.call("ord_1").expect("a call");
+        saga.record(SAGAS, &call, outcome, at(1), 0.5);
+    }
+    saga
+}
+
+#[test]
+fn an_intervention_that_is_not_possible_changes_nothing_and_says_what_is() {
+    let someone = Operator { actor: "usr_staff".into(), reason: "test".into() };
+    let running = Saga::start(&PLACE_ORDER, "here", at(0));
+    let mut unknown = running.clone();
+    unknown.version = 99;
+    let mut failing = running.clone();
+    let call = failing.call("ord_1").expect("a call");
+    failing.record(SAGAS, &call, Outcome::Transient("down".into()), at(1), 0.5);
+    let mut back = running.clone();
+    assert!(back.abort(SAGAS, "CANCELLED", at(1)));
+    let mut ended = running.clone();
+    ended.record(SAGAS, &running.call("ord_1").expect("a call"), Outcome::Rejected("NO".into()), at(1), 0.5);
+    let refused = [
+        (&ended, Action::Retry, Refusal::Ended),
+        (&parked(), Action::Retry, Refusal::Parked),
+        (&running, Action::Resume, Refusal::NotParked),
+        (&parked(), Action::Compensate, Refusal::PastPivot),
+        (&back, Action::Compensate, Refusal::GoingBack),
+        (&running, Action::Skip { acknowledged: true }, Refusal::NotFailing),
+        (&failing, Action::Skip { acknowledged: false }, Refusal::NotAcknowledged),
+        (&authorizing_and_failing().saga, Action::Skip { acknowledged: true }, Refusal::Pivot),
+        (&unknown, Action::Retry, Refusal::UnknownDefinition),
+    ];
+    for (saga, action, refusal) in refused {
+        let mut after = saga.clone();
+        assert_eq!(after.intervene(SAGAS, action, &someone, at(9)), Err(refusal), "{action:?}");
+        assert_eq!(&after, saga, "{action:?}");
+    }
+}
+
+fn authorizing_and_failing() -> Order {
+    let order = authorizing();
+    answered(&order, call_of(&order), Outcome::Transient("down".into()), None, 2)
+}
+
+#[test]
+fn what_a_person_does_fences_the_call_under_way_and_is_kept_with_its_reason() {
+    let someone = Operator { actor: "usr_staff".into(), reason: "the shelf was counted".into() };
+    let mut skipped = parked();
+    let epoch = skipped.epoch;
+    skipped.intervene(SAGAS, Action::Skip { acknowledged: true }, &someone, at(9)).expect("possible");
+    assert_eq!((skipped.status, skipped.steps[1].progress), (Status::Running, Progress::Skipped));
+    assert_eq!(skipped.call("ord_1").expect("the next step").name, "cancel_payment");
+    assert!(skipped.epoch > epoch && skipped.is_due(at(9)));
+    let done = skipped.interventions.last().expect("it is noted");
+    assert_eq!((done.action.as_str(), done.step.as_str()), ("SKIP", "release_stock"));
+    assert_eq!((done.actor.as_str(), done.reason.as_str(), done.at), ("usr_staff", "the shelf was counted", at(9)));
+
+    let order = authorizing_and_failing();
+    let under_way = call_of(&order);
+    let back = order.intervene(Action::Compensate, &someone, at(9)).expect("before the pivot");
+    assert_eq!(call_of(&back).key, "ord_1/place_order/authorize_payment/undo");
+    assert!(!back.saga.expects(&under_way));
 }

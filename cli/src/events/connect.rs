@@ -64,8 +64,14 @@ impl System {
         Ok(if names.is_empty() { self.peers.keys().cloned().collect() } else { names.to_vec() })
     }
 
-    /// A connected client of a service.
+    /// A connected client of what a service tells about events.
     pub async fn client(&self, service: &str) -> anyhow::Result<Client> {
+        let client = EventServiceClient::new(self.channel(service).await?);
+        Ok(client.max_decoding_message_size(usize::MAX))
+    }
+
+    /// A connection to a service, with the token.
+    pub async fn channel(&self, service: &str) -> anyhow::Result<InterceptedService<Channel, Bearer>> {
         let uri = self.uri(service)?;
         let token = match &self.token {
             Token::Given(token) => token.clone(),
@@ -78,8 +84,7 @@ impl System {
             .connect()
             .await
             .map_err(|error| anyhow!("{service} does not answer at {uri} ({}): {error}", self.place))?;
-        let client = EventServiceClient::with_interceptor(channel, Bearer(header));
-        Ok(client.max_decoding_message_size(usize::MAX))
+        Ok(InterceptedService::new(channel, Bearer(header)))
     }
 
     fn uri(&self, service: &str) -> anyhow::Result<&String> {

@@ -1,21 +1,12 @@
-//! What an outcome does to a saga. Pure: the time and the jitter are arguments.
+//! What is stored of a saga, and what can be read off it. Pure.
 
-use crate::{Definition, Step};
+use crate::{Definition, Registry};
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// How long a runner may hold a saga without writing to it.
-const LEASE: Duration = Duration::from_secs(15);
-
-/// First pause between two attempts.
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-
-/// Longest pause between two attempts.
-const LAST_BACKOFF: Duration = Duration::from_secs(30);
-
-/// Attempts of a compensation, or of a step after the pivot, before a person is called.
-const ATTEMPTS_BEFORE_PARKED: i32 = 200;
+pub const LEASE: Duration = Duration::from_secs(15);
 
 /// Where a saga is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,7 +19,7 @@ pub enum Status {
     Completed,
     /// Every effect is undone.
     Compensated,
-    /// Waits for a person; `error` of the current step tells why.
+    /// Waits for a person; `parked` tells why.
     Parked,
 }
 
@@ -45,6 +36,8 @@ pub enum Progress {
     Rejected,
     /// Undone.
     Compensated,
+    /// Left out by a person.
+    Skipped,
 }
 
 /// A step of a running saga.
@@ -54,10 +47,33 @@ pub struct StepState {
     pub name: String,
     /// Where it is in its life.
     pub progress: Progress,
-    /// Attempts in the current direction.
-    pub attempt: i32,
+    /// Attempts to do it.
+    pub attempts: i32,
+    /// Attempts to undo it.
+    pub undo_attempts: i32,
+    /// Failed attempts in a row, in the present direction.
+    pub failures: i32,
+    /// First attempt in the present direction.
+    pub started_at: Option<DateTime>,
+    /// When its last outcome was known.
+    pub ended_at: Option<DateTime>,
     /// What the last failed attempt said.
     pub error: Option<String>,
+}
+
+/// What a person did to a saga.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intervention {
+    /// What: RETRY, RESUME, COMPENSATE or SKIP.
+    pub action: String,
+    /// The step that was current.
+    pub step: String,
+    /// Who.
+    pub actor: String,
+    /// Why, in their own words.
+    pub reason: String,
+    /// When.
+    pub at: DateTime,
 }
 
 /// A saga, stored in the aggregate that it moves.
@@ -71,18 +87,28 @@ pub struct Saga {
     pub status: Status,
     /// Index of the current step.
     pub step: i32,
+    /// Whom the current step calls. `None` when it has ended or is parked.
+    pub peer: Option<String>,
     /// The steps.
     pub steps: Vec<StepState>,
-    /// Why it goes back.
+    /// Why it goes back. `None` while it goes forward.
     pub reason: Option<String>,
+    /// Why it waits for a person.
+    pub parked: Option<String>,
+    /// When people were told that the current step keeps failing.
+    pub alarm_at: Option<DateTime>,
     /// When somebody must look again: a timer and the end of the runner's lease in one. `None` when it has ended.
     pub wake_at: Option<DateTime>,
     /// Who makes the current call.
     pub owner: String,
-    /// Grows with each claim.
+    /// Grows with each claim; an answer of an earlier epoch is refused.
     pub epoch: i64,
+    /// When it started.
+    pub started_at: DateTime,
     /// When it is undone unless it has passed its pivot.
     pub deadline_at: DateTime,
+    /// What people did to it, oldest first.
+    pub interventions: Vec<Intervention>,
 }
 
 /// Forward or back.
@@ -92,6 +118,15 @@ pub enum Direction {
     Do,
     /// What undoes it.
     Undo,
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Direction::Do => "do",
+            Direction::Undo => "undo",
+        })
+    }
 }
 
 /// The call that a saga is about to make.
@@ -105,6 +140,8 @@ pub struct Call {
     pub direction: Direction,
     /// The same for every attempt: `<aggregate>/<kind>/<step>/<direction>`.
     pub key: String,
+    /// Epoch of the claim under which it is made.
+    pub epoch: i64,
 }
 
 /// What a call led to.
@@ -124,13 +161,28 @@ pub enum Outcome {
     Bug(String),
 }
 
+/// What a call led to, with what the aggregate keeps of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<F> {
+    /// The call.
+    pub call: Call,
+    /// What it led to.
+    pub outcome: Outcome,
+    /// What the participant told.
+    pub facts: Vec<F>,
+}
+
 impl Saga {
     /// A saga whose first call `owner` is about to make.
     pub fn start(definition: &Definition, owner: &str, now: DateTime) -> Self {
         let steps = definition.steps.iter().map(|step| StepState {
             name: step.name.to_owned(),
             progress: Progress::Pending,
-            attempt: 0,
+            attempts: 0,
+            undo_attempts: 0,
+            failures: 0,
+            started_at: None,
+            ended_at: None,
             error: None,
         });
         let mut saga = Self {
@@ -138,15 +190,26 @@ impl Saga {
             version: definition.version,
             status: Status::Running,
             step: 0,
+            peer: None,
             steps: steps.collect(),
             reason: None,
+            parked: None,
+            alarm_at: None,
             wake_at: None,
             owner: owner.to_owned(),
             epoch: 1,
+            started_at: now,
             deadline_at: after(now, definition.deadline),
+            interventions: Vec::new(),
         };
-        saga.intend(0, now);
+        saga.intend(definition, 0, now);
         saga
+    }
+
+    /// The saga that comes after this one in the same aggregate, moved on by the same runner.
+    pub fn followed_by(&self, definition: &Definition, now: DateTime) -> Self {
+        let next = Self::start(definition, &self.owner, now);
+        Self { epoch: self.epoch + 1, interventions: self.interventions.clone(), ..next }
     }
 
     /// Whether no call will follow.
@@ -157,198 +220,59 @@ impl Saga {
         }
     }
 
-    /// Whether the pivot is behind it.
-    pub fn is_past_pivot(&self, definition: &Definition) -> bool {
-        let done = self.steps.iter().take_while(|step| step.progress == Progress::Done).count();
-        definition.is_past_pivot(done)
+    /// Whether it goes forward or back, or did when it was parked.
+    pub fn direction(&self) -> Direction {
+        if self.reason.is_some() { Direction::Undo } else { Direction::Do }
+    }
+
+    /// Whether it is time to look at it.
+    pub fn is_due(&self, now: DateTime) -> bool {
+        self.wake_at.is_some_and(|wake_at| wake_at <= now)
+    }
+
+    /// Whether the pivot is behind it: then nothing is undone. A saga of an unknown definition may have passed it.
+    pub fn is_past_pivot(&self, registry: &Registry) -> bool {
+        if self.direction() == Direction::Undo {
+            return false; // what was skipped on the way back was not done
+        }
+        let is_over = |step: &&StepState| matches!(step.progress, Progress::Done | Progress::Skipped);
+        let over = self.steps.iter().take_while(is_over).count();
+        registry.find(&self.kind, self.version).is_none_or(|definition| definition.is_past_pivot(over))
+    }
+
+    /// The step that is current.
+    pub fn current(&self) -> Option<&StepState> {
+        self.steps.get(self.index())
     }
 
     /// The call to make now for the aggregate `id`.
     pub fn call(&self, id: &str) -> Option<Call> {
-        let direction = match self.status {
-            Status::Running => Direction::Do,
-            Status::Compensating => Direction::Undo,
+        match self.status {
+            Status::Running | Status::Compensating => {}
             Status::Completed | Status::Compensated | Status::Parked => return None,
-        };
-        let step = self.index();
-        let name = self.steps.get(step)?.name.clone();
-        let suffix = match direction {
-            Direction::Do => "do",
-            Direction::Undo => "undo",
-        };
-        Some(Call { step, key: format!("{id}/{}/{name}/{suffix}", self.kind), name, direction })
-    }
-
-    /// Takes over a saga whose runner has not written in time.
-    pub fn claim(&mut self, owner: &str, now: DateTime) {
-        owner.clone_into(&mut self.owner);
-        self.epoch += 1;
-        self.wake_at = Some(after(now, LEASE));
-    }
-
-    /// Has somebody look at it at once.
-    pub fn wake(&mut self, now: DateTime) {
-        if self.wake_at.is_some() {
-            self.wake_at = Some(now);
         }
+        let (direction, name) = (self.direction(), self.current()?.name.clone());
+        let key = format!("{id}/{}/{name}/{direction}", self.kind);
+        Some(Call { step: self.index(), key, name, direction, epoch: self.epoch })
     }
 
-    /// Turns a saga back that has not passed its pivot. Returns whether it goes back now.
-    pub fn abort(&mut self, definition: &Definition, reason: &str, now: DateTime) -> bool {
-        if self.status != Status::Running || self.is_past_pivot(definition) {
-            return false;
-        }
-        self.go_back(definition, reason, now);
-        self.wake(now);
-        true
+    /// Whether an answer to `call` still counts: nobody has claimed the saga since, and it waits for that answer.
+    pub fn expects(&self, call: &Call) -> bool {
+        let is_live = matches!(self.status, Status::Running | Status::Compensating);
+        is_live && call.epoch == self.epoch && call.step == self.index() && call.direction == self.direction()
     }
 
-    /// Records what the call in `direction` of step `step` led to; an answer to another call than the current is ignored.
-    pub fn record(&mut self, definition: &Definition, call: &Call, outcome: Outcome, now: DateTime, jitter: f64) {
-        let is_current = self.index() == call.step
-            && match self.status {
-                Status::Running => call.direction == Direction::Do,
-                Status::Compensating => call.direction == Direction::Undo,
-                Status::Completed | Status::Compensated | Status::Parked => false,
-            };
-        if !is_current {
-            return;
-        }
-        match call.direction {
-            Direction::Do => self.forward(definition, outcome, now, jitter),
-            Direction::Undo => self.back(definition, outcome, now, jitter),
-        }
-    }
-
-    fn forward(&mut self, definition: &Definition, outcome: Outcome, now: DateTime, jitter: f64) {
-        let past_pivot = self.is_past_pivot(definition);
-        match outcome {
-            Outcome::Done => {
-                self.mark(Progress::Done, None);
-                let next = self.index() + 1;
-                if next == self.steps.len() {
-                    self.end(Status::Completed);
-                } else {
-                    self.intend(next, now);
-                }
-            }
-            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) if past_pivot => {
-                self.park(reason);
-            }
-            Outcome::Rejected(reason) => {
-                // An earlier attempt whose answer was lost may have had an effect after all.
-                let attempts = self.steps.get(self.index()).map_or(0, |step| step.attempt);
-                let progress = if attempts > 1 { Progress::Attempted } else { Progress::Rejected };
-                self.mark(progress, Some(reason.clone()));
-                self.go_back(definition, &reason, now);
-            }
-            Outcome::Refused(reason) => {
-                self.mark(Progress::Done, None);
-                self.go_back(definition, &reason, now);
-            }
-            Outcome::Bug(reason) => {
-                self.mark(Progress::Attempted, Some(reason));
-                self.go_back(definition, "INTERNAL", now);
-            }
-            Outcome::Transient(_) | Outcome::Waiting if !past_pivot && now >= self.deadline_at => {
-                self.go_back(definition, "DEADLINE_EXCEEDED", now);
-            }
-            Outcome::Transient(error) => self.try_again(Some(error), now, jitter),
-            Outcome::Waiting => self.try_again(None, now, jitter),
-        }
-    }
-
-    fn back(&mut self, definition: &Definition, outcome: Outcome, now: DateTime, jitter: f64) {
-        match outcome {
-            Outcome::Done => {
-                self.mark(Progress::Compensated, None);
-                self.undo_below(definition, self.index(), now);
-            }
-            Outcome::Transient(error) => self.try_again(Some(error), now, jitter),
-            Outcome::Waiting => self.try_again(None, now, jitter),
-            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) => self.park(reason),
-        }
-    }
-
-    fn go_back(&mut self, definition: &Definition, reason: &str, now: DateTime) {
-        self.status = Status::Compensating;
-        self.reason = Some(reason.to_owned());
-        self.undo_below(definition, self.index() + 1, now);
-    }
-
-    /// Intends to undo the last step before `end` that may have had an effect.
-    fn undo_below(&mut self, definition: &Definition, end: usize, now: DateTime) {
-        let may_have_effect = |(step, state): &(&Step, &StepState)| {
-            step.is_compensable && matches!(state.progress, Progress::Attempted | Progress::Done)
-        };
-        let mut steps = definition.steps.iter().zip(&self.steps).take(end).enumerate();
-        let last = steps.rfind(|(_, pair)| may_have_effect(pair)).map(|(index, _)| index);
-        match last {
-            Some(index) => {
-                let progress = self.steps[index].progress;
-                self.intend(index, now);
-                self.steps[index].progress = progress;
-            }
-            None => self.end(Status::Compensated),
-        }
-    }
-
-    fn intend(&mut self, step: usize, now: DateTime) {
-        self.step = i32::try_from(step).unwrap_or(i32::MAX);
-        if let Some(state) = self.steps.get_mut(step) {
-            state.progress = Progress::Attempted;
-            state.attempt = 1;
-            state.error = None;
-        }
-        self.wake_at = Some(after(now, LEASE));
-    }
-
-    fn try_again(&mut self, error: Option<String>, now: DateTime, jitter: f64) {
-        let step = self.index();
-        let Some(state) = self.steps.get_mut(step) else { return };
-        let is_failure = error.is_some();
-        if is_failure {
-            state.error = error;
-        }
-        state.attempt += 1;
-        if is_failure && state.attempt > ATTEMPTS_BEFORE_PARKED {
-            let error = state.error.clone().unwrap_or_default();
-            return self.park(error);
-        }
-        let doublings = u32::try_from(state.attempt.clamp(2, 20) - 2).unwrap_or(0);
-        let longest = FIRST_BACKOFF.saturating_mul(1 << doublings.min(16)).min(LAST_BACKOFF);
-        let pause = FIRST_BACKOFF / 2 + longest.mul_f64(jitter.clamp(0.0, 1.0));
-        self.wake_at = Some(after(now, pause));
-    }
-
-    fn park(&mut self, error: String) {
-        let step = self.index();
-        if let Some(state) = self.steps.get_mut(step) {
-            state.error = Some(error);
-        }
-        self.status = Status::Parked;
-        self.wake_at = None;
-    }
-
-    fn end(&mut self, status: Status) {
-        self.status = status;
-        self.wake_at = None;
-    }
-
-    fn mark(&mut self, progress: Progress, error: Option<String>) {
-        let step = self.index();
-        if let Some(state) = self.steps.get_mut(step) {
-            state.progress = progress;
-            state.error = error;
-        }
-    }
-
-    fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         usize::try_from(self.step).unwrap_or(usize::MAX)
+    }
+
+    pub(crate) fn current_mut(&mut self) -> Option<&mut StepState> {
+        let index = self.index();
+        self.steps.get_mut(index)
     }
 }
 
-fn after(now: DateTime, pause: Duration) -> DateTime {
+pub(crate) fn after(now: DateTime, pause: Duration) -> DateTime {
     let millis = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
     DateTime::from_millis(now.timestamp_millis().saturating_add(millis))
 }

@@ -3,8 +3,8 @@
 use crate::domain::Order;
 use contracts::{
     inventory::v1::{
-        CommitReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation, ReservationLine,
-        ShipReservationRequest, inventory_service_client::InventoryServiceClient,
+        CommitReservationRequest, ExtendReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation,
+        ReservationLine, ShipReservationRequest, inventory_service_client::InventoryServiceClient,
     },
     payments::v1::{
         AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
@@ -62,6 +62,12 @@ impl Peers {
         let lines = order.items.iter().map(line).collect();
         let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key };
         Ok(self.inventory.clone().hold_stock(request).await?.into_inner())
+    }
+
+    /// Lets the hold live longer.
+    pub async fn extend_hold(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
+        let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key };
+        Ok(self.inventory.clone().extend_reservation(request).await?.into_inner())
     }
 
     /// Turns the hold into a sale.

@@ -68,6 +68,7 @@ fn transition_to_wire(transition: &Transition) -> wire::Transition {
         reason: transition.reason.clone(),
         actor: transition.actor.clone(),
         time: Some(time::to_wire(transition.at)),
+        trace_id: transition.trace_id.clone().unwrap_or_default(),
     }
 }
 

@@ -50,6 +50,12 @@ pub enum Error {
     /// Too late.
     #[error("an order that is {0:?} cannot be cancelled")]
     CannotCancel(State),
+    /// The carrier has it.
+    #[error("the goods have left: an order that is with the carrier cannot be cancelled")]
+    HasLeft,
+    /// The saga does not allow what a person wants.
+    #[error("{0}")]
+    Intervention(saga::Refusal),
     /// The table of states does not have this move.
     #[error("an order cannot go from {from:?} to {to:?}")]
     Transition {
@@ -91,6 +97,8 @@ impl From<Error> for Status {
             Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
             Error::NotFound(id) => status::not_found("order", &id),
             Error::CannotCancel(_) => status::precondition("ORDER_NOT_CANCELLABLE", text),
+            Error::HasLeft => status::precondition("ORDER_NOT_CANCELLABLE", text),
+            Error::Intervention(refusal) => status::precondition(refusal.code(), text),
             Error::Transition { .. } => {
                 tracing::error!(%text, "an illegal transition was refused");
                 status::internal()

@@ -3,18 +3,18 @@
 use crate::{
     clients::Peers,
     convert,
+    desk::Desk,
     domain::{Order, State},
     error::Error,
-    store::Orders,
 };
 use ::events::{Event, Handler, HandlerError};
-use ::store::{NewEvent, Versioned, fields::time, now};
+use ::store::{NewEvent, fields::time, now};
 use contracts::{
-    orders::v1::{OrderChanged, OrderCreated},
+    orders::v1::{OrderChanged, OrderCreated, OrderIntervened, OrderSagaAlarmed},
     payments::v1::{PaymentChanged, payment::State as PaymentState},
     shipping::v1::{ShipmentChanged, shipment::State as ShipmentState},
 };
-use tonic::Code;
+use saga::{Saga, Status};
 
 /// The event of an accepted order.
 pub fn created(id: &str, order: &Order) -> NewEvent {
@@ -28,11 +28,18 @@ pub fn created(id: &str, order: &Order) -> NewEvent {
     NewEvent::of("created", &message)
 }
 
-/// The event of a change, if anything changed that others see.
+/// The events of a change, if anything changed that others see.
 pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
+    let moved = moved(id, old, new);
+    let intervened = intervened(id, &old.saga, &new.saga);
+    let alarmed = alarmed(id, &old.saga, &new.saga);
+    intervened.into_iter().chain(moved).chain(alarmed).collect()
+}
+
+fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
     let seen = |order: &Order| (order.state, order.payment_state, order.shipment_state, order.reason.clone());
     if seen(old) == seen(new) {
-        return Vec::new();
+        return None;
     }
     let name = if old.state == new.state { "progressed" } else { name(new.state) };
     let message = OrderChanged {
@@ -46,7 +53,39 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
         payment_id: convert::payment_id(new),
         shipment_id: convert::shipment_id(new),
     };
-    vec![NewEvent::of(name, &message)]
+    Some(NewEvent::of(name, &message))
+}
+
+/// What a person has just done to the saga.
+fn intervened(id: &str, old: &Saga, new: &Saga) -> Option<NewEvent> {
+    let last = new.interventions.last().filter(|last| old.interventions.last() != Some(*last))?;
+    let message = OrderIntervened {
+        order_id: id.to_owned(),
+        kind: old.kind.clone(),
+        step: last.step.clone(),
+        action: last.action.clone(),
+        actor: last.actor.clone(),
+        intervene_time: Some(time::to_wire(last.at)),
+    };
+    Some(NewEvent::of("intervened", &message))
+}
+
+/// That the saga keeps failing, or waits for a person.
+fn alarmed(id: &str, old: &Saga, new: &Saga) -> Option<NewEvent> {
+    let is_parked = new.status == Status::Parked && old.status != Status::Parked;
+    let keeps_failing = new.alarm_at.is_some() && old.alarm_at.is_none();
+    if !is_parked && !keeps_failing {
+        return None;
+    }
+    let step = new.current();
+    let message = OrderSagaAlarmed {
+        order_id: id.to_owned(),
+        kind: new.kind.clone(),
+        step: step.map(|step| step.name.clone()).unwrap_or_default(),
+        failures: step.map_or(0, |step| step.failures),
+        is_parked,
+    };
+    Some(NewEvent::of(if is_parked { "parked" } else { "alarmed" }, &message))
 }
 
 /// A reason in somebody's own words stays with the order; events carry codes.
@@ -69,8 +108,8 @@ fn name(state: State) -> &'static str {
 
 /// Takes the events of shipping and payments. Each effect depends on the order's state alone, so a repeat has none.
 pub struct Inbox {
-    /// The orders.
-    pub orders: Orders,
+    /// Changes orders and moves their sagas.
+    pub desk: Desk,
     /// The peers.
     pub peers: Peers,
 }
@@ -95,49 +134,21 @@ fn retry(error: Error) -> HandlerError {
 }
 
 impl Inbox {
+    /// What the carrier did. Payment and stock follow in a saga of the order, which outlives this event.
     async fn shipment(&self, message: &ShipmentChanged) -> Result<(), Error> {
+        let id = &message.order_id;
         match message.to() {
-            ShipmentState::Dispatched => self.dispatched(self.orders.get(&message.order_id).await?).await,
-            ShipmentState::Delivered => {
-                let order = self.orders.get(&message.order_id).await?;
-                self.orders.change(order, |order| order.delivered(now()).map(Some)).await?;
-                Ok(())
-            }
+            ShipmentState::Dispatched => self.desk.change(id, |order| Ok(order.dispatched(now()))).await.map(drop),
+            ShipmentState::Delivered => self.desk.change(id, |order| order.delivered(now())).await.map(drop),
             ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled | ShipmentState::Lost => {
                 Ok(())
             }
         }
     }
 
-    /// Captures the payment and takes the stock off the shelf before the order is SHIPPED.
-    async fn dispatched(&self, order: Versioned<Order>) -> Result<(), Error> {
-        if order.state.shipment_state >= ShipmentState::Dispatched {
-            return Ok(());
-        }
-        let key = |step: &str| format!("{}/dispatch/{step}/do", order.id);
-        let captured = self.peers.capture(&order.state, key("capture_payment")).await;
-        let payment_state = match captured {
-            Ok(payment) => payment.state(),
-            Err(status) if status.code() == Code::FailedPrecondition => {
-                tracing::error!(order = %order.id, %status, "a dispatched order cannot be captured; its money must be claimed by hand");
-                order.state.payment_state
-            }
-            Err(status) => return Err(status.into()),
-        };
-        match self.peers.ship(&order.id, key("ship_stock")).await {
-            Ok(_) => {}
-            Err(status) if status.code() == Code::FailedPrecondition && order.state.saga.has_ended() => {
-                tracing::error!(order = %order.id, %status, "a dispatched order has no stock committed; count the shelf");
-            }
-            Err(status) => return Err(status.into()),
-        }
-        self.orders.change(order, |order| order.dispatched(payment_state, now()).map(Some)).await?;
-        Ok(())
-    }
-
     async fn payment(&self, message: &PaymentChanged) -> Result<(), Error> {
-        let order = match message.to() {
-            PaymentState::Authorized | PaymentState::Declined => self.orders.get(&message.order_id).await?,
+        match message.to() {
+            PaymentState::Authorized | PaymentState::Declined => {}
             PaymentState::Unspecified
             | PaymentState::Created
             | PaymentState::Authorizing
@@ -146,21 +157,13 @@ impl Inbox {
             | PaymentState::Voided
             | PaymentState::ActionRequired
             | PaymentState::Unknown => return Ok(()),
-        };
-        if order.state.awaits_payment() {
-            self.orders.change(order, |order| Ok(order.awaits_payment().then(|| woken(order)))).await?;
-        } else if matches!(order.state.state, State::Rejected | State::Cancelled)
-            && message.to() == PaymentState::Authorized
-        {
+        }
+        let order = self.desk.change(&message.order_id, |order| Ok(order.payment_decided(now()))).await?;
+        let is_over = matches!(order.state.state, State::Rejected | State::Cancelled);
+        if is_over && message.to() == PaymentState::Authorized {
             let key = format!("{}/late_payment/cancel_payment/do", order.id);
             self.peers.cancel_payment(&order.id, &order.state, key).await?;
         }
         Ok(())
     }
-}
-
-fn woken(order: &Order) -> Order {
-    let mut next = order.clone();
-    next.saga.wake(now());
-    next
 }

@@ -5,11 +5,15 @@ use crate::{
     convert,
     domain::{Fact, Order},
     error::Error,
+    sagas::{AUTHORIZE, SAGAS},
     store::Orders,
 };
-use ::store::{Time, Versioned, now};
-use contracts::{inventory::v1::Reservation, payments::v1::payment::State as PaymentState};
-use saga::{Call, Direction, Host, Outcome, Saga};
+use ::store::{Versioned, now};
+use contracts::{
+    inventory::v1::{Reservation, reservation::State as ReservationState},
+    payments::v1::{Payment, payment::State as PaymentState},
+};
+use saga::{Answer, Call, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
 use tonic::{Code, Status};
 
 /// Moves orders.
@@ -20,75 +24,113 @@ pub struct OrderHost {
     pub peers: Peers,
 }
 
+/// What a call led to, and what the participant told.
+type Answered = (Outcome, Vec<Fact>);
+
 #[tonic::async_trait]
 impl Host for OrderHost {
     type Item = Versioned<Order>;
     type Fact = Fact;
     type Error = Error;
 
+    fn registry(&self) -> &'static Registry {
+        SAGAS
+    }
+
     fn saga<'a>(&self, item: &'a Versioned<Order>) -> Option<(&'a str, &'a Saga)> {
         Some((&item.id, &item.state.saga))
     }
 
-    async fn due(&self, now: Time, limit: i64) -> Result<Vec<Versioned<Order>>, Error> {
-        self.orders.due(now, limit).await
+    async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
+        self.orders.due(due).await
     }
 
     async fn claim(&self, item: Versioned<Order>, owner: &str) -> Result<Option<Versioned<Order>>, Error> {
         self.orders.claim(&item, owner).await
     }
 
-    async fn call(&self, item: &Versioned<Order>, call: &Call) -> (Outcome, Option<Fact>) {
+    async fn call(&self, item: &Versioned<Order>, call: &Call) -> Answered {
         let (id, order, key) = (item.id.as_str(), &item.state, call.key.clone());
+        let done = |_| (Outcome::Done, Vec::new());
         let answer = match (call.name.as_str(), call.direction) {
             ("hold_stock", Direction::Do) => self.peers.hold(id, order, key).await.map(|held| held_until(&held)),
-            ("hold_stock", Direction::Undo) | ("release_stock", _) => {
-                self.peers.release(id, key).await.map(|_| (Outcome::Done, None))
+            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, key).await.map(done),
+            (AUTHORIZE, Direction::Do) => self.authorize(id, order, key).await,
+            (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => {
+                self.peers.cancel_payment(id, order, key).await.map(|payment| moved(&payment))
             }
-            ("authorize_payment", Direction::Do) => {
-                let payment = self.peers.authorize(id, order, key).await;
-                payment.map(|payment| authorized(payment.state(), payment.decline_reason))
-            }
-            ("authorize_payment", Direction::Undo) | ("cancel_payment", _) => {
-                let payment = self.peers.cancel_payment(id, order, key).await;
-                payment.map(|payment| (Outcome::Done, Some(Fact::Payment(payment.state()))))
-            }
-            ("commit_stock", _) => self.peers.commit(id, key).await.map(|_| (Outcome::Done, None)),
+            ("commit_stock", _) => self.peers.commit(id, key).await.map(done),
             ("create_shipment", _) => {
                 let shipment = self.peers.create_shipment(id, order, key).await;
-                shipment.map(|shipment| (Outcome::Done, Some(Fact::Shipment(shipment.state()))))
+                shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
             ("cancel_shipment", _) => {
                 let shipment = self.peers.cancel_shipment(id, order, key).await;
-                shipment.map(|shipment| (Outcome::Done, Some(Fact::Shipment(shipment.state()))))
+                shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
-            (step, _) => return (Outcome::Bug(format!("no call for step {step}")), None),
+            ("capture_payment", _) => self.peers.capture(order, key).await.map(|payment| moved(&payment)),
+            ("ship_stock", _) => self.peers.ship(id, key).await.map(done),
+            (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
         };
-        answer.unwrap_or_else(|status| (classify(&status), None))
+        answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
     }
 
     async fn record(
         &self,
         item: Versioned<Order>,
-        call: &Call,
-        outcome: Outcome,
-        fact: Option<Fact>,
-    ) -> Result<Versioned<Order>, Error> {
-        let jitter = rand::random::<f64>();
-        self.orders
-            .change(item, |order| order.record(call, outcome.clone(), fact.clone(), now(), jitter).map(Some))
-            .await
+        answers: Vec<Answer<Fact>>,
+    ) -> Result<Recorded<Versioned<Order>>, Error> {
+        let (jitter, mut counted) = (rand::random::<f64>(), false);
+        let record = |order: &Order| {
+            let next = order.record(&answers, now(), jitter)?;
+            counted = next.is_some();
+            Ok(next)
+        };
+        let item = self.orders.change(item, record).await?;
+        Ok(Recorded { item, counted })
+    }
+
+    async fn alarms(&self) -> Result<(u64, u64), Error> {
+        self.orders.alarms().await
     }
 }
 
-fn held_until(reservation: &Reservation) -> (Outcome, Option<Fact>) {
+impl OrderHost {
+    /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
+    /// they are the pivot.
+    async fn authorize(&self, id: &str, order: &Order, key: String) -> Result<Answered, Status> {
+        let payment = self.peers.authorize(id, order, key.clone()).await?;
+        let (outcome, mut facts) = authorized(payment.state(), payment.decline_reason);
+        if outcome != Outcome::Done || !order.needs_extension(now()) {
+            return Ok((outcome, facts));
+        }
+        let extended = match self.peers.extend_hold(id, key).await {
+            Ok(extended) => extended,
+            // The units are back on the shelf: what was approved is given back.
+            Err(status) if status.code() == Code::FailedPrecondition => {
+                return Ok((Outcome::Refused("HOLD_EXPIRED".to_owned()), facts));
+            }
+            Err(status) => return Ok((classify(&status), facts)),
+        };
+        if extended.state() == ReservationState::Held {
+            facts.extend(held_until(&extended).1);
+        }
+        Ok((outcome, facts))
+    }
+}
+
+fn moved(payment: &Payment) -> Answered {
+    (Outcome::Done, vec![Fact::Payment(payment.state())])
+}
+
+fn held_until(reservation: &Reservation) -> Answered {
     match &reservation.expire_time {
-        Some(until) => (Outcome::Done, Some(Fact::Held(convert::time_from_wire(until)))),
-        None => (Outcome::Bug("a hold without an end".to_owned()), None),
+        Some(until) => (Outcome::Done, vec![Fact::Held(convert::time_from_wire(until))]),
+        None => (Outcome::Bug("a hold without an end".to_owned()), Vec::new()),
     }
 }
 
-fn authorized(state: PaymentState, decline_reason: String) -> (Outcome, Option<Fact>) {
+fn authorized(state: PaymentState, decline_reason: String) -> Answered {
     let outcome = match state {
         PaymentState::Authorized | PaymentState::Captured => Outcome::Done,
         PaymentState::Declined => Outcome::Rejected(decline_reason),
@@ -99,15 +141,13 @@ fn authorized(state: PaymentState, decline_reason: String) -> (Outcome, Option<F
         PaymentState::Voided | PaymentState::Refunded => Outcome::Refused("PAYMENT_CANCELLED".to_owned()),
         PaymentState::Unspecified => Outcome::Bug("a payment without a state".to_owned()),
     };
-    (outcome, Some(Fact::Payment(state)))
+    (outcome, vec![Fact::Payment(state)])
 }
 
-/// What an error says of the call: refused, or nothing at all.
+/// What an error says of the call: refused, impossible, or nothing at all.
 fn classify(status: &Status) -> Outcome {
     match status.code() {
-        Code::FailedPrecondition | Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange => {
-            Outcome::Rejected(rpc::status::reason(status))
-        }
+        Code::FailedPrecondition => Outcome::Rejected(rpc::status::reason(status)),
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::Aborted
@@ -118,6 +158,8 @@ fn classify(status: &Status) -> Outcome {
         | Code::Unauthenticated
         | Code::PermissionDenied
         | Code::Unimplemented => Outcome::Transient(format!("{:?}: {}", status.code(), status.message())),
-        Code::DataLoss | Code::Ok => Outcome::Bug(format!("{:?}: {}", status.code(), status.message())),
+        Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange | Code::DataLoss | Code::Ok => {
+            Outcome::Bug(format!("{:?}: {}", status.code(), status.message()))
+        }
     }
 }

@@ -1,14 +1,18 @@
 //! Orders, and the sagas that carry them through stock, payment and shipping.
 //!
 //! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
-//! **RPCs** `OrderService`: create, read, list, cancel, watch, details.
-//! **Collections** `orders` (`_id` ord_…; unique `request_key`; index `user_id`; index `saga.wake_at`).
-//! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`.
-//! **Events in** shipping (dispatched → capture, ship; delivered), payments (an answer that a saga waits for; money for an
-//! order that has ended).
+//! **RPCs** `OrderService`: create, read, list, cancel, watch, details, saga. `SagaService`, for staff: list, read, retry,
+//! resume, compensate, skip, and these for many at once.
+//! **Collections** `orders` (`_id` ord_…; unique `request_key`; indexes `user_id`; `saga.peer, saga.wake_at` for those who
+//! look for due sagas; `saga.status` for those who look after them).
+//! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`, and
+//! of its saga `{intervened,alarmed,parked}`.
+//! **Events in** shipping (dispatched → the saga that captures and ships; delivered), payments (an answer that a saga
+//! waits for; money for an order that has ended).
 //!
 //! The way of an order: `rpc` parses, `place` asks users and products and writes order and first saga intent in one
 //! insert; `host` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
+//! Whatever else changes an order passes `desk`, which moves a saga that became due.
 //!
 //! Invariants: an accepted order ends in CONFIRMED or REJECTED (or CANCELLED on request); it is CONFIRMED only while its
 //! hold lives and its payment is authorized; an order that ends otherwise holds no stock and no money.
@@ -18,6 +22,7 @@
 mod address;
 mod clients;
 mod convert;
+mod desk;
 mod domain;
 mod error;
 mod events;
@@ -25,11 +30,13 @@ mod host;
 mod place;
 mod rpc;
 mod sagas;
+mod sagas_rpc;
+mod sagas_wire;
 mod store;
 mod watch;
 
 use ::store::{Bell, Pager};
-use contracts::orders::v1::order_service_server::OrderServiceServer;
+use contracts::orders::v1::{order_service_server::OrderServiceServer, saga_service_server::SagaServiceServer};
 use saga::Runner;
 use service::{Config, Service};
 use std::sync::Arc;
@@ -39,7 +46,8 @@ use tonic::service::Routes;
 
 pub use address::checked as checked_address;
 pub use domain::{Address, Cancellation, Fact, Item, Order, State, Transition, UserSnapshot};
-pub use sagas::{CANCEL_ORDER, PLACE_ORDER};
+pub use error::Error;
+pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
@@ -51,9 +59,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runner = Runner::new(host, &owner, service.background());
     service.spawn(runner.clone().run());
-    service.consume(Arc::new(events::Inbox { orders: orders.clone(), peers: peers.clone() }))?;
+    let desk = desk::Desk { orders: orders.clone(), runner };
+    service.consume(Arc::new(events::Inbox { desk: desk.clone(), peers: peers.clone() }))?;
     let bell = Bell::start(orders.collection().clone(), service.background());
-    let pager = Pager::new(service.config.service_key.reveal(), "orders");
-    let handler = rpc::Handler { orders, peers, runner, bell, pager, shutdown };
-    service.serve(listener, Routes::new(OrderServiceServer::new(handler))).await
+    let secret = service.config.service_key.reveal();
+    let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
+    let pager = Pager::new(secret, "orders");
+    let orders = rpc::Handler { desk, peers, bell, pager, shutdown };
+    let routes = Routes::new(OrderServiceServer::new(orders)).add_service(SagaServiceServer::new(sagas));
+    service.serve(listener, routes).await
 }

@@ -92,6 +92,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
             reason: String::new(),
             actor: user_id.clone(),
             at: now,
+            trace_id: None,
         }],
         created_at: now,
         updated_at: now,

@@ -3,20 +3,18 @@
 use crate::{
     clients::Peers,
     convert,
+    desk::Desk,
     domain::{Cancellation, Order},
     error::Error,
-    host::OrderHost,
     place::{Placed, Placement, place},
-    store::Orders,
-    watch,
+    sagas_wire, watch,
 };
 use ::rpc::{Principal, principal, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
 use contracts::orders::v1::{
-    self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, ListOrdersRequest,
-    ListOrdersResponse, OrderDetails, WatchOrderRequest, order_service_server::OrderService,
+    self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, GetOrderSagaRequest,
+    ListOrdersRequest, ListOrdersResponse, OrderDetails, WatchOrderRequest, order_service_server::OrderService,
 };
-use saga::Runner;
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -24,12 +22,10 @@ use tonic::{Request, Response, Status};
 
 /// Answers `OrderService`.
 pub struct Handler {
-    /// The orders.
-    pub orders: Orders,
+    /// The orders, and who moves their sagas.
+    pub desk: Desk,
     /// The peers.
     pub peers: Peers,
-    /// Moves their sagas.
-    pub runner: Runner<OrderHost>,
     /// Rings when an order changes.
     pub bell: Bell,
     /// Page tokens of the list.
@@ -41,7 +37,7 @@ pub struct Handler {
 impl Handler {
     /// An order that the caller may see; to others it does not exist.
     async fn visible(&self, id: &str, caller: &Principal) -> Result<Versioned<Order>, Status> {
-        let order = self.orders.get(id).await?;
+        let order = self.desk.orders.get(id).await?;
         if caller.may_act_for(&order.state.user_id) { Ok(order) } else { Err(Error::NotFound(id.to_owned()).into()) }
     }
 }
@@ -56,16 +52,16 @@ impl OrderService for Handler {
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
         let placement = Placement { user_id, draft, request_id: request.request_id };
-        let order = match place(&self.orders, &self.peers, self.runner.owner(), placement).await? {
+        let order = match place(&self.desk.orders, &self.peers, self.desk.runner.owner(), placement).await? {
             Placed::Now(order) => {
-                self.runner.spawn(order.clone());
+                self.desk.runner.spawn(order.clone());
                 order
             }
             Placed::Before(order) => order,
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
         let order =
-            if wait.is_zero() { order } else { watch::until_ended(&self.orders, &self.bell, order, wait).await? };
+            if wait.is_zero() { order } else { watch::until_ended(&self.desk.orders, &self.bell, order, wait).await? };
         Ok(Response::new(convert::to_wire(&order)))
     }
 
@@ -82,7 +78,7 @@ impl OrderService for Handler {
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token)?;
-        let found = self.orders.list(user_id, after, limit + 1).await?;
+        let found = self.desk.orders.list(user_id, after, limit + 1).await?;
         let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
         let orders: Vec<wire::Order> = page.map(convert::to_wire).collect();
         let last = orders.last().filter(|_| found.len() > orders.len());
@@ -96,7 +92,7 @@ impl OrderService for Handler {
         let order = self.visible(&request.order_id, &caller).await?;
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
-        let cancelled = self.orders.change(order, |order| order.cancel(wish.clone(), now())).await?;
+        let cancelled = self.desk.change_found(order, |order| order.cancel(wish.clone(), now())).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
     }
 
@@ -106,8 +102,18 @@ impl OrderService for Handler {
     ) -> Result<Response<Self::WatchOrderStream>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        let changes = watch::follow(self.orders.clone(), &self.bell, order, self.shutdown.clone());
+        let changes = watch::follow(self.desk.orders.clone(), &self.bell, order, self.shutdown.clone());
         Ok(Response::new(ReceiverStream::new(changes)))
+    }
+
+    async fn get_order_saga(&self, request: Request<GetOrderSagaRequest>) -> Result<Response<wire::Saga>, Status> {
+        let caller = principal(&request);
+        let order = self.visible(&validated(request)?.order_id, &caller).await?;
+        let mut saga = sagas_wire::saga(&order);
+        if !caller.has_role("staff") {
+            saga.interventions.clear(); // who did what and why is between members of staff
+        }
+        Ok(Response::new(saga))
     }
 
     async fn get_order_details(

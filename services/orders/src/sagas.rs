@@ -1,22 +1,34 @@
 //! The sagas of an order, as data.
 
-use saga::{Definition, Step};
+use saga::{A_DAY, Bounds, Definition, Registry, Step};
 use std::time::Duration;
 
-/// Index of `authorize_payment` in [`PLACE_ORDER`].
+/// The step after which [`PLACE_ORDER`] confirms.
 pub const AUTHORIZE: &str = "authorize_payment";
+
+/// A participant that does not answer for so long is not waited for before the pivot.
+const MINUTES: Bounds = Bounds { attempt: Duration::from_secs(5), failures: 100, total: Duration::from_secs(300) };
+
+/// The payer may take their time; the saga's own deadline ends it. An attempt may have to extend the hold as well.
+const PAYER: Bounds = Bounds { attempt: Duration::from_secs(8), total: Duration::from_secs(900), ..MINUTES };
+
+/// Failed attempts in a row after which people are told: some minutes.
+const ALARM_AFTER: i32 = 15;
 
 /// Stock, payment, then the pivot: after it the order is CONFIRMED and the rest is repeated until it works.
 pub const PLACE_ORDER: Definition = Definition {
     kind: "place_order",
     version: 1,
     steps: &[
-        Step { name: "hold_stock", is_compensable: true, is_pivot: false },
-        Step { name: AUTHORIZE, is_compensable: true, is_pivot: true },
-        Step { name: "commit_stock", is_compensable: false, is_pivot: false },
-        Step { name: "create_shipment", is_compensable: false, is_pivot: false },
+        Step::new("hold_stock", "inventory").compensable().refusable().within(MINUTES),
+        Step::new(AUTHORIZE, "payments").compensable().refusable().pivot().within(PAYER),
+        Step::new("commit_stock", "inventory").recorded_with_next(),
+        Step::new("create_shipment", "shipping"),
     ],
+    starts_past_pivot: false,
     deadline: Duration::from_secs(600),
+    patience: A_DAY,
+    alarm_after: ALARM_AFTER,
 };
 
 /// A shipment that has left cannot be stopped: stopping it is the pivot.
@@ -24,14 +36,27 @@ pub const CANCEL_ORDER: Definition = Definition {
     kind: "cancel_order",
     version: 1,
     steps: &[
-        Step { name: "cancel_shipment", is_compensable: false, is_pivot: true },
-        Step { name: "release_stock", is_compensable: false, is_pivot: false },
-        Step { name: "cancel_payment", is_compensable: false, is_pivot: false },
+        Step::new("cancel_shipment", "shipping").refusable().pivot(),
+        Step::new("release_stock", "inventory").recorded_with_next(),
+        Step::new("cancel_payment", "payments"),
     ],
+    starts_past_pivot: false,
     deadline: Duration::from_secs(30 * 24 * 3600),
+    patience: A_DAY,
+    alarm_after: ALARM_AFTER,
 };
 
-/// The definition that a stored saga was started with.
-pub fn definition(kind: &str) -> &'static Definition {
-    if kind == CANCEL_ORDER.kind { &CANCEL_ORDER } else { &PLACE_ORDER }
-}
+/// The goods have left: the money is taken and the stock is off the shelf, or a person sees to it.
+pub const DISPATCH_ORDER: Definition = Definition {
+    kind: "dispatch_order",
+    version: 1,
+    steps: &[Step::new("capture_payment", "payments"), Step::new("ship_stock", "inventory")],
+    starts_past_pivot: true,
+    deadline: Duration::from_secs(30 * 24 * 3600),
+    patience: A_DAY,
+    alarm_after: ALARM_AFTER,
+};
+
+/// Every definition that may still be running. One that has changed stays here, beside its next version, until no order
+/// runs it any more.
+pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &CANCEL_ORDER, &DISPATCH_ORDER]);

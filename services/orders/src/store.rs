@@ -1,9 +1,11 @@
 //! Orders in MongoDB.
 
-use crate::{domain::Order, error::Error, events};
-use ::store::{Aggregate, Change, ChangeError, Documents, Time, Versioned, now};
-use bson::{Document, doc};
+use crate::{domain::Order, error::Error, events, sagas::SAGAS};
+use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
 use mongodb::{Collection, Database};
+use saga::{Due, Whose};
 
 impl Aggregate for Order {
     const COLLECTION: &'static str = "orders";
@@ -11,11 +13,12 @@ impl Aggregate for Order {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 3] {
+pub fn indexes() -> [(&'static str, Document, bool); 4] {
     [
         (Order::COLLECTION, doc! { "request_key": 1 }, true),
         (Order::COLLECTION, doc! { "user_id": 1, "_id": -1 }, false),
-        (Order::COLLECTION, doc! { "saga.wake_at": 1 }, false),
+        (Order::COLLECTION, doc! { "saga.peer": 1, "saga.wake_at": 1 }, false),
+        (Order::COLLECTION, doc! { "saga.status": 1, "_id": -1 }, false),
     ]
 }
 
@@ -35,7 +38,8 @@ impl Orders {
     }
 
     /// Stores an accepted order. `Duplicate` when its request was accepted before.
-    pub async fn insert(&self, id: &str, order: Order) -> Result<Versioned<Order>, Error> {
+    pub async fn insert(&self, id: &str, mut order: Order) -> Result<Versioned<Order>, Error> {
+        note_trace(&mut order, 0);
         let created = events::created(id, &order);
         Ok(self.0.insert(id, order, vec![created]).await?)
     }
@@ -65,8 +69,52 @@ impl Orders {
     }
 
     /// Orders whose saga must be looked at, longest due first.
-    pub async fn due(&self, now: Time, limit: i64) -> Result<Vec<Versioned<Order>>, Error> {
-        Ok(self.0.find(doc! { "saga.wake_at": { "$lte": now } }, doc! { "saga.wake_at": 1 }, limit).await?)
+    pub async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
+        let known = SAGAS.0.iter().map(|known| doc! { "saga.kind": known.kind, "saga.version": known.version });
+        let known: Vec<Document> = known.collect();
+        let mut filter = doc! { "saga.wake_at": { "$lte": due.until } };
+        match due.whose {
+            Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),
+            // Few are live at any time; the index finds those.
+            Whose::Unknown => {
+                filter.extend(doc! { "saga.status": { "$in": ["Running", "Compensating"] }, "$nor": known })
+            }
+        }
+        let sort = doc! { "saga.wake_at": 1 };
+        if due.skip > 0 {
+            filter = doc! { "_id": { "$in": self.ids_behind(filter, sort.clone(), &due).await? } };
+        }
+        Ok(self.0.find(filter, sort, due.limit).await?)
+    }
+
+    /// Ids of what is due behind the first `skip`.
+    async fn ids_behind(&self, filter: Document, sort: Document, due: &Due) -> Result<Vec<Bson>, Error> {
+        let found = self.collection().find(filter).sort(sort).skip(due.skip).limit(due.limit);
+        let found = found.projection(doc! { "_id": 1 }).await.map_err(::store::Error::from)?;
+        let ids = found.map_ok(|document| document.get("_id").cloned().unwrap_or(Bson::Null));
+        Ok(ids.try_collect().await.map_err(::store::Error::from)?)
+    }
+
+    /// How many sagas are parked, and how many others keep failing.
+    pub async fn alarms(&self) -> Result<(u64, u64), Error> {
+        let count = |filter| async { self.collection().count_documents(filter).await.map_err(::store::Error::from) };
+        let parked = count(doc! { "saga.status": "Parked" }).await?;
+        let live = doc! { "$in": ["Running", "Compensating"] };
+        let failing = count(doc! { "saga.status": live, "saga.alarm_at": { "$ne": null } }).await?;
+        Ok((parked, failing))
+    }
+
+    /// Orders whose saga matches `filter`, newest first, after `after`.
+    pub async fn sagas(
+        &self,
+        mut filter: Document,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Vec<Versioned<Order>>, Error> {
+        if let Some(after) = after {
+            filter.insert("_id", doc! { "$lt": after });
+        }
+        Ok(self.0.find(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Claims an order's saga; `None` when the order has changed meanwhile.
@@ -87,10 +135,11 @@ impl Orders {
         mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
     ) -> Result<Versioned<Order>, Error> {
         let mut on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, Error> {
-            let Some(state) = decide(&old.state)? else { return Ok(None) };
+            let Some(mut state) = decide(&old.state)? else { return Ok(None) };
             if state == old.state {
                 return Ok(None);
             }
+            note_trace(&mut state, old.state.history.len());
             let events = events::between(&old.id, &old.state, &state);
             Ok(Some(Change { state, events }))
         };
@@ -104,5 +153,14 @@ impl Orders {
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(cause) => cause.into(),
         })
+    }
+}
+
+/// Adds the trace of the present work to the transitions from `first` on.
+fn note_trace(order: &mut Order, first: usize) {
+    let trace = telemetry::traceparent();
+    let trace_id = trace.as_deref().and_then(|trace| trace.split('-').nth(1));
+    for transition in order.history.iter_mut().skip(first).filter(|transition| transition.trace_id.is_none()) {
+        transition.trace_id = trace_id.map(str::to_owned);
     }
 }

@@ -1,0 +1,116 @@
+//! `comptoir saga retry`, `resume`, `compensate` and `skip`: of named orders, or of all that match a filter.
+
+use super::{Client, Intervention, ORDERS, client};
+use crate::events::{
+    connect::{System, explain},
+    table::print,
+};
+use anyhow::{bail, ensure};
+use contracts::orders::v1::{
+    CompensateSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse, RefusedSaga, ResumeSagaRequest,
+    RetrySagaRequest, Saga, SagaFilter, SkipSagaStepRequest, intervene_in_sagas_request::Action,
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tonic::{Code, Request, Status};
+
+/// How long many sagas may take.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Does it, and tells what came of it. Fails when a saga did not allow it.
+pub async fn run(system: &System, action: Action, wish: &Intervention, acknowledge_effect: bool) -> anyhow::Result<()> {
+    let filter = wish.filter.to_wire();
+    let has_filter = filter != SagaFilter::default();
+    ensure!(
+        has_filter == wish.orders.is_empty(),
+        "name orders, or a filter such as --state parked, and not both; `comptoir saga list` shows what matches"
+    );
+    ensure!(has_filter || !wish.dry_run, "--dry-run goes with a filter; `comptoir saga show` tells about one order");
+    let mut client = client(system).await?;
+    let reply = if has_filter {
+        let request = InterveneInSagasRequest {
+            action: action.into(),
+            filter: Some(filter),
+            reason: wish.reason.clone(),
+            max_count: wish.max,
+            dry_run: wish.dry_run,
+            acknowledge_effect,
+        };
+        let mut request = Request::new(request);
+        request.set_timeout(PATIENCE);
+        client.intervene_in_sagas(request).await.map_err(|status| explain(ORDERS, &status))?.into_inner()
+    } else {
+        one_by_one(&mut client, action, wish, acknowledge_effect).await?
+    };
+    tell(action, wish, &reply)
+}
+
+async fn one_by_one(
+    client: &mut Client,
+    action: Action,
+    wish: &Intervention,
+    acknowledge_effect: bool,
+) -> anyhow::Result<InterveneInSagasResponse> {
+    let mut reply = InterveneInSagasResponse::default();
+    for order in &wish.orders {
+        match one(client, action, order, &wish.reason, acknowledge_effect).await {
+            Ok(_) => reply.order_ids.push(order.clone()),
+            Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::NotFound) => {
+                reply.refused.push(RefusedSaga { order_id: order.clone(), message: status.message().to_owned() });
+            }
+            Err(status) => return Err(explain(ORDERS, &status)),
+        }
+    }
+    Ok(reply)
+}
+
+async fn one(client: &mut Client, action: Action, order: &str, why: &str, acknowledged: bool) -> Result<Saga, Status> {
+    let (order_id, reason) = (order.to_owned(), why.to_owned());
+    let answer = match action {
+        Action::Unspecified => return Err(Status::invalid_argument("no action")),
+        Action::Retry => client.retry_saga(RetrySagaRequest { order_id, reason }).await,
+        Action::Resume => client.resume_saga(ResumeSagaRequest { order_id, reason }).await,
+        Action::Compensate => client.compensate_saga(CompensateSagaRequest { order_id, reason }).await,
+        Action::Skip => {
+            let acknowledge_effect = acknowledged;
+            client.skip_saga_step(SkipSagaStepRequest { order_id, reason, acknowledge_effect }).await
+        }
+    };
+    Ok(answer?.into_inner())
+}
+
+fn tell(action: Action, wish: &Intervention, reply: &InterveneInSagasResponse) -> anyhow::Result<()> {
+    let (done, refused) = (reply.order_ids.len(), reply.refused.len());
+    if wish.json {
+        let refusal = |refused: &RefusedSaga| json!({ "orderId": refused.order_id, "message": refused.message });
+        let told = json!({
+            "orderIds": reply.order_ids,
+            "refused": reply.refused.iter().map(refusal).collect::<Vec<Value>>(),
+            "isCutOff": reply.is_cut_off,
+            "dryRun": wish.dry_run,
+        });
+        print(&format!("{told}\n"))?;
+    } else {
+        let word = if wish.dry_run { "would be " } else { "" };
+        let (past, more) = (past(action), if reply.is_cut_off { "; more match: repeat, or raise --max" } else { "" });
+        let mut text: String = reply.order_ids.iter().map(|id| format!("{id}  {word}{past}\n")).collect();
+        text.extend(reply.refused.iter().map(|refused| format!("{}  {}\n", refused.order_id, refused.message)));
+        text += &format!("{done} {word}{past}, {refused} refused{more}\n");
+        print(&text)?;
+    }
+    let hint = if action == Action::Skip { " (skip needs --acknowledge-effect for a step with an effect)" } else { "" };
+    if refused > 0 && !wish.dry_run {
+        bail!("{refused} of {} sagas did not allow it{hint}", done + refused);
+    }
+    Ok(())
+}
+
+fn past(action: Action) -> &'static str {
+    match action {
+        Action::Unspecified => "left",
+        Action::Retry => "retried",
+        Action::Resume => "resumed",
+        Action::Compensate => "turned back",
+        Action::Skip => "skipped a step",
+    }
+}

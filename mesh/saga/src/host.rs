@@ -1,0 +1,73 @@
+//! What the engine asks of the service that owns the aggregates.
+
+use crate::{Answer, Call, Outcome, Registry, Saga};
+use bson::DateTime;
+use std::time::Duration;
+
+/// A saga of a definition that is not known here is left to those who know it for so long; then it is parked.
+pub const UNKNOWN_GRACE: Duration = Duration::from_secs(300);
+
+/// Whose sagas are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// Those of known definitions whose current step calls this peer.
+    Peer(&'static str),
+    /// Those of definitions that are not known here.
+    Unknown,
+}
+
+/// Which sagas must be looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Due {
+    /// Whose.
+    pub whose: Whose,
+    /// `wake_at` at or before it.
+    pub until: DateTime,
+    /// How many of the longest due to leave out: runners that start at different places do not fight for the same.
+    pub skip: u64,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// What a record led to.
+#[derive(Debug, Clone)]
+pub struct Recorded<T> {
+    /// The aggregate as it is now.
+    pub item: T,
+    /// Whether the first answer counted; it does not once somebody else has claimed the saga.
+    pub counted: bool,
+}
+
+/// The service that owns the aggregates.
+#[tonic::async_trait]
+pub trait Host: Send + Sync + 'static {
+    /// An aggregate with its version.
+    type Item: Clone + Send + Sync + 'static;
+    /// What a participant tells, for the aggregate to keep.
+    type Fact: Send + Sync;
+    /// Why the store failed.
+    type Error: std::fmt::Display + Send;
+
+    /// Every definition that may still be running.
+    fn registry(&self) -> &'static Registry;
+    /// Identifier and saga of an aggregate; no saga, nothing to do.
+    fn saga<'a>(&self, item: &'a Self::Item) -> Option<(&'a str, &'a Saga)>;
+    /// The present.
+    fn now(&self) -> DateTime {
+        DateTime::now()
+    }
+    /// Aggregates whose `wake_at` has passed, longest first.
+    async fn due(&self, due: Due) -> Result<Vec<Self::Item>, Self::Error>;
+    /// Claims the saga for `owner`; `None` when somebody else was first.
+    async fn claim(&self, item: Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
+    /// Makes the call and says what it led to, with what the aggregate keeps of it.
+    async fn call(&self, item: &Self::Item, call: &Call) -> (Outcome, Vec<Self::Fact>);
+    /// Writes outcomes, next intent and the aggregate's own change in one; decided on the newest version.
+    async fn record(
+        &self,
+        item: Self::Item,
+        answers: Vec<Answer<Self::Fact>>,
+    ) -> Result<Recorded<Self::Item>, Self::Error>;
+    /// How many sagas are parked, and how many others keep failing.
+    async fn alarms(&self) -> Result<(u64, u64), Self::Error>;
+}

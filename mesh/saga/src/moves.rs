@@ -1,0 +1,239 @@
+//! What an outcome, a claim or a wish does to a saga. Pure: the time and the jitter are arguments.
+
+use crate::{
+    Call, Definition, Direction, Outcome, Progress, Registry, Saga, Status, Step, StepState,
+    state::{LEASE, after},
+};
+use bson::DateTime;
+use std::time::Duration;
+
+/// Bound of the first pause between two attempts; it doubles with each.
+const FIRST_BACKOFF: Duration = Duration::from_millis(100);
+
+/// Bound of the longest pause between two attempts.
+const LAST_BACKOFF: Duration = Duration::from_secs(30);
+
+/// The moment of an answer, and a random number from 0 to 1 for the pause that may follow.
+#[derive(Debug, Clone, Copy)]
+struct Moment {
+    now: DateTime,
+    jitter: f64,
+}
+
+impl Saga {
+    /// Takes over a saga that is due, to repeat its call.
+    pub fn claim(&mut self, owner: &str, now: DateTime) {
+        self.count_attempt();
+        self.adopt(owner, now);
+    }
+
+    /// Takes over a saga in the same write that made it due.
+    pub fn adopt(&mut self, owner: &str, now: DateTime) {
+        owner.clone_into(&mut self.owner);
+        self.epoch += 1;
+        self.wake_at = Some(after(now, LEASE));
+    }
+
+    /// Has its call repeated at once.
+    pub fn ask_again(&mut self, now: DateTime) {
+        self.count_attempt();
+        self.wake(now);
+    }
+
+    fn count_attempt(&mut self) {
+        let direction = self.direction();
+        if let Some(state) = self.current_mut() {
+            let attempts = match direction {
+                Direction::Do => &mut state.attempts,
+                Direction::Undo => &mut state.undo_attempts,
+            };
+            *attempts = attempts.saturating_add(1);
+        }
+    }
+
+    /// Has somebody look at it at once.
+    pub fn wake(&mut self, now: DateTime) {
+        if self.wake_at.is_some() {
+            self.wake_at = Some(now);
+        }
+    }
+
+    /// Turns a saga back that has not passed its pivot. Returns whether it goes back now.
+    pub fn abort(&mut self, registry: &Registry, reason: &str, now: DateTime) -> bool {
+        let Some(definition) = registry.find(&self.kind, self.version) else { return false };
+        if self.status != Status::Running || self.is_past_pivot(registry) {
+            return false;
+        }
+        self.go_back(definition, reason, now);
+        self.wake(now);
+        true
+    }
+
+    /// Records what `call` led to. False, and nothing changed, when the saga does not wait for that answer: somebody has
+    /// claimed it since, or turned it back.
+    pub fn record(&mut self, registry: &Registry, call: &Call, outcome: Outcome, now: DateTime, jitter: f64) -> bool {
+        if !self.expects(call) {
+            return false;
+        }
+        let Some(definition) = registry.find(&self.kind, self.version) else {
+            self.park(&format!("UNKNOWN_DEFINITION: {} version {} is not known here", self.kind, self.version), now);
+            return true;
+        };
+        let moment = Moment { now, jitter };
+        match call.direction {
+            Direction::Do => self.forward(definition, outcome, moment),
+            Direction::Undo => self.back(definition, outcome, moment),
+        }
+        true
+    }
+
+    fn forward(&mut self, definition: &Definition, outcome: Outcome, moment: Moment) {
+        let now = moment.now;
+        let past_pivot = definition.is_past_pivot(self.index());
+        let may_refuse = definition.steps.get(self.index()).is_some_and(|step| step.may_refuse);
+        match outcome {
+            Outcome::Done => {
+                self.mark(Progress::Done, None, now);
+                self.advance(definition, now);
+            }
+            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) if past_pivot => {
+                self.park(&reason, now);
+            }
+            Outcome::Rejected(reason) if may_refuse => {
+                // An earlier attempt whose answer was lost may have had an effect after all.
+                let is_first = self.current().is_some_and(|step| step.attempts == 1 && step.failures == 0);
+                let progress = if is_first { Progress::Rejected } else { Progress::Attempted };
+                self.mark(progress, Some(reason.clone()), now);
+                self.go_back(definition, &reason, now);
+            }
+            Outcome::Refused(reason) => {
+                self.mark(Progress::Done, None, now);
+                self.go_back(definition, &reason, now);
+            }
+            Outcome::Bug(reason) | Outcome::Rejected(reason) => {
+                self.mark(Progress::Attempted, Some(reason), now);
+                self.go_back(definition, "INTERNAL", now);
+            }
+            Outcome::Transient(error) => self.try_again(definition, Some(error), moment),
+            Outcome::Waiting => self.try_again(definition, None, moment),
+        }
+    }
+
+    fn back(&mut self, definition: &Definition, outcome: Outcome, moment: Moment) {
+        match outcome {
+            Outcome::Done => {
+                self.mark(Progress::Compensated, None, moment.now);
+                self.undo_below(definition, self.index(), moment.now);
+            }
+            Outcome::Transient(error) => self.try_again(definition, Some(error), moment),
+            Outcome::Waiting => self.try_again(definition, None, moment),
+            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) => {
+                self.park(&reason, moment.now);
+            }
+        }
+    }
+
+    /// The next step, or the end.
+    pub(crate) fn advance(&mut self, definition: &Definition, now: DateTime) {
+        let next = self.index() + 1;
+        if next == self.steps.len() { self.end(Status::Completed) } else { self.intend(definition, next, now) }
+    }
+
+    pub(crate) fn go_back(&mut self, definition: &Definition, reason: &str, now: DateTime) {
+        self.status = Status::Compensating;
+        self.reason = Some(reason.to_owned());
+        self.undo_below(definition, self.index() + 1, now);
+    }
+
+    /// Intends to undo the last step before `end` that may have had an effect.
+    pub(crate) fn undo_below(&mut self, definition: &Definition, end: usize, now: DateTime) {
+        let may_have_effect = |(step, state): &(&Step, &StepState)| {
+            step.is_compensable && matches!(state.progress, Progress::Attempted | Progress::Done | Progress::Skipped)
+        };
+        let mut steps = definition.steps.iter().zip(&self.steps).take(end).enumerate();
+        match steps.rfind(|(_, pair)| may_have_effect(pair)).map(|(index, _)| index) {
+            Some(index) => self.intend(definition, index, now),
+            None => self.end(Status::Compensated),
+        }
+    }
+
+    /// Makes `step` current, in the present direction, for the runner that owns the saga.
+    pub(crate) fn intend(&mut self, definition: &Definition, step: usize, now: DateTime) {
+        self.step = i32::try_from(step).unwrap_or(i32::MAX);
+        self.peer = definition.steps.get(step).map(|step| step.peer.to_owned());
+        self.alarm_at = None;
+        let direction = self.direction();
+        if let Some(state) = self.current_mut() {
+            match direction {
+                Direction::Do => (state.progress, state.attempts) = (Progress::Attempted, 1),
+                Direction::Undo => state.undo_attempts = 1,
+            }
+            (state.failures, state.started_at, state.ended_at) = (0, Some(now), None);
+        }
+        self.wake_at = Some(after(now, LEASE));
+    }
+
+    /// Repeats the call after a pause, or gives up: before the pivot by going back, else by asking for a person.
+    fn try_again(&mut self, definition: &Definition, error: Option<String>, moment: Moment) {
+        let (now, direction, index) = (moment.now, self.direction(), self.index());
+        let may_give_up = direction == Direction::Do && !definition.is_past_pivot(index);
+        let own = definition.steps.get(index).map_or(definition.patience, |step| step.bounds);
+        let bounds = if may_give_up { own } else { definition.patience };
+        let deadline_at = self.deadline_at;
+        let Some(state) = self.current_mut() else { return };
+        if error.is_some() {
+            state.failures += 1;
+            state.error = error;
+        }
+        let is_late = state.started_at.is_some_and(|began| now >= after(began, bounds.total));
+        let (failures, said) = (state.failures, state.error.clone().unwrap_or_default());
+        let is_spent = failures >= bounds.failures || is_late;
+        if may_give_up && (is_spent || now >= deadline_at) {
+            return self.go_back(definition, "DEADLINE_EXCEEDED", now);
+        }
+        if is_spent {
+            return self.park(&said, now);
+        }
+        let attempts = match direction {
+            Direction::Do => state.attempts,
+            Direction::Undo => state.undo_attempts,
+        };
+        let pause = backoff(attempts, moment.jitter);
+        if !may_give_up && failures >= definition.alarm_after && self.alarm_at.is_none() {
+            self.alarm_at = Some(now);
+        }
+        self.wake_at = Some(after(now, pause));
+    }
+
+    pub(crate) fn park(&mut self, reason: &str, now: DateTime) {
+        if let Some(state) = self.current_mut() {
+            state.error = Some(reason.to_owned());
+            state.ended_at = Some(now);
+        }
+        self.status = Status::Parked;
+        self.parked = Some(reason.to_owned());
+        self.alarm_at.get_or_insert(now);
+        (self.wake_at, self.peer) = (None, None);
+    }
+
+    fn end(&mut self, status: Status) {
+        self.status = status;
+        (self.wake_at, self.peer, self.alarm_at) = (None, None, None);
+    }
+
+    pub(crate) fn mark(&mut self, progress: Progress, error: Option<String>, now: DateTime) {
+        if let Some(state) = self.current_mut() {
+            state.progress = progress;
+            state.ended_at = Some(now);
+            if error.is_some() {
+                state.error = error;
+            }
+        }
+    }
+}
+
+/// Full jitter: anything from nothing to the bound, which doubles up to 30 s.
+fn backoff(attempt: i32, jitter: f64) -> Duration {
+    let doublings = u32::try_from(attempt.clamp(1, 17) - 1).unwrap_or(0);
+    FIRST_BACKOFF.saturating_mul(1 << doublings).min(LAST_BACKOFF).mul_f64(jitter.clamp(0.0, 1.0))
+}

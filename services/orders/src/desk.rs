@@ -1,0 +1,50 @@
+//! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
+
+use crate::{domain::Order, error::Error, host::OrderHost, store::Orders};
+use ::store::{Versioned, now};
+use saga::Runner;
+
+/// Where events, callers and people change orders. Cheap to clone.
+#[derive(Clone)]
+pub struct Desk {
+    /// The orders.
+    pub orders: Orders,
+    /// Moves their sagas.
+    pub runner: Runner<OrderHost>,
+}
+
+impl Desk {
+    /// Changes the order `id` by `decide`. A saga that is due after it is adopted in the same write, and moved.
+    pub async fn change(
+        &self,
+        id: &str,
+        decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
+    ) -> Result<Versioned<Order>, Error> {
+        let order = self.orders.get(id).await?;
+        self.change_found(order, decide).await
+    }
+
+    /// The same for an order that has been read.
+    pub async fn change_found(
+        &self,
+        order: Versioned<Order>,
+        mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
+    ) -> Result<Versioned<Order>, Error> {
+        let mut is_adopted = false;
+        let adopt = |order: &Order| {
+            is_adopted = false;
+            let Some(mut next) = decide(order)? else { return Ok(None) };
+            let now = now();
+            if next != *order && next.saga.is_due(now) {
+                next.saga.adopt(self.runner.owner(), now);
+                is_adopted = true;
+            }
+            Ok(Some(next))
+        };
+        let changed = self.orders.change(order, adopt).await?;
+        if is_adopted {
+            self.runner.spawn(changed.clone());
+        }
+        Ok(changed)
+    }
+}

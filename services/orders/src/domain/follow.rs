@@ -1,0 +1,252 @@
+//! How an order follows its saga: what the answers of participants, the carrier's news and people's interventions do.
+
+use super::{Cancellation, Fact, Order, State, Transition};
+use crate::{
+    error::Error,
+    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS},
+};
+use ::store::Time;
+use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
+use saga::{Action, Answer, Call, Definition, Direction, Operator, Outcome, Status};
+
+/// An order is confirmed only while its hold lives at least so long.
+const HOLD_MARGIN_MS: i64 = 5_000;
+
+/// A hold that has less life left when the payment is approved is extended first.
+const EXTEND_BELOW_MS: i64 = 60_000;
+
+impl Order {
+    /// Moves to `to` and notes it in the history. To the same state: nothing. An illegal move is a bug, and refused.
+    pub(super) fn enter(&mut self, to: State, reason: &str, actor: &str, now: Time) -> Result<(), Error> {
+        if self.state == to {
+            return Ok(());
+        }
+        if !self.state.allows(to) {
+            return Err(Error::Transition { from: self.state, to });
+        }
+        self.history.push(Transition {
+            from: Some(self.state),
+            to,
+            reason: reason.to_owned(),
+            actor: actor.to_owned(),
+            at: now,
+            trace_id: None,
+        });
+        self.state = to;
+        reason.clone_into(&mut self.reason);
+        Ok(())
+    }
+
+    /// What the wish to cancel does. `None`: it is cancelled, or being cancelled, already.
+    pub fn cancel(&self, wish: Cancellation, now: Time) -> Result<Option<Self>, Error> {
+        let mut next = self.clone();
+        match self.state {
+            State::Cancelling | State::Cancelled => return Ok(None),
+            State::Shipped | State::Delivered | State::Rejected => return Err(Error::CannotCancel(self.state)),
+            State::Pending | State::Confirmed if self.has_left() => return Err(Error::HasLeft),
+            State::Pending | State::Confirmed => {}
+        }
+        next.enter(State::Cancelling, &wish.reason, &wish.actor, now)?;
+        next.updated_at = now;
+        next.cancellation = Some(wish);
+        if next.saga.has_ended() {
+            next.start(&CANCEL_ORDER, now);
+            next.saga.wake(now);
+        } else {
+            // Before the pivot the saga turns back; after it, cancelling starts when it has completed.
+            next.saga.abort(SAGAS, "CANCELLED", now);
+            next.follow_saga(now)?;
+        }
+        Ok(Some(next))
+    }
+
+    /// What the answers to a saga's calls do. `None` when the saga does not wait for the first of them.
+    pub fn record(&self, answers: &[Answer<Fact>], now: Time, jitter: f64) -> Result<Option<Self>, Error> {
+        let mut next = self.clone();
+        next.updated_at = now;
+        let mut counted = false;
+        for Answer { call, outcome, facts } in answers {
+            if !next.saga.expects(call) {
+                break;
+            }
+            counted = true;
+            facts.iter().for_each(|fact| next.learn(*fact));
+            let outcome = if *outcome == Outcome::Done { next.pivot(call, now) } else { outcome.clone() };
+            next.saga.record(SAGAS, call, outcome, now, jitter);
+        }
+        if !counted {
+            return Ok(None);
+        }
+        next.follow_saga(now)?;
+        Ok(Some(next))
+    }
+
+    fn learn(&mut self, fact: Fact) {
+        match fact {
+            Fact::Held(until) => self.hold_expires_at = Some(until),
+            Fact::Payment(state) => self.payment_state = state,
+            Fact::Shipment(state) if self.shipment_state < state => self.shipment_state = state,
+            Fact::Shipment(_) => {}
+        }
+    }
+
+    /// An authorized order may be confirmed only while its hold lives.
+    fn pivot(&self, call: &Call, now: Time) -> Outcome {
+        let is_pivot = call.name == AUTHORIZE && call.direction == Direction::Do;
+        if !is_pivot || self.hold_lives(HOLD_MARGIN_MS, now) {
+            Outcome::Done
+        } else {
+            Outcome::Refused("HOLD_EXPIRED".to_owned())
+        }
+    }
+
+    fn hold_lives(&self, millis: i64, now: Time) -> bool {
+        let left = |until: Time| until.timestamp_millis().saturating_sub(now.timestamp_millis());
+        self.hold_expires_at.is_some_and(|until| left(until) > millis)
+    }
+
+    /// Whether the hold must be extended before the order is confirmed at `now`.
+    pub fn needs_extension(&self, now: Time) -> bool {
+        !self.hold_lives(EXTEND_BELOW_MS, now)
+    }
+
+    /// What a person does to the saga.
+    pub fn intervene(&self, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
+        let mut next = self.clone();
+        next.saga.intervene(SAGAS, action, operator, now).map_err(Error::Intervention)?;
+        next.updated_at = now;
+        next.follow_saga(now)?;
+        Ok(next)
+    }
+
+    /// Brings `state` in line with the saga, and starts the next one when something waits for it.
+    fn follow_saga(&mut self, now: Time) -> Result<(), Error> {
+        let Some(definition) = SAGAS.find(&self.saga.kind, self.saga.version) else {
+            return Ok(()); // nothing is guessed
+        };
+        if definition.kind == PLACE_ORDER.kind {
+            self.follow_placing(now)?;
+        } else if definition.kind == CANCEL_ORDER.kind {
+            self.follow_cancelling(now)?;
+        } else {
+            self.follow_dispatching(now)?;
+        }
+        self.dispatch_if_left(now);
+        Ok(())
+    }
+
+    fn follow_placing(&mut self, now: Time) -> Result<(), Error> {
+        if self.saga.is_past_pivot(SAGAS) || self.saga.has_ended() {
+            self.payment_token = None;
+        }
+        match self.saga.status {
+            Status::Running | Status::Parked if self.state == State::Pending && self.saga.is_past_pivot(SAGAS) => {
+                self.enter(State::Confirmed, "", "orders", now)
+            }
+            Status::Completed if self.cancellation.is_some() => {
+                self.start(&CANCEL_ORDER, now);
+                Ok(())
+            }
+            Status::Completed if self.state == State::Pending => self.enter(State::Confirmed, "", "orders", now),
+            Status::Compensated if self.state == State::Cancelling => {
+                let reason = self.reason.clone();
+                self.enter(State::Cancelled, &reason, "orders", now)
+            }
+            Status::Compensated => {
+                let reason = self.saga.reason.clone().unwrap_or_default();
+                self.enter(State::Rejected, &reason, "orders", now)
+            }
+            Status::Running | Status::Parked | Status::Completed | Status::Compensating => Ok(()),
+        }
+    }
+
+    fn follow_cancelling(&mut self, now: Time) -> Result<(), Error> {
+        match self.saga.status {
+            Status::Completed => {
+                let reason = self.reason.clone();
+                self.enter(State::Cancelled, &reason, "orders", now)
+            }
+            Status::Compensated => {
+                let reason = self.saga.reason.clone().unwrap_or_default();
+                self.cancellation = None;
+                if self.state == State::Cancelling {
+                    self.enter(State::Confirmed, &reason, "orders", now)
+                } else {
+                    Ok(())
+                }
+            }
+            Status::Running | Status::Compensating | Status::Parked => Ok(()),
+        }
+    }
+
+    fn follow_dispatching(&mut self, now: Time) -> Result<(), Error> {
+        if self.saga.status == Status::Completed && self.state == State::Confirmed {
+            // After a cancellation that came too late the reason of the refusal stays.
+            let reason = self.reason.clone();
+            self.enter(State::Shipped, &reason, "shipping", now)?;
+        }
+        if self.state == State::Shipped && self.shipment_state == ShipmentState::Delivered {
+            self.enter(State::Delivered, "", "shipping", now)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the carrier has, or had, the goods.
+    fn has_left(&self) -> bool {
+        match self.shipment_state {
+            ShipmentState::Dispatched | ShipmentState::Delivered | ShipmentState::Lost => true,
+            ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled => false,
+        }
+    }
+
+    /// Starts the saga of goods that have left, once no other is under way.
+    fn dispatch_if_left(&mut self, now: Time) {
+        let is_free = self.saga.has_ended() && self.saga.kind != DISPATCH_ORDER.kind;
+        if is_free && self.state == State::Confirmed && self.has_left() {
+            self.start(&DISPATCH_ORDER, now);
+        }
+    }
+
+    fn start(&mut self, definition: &Definition, now: Time) {
+        self.saga = self.saga.followed_by(definition, now);
+    }
+
+    /// The carrier has it: what follows is a saga. `None` when that is known.
+    pub fn dispatched(&self, now: Time) -> Option<Self> {
+        self.carried(ShipmentState::Dispatched, now)
+    }
+
+    /// It is at the door. `None` when that is known.
+    pub fn delivered(&self, now: Time) -> Result<Option<Self>, Error> {
+        let Some(mut next) = self.carried(ShipmentState::Delivered, now) else { return Ok(None) };
+        if next.saga.kind == DISPATCH_ORDER.kind {
+            next.follow_dispatching(now)?;
+        }
+        Ok(Some(next))
+    }
+
+    fn carried(&self, state: ShipmentState, now: Time) -> Option<Self> {
+        let mut next = self.clone();
+        next.shipment_state = next.shipment_state.max(state);
+        next.dispatch_if_left(now);
+        if next.saga.kind != self.saga.kind {
+            next.saga.wake(now);
+        }
+        if next == *self {
+            return None;
+        }
+        next.updated_at = now;
+        Some(next)
+    }
+
+    /// Has the saga ask about the payment at once, if it waits for its decision.
+    pub fn payment_decided(&self, now: Time) -> Option<Self> {
+        let call = self.saga.call("")?;
+        let is_asking = call.name == AUTHORIZE && call.direction == Direction::Do;
+        (is_asking && self.payment_state != PaymentState::Unspecified).then(|| {
+            let mut next = self.clone();
+            next.saga.ask_again(now);
+            next
+        })
+    }
+}

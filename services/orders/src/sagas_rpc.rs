@@ -1,0 +1,136 @@
+//! `SagaService`: what staff may see of and do to sagas. Parse, call, reply.
+
+use crate::{desk::Desk, domain::Order, error::Error, sagas_wire};
+use ::rpc::{Principal, principal, validated};
+use ::store::{Pager, Versioned, limit, now};
+use contracts::orders::v1::{
+    self as wire, CompensateSagaRequest, GetSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse,
+    ListSagasRequest, ListSagasResponse, RefusedSaga, ResumeSagaRequest, RetrySagaRequest, SkipSagaStepRequest,
+    intervene_in_sagas_request::Action as WireAction, saga_service_server::SagaService,
+};
+use prost::Message;
+use saga::{Action, Operator};
+use tonic::{Request, Response, Status};
+
+/// Answers `SagaService`.
+pub struct Handler {
+    /// The orders, and who moves their sagas.
+    pub desk: Desk,
+    /// Page tokens of the list.
+    pub pager: Pager,
+}
+
+impl Handler {
+    async fn intervene(&self, id: &str, action: Action, operator: Operator) -> Result<Response<wire::Saga>, Status> {
+        let decide = |order: &Order| order.intervene(action, &operator, now()).map(Some);
+        let changed = self.desk.change(id, decide).await?;
+        Ok(Response::new(sagas_wire::saga(&changed)))
+    }
+
+    /// Does it to each, or tells what would be done.
+    async fn intervene_in(
+        &self,
+        found: &[Versioned<Order>],
+        action: Action,
+        operator: &Operator,
+        dry_run: bool,
+    ) -> Result<InterveneInSagasResponse, Status> {
+        let mut reply = InterveneInSagasResponse::default();
+        for order in found {
+            let decide = |order: &Order| order.intervene(action, operator, now()).map(Some);
+            let done = if dry_run {
+                decide(&order.state).map(drop)
+            } else {
+                self.desk.change_found(order.clone(), decide).await.map(drop)
+            };
+            match done {
+                Ok(()) => reply.order_ids.push(order.id.clone()),
+                Err(Error::Intervention(refusal)) => {
+                    reply.refused.push(RefusedSaga { order_id: order.id.clone(), message: refusal.to_string() });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(reply)
+    }
+}
+
+fn operator(caller: &Principal, reason: String) -> Operator {
+    Operator { actor: caller.actor().to_owned(), reason }
+}
+
+fn action(wire: WireAction, acknowledged: bool) -> Result<Action, Status> {
+    match wire {
+        WireAction::Unspecified => Err(::rpc::status::violation("action", "must be set")),
+        WireAction::Retry => Ok(Action::Retry),
+        WireAction::Resume => Ok(Action::Resume),
+        WireAction::Compensate => Ok(Action::Compensate),
+        WireAction::Skip => Ok(Action::Skip { acknowledged }),
+    }
+}
+
+#[tonic::async_trait]
+impl SagaService for Handler {
+    async fn list_sagas(&self, request: Request<ListSagasRequest>) -> Result<Response<ListSagasResponse>, Status> {
+        let request = validated(request)?;
+        let filter = request.filter.unwrap_or_default();
+        // A token continues the list of its own filter only.
+        let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
+        let limit = limit(request.page_size);
+        let after = self.pager.after(&scope, &request.page_token)?;
+        let found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), after, limit + 1).await?;
+        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
+        let sagas: Vec<wire::Saga> = page.map(sagas_wire::saga).collect();
+        let last = sagas.last().filter(|_| found.len() > sagas.len());
+        let next_page_token = last.map_or_else(String::new, |last| self.pager.token(&scope, &last.order_id));
+        Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
+    }
+
+    async fn get_saga(&self, request: Request<GetSagaRequest>) -> Result<Response<wire::Saga>, Status> {
+        let order = self.desk.orders.get(&validated(request)?.order_id).await?;
+        Ok(Response::new(sagas_wire::saga(&order)))
+    }
+
+    async fn retry_saga(&self, request: Request<RetrySagaRequest>) -> Result<Response<wire::Saga>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        self.intervene(&request.order_id, Action::Retry, operator(&caller, request.reason)).await
+    }
+
+    async fn resume_saga(&self, request: Request<ResumeSagaRequest>) -> Result<Response<wire::Saga>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        self.intervene(&request.order_id, Action::Resume, operator(&caller, request.reason)).await
+    }
+
+    async fn compensate_saga(&self, request: Request<CompensateSagaRequest>) -> Result<Response<wire::Saga>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        self.intervene(&request.order_id, Action::Compensate, operator(&caller, request.reason)).await
+    }
+
+    async fn skip_saga_step(&self, request: Request<SkipSagaStepRequest>) -> Result<Response<wire::Saga>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let skip = Action::Skip { acknowledged: request.acknowledge_effect };
+        self.intervene(&request.order_id, skip, operator(&caller, request.reason)).await
+    }
+
+    async fn intervene_in_sagas(
+        &self,
+        request: Request<InterveneInSagasRequest>,
+    ) -> Result<Response<InterveneInSagasResponse>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let action = action(request.action(), request.acknowledge_effect)?;
+        let filter = request.filter.unwrap_or_default();
+        sagas_wire::narrow(&filter)?;
+        let most = i64::from(request.max_count);
+        let mut found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), None, most + 1).await?;
+        let is_cut_off = found.len() > usize::try_from(most).unwrap_or(0);
+        found.truncate(usize::try_from(most).unwrap_or(0));
+        let operator = operator(&caller, request.reason);
+        let reply = self.intervene_in(&found, action, &operator, request.dry_run).await?;
+        Ok(Response::new(InterveneInSagasResponse { is_cut_off, ..reply }))
+    }
+}

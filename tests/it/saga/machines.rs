@@ -1,0 +1,199 @@
+//! The state machines: no sequence of commands reaches an illegal transition. 100,000 sequences each.
+
+use super::{at, order};
+use contracts::{
+    money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
+};
+use orders::{Cancellation, Error, Fact, Order, SAGAS};
+use proptest::prelude::*;
+use saga::{Action, Answer, Call, Operator, Outcome, Saga, Status};
+
+const CASES: u32 = 100_000;
+
+/// A sequence: each byte chooses a command.
+fn sequences() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec(any::<u8>(), 1..16)
+}
+
+fn outcome(choice: u8) -> Outcome {
+    match choice % 6 {
+        0 | 1 => Outcome::Done,
+        2 => Outcome::Rejected("NO".into()),
+        3 => Outcome::Transient("down".into()),
+        4 => Outcome::Waiting,
+        _ => Outcome::Bug("odd".into()),
+    }
+}
+
+fn action(choice: u8) -> Action {
+    match choice % 4 {
+        0 => Action::Retry,
+        1 => Action::Resume,
+        2 => Action::Compensate,
+        _ => Action::Skip { acknowledged: choice >= 8 },
+    }
+}
+
+fn someone() -> Operator {
+    Operator { actor: "usr_staff".into(), reason: "test".into() }
+}
+
+/// What a participant may have told with its answer.
+fn facts(call: &Call, choice: u8, now: i64) -> Vec<Fact> {
+    match call.name.as_str() {
+        "hold_stock" => vec![Fact::Held(at(now + i64::from(choice) * 10_000))],
+        "create_shipment" if choice.is_multiple_of(2) => vec![Fact::Shipment(ShipmentState::Created)],
+        "create_shipment" => vec![Fact::Shipment(ShipmentState::Dispatched)],
+        "cancel_shipment" => vec![Fact::Shipment(ShipmentState::Cancelled)],
+        "capture_payment" => vec![Fact::Payment(PaymentState::Captured)],
+        _ => vec![Fact::Payment(PaymentState::Authorized)],
+    }
+}
+
+/// One command of any kind, at any time. `None` when it was refused or changed nothing.
+fn command(order: &Order, byte: u8, last: &mut Option<Call>, now: i64) -> Result<Option<Order>, Error> {
+    let choice = byte >> 3;
+    match byte % 8 {
+        0..=3 => {
+            let Some(call) = order.saga.call("ord_1") else { return Ok(None) };
+            *last = Some(call.clone());
+            let outcome = outcome(choice);
+            let facts = if outcome == Outcome::Done { facts(&call, choice, now) } else { Vec::new() };
+            order.record(&[Answer { call, outcome, facts }], at(now), 0.5)
+        }
+        4 => match last.clone() {
+            // An answer that comes twice, or late.
+            Some(call) => order.record(&[Answer { call, outcome: outcome(choice), facts: Vec::new() }], at(now), 0.5),
+            None => Ok(None),
+        },
+        5 => order.cancel(Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now)),
+        6 if choice.is_multiple_of(2) => Ok(order.dispatched(at(now))),
+        6 => order.delivered(at(now)),
+        _ => order.intervene(action(choice), &someone(), at(now)).map(Some),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: CASES, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_sequence_of_commands_brings_an_order_to_an_illegal_transition(bytes in sequences()) {
+        let (mut order, mut last, mut now) = (order(), None, 0);
+        for byte in bytes {
+            now += 1 + i64::from(byte) * 500;
+            let next = match command(&order, byte, &mut last, now) {
+                Ok(Some(next)) => next,
+                Ok(None) | Err(Error::CannotCancel(_) | Error::HasLeft | Error::Intervention(_)) => continue,
+                Err(error) => return Err(TestCaseError::fail(format!("{error} by {byte} in {:?}", order.saga))),
+            };
+            prop_assert!(order.state == next.state || order.state.allows(next.state) || next.history.len() > order.history.len() + 1);
+            order = next;
+        }
+        let mut state = orders::State::Pending;
+        for step in &order.history {
+            prop_assert_eq!(step.from, Some(state));
+            prop_assert!(state.allows(step.to), "{:?}", step);
+            state = step.to;
+        }
+        prop_assert_eq!(state, order.state);
+    }
+
+    #[test]
+    fn no_sequence_of_answers_and_interventions_confuses_a_saga(bytes in sequences()) {
+        let mut saga = Saga::start(&orders::PLACE_ORDER, "here", at(0));
+        for (now, byte) in (1i64..).zip(bytes) {
+            let (before, choice) = (saga.clone(), byte >> 3);
+            match byte % 8 {
+                0..=4 => {
+                    let Some(call) = saga.call("it") else { continue };
+                    saga.record(SAGAS, &call, outcome(choice), at(now), 0.5);
+                }
+                5 => saga.claim("there", at(now)),
+                6 => drop(saga.abort(SAGAS, "CANCELLED", at(now))),
+                _ => drop(saga.intervene(SAGAS, action(choice), &someone(), at(now))),
+            }
+            let is_quiet = matches!(saga.status, Status::Completed | Status::Compensated | Status::Parked);
+            prop_assert_eq!(saga.wake_at.is_none(), is_quiet && byte % 8 != 5, "{:?}", saga);
+            prop_assert_eq!(saga.call("it").is_none(), is_quiet);
+            prop_assert_eq!(saga.parked.is_some(), saga.status == Status::Parked);
+            prop_assert!(saga.epoch >= before.epoch);
+            let went_back = saga.reason.is_some() && before.reason.is_none();
+            prop_assert!(!(went_back && before.is_past_pivot(SAGAS)), "undone after the pivot: {:?}", before);
+            if before.has_ended() {
+                prop_assert_eq!((saga.status, &saga.steps.len()), (before.status, &before.steps.len()));
+            }
+            if is_quiet && byte % 8 == 5 {
+                break; // nobody claims what is not due
+            }
+        }
+    }
+
+    #[test]
+    fn no_sequence_of_commands_brings_a_payment_to_an_illegal_transition(bytes in sequences()) {
+        use payments::{Command, Outcome, Payment, Start, Token};
+        let start = Start {
+            order_id: "ord_1".into(),
+            user_id: "usr_1".into(),
+            amount: Money::new("EUR", 10.into()).expect("money"),
+            token: Token::new("tok_visa"),
+            step_key: "key".into(),
+        };
+        let mut payment = Payment::begin("pay_1", start, at(0)).expect("begins");
+        for (now, byte) in (1i64..).zip(bytes) {
+            let reference = "ref".to_owned();
+            let asked = |command| payment.decide("pay_1", command, "key", at(now));
+            let told = |outcome: Outcome| {
+                let key = payment.intent.as_ref().map(|intent| intent.key.clone()).unwrap_or_default();
+                payment.record(&key, &outcome, at(now))
+            };
+            let decided = match byte % 8 {
+                0 => asked(Command::Capture),
+                1 => asked(Command::Cancel),
+                2 => asked(Command::CompleteAction { approve: byte >= 128 }),
+                3 => told(Outcome::Unknown),
+                4 | 5 => told(Outcome::Done { reference }),
+                6 => told(Outcome::Declined { reason: "NO".into() }),
+                _ => told(Outcome::ActionRequired { reference }),
+            };
+            match decided {
+                Ok(Some(next)) => {
+                    let is_legal = payment.state == next.state || payment.state.next().contains(&next.state);
+                    prop_assert!(is_legal, "{:?} to {:?}", payment.state, next.state);
+                    payment = next;
+                }
+                Ok(None) => {}
+                Err(error @ (payments::Error::IllegalTransition { .. } | payments::Error::LedgerRefused(_))) => {
+                    return Err(TestCaseError::fail(format!("{error} in {payment:?}")));
+                }
+                Err(_) => {}
+            }
+        }
+        let sums = payment.amounts().expect("sums").expect("it was asked for");
+        prop_assert!(sums.open().expect("sum").amount >= 0.into() && sums.refundable().expect("sum").amount >= 0.into());
+        prop_assert!(sums.authorized.amount <= 10.into(), "authorized twice: {:?}", payment.ledger);
+    }
+
+    #[test]
+    fn no_sequence_of_commands_brings_a_shipment_to_an_illegal_transition(bytes in sequences()) {
+        use shipping::{Command, Order, Shipment};
+        let owner = Order { order_id: "ord_1".into(), user_id: "usr_1".into() };
+        let mut shipment = Shipment::cancelled(owner, "key".into(), at(0));
+        if bytes.first().is_some_and(|byte| *byte != 0) {
+            shipment.state = shipping::State::Created;
+        }
+        for (now, byte) in (1i64..).zip(bytes) {
+            let command = [Command::Cancel, Command::Dispatch, Command::Deliver][usize::from(byte % 3)];
+            match shipment.decide(command, "key", at(now)) {
+                Ok(Some(next)) => {
+                    prop_assert!(shipment.state.next().contains(&next.state), "{:?} to {:?}", shipment.state, next.state);
+                    shipment = next;
+                }
+                Ok(None) => {}
+                Err(error @ shipping::Error::IllegalTransition { .. }) => {
+                    return Err(TestCaseError::fail(error.to_string()));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The runner on a paused clock: dead peers, definitions that change, compensations that fail for an hour and for ever.
+
+use super::world::{Replica, World};
+use saga::{A_DAY, Bounds, Definition, Outcome, Progress, Registry, Runner, Saga, Status, Step};
+use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+const fn definition(kind: &'static str, version: i32, steps: &'static [Step]) -> Definition {
+    let deadline = Duration::from_secs(7 * 24 * 3600);
+    Definition { kind, version, steps, starts_past_pivot: true, deadline, patience: A_DAY, alarm_after: 15 }
+}
+
+const SLOW: Definition = definition("slow", 1, &[Step::new("first", "slow"), Step::new("second", "quick")]);
+const QUICK: Definition = definition("quick", 1, &[Step::new("only", "quick")]);
+const BOTH: &Registry = &Registry(&[&SLOW, &QUICK]);
+
+const OLD: Definition = definition("thing", 1, &[Step::new("ask", "slow"), Step::new("old_end", "quick")]);
+const NEW: Definition = definition("thing", 2, &[Step::new("new_begin", "quick"), Step::new("ask", "slow")]);
+const BEFORE: &Registry = &Registry(&[&OLD]);
+const AFTER: &Registry = &Registry(&[&OLD, &NEW]);
+
+/// A running replica; it stops when dropped.
+struct Running {
+    runner: Runner<Replica>,
+    stop: CancellationToken,
+}
+
+impl Running {
+    fn start(world: &Arc<World>, registry: &'static Registry, owner: &str) -> Self {
+        let stop = CancellationToken::new();
+        let host = Arc::new(Replica { world: world.clone(), registry });
+        let runner = Runner::new(host, owner, stop.clone());
+        tokio::spawn(runner.clone().run());
+        Self { runner, stop }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Waits on the paused clock; panics when `limit` has passed on it.
+async fn until(limit: Duration, what: &str, is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < limit, "not within {limit:?}: {what}");
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Sagas whose runner is gone: due at once.
+fn orphans(world: &World, definition: &Definition, count: usize) {
+    for number in 0..count {
+        let mut saga = Saga::start(definition, "gone", world.now());
+        saga.wake(world.now());
+        world.put(format!("{}-{number:05}", definition.kind), saga);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_due_at_once_with_one_peer_down_hold_up_nobody_else() {
+    let world = World::new("slow");
+    orphans(&world, &SLOW, 10_000);
+    sleep(Duration::from_millis(10)).await; // the others are due later than all of those
+    orphans(&world, &QUICK, 200);
+    let replicas = [Running::start(&world, BOTH, "one"), Running::start(&world, BOTH, "two")];
+    until(Duration::from_secs(3), "the other peer's sagas end", || world.count(Status::Completed) == 200).await;
+    sleep(Duration::from_secs(60)).await; // the outage
+    let most = world.most_under_way.load(Ordering::Relaxed);
+    assert!(most <= 2 * 128, "{most} calls at once to a peer that is down");
+    world.heal();
+    until(Duration::from_secs(60), "all end after healing", || world.count(Status::Completed) == 10_200).await;
+    drop(replicas);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_replicas_share_what_is_due() {
+    let world = World::new("nobody");
+    orphans(&world, &QUICK, 5_000);
+    let replicas = [Running::start(&world, BOTH, "one"), Running::start(&world, BOTH, "two")];
+    until(Duration::from_secs(30), "all end", || world.count(Status::Completed) == 5_000).await;
+    for owner in ["one", "two"] {
+        let moved = world.with(|saga| saga.owner == owner).len();
+        assert!(moved > 500, "{owner} moved only {moved} of 5,000");
+    }
+    drop(replicas);
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_hundred_live_sagas_keep_their_version_through_a_rolling_change() {
+    let world = World::new("slow");
+    let old = Running::start(&world, BEFORE, "old");
+    for number in 0..500 {
+        let saga = Saga::start(&OLD, old.runner.owner(), world.now());
+        old.runner.spawn(world.put(format!("old-{number}"), saga));
+    }
+    sleep(Duration::from_secs(1)).await;
+    let new = Running::start(&world, AFTER, "new");
+    for number in 0..500 {
+        let saga = Saga::start(&NEW, new.runner.owner(), world.now());
+        new.runner.spawn(world.put(format!("new-{number}"), saga));
+    }
+    sleep(Duration::from_secs(30)).await; // both run, and the new one's sagas are due before the old one's eyes
+    assert!(world.with(|saga| saga.version == 2).iter().all(|item| item.saga.owner == "new"));
+    assert_eq!(world.count(Status::Parked), 0);
+    drop(old);
+    world.heal();
+    until(Duration::from_secs(120), "all end", || world.count(Status::Completed) == 1_000).await;
+    for item in world.with(|_| true) {
+        let names: Vec<&str> = item.saga.steps.iter().map(|step| step.name.as_str()).collect();
+        let expected = if item.id.starts_with("old") { ["ask", "old_end"] } else { ["new_begin", "ask"] };
+        assert_eq!(names, expected, "{}", item.id);
+        assert!(item.saga.steps.iter().all(|step| step.progress == Progress::Done), "{item:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_saga_of_an_unknown_version_is_left_alone_for_five_minutes_and_then_parked() {
+    let world = World::new("nobody");
+    orphans(&world, &NEW, 1);
+    let before = world.with(|_| true);
+    let _old = Running::start(&world, BEFORE, "old");
+    sleep(Duration::from_secs(290)).await;
+    assert_eq!(world.with(|_| true)[0].saga, before[0].saga, "somebody else may know it");
+    until(Duration::from_secs(60), "it is parked", || world.count(Status::Parked) == 1).await;
+    let parked = world.with(|_| true).remove(0).saga;
+    assert!(parked.parked.is_some_and(|reason| reason.contains("thing version 2")), "the reason names it");
+    assert!(parked.steps.iter().all(|step| step.progress != Progress::Done), "nothing was guessed");
+}
+
+const TWO_WAYS: Definition = Definition {
+    starts_past_pivot: false,
+    ..definition(
+        "two_ways",
+        1,
+        &[Step::new("take", "slow").compensable(), Step::new("refuse", "quick").refusable().pivot()],
+    )
+};
+const UNDOING: &Registry = &Registry(&[&TWO_WAYS]);
+
+/// A saga that is about to undo its first step.
+fn going_back(world: &World, owner: &str) -> Saga {
+    let mut saga = Saga::start(&TWO_WAYS, owner, world.now());
+    for outcome in [Outcome::Done, Outcome::Rejected("NO".into())] {
+        let call = saga.call("it").expect("a call");
+        assert!(saga.record(UNDOING, &call, outcome, world.now(), 0.5));
+    }
+    assert_eq!(saga.status, Status::Compensating);
+    saga
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compensation_that_fails_for_an_hour_raises_an_alarm_and_is_done_when_the_peer_is_back() {
+    let world = World::new("slow");
+    let replica = Running::start(&world, UNDOING, "here");
+    replica.runner.spawn(world.put("it".into(), going_back(&world, "here")));
+    sleep(Duration::from_secs(3600)).await;
+    let saga = world.with(|_| true).remove(0).saga;
+    assert_eq!((saga.status, saga.alarm_at.is_some()), (Status::Compensating, true), "{saga:?}");
+    assert!(saga.steps[0].undo_attempts > 60, "{:?}", saga.steps[0]);
+    world.heal();
+    until(Duration::from_secs(60), "it is undone", || world.count(Status::Compensated) == 1).await;
+    let saga = world.with(|_| true).remove(0).saga;
+    assert_eq!((saga.steps[0].progress, saga.alarm_at), (Progress::Compensated, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_compensation_that_fails_for_ever_is_parked_after_a_day_and_never_skipped() {
+    let world = World::new("slow");
+    let replica = Running::start(&world, UNDOING, "here");
+    replica.runner.spawn(world.put("it".into(), going_back(&world, "here")));
+    sleep(Duration::from_secs(23 * 3600)).await;
+    assert_eq!(world.count(Status::Compensating), 1, "not given up before its time");
+    until(Duration::from_secs(2 * 3600), "it is parked", || world.count(Status::Parked) == 1).await;
+    let saga = world.with(|_| true).remove(0).saga;
+    assert_eq!(saga.steps[0].progress, Progress::Done, "its effect still stands");
+    assert!(saga.parked.as_deref().is_some_and(|reason| reason.contains("no answer")), "{saga:?}");
+    assert!(saga.alarm_at.is_some() && saga.wake_at.is_none());
+}
+
+const IMPATIENT: Bounds = Bounds { attempt: Duration::from_secs(2), failures: 4, total: Duration::from_secs(3600) };
+const BRIEF: Bounds = Bounds { attempt: Duration::from_secs(2), failures: 10_000, total: Duration::from_secs(20) };
+const COUNTED: Definition = Definition {
+    starts_past_pivot: false,
+    ..definition("counted", 1, &[Step::new("ask", "slow").within(IMPATIENT), Step::new("go", "quick").pivot()])
+};
+const TIMED: Definition = Definition {
+    starts_past_pivot: false,
+    ..definition("timed", 1, &[Step::new("ask", "slow").within(BRIEF), Step::new("go", "quick").pivot()])
+};
+const BOUNDED: &Registry = &Registry(&[&COUNTED, &TIMED]);
+
+#[tokio::test(start_paused = true)]
+async fn a_step_before_the_pivot_is_given_up_after_its_own_attempts_or_time() {
+    let world = World::new("slow");
+    let replica = Running::start(&world, BOUNDED, "here");
+    for definition in [&COUNTED, &TIMED] {
+        let saga = Saga::start(definition, "here", world.now());
+        replica.runner.spawn(world.put(definition.kind.into(), saga));
+    }
+    until(Duration::from_secs(120), "both go back", || world.count(Status::Compensated) == 2).await;
+    for item in world.with(|_| true) {
+        assert_eq!(item.saga.reason.as_deref(), Some("DEADLINE_EXCEEDED"));
+        assert_eq!(item.saga.steps[0].error.as_deref(), Some("no answer within 2s"), "the attempt's own deadline");
+        assert!(item.id != "counted" || item.saga.steps[0].attempts == 4, "{:?}", item.saga.steps[0]);
+    }
+}

@@ -1,0 +1,164 @@
+//! A host in memory, with participants that the test plays and a clock that follows the runtime's paused one.
+
+use saga::{Answer, Call, Due, Host, Outcome, Recorded, Registry, Saga, Status, Whose};
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+use store::Time;
+use tokio::time::Instant;
+
+/// An aggregate that is nothing but its saga.
+#[derive(Debug, Clone)]
+pub struct Item {
+    pub id: String,
+    pub rev: u64,
+    pub saga: Saga,
+}
+
+/// The store and the participants, shared by all runners of a test.
+pub struct World {
+    pub items: Mutex<BTreeMap<String, Item>>,
+    began: Instant,
+    /// The peer that does not answer, and whether it is down.
+    pub dead: &'static str,
+    pub is_down: AtomicBool,
+    under_way: AtomicUsize,
+    pub most_under_way: AtomicUsize,
+}
+
+/// What one process sees of the world: its build's definitions.
+pub struct Replica {
+    pub world: Arc<World>,
+    pub registry: &'static Registry,
+}
+
+impl World {
+    pub fn new(dead: &'static str) -> Arc<Self> {
+        Arc::new(Self {
+            items: Mutex::default(),
+            began: Instant::now(),
+            dead,
+            is_down: AtomicBool::new(true),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+        })
+    }
+
+    pub fn now(&self) -> Time {
+        Time::from_millis(1_000_000 + i64::try_from(self.began.elapsed().as_millis()).expect("small"))
+    }
+
+    pub fn heal(&self) {
+        self.is_down.store(false, Ordering::Relaxed);
+    }
+
+    pub fn put(&self, id: String, saga: Saga) -> Item {
+        let item = Item { id: id.clone(), rev: 1, saga };
+        self.items.lock().expect("no holder panics").insert(id, item.clone());
+        item
+    }
+
+    pub fn with(&self, is_wanted: impl Fn(&Saga) -> bool) -> Vec<Item> {
+        let items = self.items.lock().expect("no holder panics");
+        items.values().filter(|item| is_wanted(&item.saga)).cloned().collect()
+    }
+
+    pub fn count(&self, status: Status) -> usize {
+        self.with(|saga| saga.status == status).len()
+    }
+
+    /// Compare and set, as the database does it.
+    fn save(&self, old: &Item, saga: Saga) -> Option<Item> {
+        let mut items = self.items.lock().expect("no holder panics");
+        let stored = items.get_mut(&old.id).filter(|stored| stored.rev == old.rev)?;
+        *stored = Item { id: old.id.clone(), rev: old.rev + 1, saga };
+        Some(stored.clone())
+    }
+}
+
+#[tonic::async_trait]
+impl Host for Replica {
+    type Item = Item;
+    type Fact = ();
+    type Error = Infallible;
+
+    fn registry(&self) -> &'static Registry {
+        self.registry
+    }
+
+    fn saga<'a>(&self, item: &'a Item) -> Option<(&'a str, &'a Saga)> {
+        Some((&item.id, &item.saga))
+    }
+
+    fn now(&self) -> Time {
+        self.world.now()
+    }
+
+    async fn due(&self, due: Due) -> Result<Vec<Item>, Infallible> {
+        let is_ours = |saga: &Saga| {
+            let is_known = self.registry.find(&saga.kind, saga.version).is_some();
+            saga.is_due(due.until)
+                && match due.whose {
+                    Whose::Peer(peer) => is_known && saga.peer.as_deref() == Some(peer),
+                    Whose::Unknown => !is_known,
+                }
+        };
+        let mut found = self.world.with(is_ours);
+        found.sort_by_key(|item| item.saga.wake_at);
+        let skip = usize::try_from(due.skip).expect("small");
+        Ok(found.into_iter().skip(skip).take(usize::try_from(due.limit).expect("small")).collect())
+    }
+
+    async fn claim(&self, item: Item, owner: &str) -> Result<Option<Item>, Infallible> {
+        let mut saga = item.saga.clone();
+        saga.claim(owner, self.now());
+        Ok(self.world.save(&item, saga))
+    }
+
+    async fn call(&self, item: &Item, _: &Call) -> (Outcome, Vec<()>) {
+        let world = &self.world;
+        if item.saga.peer.as_deref() != Some(world.dead) || !world.is_down.load(Ordering::Relaxed) {
+            return (Outcome::Done, Vec::new());
+        }
+        let under_way = UnderWay::new(world);
+        std::future::pending::<()>().await; // a black hole: the attempt's own deadline ends it
+        drop(under_way);
+        (Outcome::Done, Vec::new())
+    }
+
+    async fn record(&self, item: Item, answers: Vec<Answer<()>>) -> Result<Recorded<Item>, Infallible> {
+        let newest = self.world.items.lock().expect("no holder panics").get(&item.id).cloned().expect("it is there");
+        let (mut saga, mut counted) = (newest.saga.clone(), false);
+        for answer in &answers {
+            counted |= saga.record(self.registry, &answer.call, answer.outcome.clone(), self.now(), rand::random());
+        }
+        let saved = self.world.save(&newest, saga).expect("nothing runs in between");
+        Ok(Recorded { item: saved, counted })
+    }
+
+    async fn alarms(&self) -> Result<(u64, u64), Infallible> {
+        Ok((0, 0))
+    }
+}
+
+/// Counts the calls that wait for the dead peer.
+struct UnderWay<'a>(&'a World);
+
+impl<'a> UnderWay<'a> {
+    fn new(world: &'a World) -> Self {
+        let now = world.under_way.fetch_add(1, Ordering::Relaxed) + 1;
+        world.most_under_way.fetch_max(now, Ordering::Relaxed);
+        Self(world)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
+}
