@@ -24,6 +24,10 @@ fn adjust(product: &str, delta: i32, key: &str) -> Command {
     Command::Adjust { product_id: product.to_owned(), delta, key: key.to_owned(), reason: "test".to_owned() }
 }
 
+fn extend(id: &str, until: i64) -> Command {
+    Command::Extend { id: id.to_owned(), expires_at: at(until) }
+}
+
 fn counters(books: &Books, product: &str) -> (i32, i32, i32) {
     let stock = books.stock.get(product).and_then(|slot| slot.state.clone()).unwrap_or_else(|| Stock::empty(at(0)));
     (stock.on_hand, stock.reserved, stock.committed)
@@ -73,6 +77,31 @@ fn a_hold_expires_only_after_its_end_and_cannot_be_committed_then() {
 }
 
 #[test]
+fn an_extension_moves_the_end_of_a_hold_and_moves_no_stock() {
+    let mut books = stocked(5);
+    books.apply(&hold("ord_1", &[("prd_a", 2)]), at(1)).expect("holds");
+    let movements = books.movements.len();
+    books.apply(&extend("ord_1", 2000), at(500)).expect("extends");
+    books.apply(&extend("ord_1", 1500), at(500)).expect("never shortens");
+    books.apply(&Command::Expire("ord_1".into()), at(1999)).expect("too early: nothing");
+    assert_eq!((counters(&books, "prd_a"), books.movements.len()), ((5, 2, 0), movements));
+    books.apply(&Command::Expire("ord_1".into()), at(2000)).expect("expires");
+    assert!(matches!(books.apply(&extend("ord_1", 9000), at(2001)), Err(Error::Expired(_))));
+    assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
+}
+
+#[test]
+fn an_extension_leaves_a_sale_as_it_is_and_is_refused_after_a_release() {
+    let mut books = stocked(5);
+    books.apply(&hold("ord_1", &[("prd_a", 2)]), at(1)).expect("holds");
+    let committed = books.apply(&Command::Commit("ord_1".into()), at(2)).expect("commits");
+    assert_eq!(books.apply(&extend("ord_1", 9000), at(3)).expect("answers"), committed);
+    books.apply(&Command::Release("ord_1".into()), at(4)).expect("releases");
+    assert!(matches!(books.apply(&extend("ord_1", 9000), at(5)), Err(Error::Released(_))));
+    assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Error::NotFound(_))));
+}
+
+#[test]
 fn the_same_reservation_with_other_lines_is_refused() {
     let mut books = stocked(5);
     books.apply(&hold("ord_1", &[("prd_a", 2)]), at(1)).expect("holds");
@@ -103,6 +132,7 @@ fn command() -> impl Strategy<Value = Command> {
             lines,
             expires_at: at(end)
         }),
+        (order(), 0..300i64).prop_map(|(id, end)| Command::Extend { id, expires_at: at(end) }),
         order().prop_map(Command::Commit),
         order().prop_map(Command::Release),
         order().prop_map(Command::Ship),

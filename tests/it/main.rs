@@ -9,6 +9,7 @@ mod events;
 mod events_cli;
 mod grpc;
 mod inventory;
+mod inventory_rpc;
 mod order_history;
 mod orders;
 mod payments;

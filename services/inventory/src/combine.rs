@@ -46,9 +46,17 @@ impl Combiner {
 
     /// Holds `lines` for the configured time.
     pub async fn hold(&self, id: String, lines: Vec<Line>) -> Result<Outcome, Error> {
+        self.send(Command::Hold { id, lines, expires_at: self.end_of_hold() }).await
+    }
+
+    /// Lets a hold live for the configured time from now.
+    pub async fn extend(&self, id: String) -> Result<Outcome, Error> {
+        self.send(Command::Extend { id, expires_at: self.end_of_hold() }).await
+    }
+
+    fn end_of_hold(&self) -> Time {
         let life = i64::try_from(self.hold.as_millis()).unwrap_or(i64::MAX);
-        let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(life));
-        self.send(Command::Hold { id, lines, expires_at }).await
+        Time::from_millis(now().timestamp_millis().saturating_add(life))
     }
 }
 

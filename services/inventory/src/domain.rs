@@ -95,6 +95,13 @@ pub enum Command {
         /// Until when.
         expires_at: Time,
     },
+    /// Let a hold live longer.
+    Extend {
+        /// The reservation.
+        id: String,
+        /// Until when, unless it lives longer already.
+        expires_at: Time,
+    },
     /// Turn a hold into a sale.
     Commit(String),
     /// Give the units back.
@@ -186,6 +193,7 @@ impl Books {
         match command {
             Command::Adjust { product_id, delta, key, reason } => self.adjust(product_id, *delta, key, reason, now),
             Command::Hold { id, lines, expires_at } => self.hold(id, lines, *expires_at, now),
+            Command::Extend { id, expires_at } => self.extend(id, *expires_at, now),
             Command::Commit(id) => self.commit(id, now),
             Command::Release(id) => self.release(id, now),
             Command::Ship(id) => self.ship(id, now),
@@ -241,6 +249,21 @@ impl Books {
         }
         let reservation = Reservation { state: State::Held, lines, expires_at, created_at: now, updated_at: now };
         Ok(self.shift(id, "HOLD", HOLD, reservation, now))
+    }
+
+    /// A hold that ran out and was not yet given back can be extended: its units are still held.
+    fn extend(&mut self, id: &str, expires_at: Time, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        match reservation.state {
+            State::Held if reservation.expires_at < expires_at => {
+                let next = Reservation { expires_at, updated_at: now, ..reservation };
+                self.reservations.entry(id.to_owned()).or_default().set("EXTEND", next.clone());
+                Ok(Outcome::Reservation(next))
+            }
+            State::Held | State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
+            State::Expired => Err(Error::Expired(id.to_owned())),
+            State::Released => Err(Error::Released(id.to_owned())),
+        }
     }
 
     fn commit(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {

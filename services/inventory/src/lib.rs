@@ -1,7 +1,8 @@
 //! Stock and its reservations.
 //!
 //! **Owns** how many units of each product are on hand, reserved and committed, and what each order has set aside.
-//! **RPCs** `InventoryService`: read and adjust stock; hold, commit, release and ship a reservation.
+//! **RPCs** `InventoryService`: read and adjust stock; hold, extend, commit, release and ship a
+//! reservation.
 //! **Collections** `stock` (`_id` prd_…), `reservations` (`_id` = the order's id; index state, expires_at), `movements`
 //! (the ledger: `_id` names the cause, so that nothing moves twice; counters are its fold).
 //! **Events out** `evt.inventory.{stock,reservation}.changed`. **Events in** none.

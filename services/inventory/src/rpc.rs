@@ -12,8 +12,8 @@ use ::rpc::{principal, status, validated};
 use contracts::{
     id::Kind,
     inventory::v1::{
-        AdjustStockRequest, CommitReservationRequest, GetReservationRequest, GetStockRequest, HoldStockRequest,
-        ReleaseReservationRequest, Reservation, ShipReservationRequest, Stock,
+        AdjustStockRequest, CommitReservationRequest, ExtendReservationRequest, GetReservationRequest, GetStockRequest,
+        HoldStockRequest, ReleaseReservationRequest, Reservation, ShipReservationRequest, Stock,
         inventory_service_server::InventoryService,
     },
 };
@@ -67,6 +67,14 @@ impl InventoryService for Handler {
         let request = validated(request)?;
         let held = self.combiner.hold(request.reservation_id.clone(), convert::lines(request.lines)).await?;
         reservation(&request.reservation_id, held)
+    }
+
+    async fn extend_reservation(
+        &self,
+        request: Request<ExtendReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        let id = validated(request)?.reservation_id;
+        reservation(&id, self.combiner.extend(id.clone()).await?)
     }
 
     async fn commit_reservation(

@@ -86,7 +86,11 @@ impl Store {
                     ids.insert(id.clone());
                     products.extend(lines.iter().map(|line| line.product_id.clone()));
                 }
-                Command::Commit(id) | Command::Release(id) | Command::Ship(id) | Command::Expire(id) => {
+                Command::Extend { id, .. }
+                | Command::Commit(id)
+                | Command::Release(id)
+                | Command::Ship(id)
+                | Command::Expire(id) => {
                     ids.insert(id.clone());
                 }
             }
