@@ -2,7 +2,7 @@
 //!
 //! Every command is a call of `comptoir.events.v1.EventService`, so it works on this machine and on a cluster alike.
 
-mod connect;
+pub(crate) mod connect;
 mod json;
 mod lag;
 mod letters;
@@ -10,7 +10,7 @@ mod merge;
 mod operate;
 mod since;
 mod subject;
-mod table;
+pub(crate) mod table;
 mod tail;
 
 pub use subject::Pattern;

@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    config, dev, docs, events, healthcheck, serve, settings,
+    config, dev, docs, events, healthcheck, serve, settings, verify,
 };
 use std::process::ExitCode;
 
@@ -39,6 +39,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Config(options) => config::run(options, environment),
             Command::Healthcheck(options) => healthcheck::run(options).await,
             Command::Events(options) => events::run(options, environment).await,
+            Command::Verify(options) => verify::run(options, environment).await,
             Command::Docs(options) => docs::run(options),
         }
     })

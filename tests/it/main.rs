@@ -21,3 +21,4 @@ mod shipping;
 mod shop;
 mod transcode;
 mod users;
+mod verify;
