@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod chaos_orders;
 mod consumers;
 mod contracts;
 mod crash;

@@ -115,7 +115,9 @@ impl Inbox {
             return Ok(());
         }
         let key = |step: &str| format!("{}/dispatch/{step}/do", order.id);
+        telemetry::crash_point("orders.dispatch.capturing");
         let captured = self.peers.capture(&order.state, key("capture_payment")).await;
+        telemetry::crash_point("orders.dispatch.captured");
         let payment_state = match captured {
             Ok(payment) => payment.state(),
             Err(status) if status.code() == Code::FailedPrecondition => {
@@ -131,7 +133,9 @@ impl Inbox {
             }
             Err(status) => return Err(status.into()),
         }
+        telemetry::crash_point("orders.dispatch.shipped");
         self.orders.change(order, |order| order.dispatched(payment_state, now()).map(Some)).await?;
+        telemetry::crash_point("orders.dispatch.recorded");
         Ok(())
     }
 

@@ -40,6 +40,7 @@ impl Host for OrderHost {
 
     async fn call(&self, item: &Versioned<Order>, call: &Call) -> (Outcome, Option<Fact>) {
         let (id, order, key) = (item.id.as_str(), &item.state, call.key.clone());
+        crash_at(call, "calling");
         let answer = match (call.name.as_str(), call.direction) {
             ("hold_stock", Direction::Do) => self.peers.hold(id, order, key).await.map(|held| held_until(&held)),
             ("hold_stock", Direction::Undo) | ("release_stock", _) => {
@@ -64,6 +65,7 @@ impl Host for OrderHost {
             }
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), None),
         };
+        crash_at(call, "called");
         answer.unwrap_or_else(|status| (classify(&status), None))
     }
 
@@ -75,9 +77,23 @@ impl Host for OrderHost {
         fact: Option<Fact>,
     ) -> Result<Versioned<Order>, Error> {
         let jitter = rand::random::<f64>();
-        self.orders
-            .change(item, |order| order.record(call, outcome.clone(), fact.clone(), now(), jitter).map(Some))
-            .await
+        let recorded = self
+            .orders
+            .change(item, |order| order.record(call, outcome.clone(), fact.clone(), now(), jitter).map(Some));
+        let recorded = recorded.await;
+        crash_at(call, "recorded");
+        recorded
+    }
+}
+
+/// Where a test kills this process: `orders.hold_stock.do.calling`. Release builds have none of this.
+fn crash_at(call: &Call, moment: &str) {
+    if cfg!(debug_assertions) {
+        let direction = match call.direction {
+            Direction::Do => "do",
+            Direction::Undo => "undo",
+        };
+        telemetry::crash_point(&format!("orders.{}.{direction}.{moment}", call.name));
     }
 }
 
