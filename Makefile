@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos bench-orders bench-events
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos chaos-orders flash-sale bench-orders bench-events
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -66,6 +66,16 @@ chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; pr
 	@$(CARGO) build --quiet -p comptoir
 	@SEEDS=$(or $(SEEDS),500) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact events::chaos::whatever_fails_at_whatever_moment_every_event_is_published_once_and_in_order --nocapture
+
+chaos-orders: stores ## Kill each service and store at each step of the sagas: the whole matrix, or SEEDS=n, or SEED=x again
+	@$(CARGO) build --quiet -p comptoir
+	@SEEDS=$(or $(SEEDS),matrix) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact chaos_orders::whoever_is_killed_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean --nocapture
+
+flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
+	@$(CARGO) build --quiet -p comptoir
+	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact inventory_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -36,6 +36,14 @@ pub enum Command {
     Events(crate::events::Options),
     /// See and repair the sagas that move orders: what they wait for, why they are parked
     Saga(crate::saga::Options),
+    /// Check that a running system is what it promises to be; reads only
+    ///
+    /// Compares what the services have stored: stock with its ledger and its reservations, orders with their sagas,
+    /// payments, shipments and rows of order-history, logs with streams. Safe and exact on a system at work: documents are
+    /// read in snapshots, and what looks wrong is looked at again until it is gone or certain. Prints one line for each
+    /// invariant. Ends with 1 when something does not hold, and names each violation: what it is about, what was expected,
+    /// what is there.
+    Verify(crate::verify::Options),
     /// Print a document that is generated from the contracts and the topology
     #[command(hide = true)]
     Docs(crate::docs::Options),

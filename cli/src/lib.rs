@@ -9,7 +9,8 @@
 //!
 //! `comptoir serve <name>` is one of them alone, configured by flags and `COMPTOIR_*` variables; `comptoir config
 //! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is; `comptoir events` shows and
-//! moves events, `comptoir saga` shows and repairs sagas.
+//! moves events, `comptoir saga` shows and repairs sagas; `comptoir verify` checks that a running system is what it
+//! promises to be.
 //!
 //! Invariants: a data directory has one `dev` at a time; every secret in it is readable by its owner only; each service
 //! reaches MongoDB and NATS as its own user; no child outlives this process, however it ends. After a crash the next
@@ -31,6 +32,7 @@ pub mod serve;
 pub mod services;
 pub mod settings;
 pub mod signals;
+pub mod verify;
 
 /// The environment as it was when the process started; variables that are not UTF-8 are left out.
 pub type Environment = std::collections::BTreeMap<String, String>;

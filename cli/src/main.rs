@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    config, dev, docs, events, healthcheck, saga, serve, settings,
+    config, dev, docs, events, healthcheck, saga, serve, settings, verify,
 };
 use std::process::ExitCode;
 
@@ -40,6 +40,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Healthcheck(options) => healthcheck::run(options).await,
             Command::Events(options) => events::run(options, environment).await,
             Command::Saga(options) => saga::run(options, environment).await,
+            Command::Verify(options) => verify::run(options, environment).await,
             Command::Docs(options) => docs::run(options),
         }
     })

@@ -54,6 +54,8 @@ async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_e
     stock_and_money_agree(&stack, &orders, &product).await;
     the_streams_hold_every_event_once(&stack).await;
     history_equals_the_orders(&stack, &orders).await;
+    let verified = crate::verify::verify(&stack, &[]).await;
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
     stack.stop().await;
 }
 

@@ -1,12 +1,7 @@
-//! The rules of stock, as properties over any sequence of commands.
+//! The rules of stock, one by one.
 
-use inventory::{Books, Command, Error, Line, Outcome, Reservation, State, Stock};
-use proptest::prelude::*;
-use std::collections::BTreeMap;
+use inventory::{Books, Command, Error, Line, Stock};
 use store::Time;
-
-const PRODUCTS: [&str; 3] = ["prd_a", "prd_b", "prd_c"];
-const ORDERS: usize = 6;
 
 fn at(ms: i64) -> Time {
     Time::from_millis(ms)
@@ -116,80 +111,59 @@ fn an_adjustment_with_a_known_key_does_nothing() {
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }
 
-fn command() -> impl Strategy<Value = Command> {
-    let product = || prop::sample::select(PRODUCTS.as_slice()).prop_map(str::to_owned);
-    let order = || (0..ORDERS).prop_map(|number| format!("ord_{number}"));
-    let line = (product(), 1..6).prop_map(|(product_id, quantity)| Line { product_id, quantity });
-    prop_oneof![
-        (product(), -5..20, any::<u32>()).prop_map(|(product_id, delta, key)| Command::Adjust {
-            product_id,
-            delta,
-            key: key.to_string(),
-            reason: String::new()
-        }),
-        (order(), prop::collection::vec(line, 1..4), 0..200i64).prop_map(|(id, lines, end)| Command::Hold {
-            id,
-            lines,
-            expires_at: at(end)
-        }),
-        (order(), 0..300i64).prop_map(|(id, end)| Command::Extend { id, expires_at: at(end) }),
-        order().prop_map(Command::Commit),
-        order().prop_map(Command::Release),
-        order().prop_map(Command::Ship),
-        order().prop_map(Command::Expire),
-    ]
+fn backorder(allowed: bool) -> Command {
+    Command::SetBackorder { product_id: "prd_a".to_owned(), allowed }
 }
 
-/// Units of a product in reservations of this state.
-fn units(reservations: &[Reservation], state: State, product: &str) -> i32 {
-    let of_state = reservations.iter().filter(|reservation| reservation.state == state);
-    let lines = of_state.flat_map(|reservation| &reservation.lines).filter(|line| line.product_id == product);
-    lines.map(|line| line.quantity).sum()
+fn restock(quantity: i32, key: &str) -> Command {
+    let line = Line { product_id: "prd_a".to_owned(), quantity };
+    Command::Restock { id: "ord_1".to_owned(), line, key: key.to_owned() }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+#[test]
+fn with_backorder_more_is_held_than_is_there_and_what_is_owed_is_shown() {
+    let mut books = stocked(5);
+    books.apply(&backorder(true), at(1)).expect("a setting");
+    books.apply(&hold("ord_1", &[("prd_a", 8)]), at(1)).expect("three too many");
+    let stock = books.stock["prd_a"].state.clone().expect("it is there");
+    assert_eq!((stock.available(), stock.owed()), (-3, 3));
+    assert!(matches!(books.apply(&backorder(false), at(2)), Err(Error::Owed { units: 3, .. })));
+    books.apply(&adjust("prd_a", 3, "second"), at(3)).expect("what was owed arrives");
+    books.apply(&backorder(false), at(4)).expect("nothing is owed");
+    assert!(matches!(books.apply(&hold("ord_2", &[("prd_a", 1)]), at(5)), Err(Error::OutOfStock(_))));
+}
 
-    #[test]
-    fn no_sequence_of_commands_oversells_or_miscounts(commands in prop::collection::vec(command(), 1..60)) {
-        let mut books = Books::default();
-        for (time, command) in commands.iter().enumerate() {
-            let before = books.clone();
-            let outcome = books.apply(command, at(i64::try_from(time).expect("small") * 4));
-            if outcome.is_err() {
-                let (a, b) = (before.movements.len(), books.movements.len());
-                prop_assert_eq!(a, b, "a refused command moved stock");
-            }
-            let reservations: Vec<Reservation> =
-                books.reservations.values().filter_map(|slot| slot.state.clone()).collect();
-            let mut folded: BTreeMap<&str, (i32, i32, i32)> = BTreeMap::new();
-            for movement in &books.movements {
-                let sum = folded.entry(&movement.product_id).or_default();
-                *sum = (sum.0 + movement.on_hand, sum.1 + movement.reserved, sum.2 + movement.committed);
-            }
-            for product in PRODUCTS {
-                let (on_hand, reserved, committed) = counters(&books, product);
-                prop_assert!(reserved >= 0 && committed >= 0 && on_hand >= reserved + committed);
-                prop_assert_eq!(reserved, units(&reservations, State::Held, product));
-                prop_assert_eq!(committed, units(&reservations, State::Committed, product));
-                prop_assert_eq!(folded.get(product).copied().unwrap_or_default(), (on_hand, reserved, committed));
-            }
-        }
-    }
+#[test]
+fn with_backorder_a_shelf_cannot_be_counted_below_nothing() {
+    let mut books = stocked(5);
+    books.apply(&backorder(true), at(1)).expect("a setting");
+    let refused = books.apply(&adjust("prd_a", -6, "count"), at(2));
+    assert!(matches!(refused, Err(Error::BelowZero { available: 5, .. })));
+    books.apply(&adjust("prd_a", -5, "count"), at(2)).expect("an empty shelf");
+}
 
-    #[test]
-    fn repeating_any_command_changes_nothing(commands in prop::collection::vec(command(), 1..40)) {
-        let mut books = Books::default();
-        for (time, command) in commands.iter().enumerate() {
-            let now = at(i64::try_from(time).expect("small") * 4);
-            let first = books.apply(command, now);
-            let after = books.clone();
-            let second = books.apply(command, now);
-            if let (Ok(Outcome::Reservation(first)), Ok(Outcome::Reservation(second))) = (&first, &second) {
-                prop_assert_eq!(first, second);
-            }
-            prop_assert_eq!(first.is_ok(), second.is_ok());
-            prop_assert_eq!(&after.movements, &books.movements);
-        }
+#[test]
+fn a_setting_is_in_the_ledger_once_for_each_change() {
+    let mut books = stocked(5);
+    for allowed in [true, true, false, false, true] {
+        books.apply(&backorder(allowed), at(1)).expect("a setting");
     }
+    let kinds: Vec<&str> = books.movements.iter().map(|movement| movement.kind.as_str()).collect();
+    assert_eq!(kinds, ["ADJUST", "BACKORDER_ON", "BACKORDER_OFF", "BACKORDER_ON"]);
+}
+
+#[test]
+fn what_comes_back_is_on_hand_again_and_never_more_than_what_left() {
+    let mut books = stocked(5);
+    books.apply(&hold("ord_1", &[("prd_a", 3)]), at(1)).expect("holds");
+    books.apply(&Command::Commit("ord_1".into()), at(2)).expect("commits");
+    assert!(matches!(books.apply(&restock(1, "early"), at(2)), Err(Error::NotShipped(_))));
+    books.apply(&Command::Ship("ord_1".into()), at(3)).expect("ships");
+    for _ in 0..2 {
+        books.apply(&restock(2, "parcel 1"), at(4)).expect("a repeat is answered");
+        assert_eq!(counters(&books, "prd_a"), (4, 0, 0));
+    }
+    assert!(matches!(books.apply(&restock(2, "parcel 2"), at(5)), Err(Error::MoreThanShipped { left: 1, .. })));
+    books.apply(&restock(1, "parcel 2"), at(5)).expect("the last one");
+    assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }

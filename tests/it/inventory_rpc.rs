@@ -1,7 +1,7 @@
 //! Inventory over gRPC, as orders calls it.
 
 use crate::{
-    payments::as_orders,
+    payments::{as_orders, event_names},
     shop::{self, PATIENCE},
 };
 use anyhow::ensure;
@@ -9,12 +9,12 @@ use contracts::{
     id::Kind as Id,
     inventory::v1::{
         CommitReservationRequest, ExtendReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation,
-        ReservationLine, inventory_service_client::InventoryServiceClient, reservation::State,
+        ReservationLine, ShipReservationRequest, inventory_service_client::InventoryServiceClient, reservation::State,
     },
 };
-use kit::{Client, Stack, StackOptions, eventually};
+use kit::{Client, Stack, StackOptions, eventually, shared};
 use rpc::{Channel, status::reason};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 
 /// The service as orders sees it.
@@ -82,4 +82,85 @@ async fn an_extended_hold_outlives_its_first_end_and_can_be_committed() {
     let absent = inventory.extend(&Id::Order.new_id()).await.expect_err("there is none");
     assert_eq!(absent.code(), Code::NotFound);
     stack.stop().await;
+}
+
+/// An order that has left: its reservation is SHIPPED.
+async fn shipped(inventory: &Inventory, product: &str, quantity: i32) -> String {
+    let id = Id::Order.new_id();
+    inventory.hold(&id, product, quantity).await.expect("it is there");
+    inventory.commit(&id).await.expect("it is held");
+    let ship = ShipReservationRequest { reservation_id: id.clone(), step_key: format!("{id}/ship/do") };
+    inventory.0.clone().ship_reservation(ship).await.expect("it is sold");
+    id
+}
+
+#[tokio::test]
+async fn a_product_with_backorder_is_sold_beyond_its_stock_and_owes_the_rest() {
+    let stack = shared().await;
+    let (staff, inventory, product) = (Client::staff(stack).await, Inventory::of(stack), shop::product(stack, 2).await);
+    let id = Id::Order.new_id();
+    let refused = inventory.hold(&id, &product, 5).await.expect_err("two are there");
+    assert_eq!((refused.code(), reason(&refused)), (Code::FailedPrecondition, "OUT_OF_STOCK".to_owned()));
+    let path = format!("/v1/stock/{product}:setBackorder");
+    let customer = Client::customer(stack).await;
+    assert_eq!(customer.post(&path, json!({ "allowed": true })).await.status, 403);
+    let stock = staff.post(&path, json!({ "allowed": true })).await.expect(200);
+    assert_eq!((&stock["backorder"], &stock["available"]), (&json!(true), &json!(2)));
+    inventory.hold(&id, &product, 5).await.expect("three are promised");
+    let stock = staff.get(&format!("/v1/stock/{product}")).await.expect(200);
+    assert_eq!((&stock["available"], &stock["owed"], &stock["reserved"]), (&json!(-3), &json!(3), &json!(5)));
+    let refused = staff.post(&path, json!({ "allowed": false })).await;
+    assert_eq!((refused.status, shop::reason(&refused).as_str()), (400, "STOCK_OWED"));
+    let names = event_names(&stack.connect().await.database("inventory"), &product, 3).await;
+    assert_eq!(names, ["changed", "changed", "changed"]);
+}
+
+#[tokio::test]
+async fn units_that_come_back_are_booked_once_and_never_more_than_left() {
+    let stack = shared().await;
+    let (staff, inventory, product) = (Client::staff(stack).await, Inventory::of(stack), shop::product(stack, 5).await);
+    let id = shipped(&inventory, &product, 3).await;
+    let path = format!("/v1/reservations/{id}:restock");
+    let body = json!({ "productId": product, "quantity": 2 });
+    for _ in 0..2 {
+        let reservation = staff.post_with_key(&path, body.clone(), "the first parcel").await.expect(200);
+        assert_eq!((&reservation["state"], &reservation["returned"][0]["quantity"]), (&json!("SHIPPED"), &json!(2)));
+        assert_eq!(shop::stock(stack, &product).await, [4, 0, 0, 4]);
+    }
+    let refused = staff.post_with_key(&path, body, "the second parcel").await;
+    assert_eq!((refused.status, shop::reason(&refused).as_str()), (400, "MORE_THAN_SHIPPED"));
+    let held = Id::Order.new_id();
+    inventory.hold(&held, &product, 1).await.expect("four are there");
+    let path = format!("/v1/reservations/{held}:restock");
+    let early = staff.post(&path, json!({ "productId": product, "quantity": 1 })).await;
+    assert_eq!((early.status, shop::reason(&early).as_str()), (400, "RESERVATION_NOT_SHIPPED"));
+}
+
+#[tokio::test]
+async fn the_ledger_of_a_product_is_paged_newest_first_and_adds_up_to_its_stock() {
+    let stack = shared().await;
+    let (staff, inventory, product) = (Client::staff(stack).await, Inventory::of(stack), shop::product(stack, 5).await);
+    let id = shipped(&inventory, &product, 3).await;
+    let (mut token, mut movements) = (String::new(), Vec::new());
+    loop {
+        let path = format!("/v1/stock/{product}/movements?pageSize=3&pageToken={token}");
+        let page = staff.get(&path).await.expect(200);
+        movements.extend(page["movements"].as_array().cloned().unwrap_or_default());
+        assert!(movements.len() <= 4, "{movements:?}");
+        token = page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+        if token.is_empty() {
+            break;
+        }
+    }
+    let kinds: Vec<&str> = movements.iter().filter_map(|movement| movement["kind"].as_str()).collect();
+    assert_eq!(kinds, ["SHIP", "COMMIT", "HOLD", "ADJUST"]);
+    let references: Vec<&str> = movements.iter().filter_map(|movement| movement["reference"].as_str()).collect();
+    assert_eq!(references, [&id, &id, &id, "test"]);
+    let sum = |name: &str| movements.iter().filter_map(|movement| movement[name].as_i64()).sum::<i64>();
+    assert_eq!(["onHand", "reserved", "committed"].map(sum), [2, 0, 0]);
+    let forged = staff.get(&format!("/v1/stock/{product}/movements?pageToken=Zm9yZ2Vk")).await;
+    assert_eq!(forged.status, 400);
+    let customer = Client::customer(stack).await;
+    assert_eq!(customer.get(&format!("/v1/stock/{product}/movements")).await.status, 403);
+    assert_eq!(staff.get("/v1/stock/prd_absent/movements").await.status, 404);
 }

@@ -46,9 +46,9 @@ async fn an_order_whose_total_is_not_the_expected_one_is_refused_with_the_quote_
     let product = product(stack, 10).await;
     let mut draft = draft(&[(&product, 2)], "tok_visa");
     draft["expectedTotal"] = json!({ "currencyCode": "EUR", "units": "24", "nanos": 0 });
-    let refused = customer.post("/v1/orders", draft.clone()).await.expect(400);
-    assert_eq!((&refused["code"], reason(&refused)), (&json!(9), "TOTAL_CHANGED"), "{refused}");
-    let details = refused["details"].as_array().expect("details");
+    let refused = customer.post("/v1/orders", draft.clone()).await;
+    assert_eq!((refused.status, reason(&refused).as_str()), (400, "TOTAL_CHANGED"), "{refused:?}");
+    let details = refused.body["details"].as_array().expect("details");
     let quote = details.iter().find(|detail| detail["@type"] == "type.googleapis.com/comptoir.orders.v1.OrderQuote");
     let quote = quote.expect("a quote");
     assert_eq!(quote["total"], json!({ "currencyCode": "EUR", "units": "25", "nanos": 0 }));
@@ -65,8 +65,8 @@ async fn an_order_to_an_address_that_does_not_exist_in_its_country_is_refused() 
     let product = product(stack, 10).await;
     let mut draft = draft(&[(&product, 1)], "tok_visa");
     draft["shippingAddress"]["countryCode"] = json!("US");
-    let refused = customer.post("/v1/orders", draft).await.expect(400);
-    assert_eq!(fields(&refused), ["order.shipping_address.region"], "{refused}");
+    let refused = customer.post("/v1/orders", draft).await;
+    assert_eq!(fields(&refused), ["order.shipping_address.region"], "{refused:?}");
 }
 
 #[tokio::test]

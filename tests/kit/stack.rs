@@ -136,6 +136,12 @@ impl Stack {
         (self.process, self.state, self.mongodb) = launched.unwrap_or_else(|error| panic!("restart: {error:#}"));
     }
 
+    /// The same with these services, and "gateway", in the dev process; start the others with [`Stack::serve`].
+    pub async fn restart_with(&mut self, services: Vec<String>) {
+        self.options.services = Some(services);
+        self.restart().await;
+    }
+
     /// SIGTERM; panics unless it drains and ends with code 0.
     pub async fn stop(&self) {
         self.process.stop(STOP_LIMIT).await.unwrap_or_else(|error| panic!("{error:#}"));

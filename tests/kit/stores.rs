@@ -29,6 +29,13 @@ use tokio::sync::Mutex;
 /// How long a store may take to answer again after a kill.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 
+/// Ports of services that are killed and started again: below those that the kernel gives to connections, so that no
+/// other process has taken one in between.
+const PORTS: std::ops::Range<u16> = 18_000..32_000;
+
+/// Ports of one system: the services, and the gateway as the last.
+const PORTS_OF_ONE: u16 = 16;
+
 /// Running stores.
 pub struct Stores {
     mongod: Mutex<Mongod>,
@@ -39,6 +46,7 @@ pub struct Stores {
     credentials: Credentials,
     oplog: &'static [&'static str],
     processes: AtomicU32,
+    gateway: String,
     data: DataDir,
     directory: Directory,
 }
@@ -63,11 +71,12 @@ impl Stores {
             mongod::start(&data, &credentials, &mongod_program, oplog),
             nats::start(&data, &credentials, &nats_program),
         )?;
+        let base = free_ports();
         let options = Dev {
-            gateway: ([127, 0, 0, 1], 0).into(),
+            gateway: ([127, 0, 0, 1], base + PORTS_OF_ONE - 1).into(),
             data: data.path().to_owned(),
             ephemeral: false,
-            grpc_base_port: 0,
+            grpc_base_port: base,
             services: Some(Vec::new()),
             hold_seconds: comptoir::settings::HOLD_SECONDS,
         };
@@ -82,6 +91,7 @@ impl Stores {
             mongodb,
             mongodb_uri,
             nats_url,
+            gateway: system.gateway_uri(),
             credentials: system.credentials,
             oplog,
             processes: AtomicU32::new(0),
@@ -113,14 +123,43 @@ impl Stores {
         Ok(options.connect(&self.nats_url).await?)
     }
 
+    /// The gateway, when it runs: `http://host:port`.
+    pub fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
+    /// The data directory: keys, and the variables of each service.
+    pub fn data(&self) -> &std::path::Path {
+        self.data.path()
+    }
+
+    /// What names these stores to `comptoir verify`.
+    pub fn verify_arguments(&self) -> [String; 8] {
+        let pairs = [
+            ("--mongodb-uri", self.mongodb_uri.as_str()),
+            ("--nats-url", self.nats_url.as_str()),
+            ("--nats-user", nats::OPERATOR),
+            ("--nats-password", self.credentials.nats_operator.as_str()),
+        ];
+        let [a, b, c, d] = pairs.map(|(flag, value)| [flag.to_owned(), value.to_owned()]);
+        let ([a, aa], [b, bb], [c, cc], [d, dd]) = (a, b, c, d);
+        [a, aa, b, bb, c, cc, d, dd]
+    }
+
     /// Runs `comptoir serve <service>` on a free port, with further variables.
     pub fn serve(&self, service: &str, more: &[(&str, &str)]) -> Process {
+        let more: Vec<(&str, &str)> = [("COMPTOIR_LISTEN", "127.0.0.1:0")].iter().chain(more).copied().collect();
+        self.serve_at_home(service, &more)
+    }
+
+    /// The same where its peers expect it.
+    pub fn serve_at_home(&self, service: &str, more: &[(&str, &str)]) -> Process {
         let number = self.processes.fetch_add(1, Ordering::Relaxed);
         let output = self.directory.0.join(format!("{service}-{number}.log"));
         let path = self.data.join(&format!("serve/{service}.env"));
         let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let own = text.lines().filter_map(|line| line.split_once('='));
-        let variables = own.chain([("COMPTOIR_LISTEN", "127.0.0.1:0")]).chain(more.iter().copied());
+        let variables = own.chain(more.iter().copied());
         let variables: BTreeMap<String, String> =
             variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         Process::spawn(&["serve".to_owned(), service.to_owned()], &variables, &output)
@@ -176,6 +215,13 @@ impl Stores {
     pub fn roll_nats_files_back(&self) {
         copy(&self.directory.0.join("nats-copy"), &self.data.join("nats"));
     }
+}
+
+/// The first of some ports that nobody listens on.
+fn free_ports() -> u16 {
+    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
+    let mut bases = std::iter::repeat_with(|| rand::random_range(PORTS.start..PORTS.end - PORTS_OF_ONE)).take(1000);
+    bases.find(|base| (*base..base + PORTS_OF_ONE).all(is_free)).expect("some ports of this machine are free")
 }
 
 fn program(name: &str) -> anyhow::Result<PathBuf> {

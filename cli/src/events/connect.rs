@@ -96,11 +96,11 @@ impl System {
 }
 
 /// The state of a `comptoir dev` that runs.
-fn running(data: &Path) -> anyhow::Result<State> {
+pub(crate) fn running(data: &Path) -> anyhow::Result<State> {
     let none = || {
         let data = data.display();
         anyhow!(
-            "no running system in {data}: start one with `make run`, choose another with --data, or name one with --peers"
+            "no running system in {data}: start one with `make run`, choose another with --data, or name a cluster (see --help)"
         )
     };
     let path = data.join(state::FILE);

@@ -90,12 +90,24 @@ async fn carry_out(store: &Store, commands: &[Command]) -> Vec<Result<Outcome, E
 }
 
 async fn once(store: &Store, commands: &[Command]) -> Result<Vec<Result<Outcome, Error>>, Error> {
+    crash_at(commands, "reading");
     let reading = store.read(commands).await?;
     let mut books: Books = reading.books.clone();
     let now = now();
     let outcomes = commands.iter().map(|command| books.apply(command, now)).collect();
+    crash_at(commands, "writing");
     store.write(&reading, books).await?;
+    crash_at(commands, "written");
     Ok(outcomes)
+}
+
+/// Where a test kills this process: `inventory.hold.writing`. Release builds have none of this.
+fn crash_at(commands: &[Command], moment: &str) {
+    if cfg!(debug_assertions) {
+        for command in commands {
+            telemetry::crash_point(&format!("inventory.{}.{moment}", command.name()));
+        }
+    }
 }
 
 fn is_conflict(error: &Error) -> bool {

@@ -1,8 +1,8 @@
 //! Between the contract and the domain.
 
-use crate::domain::{Line, Reservation, State, Stock};
+use crate::domain::{Line, Movement, Reservation, State, Stock};
 use ::store::{NewEvent, Versioned, fields::time};
-use contracts::inventory::v1::{self as wire, ReservationChanged, StockChanged, reservation};
+use contracts::inventory::v1::{self as wire, ReservationChanged, StockChanged, movement, reservation};
 
 /// Stored stock on the wire.
 pub fn stock_to_wire(found: &Versioned<Stock>) -> wire::Stock {
@@ -16,6 +16,8 @@ fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
         reserved: stock.reserved,
         committed: stock.committed,
         available: stock.available(),
+        backorder: stock.backorder,
+        owed: stock.owed(),
         update_time: Some(time::to_wire(stock.updated_at)),
         etag: rev.to_string(),
     }
@@ -23,17 +25,33 @@ fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
 
 /// A reservation on the wire.
 pub fn reservation_to_wire(id: &str, reservation: &Reservation) -> wire::Reservation {
-    let lines = reservation
-        .lines
-        .iter()
-        .map(|line| wire::ReservationLine { product_id: line.product_id.clone(), quantity: line.quantity });
     wire::Reservation {
         reservation_id: id.to_owned(),
         state: state_to_wire(reservation.state).into(),
-        lines: lines.collect(),
+        lines: lines_to_wire(&reservation.lines),
+        returned: lines_to_wire(&reservation.returned),
         expire_time: Some(time::to_wire(reservation.expires_at)),
         create_time: Some(time::to_wire(reservation.created_at)),
         update_time: Some(time::to_wire(reservation.updated_at)),
+    }
+}
+
+fn lines_to_wire(lines: &[Line]) -> Vec<wire::ReservationLine> {
+    let line = |line: &Line| wire::ReservationLine { product_id: line.product_id.clone(), quantity: line.quantity };
+    lines.iter().map(line).collect()
+}
+
+/// A movement on the wire.
+pub fn movement_to_wire(movement: &Movement) -> wire::Movement {
+    wire::Movement {
+        product_id: movement.product_id.clone(),
+        sequence: movement.seq,
+        kind: movement::Kind::from_str_name(&movement.kind).unwrap_or_default().into(),
+        reference: movement.reference.clone(),
+        on_hand: movement.on_hand,
+        reserved: movement.reserved,
+        committed: movement.committed,
+        time: Some(time::to_wire(movement.at)),
     }
 }
 

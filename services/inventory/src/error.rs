@@ -33,6 +33,25 @@ pub enum Error {
     /// The units have left.
     #[error("the reservation {0} has shipped")]
     Shipped(String),
+    /// Taking back what has not left.
+    #[error("the reservation {0} has not shipped")]
+    NotShipped(String),
+    /// More came back than left.
+    #[error("only {left} units of {product_id} can still come back")]
+    MoreThanShipped {
+        /// The product.
+        product_id: String,
+        /// Units that shipped and have not come back.
+        left: i32,
+    },
+    /// Backorder cannot end yet.
+    #[error("{units} units of {product_id} are owed: add stock, or cancel orders, first")]
+    Owed {
+        /// The product.
+        product_id: String,
+        /// Units that were promised and are not on hand.
+        units: i32,
+    },
     /// Shipping what was not sold.
     #[error("the reservation {0} is not committed")]
     NotCommitted(String),
@@ -73,6 +92,9 @@ impl From<Error> for Status {
             Error::Expired(_) => status::precondition("RESERVATION_EXPIRED", text),
             Error::Released(_) => status::precondition("RESERVATION_RELEASED", text),
             Error::Shipped(_) => status::precondition("RESERVATION_SHIPPED", text),
+            Error::NotShipped(_) => status::precondition("RESERVATION_NOT_SHIPPED", text),
+            Error::MoreThanShipped { .. } => status::precondition("MORE_THAN_SHIPPED", text),
+            Error::Owed { .. } => status::precondition("STOCK_OWED", text),
             Error::NotCommitted(_) => status::precondition("RESERVATION_NOT_COMMITTED", text),
             Error::OtherLines(_) => status::error(Code::AlreadyExists, "RESERVATION_MISMATCH", text),
             Error::Busy => status::unavailable("STOCK_BUSY", text),

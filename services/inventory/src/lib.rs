@@ -1,17 +1,19 @@
 //! Stock and its reservations.
 //!
 //! **Owns** how many units of each product are on hand, reserved and committed, and what each order has set aside.
-//! **RPCs** `InventoryService`: read and adjust stock; hold, extend, commit, release and ship a
-//! reservation.
+//! **RPCs** `InventoryService`: read and adjust stock, allow backorder, list movements; hold, extend,
+//! commit, release, ship and restock a reservation.
 //! **Collections** `stock` (`_id` prd_…), `reservations` (`_id` = the order's id; index state, expires_at), `movements`
-//! (the ledger: `_id` names the cause, so that nothing moves twice; counters are its fold).
+//! (the ledger: `_id` names the cause, so that nothing moves twice; index product_id, seq; counters are its fold).
 //! **Events out** `evt.inventory.{stock,reservation}.changed`. **Events in** none.
 //!
 //! All commands of a process pass through one `combine` task: it takes what has queued up, decides every command in
 //! `domain` against one reading, and writes all of it in one transaction guarded by revisions. So a hold takes all of
 //! its lines or none, many holds of one product are one write, and a hot product is no queue of conflicts.
 //!
-//! Invariants: 0 ≤ reserved + committed ≤ on_hand for every product; a reservation's units are counted once.
+//! Invariants: reserved and committed are never below 0; reserved + committed ≤ on_hand for every product without
+//! backorder, and with it the difference is shown as `owed`; a reservation's units are counted once, and what comes back
+//! of it is never more than what left.
 //!
 //! A crash before the transaction commits changes nothing; after it, the caller repeats and finds its reservation.
 
@@ -24,6 +26,7 @@ mod rpc;
 mod store;
 mod sweep;
 
+use ::store::Pager;
 use contracts::inventory::v1::inventory_service_server::InventoryServiceServer;
 use service::{Config, Service};
 use std::time::Duration;
@@ -44,6 +47,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.spawn(work);
     service.spawn(sweep::run(store.clone(), combiner.clone(), hold, service.background()));
     let catalogue = clients::Catalogue::new(service.peer("products")?);
-    let handler = rpc::Handler { store, combiner, catalogue };
+    let pager = Pager::new(service.config.service_key.reveal(), "movements");
+    let handler = rpc::Handler { store, combiner, catalogue, pager };
     service.serve(listener, Routes::new(InventoryServiceServer::new(handler))).await
 }

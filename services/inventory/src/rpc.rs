@@ -4,16 +4,18 @@ use crate::{
     clients::Catalogue,
     combine::Combiner,
     convert,
-    domain::{Command, Outcome},
+    domain::{Command, Line, Outcome},
     error::Error,
     store::Store,
 };
 use ::rpc::{principal, status, validated};
+use ::store::{Pager, limit};
 use contracts::{
     id::Kind,
     inventory::v1::{
         AdjustStockRequest, CommitReservationRequest, ExtendReservationRequest, GetReservationRequest, GetStockRequest,
-        HoldStockRequest, ReleaseReservationRequest, Reservation, ShipReservationRequest, Stock,
+        HoldStockRequest, ListMovementsRequest, ListMovementsResponse, ReleaseReservationRequest, Reservation,
+        RestockReservationRequest, SetBackorderRequest, ShipReservationRequest, Stock,
         inventory_service_server::InventoryService,
     },
 };
@@ -27,12 +29,36 @@ pub struct Handler {
     pub combiner: Combiner,
     /// The catalogue.
     pub catalogue: Catalogue,
+    /// Page tokens of the movements.
+    pub pager: Pager,
 }
 
 impl Handler {
     async fn reserve(&self, id: String, command: Command) -> Result<Response<Reservation>, Status> {
         reservation(&id, self.combiner.send(command).await?)
     }
+}
+
+impl Handler {
+    /// The first command about a product asks whether it exists.
+    async fn known(&self, product_id: &str) -> Result<(), Status> {
+        if matches!(self.store.stock(product_id).await, Err(Error::NotFound(_))) {
+            self.catalogue.require(product_id).await?;
+        }
+        Ok(())
+    }
+
+    async fn change(&self, product_id: &str, command: Command) -> Result<Response<Stock>, Status> {
+        self.combiner.send(command).await?;
+        let found = self.store.stock(product_id).await?;
+        Ok(Response::new(convert::stock_to_wire(&found)))
+    }
+}
+
+/// The caller's key of a request; without an id of the request nothing repeats it.
+fn request_key(actor: &str, verb: &str, request_id: String, of: &str) -> String {
+    let request_id = if request_id.is_empty() { Kind::Event.new_id() } else { request_id };
+    format!("{actor}/{verb}/{request_id}/{of}")
 }
 
 fn reservation(id: &str, outcome: Outcome) -> Result<Response<Reservation>, Status> {
@@ -53,14 +79,42 @@ impl InventoryService for Handler {
     async fn adjust_stock(&self, request: Request<AdjustStockRequest>) -> Result<Response<Stock>, Status> {
         let caller = principal(&request);
         let AdjustStockRequest { product_id, delta, reason, request_id } = validated(request)?;
-        if matches!(self.store.stock(&product_id).await, Err(Error::NotFound(_))) {
-            self.catalogue.require(&product_id).await?;
-        }
-        let request_id = if request_id.is_empty() { Kind::Event.new_id() } else { request_id };
-        let key = format!("{}/ADJUST/{request_id}/{product_id}", caller.actor());
-        self.combiner.send(Command::Adjust { product_id: product_id.clone(), delta, key, reason }).await?;
-        let found = self.store.stock(&product_id).await?;
-        Ok(Response::new(convert::stock_to_wire(&found)))
+        self.known(&product_id).await?;
+        let key = request_key(caller.actor(), "ADJUST", request_id, &product_id);
+        self.change(&product_id.clone(), Command::Adjust { product_id, delta, key, reason }).await
+    }
+
+    async fn set_backorder(&self, request: Request<SetBackorderRequest>) -> Result<Response<Stock>, Status> {
+        let SetBackorderRequest { product_id, allowed } = validated(request)?;
+        self.known(&product_id).await?;
+        self.change(&product_id.clone(), Command::SetBackorder { product_id, allowed }).await
+    }
+
+    async fn list_movements(
+        &self,
+        request: Request<ListMovementsRequest>,
+    ) -> Result<Response<ListMovementsResponse>, Status> {
+        let ListMovementsRequest { product_id, page_size, page_token } = validated(request)?;
+        self.store.stock(&product_id).await?;
+        let limit = limit(page_size);
+        let before = self.pager.after(&product_id, &page_token)?.and_then(|before| before.parse().ok());
+        let found = self.store.movements(&product_id, before, limit + 1).await?;
+        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
+        let movements: Vec<_> = page.map(convert::movement_to_wire).collect();
+        let last = movements.last().filter(|_| found.len() > movements.len());
+        let token = |sequence: i64| self.pager.token(&product_id, &sequence.to_string());
+        let next_page_token = last.map_or_else(String::new, |last| token(last.sequence));
+        Ok(Response::new(ListMovementsResponse { movements, next_page_token }))
+    }
+
+    async fn restock_reservation(
+        &self,
+        request: Request<RestockReservationRequest>,
+    ) -> Result<Response<Reservation>, Status> {
+        let caller = principal(&request);
+        let RestockReservationRequest { reservation_id: id, product_id, quantity, request_id } = validated(request)?;
+        let key = request_key(caller.actor(), "RESTOCK", request_id, &format!("{id}/{product_id}"));
+        self.reserve(id.clone(), Command::Restock { id, line: Line { product_id, quantity }, key }).await
     }
 
     async fn hold_stock(&self, request: Request<HoldStockRequest>) -> Result<Response<Reservation>, Status> {

@@ -7,6 +7,7 @@ use crate::{
 };
 use ::store::{Aggregate, Change, Documents, NewEvent, Time, Versioned};
 use bson::{Document, doc};
+use futures::TryStreamExt;
 use mongodb::{ClientSession, Collection, Database};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ impl Aggregate for Reservation {
 pub fn indexes() -> [(&'static str, Document, bool); 2] {
     [
         (Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }, false),
-        ("movements", doc! { "product_id": 1, "at": 1 }, false),
+        ("movements", doc! { "product_id": 1, "seq": 1 }, false),
     ]
 }
 
@@ -66,6 +67,15 @@ impl Store {
         self.reservations.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }
 
+    /// Movements of a product before place `before`, newest first.
+    pub async fn movements(&self, product_id: &str, before: Option<i64>, limit: i64) -> Result<Vec<Movement>, Error> {
+        let mut filter = doc! { "product_id": product_id };
+        if let Some(before) = before {
+            filter.insert("seq", doc! { "$lt": before });
+        }
+        Ok(self.movements.find(filter).sort(doc! { "seq": -1 }).limit(limit).await?.try_collect().await?)
+    }
+
     /// Holds that ran out before `now`, oldest first.
     pub async fn expired(&self, now: Time, limit: i64) -> Result<Vec<String>, Error> {
         let filter = doc! { "state": "Held", "expires_at": { "$lte": now } };
@@ -80,6 +90,13 @@ impl Store {
             match command {
                 Command::Adjust { product_id, key, .. } => {
                     products.insert(product_id.clone());
+                    keys.push(key.clone());
+                }
+                Command::SetBackorder { product_id, .. } => {
+                    products.insert(product_id.clone());
+                }
+                Command::Restock { id, key, .. } => {
+                    ids.insert(id.clone());
                     keys.push(key.clone());
                 }
                 Command::Hold { id, lines, .. } => {

@@ -100,7 +100,10 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         request_digest: digest.clone(),
         user_id,
     };
-    match orders.insert(&id, order).await {
+    telemetry::crash_point("orders.accepting");
+    let accepted = orders.insert(&id, order).await;
+    telemetry::crash_point("orders.accepted");
+    match accepted {
         Err(Error::Store(::store::Error::Duplicate)) => {
             let before = orders.by_request(&request_key).await?;
             same(before.ok_or(Error::Store(::store::Error::Conflict))?, &digest)

@@ -28,6 +28,7 @@ impl Flow {
     /// Begins a payment, or continues the one that the same request began.
     pub async fn authorize(&self, id: &str, start: Start) -> Result<Versioned<Payment>, Error> {
         let payment = Payment::begin(id, start.clone(), now())?;
+        telemetry::crash_point("payments.authorize.intending");
         let (found, asking) = match self.payments.insert(id, payment).await {
             Err(Error::Store(::store::Error::Duplicate)) => (self.payments.get(id).await?, Asking::Again),
             begun => (begun?, Asking::First),
@@ -85,6 +86,7 @@ impl Flow {
                 is_own = next.is_some();
                 Ok(next)
             };
+            crash_at(command, "intending");
             seen = self.payments.change(seen, decide).await?;
             if seen.state.intent.is_none() {
                 return Ok(seen);
@@ -102,9 +104,12 @@ impl Flow {
     async fn ask(&self, seen: Versioned<Payment>, asking: Asking) -> Result<(Versioned<Payment>, Outcome), Error> {
         let Some(intent) = seen.state.intent.clone() else { return Ok((seen, Outcome::Unknown)) };
         let call = self.call(&seen.state, &intent, asking);
+        crash_at(intent.operation, "asking");
         let outcome = tokio::time::timeout(PATIENCE, call).await.unwrap_or(Outcome::Unknown);
+        crash_at(intent.operation, "asked");
         let record = |payment: &Payment| payment.record(&intent.key, &outcome, now());
         let written = self.payments.change(seen, record).await?;
+        crash_at(intent.operation, "recorded");
         if let Err(error) = intent.operation.check(&outcome) {
             tracing::warn!(payment = %written.id, %error, "the money stays where it was");
         }
@@ -135,6 +140,13 @@ impl Flow {
             Some(token) => self.provider.authorize(&intent.key, &intent.amount, token).await,
             None => Outcome::Unknown,
         }
+    }
+}
+
+/// Where a test kills this process: `payments.capture.asked`. Release builds have none of this.
+fn crash_at(what: impl std::fmt::Debug, moment: &str) {
+    if cfg!(debug_assertions) {
+        telemetry::crash_point(&format!("payments.{what:?}.{moment}").to_lowercase());
     }
 }
 

@@ -57,12 +57,15 @@ impl Shipments {
 
     /// Moves a shipment by `command`.
     pub async fn change(&self, id: &str, command: Command, step_key: &str) -> Result<Versioned<Shipment>, Error> {
+        crash_at(command, "writing");
         let changed = self.0.change(id, |old| -> Result<_, Error> {
             let Some(state) = old.state.decide(command, step_key, now())? else { return Ok(None) };
             let events = convert::changed(id, Some(&old.state), &state);
             Ok(Some(Change { state, events }))
         });
-        changed.await.map_err(|error| match error {
+        let changed = changed.await;
+        crash_at(command, "written");
+        changed.map_err(|error| match error {
             ChangeError::NotFound => Error::NotFound(id.to_owned()),
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(cause) => cause.into(),
@@ -71,6 +74,16 @@ impl Shipments {
 
     async fn insert(&self, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
         let events = convert::changed(id, None, &shipment);
-        Ok(self.0.insert(id, shipment, events).await?)
+        telemetry::crash_point("shipping.create.writing");
+        let inserted = self.0.insert(id, shipment, events).await;
+        telemetry::crash_point("shipping.create.written");
+        Ok(inserted?)
+    }
+}
+
+/// Where a test kills this process: `shipping.dispatch.written`. Release builds have none of this.
+fn crash_at(command: Command, moment: &str) {
+    if cfg!(debug_assertions) {
+        telemetry::crash_point(&format!("shipping.{command:?}.{moment}").to_lowercase());
     }
 }

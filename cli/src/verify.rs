@@ -1,0 +1,87 @@
+//! `comptoir verify`: whether a running system is what it promises to be. Reads only.
+//!
+//! Every page of documents is read in one snapshot of the whole replica set, so that what several services say is
+//! compared as it was at one moment. What looks wrong all the same is a suspect: an event may be on its way, a call may be
+//! between its two ends. A suspect is looked at again until it is gone, has stayed the same for long, or the patience ends.
+
+mod cut;
+mod history;
+mod invariant;
+mod money;
+mod orders;
+mod report;
+mod reservations;
+mod sequences;
+mod shipments;
+mod site;
+mod stock;
+mod streams;
+mod suspects;
+
+use crate::Environment;
+use anyhow::bail;
+use clap::Args;
+use invariant::Invariant;
+use site::Site;
+use std::{path::PathBuf, time::Duration};
+use suspects::Patience;
+
+/// Options of `comptoir verify`.
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Which system.
+    #[command(flatten)]
+    pub target: Target,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Check only these invariants, by name as the table shows them
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub only: Vec<Invariant>,
+    /// A suspect that stays the same for so long is a violation
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    pub settle: u64,
+    /// A suspect that keeps changing is a violation after so long
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub patience: u64,
+}
+
+/// Which system to look at.
+#[derive(Debug, Args)]
+pub struct Target {
+    /// Data directory of a running `comptoir dev`; its addresses and the credentials in it are used
+    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
+    pub data: PathBuf,
+    /// MongoDB of a cluster instead, with a user who may read every service's database (role "read" on each)
+    /// [env: COMPTOIR_MONGODB_URI]
+    #[arg(long, value_name = "URI")]
+    pub mongodb_uri: Option<String>,
+    /// NATS of that cluster, nats://HOST:PORT [env: COMPTOIR_NATS_URL]
+    #[arg(long, value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// NATS user who may publish on $JS.API.STREAM.INFO.EVT_* and $JS.API.STREAM.MSG.GET.EVT_* [env: COMPTOIR_NATS_USER]
+    #[arg(long, value_name = "NAME")]
+    pub nats_user: Option<String>,
+    /// Its password [env: COMPTOIR_NATS_PASSWORD]
+    #[arg(long, value_name = "PASSWORD")]
+    pub nats_password: Option<String>,
+}
+
+/// Checks; an error when something does not hold.
+pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
+    let site = Site::open(&options.target, environment).await?;
+    let chosen = if options.only.is_empty() { Invariant::ALL.to_vec() } else { options.only };
+    let seconds = Duration::from_secs;
+    let patience = Patience { settle: seconds(options.settle), longest: seconds(options.patience) };
+    let mut rows = Vec::new();
+    for invariant in chosen {
+        rows.push(suspects::check(&site, invariant, patience).await?);
+    }
+    let text = if options.json { report::json(&rows)? } else { report::table(&rows) };
+    crate::events::table::print(&text)?;
+    match rows.iter().map(|row| row.violations.len()).sum::<usize>() {
+        0 => Ok(()),
+        1 => bail!("1 violation"),
+        count => bail!("{count} violations"),
+    }
+}

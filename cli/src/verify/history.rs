@@ -1,0 +1,110 @@
+//! The rows of order-history against the orders.
+
+use super::{
+    cut::{Cut, number, part, text},
+    invariant::Examined,
+    money::amount,
+    orders::contract_name,
+    site::{PAGE, Pages, Scope, Site},
+};
+use bson::{Document, doc};
+use contracts::{
+    orders::v1::order::State as OrderState, payments::v1::payment::State as PaymentState,
+    shipping::v1::shipment::State as ShipmentState,
+};
+use mongodb::Collection;
+
+const SERVICE: &str = "order-history";
+
+/// Looks at orders, and from the rows at those that have none.
+pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let orders = site.collection("orders", "orders")?;
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let rows = rows(site, &mut cut).await?;
+        let found = cut.find(&orders, filter, doc! { "outbox": 0, "saga": 0, "history": 0 }, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
+        let rows = cut.by_id(&rows, &ids, doc! {}).await?;
+        for order in &found {
+            let id = text(order, "_id");
+            examined.checked += 1;
+            if let Some((expected, found)) = compare(order, rows.get(id)) {
+                examined.suspect(id, expected, found);
+            }
+        }
+    }
+    strangers(site, scope, &mut examined).await?;
+    Ok(examined)
+}
+
+/// The rows of the slot in use.
+async fn rows(site: &Site, cut: &mut Cut) -> anyhow::Result<Collection<Document>> {
+    let projection = site.collection(SERVICE, "projection")?;
+    let found = cut.find(&projection, doc! { "_id": "projection" }, doc! { "slot": 1 }, 1).await?;
+    let is_second = found.first().is_some_and(|found| text(found, "slot") == "b");
+    site.collection(SERVICE, if is_second { "order_history_b" } else { "order_history" })
+}
+
+async fn strangers(site: &Site, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+    let (orders, mut pages) = (site.collection("orders", "orders")?, Pages::new(scope));
+    while let Some(mut filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let rows = rows(site, &mut cut).await?;
+        filter.insert("order", doc! { "$ne": null });
+        let found = cut.find(&rows, filter, doc! { "_id": 1 }, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(|row| text(row, "_id")).collect();
+        let known = cut.by_id(&orders, &ids, doc! { "_id": 1 }).await?;
+        for id in ids.iter().filter(|id| !known.contains_key(**id)) {
+            examined.suspect(id, "no row, for there is no such order", "a row");
+        }
+    }
+    Ok(())
+}
+
+/// What the order says and what its row says, when they differ.
+fn compare(order: &Document, row: Option<&Document>) -> Option<(String, String)> {
+    let (id, seq) = (text(order, "_id"), number(order, "seq"));
+    let Some(row) = row else { return Some(("a row".to_owned(), "no row".to_owned())) };
+    let Some(told) = part(row, "order") else {
+        return Some(("a row with its order".to_owned(), "no order".to_owned()));
+    };
+    let applied = part(row, "applied").map_or(0, |applied| number(applied, id));
+    if applied != seq {
+        return Some((format!("the row after event {seq}"), format!("after event {applied}")));
+    }
+    let expected = [
+        ("state", state(OrderState::from_str_name(&contract_name(text(order, "state"))))),
+        ("payment_state", state(PaymentState::from_str_name(&contract_name(text(order, "payment_state"))))),
+        ("shipment_state", state(ShipmentState::from_str_name(&contract_name(text(order, "shipment_state"))))),
+    ];
+    for (name, expected) in expected {
+        if number(told, name) != expected {
+            return Some((format!("{name} {expected}"), format!("{name} {}", number(told, name))));
+        }
+    }
+    let texts = [
+        ("reason", code(text(order, "reason")), text(told, "reason")),
+        ("user_id", text(order, "user_id"), text(told, "user_id")),
+    ];
+    for (name, expected, found) in texts {
+        if expected != found {
+            return Some((format!("{name} {expected:?}"), format!("{name} {found:?}")));
+        }
+    }
+    let (expected, found) = (amount(part(order, "total")), amount(part(told, "total")));
+    (expected != found).then(|| (format!("total {expected}"), format!("total {found}")))
+}
+
+/// Numbers of the contracts; a state of no contract is that of one who was never asked.
+fn state<S: Into<i32>>(state: Option<S>) -> i64 {
+    state.map_or(0, |state| i64::from(state.into()))
+}
+
+/// Events carry a code for a reason in somebody's own words.
+fn code(reason: &str) -> &str {
+    let is_code = reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_code { reason } else { "CANCELLED" }
+}

@@ -1,0 +1,97 @@
+//! What must hold, by name.
+
+use super::{
+    history, money, orders, reservations, sequences, shipments,
+    site::{Scope, Site},
+    stock, streams,
+};
+use clap::ValueEnum;
+
+/// Something that must hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Invariant {
+    /// The counters of a product are the sums of its movements.
+    StockIsItsMovements,
+    /// What is reserved and committed is what the reservations say, and nothing is oversold.
+    StockIsItsReservations,
+    /// No reservation without an order, none held past its end, and each is where its order is.
+    ReservationsHaveOrders,
+    /// An order's saga has ended with it, or lives: it has a time to wake, or is parked with a reason.
+    OrdersEndOrLive,
+    /// The payment is where its order believes it to be, for the order's total.
+    PaymentsAgree,
+    /// The provider's book has each payment once, and in the same state.
+    ChargesAgree,
+    /// The shipment is where its order believes it to be.
+    ShipmentsAgree,
+    /// The events of each aggregate are numbered without gaps, up to the document itself.
+    SequencesAreWhole,
+    /// The log is the stream: what waits goes out, in order, and nothing else is there.
+    StreamsAreLogs,
+    /// The rows of order-history are the orders.
+    HistoryIsOrders,
+}
+
+impl Invariant {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 10] = [
+        Self::StockIsItsMovements,
+        Self::StockIsItsReservations,
+        Self::ReservationsHaveOrders,
+        Self::OrdersEndOrLive,
+        Self::PaymentsAgree,
+        Self::ChargesAgree,
+        Self::ShipmentsAgree,
+        Self::SequencesAreWhole,
+        Self::StreamsAreLogs,
+        Self::HistoryIsOrders,
+    ];
+
+    /// The name in the table.
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+    }
+
+    /// Looks once, at everything or at some subjects.
+    pub async fn examine(self, site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+        match self {
+            Self::StockIsItsMovements => stock::movements(site, scope).await,
+            Self::StockIsItsReservations => stock::reservations(site, scope).await,
+            Self::ReservationsHaveOrders => reservations::examine(site, scope).await,
+            Self::OrdersEndOrLive => orders::examine(site, scope).await,
+            Self::PaymentsAgree => money::payments(site, scope).await,
+            Self::ChargesAgree => money::charges(site, scope).await,
+            Self::ShipmentsAgree => shipments::examine(site, scope).await,
+            Self::SequencesAreWhole => sequences::examine(site, scope).await,
+            Self::StreamsAreLogs => streams::examine(site, scope).await,
+            Self::HistoryIsOrders => history::examine(site, scope).await,
+        }
+    }
+}
+
+/// What one look has found.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// Subjects that were looked at.
+    pub checked: u64,
+    /// Those that are not as they should be.
+    pub suspects: Vec<Violation>,
+}
+
+impl Examined {
+    /// Adds a suspect.
+    pub fn suspect(&mut self, subject: &str, expected: impl Into<String>, found: impl Into<String>) {
+        self.suspects.push(Violation { subject: subject.to_owned(), expected: expected.into(), found: found.into() });
+    }
+}
+
+/// Something that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Violation {
+    /// What it is about: an id, or `service/aggregate/id`.
+    pub subject: String,
+    /// What should be there.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}

@@ -1,0 +1,183 @@
+//! Payments against their orders, and against the provider's book.
+
+use super::{
+    cut::{list, part, text},
+    invariant::Examined,
+    orders::{Standing, standing},
+    site::{PAGE, Pages, Scope, Site},
+};
+use bson::{Bson, Document, doc};
+
+/// The book of the sandbox provider; another provider has none here.
+const BOOK: &str = "sandbox_charges";
+
+/// Key of a payment's authorization at the provider.
+const AUTHORIZE: &str = "/authorize";
+
+/// Looks at payments, and from the orders at those that are missing.
+pub async fn payments(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
+        let orders = cut.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
+        for payment in &found {
+            let (id, order_id) = (text(payment, "_id"), text(payment, "order_id"));
+            examined.checked += 1;
+            match orders.get(order_id) {
+                None => examined.suspect(id, format!("an order {order_id}"), "no order"),
+                Some(order) if text(order, "payment_id") != id => {
+                    let other = text(order, "payment_id");
+                    examined.suspect(
+                        id,
+                        format!("{other}, the payment of {order_id}"),
+                        "another payment for the order",
+                    );
+                }
+                Some(order) => {
+                    if let Some((expected, found)) = compare(order, Some(payment)) {
+                        examined.suspect(id, expected, found);
+                    }
+                }
+            }
+        }
+    }
+    examined.suspects.extend(missing(site, scope).await?);
+    Ok(examined)
+}
+
+async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+    let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&orders, filter, doc! { "outbox": 0, "history": 0 }, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(|order| text(order, "payment_id")).collect();
+        let known = cut.by_id(&payments, &ids, doc! { "_id": 1 }).await?;
+        for order in found.iter().filter(|order| !known.contains_key(text(order, "payment_id"))) {
+            if let Some((expected, found)) = compare(order, None) {
+                examined.suspect(text(order, "_id"), expected, found);
+            }
+        }
+    }
+    Ok(examined.suspects)
+}
+
+/// What should be and what is, when they differ.
+fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, String)> {
+    let wanted: &[&str] = match standing(order) {
+        Standing::Moving => return None,
+        Standing::Confirmed => &["Authorized"],
+        Standing::Shipped | Standing::Delivered => &["Captured"],
+        Standing::Over => &["Voided", "Declined", "Refunded", "Unspecified"],
+    };
+    let is = payment.map_or("Unspecified", |payment| text(payment, "state"));
+    if !wanted.contains(&is) {
+        let (wanted, state) = (wanted.join(" or ").to_uppercase(), text(order, "state").to_uppercase());
+        return Some((format!("{wanted}, for the order is {state}"), name(is)));
+    }
+    let believed = text(order, "payment_state");
+    if believed != is {
+        return Some((format!("{}, as the order believes", name(believed)), name(is)));
+    }
+    let payment = payment?;
+    let authorized = list(payment, "ledger").filter(|entry| text(entry, "kind") == "Authorization").count();
+    if authorized > 1 {
+        return Some(("one authorization".to_owned(), format!("{authorized} authorizations")));
+    }
+    let asked = amount(part(payment, "asked").and_then(|asked| part(asked, "amount")));
+    let total = amount(part(order, "total"));
+    let is_other = !asked.is_empty() && asked != total;
+    is_other.then(|| (format!("{total}, the total of the order"), asked))
+}
+
+fn name(state: &str) -> String {
+    if state == "Unspecified" { "no payment".to_owned() } else { super::orders::contract_name(state) }
+}
+
+/// `12.5 EUR`; empty when there is none. Zeros at the end say nothing.
+pub fn amount(money: Option<&Document>) -> String {
+    let Some(money) = money else { return String::new() };
+    let number = match money.get("amount") {
+        Some(Bson::Decimal128(number)) => number.to_string(),
+        _ => String::new(),
+    };
+    let number = if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { &number };
+    format!("{number} {}", text(money, "currency"))
+}
+
+/// The provider's book against the payments.
+pub async fn charges(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let (book, payments) = (site.collection("payments", BOOK)?, site.collection("payments", "payments")?);
+    let mut examined = Examined::default();
+    if site.cut().await?.find(&book, doc! {}, doc! { "_id": 1 }, 1).await?.is_empty() {
+        return Ok(examined); // no sandbox
+    }
+    let mut pages = Pages::new(scope);
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&book, filter, doc! {}, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(payment_of).collect();
+        let payments = cut.by_id(&payments, &ids, doc! { "outbox": 0, "token": 0 }).await?;
+        for charge in &found {
+            let id = text(charge, "_id");
+            examined.checked += 1;
+            if let Some((expected, found)) = compare_charge(charge, payments.get(payment_of(charge))) {
+                examined.suspect(id, expected, found);
+            }
+        }
+    }
+    examined.suspects.extend(uncharged(site, scope).await?);
+    Ok(examined)
+}
+
+fn payment_of(charge: &Document) -> &str {
+    let key = text(charge, "_id");
+    key.strip_suffix(AUTHORIZE).unwrap_or(key)
+}
+
+fn compare_charge(charge: &Document, payment: Option<&Document>) -> Option<(String, String)> {
+    let status = text(charge, "status");
+    let Some(payment) = payment else {
+        return Some(("a payment that asked for it".to_owned(), format!("{}, and no payment", name(status))));
+    };
+    if part(payment, "intent").is_some() {
+        return None; // the provider is being asked
+    }
+    let (state, charged) = (text(payment, "state"), amount(part(charge, "amount")));
+    if state != status {
+        return Some((format!("{}, as the payment", name(state)), format!("the provider has {}", name(status))));
+    }
+    let asked = amount(part(payment, "asked").and_then(|asked| part(asked, "amount")));
+    (asked != charged).then(|| (format!("{asked}, as the payment"), format!("the provider has {charged}")))
+}
+
+/// Payments that say that money moved, and the provider knows nothing of it.
+async fn uncharged(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+    let (book, payments) = (site.collection("payments", BOOK)?, site.collection("payments", "payments")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&payments, filter, doc! { "state": 1 }, PAGE).await?;
+        pages.seen(&found);
+        let keys: Vec<String> = found.iter().map(|payment| text(payment, "_id").to_owned() + AUTHORIZE).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let charges = cut.by_id(&book, &keys, doc! { "_id": 1 }).await?;
+        for (payment, key) in found.iter().zip(keys) {
+            let state = text(payment, "state");
+            if matches!(state, "Authorized" | "Captured" | "Refunded") && !charges.contains_key(key) {
+                examined.suspect(
+                    text(payment, "_id"),
+                    format!("a charge {key}, for it is {}", name(state)),
+                    "no charge",
+                );
+            }
+        }
+    }
+    Ok(examined.suspects)
+}

@@ -1,0 +1,131 @@
+//! The events of each aggregate: numbered from 1 without gaps, up to the document's own `seq`, in the log or still in the
+//! outbox. And the log itself, which has no gaps either.
+
+use super::{
+    cut::{Cut, list, number, text},
+    invariant::Examined,
+    site::{PAGE, Pages, Scope, Site},
+};
+use bson::{Document, doc};
+use mongodb::Collection;
+use std::collections::HashMap;
+use topology::Topology;
+
+/// Collection of the log in each service's database.
+pub const LOG: &str = "events";
+
+/// Looks at every aggregate of every service that publishes.
+pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let mut examined = Examined::default();
+    for (service, table) in &Topology::get().service {
+        let log = site.collection(service, LOG)?;
+        for (collection, noun) in &table.aggregates {
+            let subject = format!("{service}/{noun}/");
+            let Some(scope) = within(scope, &subject) else { continue };
+            let aggregates = Aggregates { subject, noun, log: &log, documents: site.collection(service, collection)? };
+            aggregates.up_to_date(site, &scope, &mut examined).await?;
+            aggregates.without_gaps(site.cut().await?, &scope, &mut examined).await?;
+        }
+        if !table.aggregates.is_empty() && within(scope, &format!("{service}/{LOG}")).is_some() {
+            log_without_gaps(site.cut().await?, &log, service, &mut examined).await?;
+        }
+    }
+    Ok(examined)
+}
+
+/// The ids of the subjects that begin with `prefix`; none when there is no such subject. What follows a `#` is a place.
+pub fn within(scope: &Scope, prefix: &str) -> Option<Scope> {
+    let Scope::Only(subjects) = scope else { return Some(Scope::All) };
+    let ids = subjects.iter().filter_map(|subject| subject.strip_prefix(prefix));
+    let ids: Vec<String> = ids.map(|id| id.split('#').next().unwrap_or(id).to_owned()).collect();
+    (!ids.is_empty()).then_some(Scope::Only(ids))
+}
+
+struct Aggregates<'a> {
+    subject: String,
+    noun: &'a str,
+    log: &'a Collection<Document>,
+    documents: Collection<Document>,
+}
+
+impl Aggregates<'_> {
+    /// What the document has counted is in the log, or on its way there.
+    async fn up_to_date(&self, site: &Site, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+        let mut pages = Pages::new(scope);
+        while let Some(filter) = pages.next() {
+            let mut cut = site.cut().await?;
+            let fields = doc! { "seq": 1, "outbox.seq": 1 };
+            let found = cut.find(&self.documents, filter, fields, PAGE).await?;
+            pages.seen(&found);
+            let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
+            let pipeline = vec![
+                doc! { "$match": { "agg": self.noun, "aid": { "$in": ids } } },
+                doc! { "$group": { "_id": "$aid", "last": { "$max": "$seq" } } },
+            ];
+            let logged = cut.aggregate(self.log, pipeline).await?;
+            let logged: HashMap<&str, i64> =
+                logged.iter().map(|entry| (text(entry, "_id"), number(entry, "last"))).collect();
+            for document in &found {
+                let last = logged.get(text(document, "_id")).copied().unwrap_or(0);
+                examined.checked += 1;
+                self.compare(document, last, examined);
+            }
+        }
+        Ok(())
+    }
+
+    fn compare(&self, document: &Document, logged: i64, examined: &mut Examined) {
+        let subject = format!("{}{}", self.subject, text(document, "_id"));
+        let (seq, waiting): (i64, Vec<i64>) =
+            (number(document, "seq"), list(document, "outbox").map(|entry| number(entry, "seq")).collect());
+        if logged > seq {
+            examined.suspect(&subject, format!("{logged} events, as in the log"), format!("the document knows {seq}"));
+        }
+        for missing in (logged + 1)..=seq {
+            if waiting.contains(&missing) {
+                let subject = format!("{subject}#{missing}");
+                examined.suspect(&subject, "the event in the log", "it waits in the outbox");
+            } else {
+                examined.suspect(&subject, format!("events 1 to {seq}"), format!("{missing} is nowhere"));
+                return;
+            }
+        }
+    }
+
+    /// A unique index sees to it that no place is taken twice; so as many as the highest place means no gaps.
+    async fn without_gaps(&self, mut cut: Cut, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+        let mut filter = doc! { "agg": self.noun };
+        if let Scope::Only(ids) = scope {
+            filter.insert("aid", doc! { "$in": ids });
+        }
+        let pipeline = vec![
+            doc! { "$match": filter },
+            doc! { "$group": { "_id": "$aid", "count": { "$sum": 1_i64 }, "last": { "$max": "$seq" } } },
+            doc! { "$match": { "$expr": { "$ne": ["$count", "$last"] } } },
+        ];
+        for entry in cut.aggregate(self.log, pipeline).await? {
+            let (count, last) = (number(&entry, "count"), number(&entry, "last"));
+            let subject = format!("{}{}", self.subject, text(&entry, "_id"));
+            examined.suspect(&subject, format!("events 1 to {last} in the log"), format!("{count} of them"));
+        }
+        Ok(())
+    }
+}
+
+async fn log_without_gaps(
+    mut cut: Cut,
+    log: &Collection<Document>,
+    service: &str,
+    examined: &mut Examined,
+) -> anyhow::Result<()> {
+    let group = doc! { "_id": null, "count": { "$sum": 1_i64 }, "last": { "$max": "$_id" } };
+    examined.checked += 1;
+    for entry in cut.aggregate(log, vec![doc! { "$group": group }]).await? {
+        let (count, last) = (number(&entry, "count"), number(&entry, "last"));
+        if count != last {
+            let (expected, found) = (format!("entries 1 to {last}"), format!("{count} of them"));
+            examined.suspect(&format!("{service}/{LOG}"), expected, found);
+        }
+    }
+    Ok(())
+}

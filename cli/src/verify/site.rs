@@ -1,0 +1,119 @@
+//! The system that is looked at: its MongoDB and its NATS, and how documents are paged through.
+
+use super::{Target, cut::Cut};
+use crate::{Environment, dev::state::State, events::connect::running};
+use anyhow::{Context, anyhow};
+use async_nats::jetstream;
+use bson::{Document, doc};
+use mongodb::{Client, Collection};
+use std::time::Duration;
+use topology::Topology;
+
+/// Documents in one snapshot.
+pub const PAGE: i64 = 500;
+
+/// How long a store may take to answer at first.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Everything, or the subjects of these names.
+pub enum Scope {
+    /// Everything.
+    All,
+    /// These.
+    Only(Vec<String>),
+}
+
+/// A running system.
+pub struct Site {
+    mongodb: Client,
+    /// Its broker.
+    pub nats: jetstream::Context,
+}
+
+impl Site {
+    /// From the options, the environment, or the data directory of a running `comptoir dev`.
+    pub async fn open(target: &Target, environment: &Environment) -> anyhow::Result<Self> {
+        let or = |given: &Option<String>, variable: &str| {
+            let found = given.clone().or_else(|| environment.get(variable).cloned());
+            found.filter(|value| !value.is_empty())
+        };
+        let mongodb_uri = or(&target.mongodb_uri, "COMPTOIR_MONGODB_URI");
+        let (uri, url, user, password) = if let Some(uri) = mongodb_uri {
+            let url = or(&target.nats_url, "COMPTOIR_NATS_URL").context("--mongodb-uri needs --nats-url too")?;
+            let user = or(&target.nats_user, "COMPTOIR_NATS_USER").unwrap_or_default();
+            (uri, url, user, or(&target.nats_password, "COMPTOIR_NATS_PASSWORD").unwrap_or_default())
+        } else {
+            let State { mongodb_uri, nats_url, nats_user, nats_password, .. } = running(&target.data)?;
+            (mongodb_uri, nats_url, nats_user, nats_password)
+        };
+        Ok(Self { mongodb: mongodb(&uri).await?, nats: nats(&url, user, password).await? })
+    }
+
+    /// A collection of a service.
+    pub fn collection(&self, service: &str, name: &str) -> anyhow::Result<Collection<Document>> {
+        let table = Topology::get().service(service).ok_or_else(|| anyhow!("{service} is not in the topology"))?;
+        Ok(self.mongodb.database(&table.database).collection(name))
+    }
+
+    /// One moment of all databases.
+    pub async fn cut(&self) -> anyhow::Result<Cut> {
+        Ok(Cut::new(self.mongodb.start_session().snapshot(true).await?))
+    }
+}
+
+async fn mongodb(uri: &str) -> anyhow::Result<Client> {
+    let mut options = mongodb::options::ClientOptions::parse(uri).await.context("the MongoDB URI")?;
+    options.server_selection_timeout = Some(CONNECT_LIMIT);
+    options.app_name = Some("comptoir-verify".to_owned());
+    // Snapshot reads have a read concern of their own.
+    options.read_concern = None;
+    let client = Client::with_options(options)?;
+    client.database("admin").run_command(doc! { "ping": 1 }).await.context("MongoDB does not answer")?;
+    Ok(client)
+}
+
+async fn nats(url: &str, user: String, password: String) -> anyhow::Result<jetstream::Context> {
+    let options = async_nats::ConnectOptions::new().connection_timeout(CONNECT_LIMIT);
+    let options = if user.is_empty() { options } else { options.user_and_password(user, password) };
+    let client = options.connect(url).await.with_context(|| format!("NATS does not answer at {url}"))?;
+    Ok(jetstream::new(client))
+}
+
+/// Goes through a collection in the order of `_id`, page by page, or through the documents of some ids.
+pub struct Pages {
+    after: Option<String>,
+    only: Option<Vec<String>>,
+    is_over: bool,
+}
+
+impl Pages {
+    /// All pages of `scope`; its subjects are ids.
+    pub fn new(scope: &Scope) -> Self {
+        let only = match scope {
+            Scope::All => None,
+            Scope::Only(ids) => Some(ids.clone()),
+        };
+        Self { after: None, only, is_over: false }
+    }
+
+    /// The filter of the next page.
+    pub fn next(&mut self) -> Option<Document> {
+        if self.is_over {
+            return None;
+        }
+        let Some(only) = &mut self.only else {
+            return Some(self.after.as_ref().map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } }));
+        };
+        let page: Vec<String> = only.drain(..only.len().min(usize::try_from(PAGE).unwrap_or(1))).collect();
+        self.is_over = only.is_empty();
+        (!page.is_empty()).then(|| doc! { "_id": { "$in": page } })
+    }
+
+    /// What the page had.
+    pub fn seen(&mut self, documents: &[Document]) {
+        if self.only.is_none() {
+            self.after = documents.last().and_then(|last| last.get_str("_id").ok()).map(str::to_owned);
+            self.is_over = documents.len() < usize::try_from(PAGE).unwrap_or(1) || self.after.is_none();
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Each service's log against its stream: the same entries in the same order, as long as the stream keeps them.
+
+use super::{
+    cut::{Cut, number, text},
+    invariant::Examined,
+    sequences::{LOG, within},
+    site::{Scope, Site},
+};
+use anyhow::Context;
+use async_nats::jetstream::{
+    ErrorCode,
+    context::GetStreamErrorKind,
+    stream::{RawMessageErrorKind, State, Stream},
+};
+use bson::{Document, doc};
+use futures::{StreamExt, TryStreamExt};
+use mongodb::Collection;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+use topology::Topology;
+
+/// Messages that are asked for at a time.
+const AT_A_TIME: usize = 64;
+
+/// Entries that are compared at a time.
+const CHUNK: usize = 500;
+
+/// Entries of one service that are named; further ones are counted.
+const NAMED: usize = 100;
+
+/// How long the relay may take to publish what was in the log at the beginning, before it is a suspect.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+
+/// Entries younger than the stream keeps them by so little count as kept.
+const MARGIN: Duration = Duration::from_secs(60);
+
+/// Looks at every service that publishes.
+pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let mut examined = Examined::default();
+    for (service, table) in &Topology::get().service {
+        // Entries have no place in the stream by which they could be found alone.
+        if table.aggregates.is_empty() || within(scope, &format!("{service}/")).is_none() {
+            continue;
+        }
+        let log = site.collection(service, LOG)?;
+        let comparison = Comparison { site, service, log, next: 1, named: 0, examined: &mut examined };
+        comparison.run().await.with_context(|| format!("compare the log and the stream of {service}"))?;
+    }
+    Ok(examined)
+}
+
+/// A message, as far as it tells of its entry.
+struct Message {
+    sequence: u64,
+    gseq: i64,
+    eid: String,
+    aggregate: String,
+    seq: i64,
+    data: Vec<u8>,
+}
+
+struct Comparison<'a> {
+    site: &'a Site,
+    service: &'a str,
+    log: Collection<Document>,
+    /// The place in the log that the next message should have.
+    next: i64,
+    named: usize,
+    examined: &'a mut Examined,
+}
+
+impl Comparison<'_> {
+    /// The log's end is read first and the stream after it; so what the stream lacks is late, or lost.
+    async fn run(mut self) -> anyhow::Result<()> {
+        let last = self.last().await?;
+        let Some(stream) = self.stream().await? else {
+            if last > 0 {
+                let found = format!("no stream, and {last} entries in the log");
+                self.suspect("stream", topology::stream(self.service), found);
+            }
+            return Ok(());
+        };
+        let (began, mut from) = (Instant::now(), None);
+        loop {
+            let info = stream.get_info().await?;
+            let first = match from {
+                Some(from) => from,
+                None => {
+                    self.next = self.first_kept(info.config.max_age, &info.state, &stream).await?;
+                    info.state.first_sequence.max(1)
+                }
+            };
+            self.compare(&stream, first, info.state.last_sequence).await?;
+            from = Some(info.state.last_sequence + 1);
+            if self.next > last || began.elapsed() > ON_ITS_WAY {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.missing_before(last + 1);
+        Ok(())
+    }
+
+    async fn stream(&self) -> anyhow::Result<Option<Stream>> {
+        match self.site.nats.get_stream(topology::stream(self.service)).await {
+            Ok(stream) => Ok(Some(stream)),
+            Err(error) => match error.kind() {
+                GetStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    async fn last(&self) -> anyhow::Result<i64> {
+        let newest = self.log.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 }).await?;
+        Ok(newest.map_or(0, |entry| number(&entry, "_id")))
+    }
+
+    /// The first entry that the stream must still have: that of its first message, or the first that is young enough.
+    async fn first_kept(&self, max_age: Duration, state: &State, stream: &Stream) -> anyhow::Result<i64> {
+        let first = if state.messages == 0 { None } else { self.message(stream, state.first_sequence).await? };
+        let first = first.map(|message| message.gseq).filter(|gseq| *gseq > 0);
+        if max_age.is_zero() {
+            return Ok(1);
+        }
+        let kept = i64::try_from(max_age.saturating_sub(MARGIN).as_millis()).unwrap_or(i64::MAX);
+        let since = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis().saturating_sub(kept));
+        let young = self.log.find_one(doc! { "at": { "$gte": since } }).sort(doc! { "_id": 1 });
+        let young = young.projection(doc! { "_id": 1 }).await?.map(|entry| number(&entry, "_id"));
+        let last = self.last().await?;
+        Ok(first.into_iter().chain(young).min().unwrap_or(last + 1))
+    }
+
+    /// Compares the messages `first..=last` of the stream.
+    async fn compare(&mut self, stream: &Stream, first: u64, last: u64) -> anyhow::Result<()> {
+        let site = self.site;
+        let this = &*self;
+        let asked = futures::stream::iter(first..=last).map(|sequence| this.message(stream, sequence));
+        let chunks: Vec<Vec<Message>> = {
+            let found = asked.buffered(AT_A_TIME).try_filter_map(|message| async move { Ok(message) });
+            found.try_chunks(CHUNK).map_err(|error| error.1).try_collect().await?
+        };
+        for chunk in chunks {
+            let places: Vec<i64> = chunk.iter().map(|message| message.gseq).collect();
+            let cut = site.cut().await?;
+            let entries = entries(cut, &self.log, &places).await?;
+            for message in chunk {
+                self.compare_message(&message, entries.get(&message.gseq));
+            }
+        }
+        Ok(())
+    }
+
+    fn compare_message(&mut self, message: &Message, entry: Option<&Document>) {
+        let Message { sequence, gseq, .. } = message;
+        self.examined.checked += 1;
+        let Some(entry) = entry else {
+            let found = format!("message {sequence} says to be entry {gseq}, event {}", message.eid);
+            return self.suspect(&format!("stream#{sequence}"), "nothing that is not in the log", found);
+        };
+        if *gseq < self.next {
+            let found = format!("message {sequence} is entry {gseq} again");
+            return self.suspect(&format!("stream#{sequence}"), "each entry once, in the order of the log", found);
+        }
+        self.missing_before(*gseq);
+        self.next = gseq + 1;
+        let aggregate = format!("{}/{}", text(entry, "agg"), text(entry, "aid"));
+        let data = entry.get_binary_generic("data").cloned().unwrap_or_default();
+        let is_same = text(entry, "eid") == message.eid
+            && aggregate == message.aggregate
+            && number(entry, "seq") == message.seq
+            && data == message.data;
+        if !is_same {
+            let expected = format!("{} of {aggregate}, {} bytes", text(entry, "eid"), data.len());
+            let found = format!("{} of {}, {} bytes", message.eid, message.aggregate, message.data.len());
+            self.suspect(&format!("log#{gseq}"), expected, found);
+        }
+    }
+
+    /// Names the entries before `place` that should have come.
+    fn missing_before(&mut self, place: i64) {
+        for gseq in self.next..place {
+            self.suspect(&format!("log#{gseq}"), "the entry in the stream", "it is not there");
+        }
+        self.next = self.next.max(place);
+    }
+
+    fn suspect(&mut self, what: &str, expected: impl Into<String>, found: impl Into<String>) {
+        self.named += 1;
+        let subject = format!("{}/{what}", self.service);
+        if self.named <= NAMED {
+            self.examined.suspect(&subject, expected, found);
+        } else if self.named == NAMED + 1 {
+            let subject = format!("{}/more", self.service);
+            self.examined.suspect(&subject, format!("no more than the {NAMED} above"), "there are more");
+        }
+    }
+
+    /// A message; none when it was removed.
+    async fn message(&self, stream: &Stream, sequence: u64) -> anyhow::Result<Option<Message>> {
+        let message = match stream.get_raw_message(sequence).await {
+            Ok(message) => message,
+            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+        Ok(Some(Message {
+            sequence,
+            gseq: header("ce-logsequence").parse().unwrap_or(0),
+            eid: header("ce-id"),
+            aggregate: header("ce-subject"),
+            seq: header("ce-sequence").parse().unwrap_or(0),
+            data: message.payload.to_vec(),
+        }))
+    }
+}
+
+async fn entries(mut cut: Cut, log: &Collection<Document>, places: &[i64]) -> anyhow::Result<HashMap<i64, Document>> {
+    let found = cut.find(log, doc! { "_id": { "$in": places } }, doc! { "trace": 0 }, 0).await?;
+    Ok(found.into_iter().map(|entry| (number(&entry, "_id"), entry)).collect())
+}

@@ -1,0 +1,85 @@
+//! Looking again at what seemed wrong, until it is gone or certain.
+
+use super::{
+    cut,
+    invariant::{Examined, Invariant, Violation},
+    site::{Scope, Site},
+};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// First pause before another look.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause before another look.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the database may refuse a snapshot: an election, or a collection that was just made.
+const REFUSALS: Duration = Duration::from_secs(20);
+
+/// How long suspects are given.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// One that stays the same for so long is a violation.
+    pub settle: Duration,
+    /// One that keeps changing is a violation after so long.
+    pub longest: Duration,
+}
+
+/// A line of the table.
+#[derive(Debug)]
+pub struct Row {
+    /// What must hold.
+    pub invariant: Invariant,
+    /// Subjects that were looked at.
+    pub checked: u64,
+    /// Those for which it does not hold.
+    pub violations: Vec<Violation>,
+}
+
+/// Looks at everything once, and at suspects until they are gone or certain.
+pub async fn check(site: &Site, invariant: Invariant, patience: Patience) -> anyhow::Result<Row> {
+    let first = examine(site, invariant, &Scope::All).await?;
+    let (checked, began, mut pause) = (first.checked, Instant::now(), FIRST_PAUSE);
+    let mut suspects = seen_since(HashMap::new(), first.suspects, began);
+    let is_certain = |since: &Instant| since.elapsed() >= patience.settle || began.elapsed() >= patience.longest;
+    while suspects.values().any(|(_, since)| !is_certain(since)) {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        let subjects = suspects.keys().cloned().collect();
+        let again = examine(site, invariant, &Scope::Only(subjects)).await?;
+        // What has become wrong since is not looked for: then there would be no end on a busy system.
+        let still = again.suspects.into_iter().filter(|suspect| suspects.contains_key(&suspect.subject)).collect();
+        suspects = seen_since(suspects, still, Instant::now());
+    }
+    let mut violations: Vec<Violation> = suspects.into_values().map(|(violation, _)| violation).collect();
+    violations.sort_by(|a, b| a.subject.cmp(&b.subject));
+    Ok(Row { invariant, checked, violations })
+}
+
+/// The suspects of the last look, and since when each is as it is.
+fn seen_since(
+    before: HashMap<String, (Violation, Instant)>,
+    now: Vec<Violation>,
+    at: Instant,
+) -> HashMap<String, (Violation, Instant)> {
+    let since = |violation: &Violation| match before.get(&violation.subject) {
+        Some((known, since)) if known == violation => *since,
+        _ => at,
+    };
+    now.into_iter().map(|violation| (violation.subject.clone(), (violation.clone(), since(&violation)))).collect()
+}
+
+async fn examine(site: &Site, invariant: Invariant, scope: &Scope) -> anyhow::Result<Examined> {
+    let began = Instant::now();
+    loop {
+        match invariant.examine(site, scope).await {
+            Err(error) if cut::is_passing(&error) && began.elapsed() < REFUSALS => {
+                tokio::time::sleep(FIRST_PAUSE).await;
+            }
+            examined => return examined,
+        }
+    }
+}

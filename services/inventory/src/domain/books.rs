@@ -1,0 +1,299 @@
+//! The rules of stock: what a command does to counters and reservations, decided in batches. Pure.
+
+use super::{Command, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
+use crate::error::Error;
+use ::store::Time;
+use std::collections::BTreeMap;
+
+/// A document in the working set of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot<T> {
+    /// The state now; `None` when there is no document.
+    pub state: Option<T>,
+    /// What happened to it in this batch: the cause, and the state after.
+    pub changes: Vec<(&'static str, T)>,
+}
+
+impl<T> Default for Slot<T> {
+    fn default() -> Self {
+        Self { state: None, changes: Vec::new() }
+    }
+}
+
+impl<T: Clone> Slot<T> {
+    fn set(&mut self, cause: &'static str, state: T) {
+        self.state = Some(state.clone());
+        self.changes.push((cause, state));
+    }
+}
+
+/// The documents that a batch of commands touches.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Books {
+    /// Stock by product.
+    pub stock: BTreeMap<String, Slot<Stock>>,
+    /// Reservations by id.
+    pub reservations: BTreeMap<String, Slot<Reservation>>,
+    /// What moved in this batch.
+    pub movements: Vec<Movement>,
+    /// Keys of adjustments and returns that were made before.
+    pub adjusted: Vec<String>,
+}
+
+/// Changes of the counters, or their signs per unit: (on_hand, reserved, committed).
+type Shift = (i32, i32, i32);
+
+const HOLD: Shift = (0, 1, 0);
+const COMMIT: Shift = (0, -1, 1);
+const RELEASE_HELD: Shift = (0, -1, 0);
+const RELEASE_COMMITTED: Shift = (0, 0, -1);
+const SHIP: Shift = (-1, 0, -1);
+
+impl Books {
+    /// Carries out one command, wholly or not at all.
+    pub fn apply(&mut self, command: &Command, now: Time) -> Result<Outcome, Error> {
+        match command {
+            Command::Adjust { product_id, delta, key, reason } => {
+                self.adjust(product_id, *delta, Entry::adjust(key, reason, *delta), now)
+            }
+            Command::SetBackorder { product_id, allowed } => self.set_backorder(product_id, *allowed, now),
+            Command::Restock { id, line, key } => self.restock(id, line, key, now),
+            Command::Hold { id, lines, expires_at } => self.hold(id, lines, *expires_at, now),
+            Command::Extend { id, expires_at } => self.extend(id, *expires_at, now),
+            Command::Commit(id) => self.commit(id, now),
+            Command::Release(id) => self.release(id, now),
+            Command::Ship(id) => self.ship(id, now),
+            Command::Expire(id) => self.expire(id, now),
+        }
+    }
+
+    fn adjust(&mut self, product: &str, delta: i32, entry: Entry, now: Time) -> Result<Outcome, Error> {
+        let done = Ok(Outcome::Stock(product.to_owned()));
+        if self.adjusted.contains(&entry.id) {
+            return done;
+        }
+        let mut stock = self.stock_of(product, now);
+        let (before, on_hand) = (stock.clone(), stock.on_hand.checked_add(delta).ok_or(Error::TooMany)?);
+        stock.on_hand = on_hand;
+        if on_hand > MAX_UNITS {
+            return Err(Error::TooMany);
+        }
+        // Nobody can take from a shelf what is not on it, whatever may be promised.
+        let is_refused = if before.backorder { delta < 0 && on_hand < 0 } else { stock.available() < 0 };
+        if is_refused {
+            let available = if before.backorder { before.on_hand } else { before.available() };
+            return Err(Error::BelowZero { product_id: product.to_owned(), available });
+        }
+        self.adjusted.push(entry.id.clone());
+        self.post(product, "ADJUST", entry, now);
+        done
+    }
+
+    /// While units are owed backorder cannot be taken back: `available` is below 0 only for who has it.
+    fn set_backorder(&mut self, product: &str, allowed: bool, now: Time) -> Result<Outcome, Error> {
+        let stock = self.stock_of(product, now);
+        if !allowed && stock.owed() > 0 {
+            return Err(Error::Owed { product_id: product.to_owned(), units: stock.owed() });
+        }
+        if stock.backorder != allowed {
+            let kind = if allowed { "BACKORDER_ON" } else { "BACKORDER_OFF" };
+            let id = format!("{product}/{kind}/{}", stock.moves + 1);
+            let state = Some(Stock { backorder: allowed, ..stock });
+            self.stock.entry(product.to_owned()).or_default().state = state;
+            self.post(product, kind, Entry { id, reference: String::new(), shift: (0, 0, 0) }, now);
+        }
+        Ok(Outcome::Stock(product.to_owned()))
+    }
+
+    /// What came back of an order cannot be more than what left with it.
+    fn restock(&mut self, id: &str, line: &Line, key: &str, now: Time) -> Result<Outcome, Error> {
+        let mut next = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        if self.adjusted.iter().any(|known| known == key) {
+            return Ok(Outcome::Reservation(next));
+        }
+        if next.state != State::Shipped {
+            return Err(Error::NotShipped(id.to_owned()));
+        }
+        let left = units(&next.lines, &line.product_id) - units(&next.returned, &line.product_id);
+        if line.quantity > left {
+            return Err(Error::MoreThanShipped { product_id: line.product_id.clone(), left });
+        }
+        if self.stock_of(&line.product_id, now).on_hand > MAX_UNITS - line.quantity {
+            return Err(Error::TooMany);
+        }
+        next.returned.push(line.clone());
+        next.returned = by_product(&next.returned)?;
+        next.updated_at = now;
+        self.adjusted.push(key.to_owned());
+        let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
+        self.post(&line.product_id, "RESTOCK", entry, now);
+        self.reservations.entry(id.to_owned()).or_default().set("RESTOCK", next.clone());
+        Ok(Outcome::Reservation(next))
+    }
+
+    fn hold(&mut self, id: &str, lines: &[Line], expires_at: Time, now: Time) -> Result<Outcome, Error> {
+        let lines = by_product(lines)?;
+        if let Some(existing) = self.reservation(id) {
+            return match existing.state {
+                State::Released | State::Expired => Err(Error::Released(id.to_owned())),
+                State::Held | State::Committed | State::Shipped if existing.lines == lines => {
+                    Ok(Outcome::Reservation(existing))
+                }
+                State::Held | State::Committed | State::Shipped => Err(Error::OtherLines(id.to_owned())),
+            };
+        }
+        let is_short = |line: &&Line| !self.stock_of(&line.product_id, now).can_give(line.quantity);
+        let short: Vec<String> = lines.iter().filter(is_short).map(|line| line.product_id.clone()).collect();
+        if !short.is_empty() {
+            return Err(Error::OutOfStock(short));
+        }
+        let (created_at, updated_at, returned) = (now, now, Vec::new());
+        let reservation = Reservation { state: State::Held, lines, returned, expires_at, created_at, updated_at };
+        Ok(self.shift(id, "HOLD", HOLD, reservation, now))
+    }
+
+    /// A hold that ran out and was not yet given back can be extended: its units are still held.
+    fn extend(&mut self, id: &str, expires_at: Time, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        match reservation.state {
+            State::Held if reservation.expires_at < expires_at => {
+                let next = Reservation { expires_at, updated_at: now, ..reservation };
+                self.reservations.entry(id.to_owned()).or_default().set("EXTEND", next.clone());
+                Ok(Outcome::Reservation(next))
+            }
+            State::Held | State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
+            State::Expired => Err(Error::Expired(id.to_owned())),
+            State::Released => Err(Error::Released(id.to_owned())),
+        }
+    }
+
+    fn commit(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        match reservation.state {
+            State::Held => {
+                let next = Reservation { state: State::Committed, updated_at: now, ..reservation };
+                Ok(self.shift(id, "COMMIT", COMMIT, next, now))
+            }
+            State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
+            State::Expired => Err(Error::Expired(id.to_owned())),
+            State::Released => Err(Error::Released(id.to_owned())),
+        }
+    }
+
+    fn release(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
+        let Some(reservation) = self.reservation(id) else {
+            let mark = Reservation {
+                state: State::Released,
+                lines: Vec::new(),
+                returned: Vec::new(),
+                expires_at: now,
+                created_at: now,
+                updated_at: now,
+            };
+            return Ok(self.shift(id, "RELEASE", HOLD, mark, now));
+        };
+        let shift = match reservation.state {
+            State::Held => RELEASE_HELD,
+            State::Committed => RELEASE_COMMITTED,
+            State::Released | State::Expired => return Ok(Outcome::Reservation(reservation)),
+            State::Shipped => return Err(Error::Shipped(id.to_owned())),
+        };
+        let next = Reservation { state: State::Released, updated_at: now, ..reservation };
+        Ok(self.shift(id, "RELEASE", shift, next, now))
+    }
+
+    fn ship(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        match reservation.state {
+            State::Committed => {
+                let next = Reservation { state: State::Shipped, updated_at: now, ..reservation };
+                Ok(self.shift(id, "SHIP", SHIP, next, now))
+            }
+            State::Shipped => Ok(Outcome::Reservation(reservation)),
+            State::Held => Err(Error::NotCommitted(id.to_owned())),
+            State::Expired => Err(Error::Expired(id.to_owned())),
+            State::Released => Err(Error::Released(id.to_owned())),
+        }
+    }
+
+    fn expire(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        if reservation.state != State::Held || reservation.expires_at > now {
+            return Ok(Outcome::Reservation(reservation));
+        }
+        let next = Reservation { state: State::Expired, updated_at: now, ..reservation };
+        Ok(self.shift(id, "EXPIRE", RELEASE_HELD, next, now))
+    }
+
+    fn reservation(&self, id: &str) -> Option<Reservation> {
+        self.reservations.get(id).and_then(|slot| slot.state.clone())
+    }
+
+    fn stock_of(&self, product: &str, now: Time) -> Stock {
+        let state = self.stock.get(product).and_then(|slot| slot.state.clone());
+        state.unwrap_or_else(|| Stock::empty(now))
+    }
+
+    /// Moves the counters of every line and stores the reservation.
+    fn shift(&mut self, id: &str, cause: &'static str, shift: Shift, next: Reservation, now: Time) -> Outcome {
+        for line in &next.lines {
+            let shift = (shift.0 * line.quantity, shift.1 * line.quantity, shift.2 * line.quantity);
+            let entry = Entry { id: format!("{id}/{cause}/{}", line.product_id), reference: id.to_owned(), shift };
+            self.post(&line.product_id, cause, entry, now);
+        }
+        self.reservations.entry(id.to_owned()).or_default().set(cause, next.clone());
+        Outcome::Reservation(next)
+    }
+
+    /// Moves the counters of a product and writes it into the ledger. The only place where a counter changes.
+    fn post(&mut self, product: &str, cause: &'static str, entry: Entry, now: Time) {
+        let (on_hand, reserved, committed) = entry.shift;
+        let mut stock = self.stock_of(product, now);
+        stock.on_hand += on_hand;
+        stock.reserved += reserved;
+        stock.committed += committed;
+        stock.moves += 1;
+        stock.updated_at = now;
+        self.movements.push(Movement {
+            id: entry.id,
+            product_id: product.to_owned(),
+            seq: stock.moves,
+            kind: cause.to_owned(),
+            reference: entry.reference,
+            on_hand,
+            reserved,
+            committed,
+            at: now,
+        });
+        self.stock.entry(product.to_owned()).or_default().set(cause, stock);
+    }
+}
+
+/// What is written into the ledger beside product, cause and time.
+struct Entry {
+    /// Names the cause; unique.
+    id: String,
+    reference: String,
+    shift: Shift,
+}
+
+impl Entry {
+    fn adjust(key: &str, reason: &str, delta: i32) -> Self {
+        Self { id: key.to_owned(), reference: reason.to_owned(), shift: (delta, 0, 0) }
+    }
+}
+
+/// Units of a product among lines that have one line a product.
+fn units(lines: &[Line], product: &str) -> i32 {
+    lines.iter().find(|line| line.product_id == product).map_or(0, |line| line.quantity)
+}
+
+/// One line a product, in the order of their ids.
+fn by_product(lines: &[Line]) -> Result<Vec<Line>, Error> {
+    let mut sums: BTreeMap<&str, i32> = BTreeMap::new();
+    for line in lines {
+        let sum = sums.entry(&line.product_id).or_default();
+        *sum = sum.checked_add(line.quantity).ok_or(Error::TooMany)?;
+    }
+    Ok(sums.into_iter().map(|(product, quantity)| Line { product_id: product.to_owned(), quantity }).collect())
+}

@@ -1,0 +1,158 @@
+//! What one run does, drawn from its number: a cell of the matrix, and the rest by chance.
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::{fmt, time::Duration};
+
+/// Who is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Victim {
+    /// The service that has come to the step.
+    Service,
+    /// The database, while the service is at the step.
+    Mongod,
+    /// The broker, while the service is at the step.
+    Nats,
+}
+
+const VICTIMS: [Victim; 3] = [Victim::Service, Victim::Mongod, Victim::Nats];
+
+impl fmt::Display for Victim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Service => "the service",
+            Self::Mongod => "mongod",
+            Self::Nats => "nats-server",
+        })
+    }
+}
+
+/// A place before or after an input or output of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Point {
+    /// The service that passes it.
+    pub service: &'static str,
+    /// Its label of `telemetry::crash_point`.
+    pub label: &'static str,
+}
+
+const fn point(label: &'static str) -> Point {
+    let bytes = label.as_bytes();
+    let service = match bytes[0] {
+        b'o' => "orders",
+        b'i' => "inventory",
+        b'p' => "payments",
+        _ => "shipping",
+    };
+    Point { service, label }
+}
+
+/// All of them.
+pub const POINTS: [Point; 65] = [
+    point("orders.accepting"),
+    point("orders.accepted"),
+    point("orders.hold_stock.do.calling"),
+    point("orders.hold_stock.do.called"),
+    point("orders.hold_stock.do.recorded"),
+    point("orders.authorize_payment.do.calling"),
+    point("orders.authorize_payment.do.called"),
+    point("orders.authorize_payment.do.recorded"),
+    point("orders.commit_stock.do.calling"),
+    point("orders.commit_stock.do.called"),
+    point("orders.commit_stock.do.recorded"),
+    point("orders.create_shipment.do.calling"),
+    point("orders.create_shipment.do.called"),
+    point("orders.create_shipment.do.recorded"),
+    point("orders.authorize_payment.undo.calling"),
+    point("orders.authorize_payment.undo.called"),
+    point("orders.authorize_payment.undo.recorded"),
+    point("orders.hold_stock.undo.calling"),
+    point("orders.hold_stock.undo.called"),
+    point("orders.hold_stock.undo.recorded"),
+    point("orders.cancel_shipment.do.calling"),
+    point("orders.cancel_shipment.do.called"),
+    point("orders.cancel_shipment.do.recorded"),
+    point("orders.release_stock.do.calling"),
+    point("orders.release_stock.do.called"),
+    point("orders.release_stock.do.recorded"),
+    point("orders.cancel_payment.do.calling"),
+    point("orders.cancel_payment.do.called"),
+    point("orders.cancel_payment.do.recorded"),
+    point("orders.capture_payment.do.calling"),
+    point("orders.capture_payment.do.called"),
+    point("orders.capture_payment.do.recorded"),
+    point("orders.ship_stock.do.calling"),
+    point("orders.ship_stock.do.called"),
+    point("orders.ship_stock.do.recorded"),
+    point("inventory.hold.reading"),
+    point("inventory.hold.writing"),
+    point("inventory.hold.written"),
+    point("inventory.commit.reading"),
+    point("inventory.commit.writing"),
+    point("inventory.commit.written"),
+    point("inventory.release.reading"),
+    point("inventory.release.writing"),
+    point("inventory.release.written"),
+    point("inventory.ship.reading"),
+    point("inventory.ship.writing"),
+    point("inventory.ship.written"),
+    point("payments.authorize.intending"),
+    point("payments.authorize.asking"),
+    point("payments.authorize.asked"),
+    point("payments.authorize.recorded"),
+    point("payments.capture.intending"),
+    point("payments.capture.asking"),
+    point("payments.capture.asked"),
+    point("payments.capture.recorded"),
+    point("payments.cancel.intending"),
+    point("payments.void.asking"),
+    point("payments.void.asked"),
+    point("payments.void.recorded"),
+    point("shipping.create.writing"),
+    point("shipping.create.written"),
+    point("shipping.cancel.writing"),
+    point("shipping.cancel.written"),
+    point("shipping.dispatch.writing"),
+    point("shipping.dispatch.written"),
+];
+
+/// Cells of the matrix.
+pub const CELLS: u64 = (POINTS.len() * VICTIMS.len()) as u64;
+
+/// One run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Where it comes from; clients draw from it too.
+    pub seed: u64,
+    /// Where it happens.
+    pub point: Point,
+    /// To whom.
+    pub victim: Victim,
+    /// At which pass of that point.
+    pub pass: u32,
+    /// For how long the victim is away.
+    pub lasts: Duration,
+    /// Whether leases run out by themselves, as they do for users: 5 s for a relay, 15 s for a saga. In the other runs
+    /// they are made to, for a matrix that can be played in an hour.
+    pub is_patient: bool,
+}
+
+impl Plan {
+    /// The plan of this number.
+    pub fn draw(seed: u64) -> Self {
+        let mut random = StdRng::seed_from_u64(seed);
+        let cell = usize::try_from(seed % CELLS).expect("small");
+        Self {
+            seed,
+            point: POINTS[cell % POINTS.len()],
+            victim: VICTIMS[cell / POINTS.len()],
+            pass: random.random_range(1..=3),
+            lasts: Duration::from_millis(random.random_range(0..800)),
+            is_patient: random.random_bool(0.25),
+        }
+    }
+
+    /// `orders.accepted:2`.
+    pub fn label(&self) -> String {
+        format!("{}:{}", self.point.label, self.pass)
+    }
+}

@@ -1,0 +1,190 @@
+//! The machine of stock and reservations, as properties over any sequence of commands: no illegal transition, no counter
+//! below zero, and the counters are the sum of the ledger.
+
+use inventory::{Books, Command, Line, Movement, Outcome, Reservation, State, Stock};
+use proptest::{prelude::*, test_runner::TestCaseError};
+use std::collections::BTreeMap;
+use store::Time;
+
+const PRODUCTS: [&str; 3] = ["prd_a", "prd_b", "prd_c"];
+const ORDERS: usize = 4;
+
+/// Cases of the larger property; `PROPTEST_CASES` has no say in it.
+const CASES: u32 = 100_000;
+
+type Counters = (i32, i32, i32);
+
+fn at(ms: i64) -> Time {
+    Time::from_millis(ms)
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let product = || prop::sample::select(PRODUCTS.as_slice()).prop_map(str::to_owned);
+    let order = || (0..ORDERS).prop_map(|number| format!("ord_{number}"));
+    let line = || (product(), 1..6).prop_map(|(product_id, quantity)| Line { product_id, quantity });
+    prop_oneof![
+        2 => (product(), -5..20, 0..8u32).prop_map(|(product_id, delta, key)| Command::Adjust {
+            product_id,
+            delta,
+            key: format!("adjust/{key}"),
+            reason: String::new()
+        }),
+        1 => (product(), any::<bool>()).prop_map(|(product_id, allowed)| Command::SetBackorder { product_id, allowed }),
+        2 => (order(), line(), 0..8u32).prop_map(|(id, line, key)| Command::Restock {
+            id,
+            line,
+            key: format!("restock/{key}")
+        }),
+        3 => (order(), prop::collection::vec(line(), 1..4), 0..200i64)
+            .prop_map(|(id, lines, end)| Command::Hold { id, lines, expires_at: at(end) }),
+        1 => (order(), 0..300i64).prop_map(|(id, end)| Command::Extend { id, expires_at: at(end) }),
+        3 => order().prop_map(Command::Commit),
+        1 => order().prop_map(Command::Release),
+        2 => order().prop_map(Command::Ship),
+        1 => order().prop_map(Command::Expire),
+    ]
+}
+
+/// The table of states, written a second time.
+fn may_follow(from: Option<State>, to: State) -> bool {
+    match from {
+        None => matches!(to, State::Held | State::Released),
+        Some(State::Held) => matches!(to, State::Held | State::Committed | State::Released | State::Expired),
+        Some(State::Committed) => matches!(to, State::Released | State::Shipped),
+        Some(State::Shipped) => to == State::Shipped,
+        Some(State::Released | State::Expired) => false,
+    }
+}
+
+fn units(lines: &[Line], product: &str) -> i32 {
+    lines.iter().filter(|line| line.product_id == product).map(|line| line.quantity).sum()
+}
+
+/// Units of a product in reservations of this state.
+fn set_aside(books: &Books, state: State, product: &str) -> i32 {
+    let reservations = books.reservations.values().filter_map(|slot| slot.state.as_ref());
+    reservations.filter(|each| each.state == state).map(|each| units(&each.lines, product)).sum()
+}
+
+fn fold(movements: &[Movement], product: &str) -> Counters {
+    let of_product = movements.iter().filter(|movement| movement.product_id == product);
+    of_product.fold((0, 0, 0), |sum, movement| {
+        (sum.0 + movement.on_hand, sum.1 + movement.reserved, sum.2 + movement.committed)
+    })
+}
+
+fn stock(books: &Books, product: &str) -> Stock {
+    books.stock.get(product).and_then(|slot| slot.state.clone()).unwrap_or_else(|| Stock::empty(at(0)))
+}
+
+fn the_counters_are_sound(books: &Books) -> Result<(), TestCaseError> {
+    for product in PRODUCTS {
+        let stock = stock(books, product);
+        prop_assert!(stock.reserved >= 0 && stock.committed >= 0, "{product}: {stock:?}");
+        prop_assert!(
+            stock.backorder || stock.on_hand >= stock.reserved + stock.committed,
+            "oversold {product}: {stock:?}"
+        );
+        prop_assert_eq!(stock.owed(), (-stock.available()).max(0));
+        prop_assert_eq!(stock.reserved, set_aside(books, State::Held, product));
+        prop_assert_eq!(stock.committed, set_aside(books, State::Committed, product));
+    }
+    Ok(())
+}
+
+/// Each change of a reservation is one of the table, and what was set aside stays what it was.
+fn the_transitions_are_legal(books: &Books) -> Result<(), TestCaseError> {
+    for (id, slot) in &books.reservations {
+        let mut before: Option<&Reservation> = None;
+        for (cause, after) in &slot.changes {
+            let from = before.map(|before| before.state);
+            prop_assert!(may_follow(from, after.state), "{id}: {cause} led from {from:?} to {:?}", after.state);
+            prop_assert!(before.is_none_or(|before| before.lines == after.lines), "{id}: {cause} changed the lines");
+            for line in &after.returned {
+                let left = units(&after.lines, &line.product_id);
+                prop_assert!(line.quantity <= left, "{id}: {} of {left} came back", line.quantity);
+            }
+            before = Some(after);
+        }
+    }
+    Ok(())
+}
+
+/// Counters are the sum of the ledger, whose places have no gaps and whose entries have no namesakes.
+fn the_ledger_is_whole(books: &Books) -> Result<(), TestCaseError> {
+    let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
+    for movement in &books.movements {
+        *ids.entry(&movement.id).or_default() += 1;
+    }
+    prop_assert!(ids.values().all(|count| *count == 1), "an entry is there twice: {ids:?}");
+    for product in PRODUCTS {
+        let stock = stock(books, product);
+        prop_assert_eq!(fold(&books.movements, product), (stock.on_hand, stock.reserved, stock.committed));
+        let places = books.movements.iter().filter(|movement| movement.product_id == product);
+        let places: Vec<i64> = places.map(|movement| movement.seq).collect();
+        prop_assert_eq!(places, (1..=stock.moves).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(CASES))]
+
+    #[test]
+    fn no_sequence_of_commands_oversells_miscounts_or_makes_an_illegal_transition(
+        commands in prop::collection::vec(command(), 1..24)
+    ) {
+        let mut books = Books::default();
+        for (time, command) in (0..).zip(&commands) {
+            let moved = books.movements.len();
+            if books.apply(command, at(time * 10)).is_err() {
+                prop_assert_eq!(moved, books.movements.len(), "a refused command moved stock");
+            }
+            the_counters_are_sound(&books)?;
+        }
+        the_transitions_are_legal(&books)?;
+        the_ledger_is_whole(&books)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn repeating_any_command_changes_nothing(commands in prop::collection::vec(command(), 1..40)) {
+        let mut books = Books::default();
+        for (time, command) in (0..).zip(&commands) {
+            let now = at(time * 4);
+            let first = books.apply(command, now);
+            let after = books.clone();
+            let second = books.apply(command, now);
+            if let (Ok(Outcome::Reservation(first)), Ok(Outcome::Reservation(second))) = (&first, &second) {
+                prop_assert_eq!(first, second);
+            }
+            prop_assert_eq!(first.is_ok(), second.is_ok());
+            prop_assert_eq!(&after.movements, &books.movements);
+        }
+    }
+
+    #[test]
+    fn the_lines_of_a_hold_are_one_a_product_and_sorted(lines in prop::collection::vec(
+        (prop::sample::select(PRODUCTS.as_slice()), 1..6), 1..8
+    )) {
+        let mut books = Books::default();
+        for product in PRODUCTS {
+            let key = format!("adjust/{product}");
+            let adjust = Command::Adjust { product_id: product.to_owned(), delta: 100, key, reason: String::new() };
+            prop_assert!(books.apply(&adjust, at(0)).is_ok());
+        }
+        let lines: Vec<Line> =
+            lines.iter().map(|(id, quantity)| Line { product_id: (*id).to_owned(), quantity: *quantity }).collect();
+        let hold = Command::Hold { id: "ord_1".to_owned(), lines: lines.clone(), expires_at: at(1000) };
+        let Ok(Outcome::Reservation(held)) = books.apply(&hold, at(1)) else {
+            return Err(TestCaseError::fail("a hold of what is there was refused"));
+        };
+        prop_assert!(held.lines.is_sorted_by(|a, b| a.product_id < b.product_id), "{:?}", held.lines);
+        for product in PRODUCTS {
+            prop_assert_eq!(units(&held.lines, product), units(&lines, product));
+        }
+    }
+}
