@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos bench-orders bench-events
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos mutants bench-orders bench-events
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -66,6 +66,9 @@ chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; pr
 	@$(CARGO) build --quiet -p comptoir
 	@SEEDS=$(or $(SEEDS),500) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact events::chaos::whatever_fails_at_whatever_moment_every_event_is_published_once_and_in_order --nocapture
+
+mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
+	@$(PYTHON) tools/mutants.py $(ARGS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

@@ -10,6 +10,8 @@ mod events;
 mod events_cli;
 mod grpc;
 mod inventory;
+mod late;
+mod mutants;
 mod order_history;
 mod orders;
 mod payments;

@@ -12,7 +12,8 @@ fn at(ms: i64) -> Time {
     Time::from_millis(ms)
 }
 
-fn order() -> Order {
+/// An order that is about to hold its stock.
+pub fn order() -> Order {
     let nobody = UserSnapshot { name: "Test Customer".into(), email: "customer@example.com".into() };
     let address = Address {
         name: "Test Customer".into(),
