@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos chaos-orders flash-sale bench-orders bench-events
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos chaos-orders flash-sale mutants bench-orders bench-events
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -76,6 +76,9 @@ flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir
 	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact inventory_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
+
+mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
+	@$(PYTHON) tools/mutants.py $(ARGS)
 
 fmt: ## Format the code
 	$(CARGO) fmt --all

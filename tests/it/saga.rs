@@ -19,6 +19,7 @@ pub fn at(ms: i64) -> Time {
     Time::from_millis(ms)
 }
 
+/// An order that is about to hold its stock.
 pub fn order() -> Order {
     let nobody = UserSnapshot { name: "Test Customer".into(), email: "customer@example.com".into() };
     let address = Address {

@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""Plants the faults of tests/mutants.toml, one at a time, and expects the tests to notice: `make mutants`.
+
+The checkout is copied to target/mutants/tree and mutated only there. First the tests that are named must pass on the
+unchanged copy. Then, for each fault: replace the text, build, run its tests, expect them to fail, restore. A fault that
+survives, does not compile, or whose text is not there exactly once, is an error.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "tests" / "mutants.toml"
+WORK = ROOT / "target" / "mutants"
+TREE = WORK / "tree"
+KEYS = {"name", "file", "find", "replace", "tests", "why"}
+
+# A test that waits for what a fault prevents fails by its own time-out; this one is for those that hang.
+LIMIT_SECONDS = 300
+
+
+class Broken(Exception):
+    """The table, or the unchanged code, is not as it must be."""
+
+
+def main():
+    options = arguments()
+    try:
+        faults = chosen(load(), options.only)
+        if options.list:
+            print_list(faults)
+            return 0
+        return play(faults, options.json)
+    except Broken as error:
+        say(f"mutants: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("mutants: interrupted; the copy is as it was")
+        return 130
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="play this fault; may be repeated")
+    parser.add_argument("--list", action="store_true", help="print the faults and stop")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser.parse_args()
+
+
+def load():
+    """The table, checked against the checkout."""
+    faults = tomllib.loads(TABLE.read_text())["fault"]
+    names = [fault.get("name") for fault in faults]
+    for fault in faults:
+        if set(fault) != KEYS:
+            raise Broken(f"{fault.get('name')}: a fault has {', '.join(sorted(KEYS))}")
+        if names.count(fault["name"]) > 1:
+            raise Broken(f"{fault['name']} is there twice")
+        count = (ROOT / fault["file"]).read_text().count(fault["find"])
+        if count != 1:
+            raise Broken(f"{fault['name']}: its text is {count} times in {fault['file']}, not once")
+    return faults
+
+
+def chosen(faults, only):
+    strangers = set(only) - {fault["name"] for fault in faults}
+    if strangers:
+        raise Broken(f"there is no {', '.join(sorted(strangers))} in {TABLE.relative_to(ROOT)}")
+    return [fault for fault in faults if not only or fault["name"] in only]
+
+
+def print_list(faults):
+    width = max(len(fault["name"]) for fault in faults)
+    for fault in faults:
+        print(f"{fault['name']:<{width}}  {fault['why']}")
+
+
+def play(faults, as_json):
+    copy_checkout()
+    tests = sorted({test for fault in faults for test in fault["tests"]})
+    say(f"building the unchanged copy and running {len(tests)} tests")
+    program = build()
+    if program is None:
+        raise Broken("the unchanged copy does not build")
+    verdict, output = run(program, tests, None)
+    if verdict != "passed":
+        raise Broken(f"a test fails without any fault:\n{output}")
+    results = []
+    table = Table(faults, sys.stderr if as_json else sys.stdout)
+    for fault in faults:
+        result = plant(fault)
+        table.row(result)
+        results.append(result)
+    table.total(results)
+    if as_json:
+        print(json.dumps(results, indent=2))
+    return 0 if all(result["verdict"] == "caught" for result in results) else 1
+
+
+def plant(fault):
+    """Plays one fault, and restores the copy whatever happens."""
+    path = TREE / fault["file"]
+    sound = path.read_text()
+    began = time.monotonic()
+    try:
+        path.write_text(sound.replace(fault["find"], fault["replace"]))
+        program = build()
+        if program is None:
+            verdict = "does not compile"
+        else:
+            verdict = {"passed": "SURVIVED", "failed": "caught"}[run(program, fault["tests"], LIMIT_SECONDS)[0]]
+    finally:
+        path.write_text(sound)  # newer than what was built of the fault, so that cargo builds it again
+    return {**fault, "verdict": verdict, "seconds": round(time.monotonic() - began, 1)}
+
+
+def copy_checkout():
+    """Makes the copy equal to the checkout. Equal files are not touched: cargo looks at their times."""
+    command = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")
+    wanted = {name for name in listed if name and (ROOT / name).is_file()}
+    for name in sorted(wanted):
+        source, copy = ROOT / name, TREE / name
+        content = source.read_bytes()
+        if not copy.is_file() or copy.read_bytes() != content:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
+    for copy in TREE.rglob("*"):
+        if copy.is_file() and str(copy.relative_to(TREE)) not in wanted:
+            copy.unlink()
+
+
+def environment():
+    """The copy is built apart from the checkout, and finds mongod and nats-server where the checkout has them."""
+    tools = os.environ.get("COMPTOIR_TOOLS", str(ROOT / ".tools"))
+    own = {"CARGO_TARGET_DIR": str(WORK / "target"), "CARGO_PROFILE_DEV_DEBUG": "0", "COMPTOIR_TOOLS": tools}
+    # What a property test has found against one fault must not be tried against the next.
+    return {**os.environ, **own, "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1"}
+
+
+def build():
+    """Builds the binary and the tests; the tests' program, or none when it does not compile."""
+    command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--workspace", "--bin", "comptoir", "--test", "it"]
+    command += ["--message-format", "json-render-diagnostics"]
+    built = subprocess.run(command, cwd=TREE, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    if built.returncode != 0:
+        say(built.stderr)
+        return None
+    messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
+    programs = [each["executable"] for each in messages if each.get("target", {}).get("name") == "it"]
+    return programs[-1]
+
+
+def run(program, tests, limit):
+    """Runs exactly these tests: "passed" or "failed", and what they printed. Who hangs for `limit` seconds has failed."""
+    command = [program, "--exact", *tests]
+    try:
+        ran = subprocess.run(
+            command, cwd=TREE / "tests", env=environment(), capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired as hung:
+        return "failed", f"no end within {limit} s:\n{hung.stdout}"
+    output = ran.stdout + ran.stderr
+    if f"running {len(tests)} test" not in ran.stdout:
+        raise Broken(f"one of these is not a test: {', '.join(tests)}")
+    return "passed" if ran.returncode == 0 else "failed", output
+
+
+class Table:
+    """The result, row by row as it comes."""
+
+    def __init__(self, faults, out):
+        self.out = out
+        self.width = max(len(fault["name"]) for fault in faults)
+        self.line("fault", "result", "seconds", "tests")
+
+    def line(self, fault, verdict, seconds, test):
+        print(f"{fault:<{self.width}}  {verdict:<16}  {seconds:>7}  {test}", file=self.out, flush=True)
+
+    def row(self, result):
+        first, *others = result["tests"]
+        self.line(result["name"], result["verdict"], result["seconds"], first)
+        for test in others:
+            self.line("", "", "", test)
+
+    def total(self, results):
+        caught = sum(result["verdict"] == "caught" for result in results)
+        print(f"{caught} of {len(results)} faults caught", file=self.out, flush=True)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
