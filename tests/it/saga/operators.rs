@@ -178,3 +178,26 @@ async fn a_retry_makes_the_call_of_a_failing_step_at_once() {
     assert_eq!(order_with(&customer, &order, "state", "SHIPPED").await["paymentState"], "CAPTURED");
     stack.stop().await;
 }
+
+#[tokio::test]
+async fn a_saga_of_a_version_that_this_build_does_not_know_is_parked_and_nothing_is_guessed() {
+    let stack = shared().await;
+    let product = product(stack, 5).await;
+    let (customer, _) = Client::register(stack).await;
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    assert_eq!(order["state"], "CONFIRMED", "{order}");
+    let long_ago = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() - 600_000);
+    let set = doc! {
+        "saga.version": 99, "saga.status": "Running", "saga.step": 2, "saga.peer": "inventory", "saga.wake_at": long_ago,
+    };
+    let orders = stack.connect().await.database("orders").collection::<Document>("orders");
+    orders.update_one(doc! { "_id": id(&order, "orderId") }, doc! { "$set": set }).await.expect("mongod answers");
+    let parked = saga_with(&customer, &order, "state", "PARKED").await;
+    let why = parked["parkedReason"].as_str().expect("a reason");
+    assert!(why.contains("place_order version 99"), "{why}");
+    let staff = Client::staff(stack).await;
+    let path = format!("/v1/sagas/{}:resume", id(&order, "orderId"));
+    let refused = staff.post(&path, json!({ "reason": "test" })).await;
+    assert_eq!((refused.status, reason(&refused).as_str()), (400, "SAGA_DEFINITION_UNKNOWN"));
+    assert_eq!(stock(stack, &product).await, [5, 0, 1, 4]);
+}
