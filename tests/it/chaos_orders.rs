@@ -19,7 +19,7 @@ use std::{
 const SEEDS: u64 = 30;
 
 /// Runs at a time, each on a system of its own.
-const WORKERS: usize = 2;
+const WORKERS: usize = 3;
 
 /// Runs on the same system, one after another.
 const RUNS_PER_STAGE: usize = 20;

@@ -1,6 +1,6 @@
 //! Waiting for a condition instead of sleeping.
 
-use anyhow::bail;
+use anyhow::anyhow;
 use std::time::{Duration, Instant};
 
 /// Time between two looks.
@@ -33,13 +33,17 @@ where
     Fut: Future<Output = anyhow::Result<T>>,
 {
     let began = Instant::now();
+    let mut last = anyhow!("the condition itself did not answer");
     loop {
         let left = timeout.saturating_sub(began.elapsed());
         match tokio::time::timeout(left.max(STEP), condition()).await {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(error)) if began.elapsed() > timeout => return Err(error.context(format!("not within {timeout:?}"))),
-            Err(_) => bail!("the condition itself did not answer within {timeout:?}"),
-            Ok(Err(_)) => tokio::time::sleep(STEP).await,
+            Ok(Err(error)) => last = error,
+            Err(_) => {}
         }
+        if began.elapsed() > timeout {
+            return Err(last.context(format!("not within {timeout:?}")));
+        }
+        tokio::time::sleep(STEP).await;
     }
 }

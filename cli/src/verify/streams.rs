@@ -25,7 +25,7 @@ use topology::Topology;
 const AT_A_TIME: usize = 64;
 
 /// Entries that are compared at a time.
-const CHUNK: usize = 500;
+const CHUNK: u64 = 500;
 
 /// Entries of one service that are named; further ones are counted.
 const NAMED: usize = 100;
@@ -120,7 +120,7 @@ impl Comparison<'_> {
 
     /// The first entry that the stream must still have: that of its first message, or the first that is young enough.
     async fn first_kept(&self, max_age: Duration, state: &State, stream: &Stream) -> anyhow::Result<i64> {
-        let first = if state.messages == 0 { None } else { self.message(stream, state.first_sequence).await? };
+        let first = if state.messages == 0 { None } else { message(stream, state.first_sequence).await? };
         let first = first.map(|message| message.gseq).filter(|gseq| *gseq > 0);
         if max_age.is_zero() {
             return Ok(1);
@@ -133,22 +133,20 @@ impl Comparison<'_> {
         Ok(first.into_iter().chain(young).min().unwrap_or(last + 1))
     }
 
-    /// Compares the messages `first..=last` of the stream.
+    /// Compares the messages `first..=last` of the stream, some at a time.
     async fn compare(&mut self, stream: &Stream, first: u64, last: u64) -> anyhow::Result<()> {
-        let site = self.site;
-        let this = &*self;
-        let asked = futures::stream::iter(first..=last).map(|sequence| this.message(stream, sequence));
-        let chunks: Vec<Vec<Message>> = {
-            let found = asked.buffered(AT_A_TIME).try_filter_map(|message| async move { Ok(message) });
-            found.try_chunks(CHUNK).map_err(|error| error.1).try_collect().await?
-        };
-        for chunk in chunks {
+        let mut from = first;
+        while from <= last {
+            let to = last.min(from + CHUNK - 1);
+            let asked = futures::stream::iter(from..=to).map(|sequence| message(stream, sequence));
+            let found: Vec<Option<Message>> = asked.buffered(AT_A_TIME).try_collect().await?;
+            let chunk: Vec<Message> = found.into_iter().flatten().collect();
             let places: Vec<i64> = chunk.iter().map(|message| message.gseq).collect();
-            let cut = site.cut().await?;
-            let entries = entries(cut, &self.log, &places).await?;
+            let entries = entries(self.site.cut().await?, &self.log, &places).await?;
             for message in chunk {
                 self.compare_message(&message, entries.get(&message.gseq));
             }
+            from = to + 1;
         }
         Ok(())
     }
@@ -197,24 +195,24 @@ impl Comparison<'_> {
             self.examined.suspect(&subject, format!("no more than the {NAMED} above"), "there are more");
         }
     }
+}
 
-    /// A message; none when it was removed.
-    async fn message(&self, stream: &Stream, sequence: u64) -> anyhow::Result<Option<Message>> {
-        let message = match stream.get_raw_message(sequence).await {
-            Ok(message) => message,
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
-            Err(error) => return Err(error.into()),
-        };
-        let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
-        Ok(Some(Message {
-            sequence,
-            gseq: header("ce-logsequence").parse().unwrap_or(0),
-            eid: header("ce-id"),
-            aggregate: header("ce-subject"),
-            seq: header("ce-sequence").parse().unwrap_or(0),
-            data: message.payload.to_vec(),
-        }))
-    }
+/// A message; none when it was removed.
+async fn message(stream: &Stream, sequence: u64) -> anyhow::Result<Option<Message>> {
+    let message = match stream.get_raw_message(sequence).await {
+        Ok(message) => message,
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+    Ok(Some(Message {
+        sequence,
+        gseq: header("ce-logsequence").parse().unwrap_or(0),
+        eid: header("ce-id"),
+        aggregate: header("ce-subject"),
+        seq: header("ce-sequence").parse().unwrap_or(0),
+        data: message.payload.to_vec(),
+    }))
 }
 
 async fn entries(mut cut: Cut, log: &Collection<Document>, places: &[i64]) -> anyhow::Result<HashMap<i64, Document>> {
