@@ -16,7 +16,6 @@ mod inventory;
 mod inventory_machine;
 mod inventory_rpc;
 mod inventory_sale;
-mod late;
 mod mutants;
 mod order_history;
 mod orders;

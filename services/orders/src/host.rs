@@ -52,7 +52,6 @@ impl Host for OrderHost {
     async fn call(&self, item: &Versioned<Order>, call: &Call) -> Answered {
         let (id, order, key) = (item.id.as_str(), &item.state, call.key.clone());
         let done = |_| (Outcome::Done, Vec::new());
-        crash_at(call, "calling");
         let answer = match (call.name.as_str(), call.direction) {
             ("hold_stock", Direction::Do) => self.peers.hold(id, order, key).await.map(|held| held_until(&held)),
             ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, key).await.map(done),
@@ -73,7 +72,6 @@ impl Host for OrderHost {
             ("ship_stock", _) => self.peers.ship(id, key).await.map(done),
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
         };
-        crash_at(call, "called");
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
     }
 
@@ -89,25 +87,11 @@ impl Host for OrderHost {
             Ok(next)
         };
         let item = self.orders.change(item, record).await?;
-        for answer in &answers {
-            crash_at(&answer.call, "recorded");
-        }
         Ok(Recorded { item, counted })
     }
 
     async fn alarms(&self) -> Result<(u64, u64), Error> {
         self.orders.alarms().await
-    }
-}
-
-/// Where a test kills this process: `orders.hold_stock.do.calling`. Release builds have none of this.
-fn crash_at(call: &Call, moment: &str) {
-    if cfg!(debug_assertions) {
-        let direction = match call.direction {
-            Direction::Do => "do",
-            Direction::Undo => "undo",
-        };
-        telemetry::crash_point(&format!("orders.{}.{direction}.{moment}", call.name));
     }
 }
 
