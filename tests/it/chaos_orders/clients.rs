@@ -57,7 +57,7 @@ impl Customer {
             // Who does not pay changes their mind: nobody else would end such an order soon.
             let fate = if *token == "tok_action_required" { Fate::Cancelled } else { fate };
             let product = if random.random_bool(0.25) { &self.scarce } else { &self.common };
-            let wait = if *token == "tok_action_required" { "300ms" } else { "3s" };
+            let wait = if *token == "tok_action_required" { "0.3s" } else { "3s" };
             let key = format!("{:016x}", random.random::<u64>());
             if let Some(order) = self.order(product, token, wait, &key).await {
                 if let Some(id) = order["orderId"].as_str() {
