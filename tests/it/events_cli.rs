@@ -107,7 +107,9 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     let own = found.iter().filter(|event| event["source"] == "/comptoir/orders");
     let sequences: Vec<i64> = own.filter_map(|event| event["sequence"].as_i64()).collect();
     assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>());
-    let times: Vec<&str> = found.iter().filter_map(|event| event["time"].as_str()).collect();
+    let times = found.iter().filter_map(|event| event["time"].as_str());
+    let times: Vec<bson::DateTime> =
+        times.map(|time| bson::DateTime::parse_rfc3339_str(time).expect("RFC 3339")).collect();
     assert!(times.is_sorted(), "{times:?}");
 
     let filtered = Tail::start(stack, &["--since", "1h", "--subject", "evt.*.order.>"]);

@@ -90,6 +90,7 @@ async fn an_expired_deadline_is_deadline_exceeded_and_the_order_goes_on() {
             name: "Test Customer".into(),
             line1: "1 rue de la Paix".into(),
             city: "Paris".into(),
+            postal_code: "75002".into(),
             country_code: "FR".into(),
             ..Default::default()
         }),
