@@ -2,8 +2,8 @@
 """Plants the faults of tests/mutants.toml, one at a time, and expects the tests to notice: `make mutants`.
 
 The checkout is copied to target/mutants/tree and mutated only there. First the tests that are named must pass on the
-unchanged copy. Then, for each fault: replace the text, build, run its tests, expect them to fail, restore. A fault that
-survives, does not compile, or whose text is not there exactly once, is an error.
+unchanged copy. Then, for each fault: replace the text, build, run its tests, expect every one of them to fail, restore. A
+fault that a test lets pass, that does not compile, or whose text is not there exactly once, is an error.
 """
 
 import argparse
@@ -88,9 +88,9 @@ def play(faults, as_json):
     program = build()
     if program is None:
         raise Broken("the unchanged copy does not build")
-    verdict, output = run(program, tests, None)
-    if verdict != "passed":
-        raise Broken(f"a test fails without any fault:\n{output}")
+    passed, output = run(program, tests, None)
+    if passed != tests:
+        raise Broken(f"{', '.join(set(tests) - set(passed))}: fails without any fault:\n{output}")
     results = []
     table = Table(faults, sys.stderr if as_json else sys.stdout)
     for fault in faults:
@@ -108,16 +108,18 @@ def plant(fault):
     path = TREE / fault["file"]
     sound = path.read_text()
     began = time.monotonic()
+    passed = []
     try:
         path.write_text(sound.replace(fault["find"], fault["replace"]))
         program = build()
         if program is None:
             verdict = "does not compile"
         else:
-            verdict = {"passed": "SURVIVED", "failed": "caught"}[run(program, fault["tests"], LIMIT_SECONDS)[0]]
+            passed, _ = run(program, fault["tests"], LIMIT_SECONDS)
+            verdict = "SURVIVED" if passed else "caught"
     finally:
         path.write_text(sound)  # newer than what was built of the fault, so that cargo builds it again
-    return {**fault, "verdict": verdict, "seconds": round(time.monotonic() - began, 1)}
+    return {**fault, "verdict": verdict, "passed": passed, "seconds": round(time.monotonic() - began, 1)}
 
 
 def copy_checkout():
@@ -158,18 +160,19 @@ def build():
 
 
 def run(program, tests, limit):
-    """Runs exactly these tests: "passed" or "failed", and what they printed. Who hangs for `limit` seconds has failed."""
+    """Runs exactly these tests: those that passed, and what was printed. Who hangs for `limit` seconds has failed."""
     command = [program, "--exact", *tests]
     try:
         ran = subprocess.run(
             command, cwd=TREE / "tests", env=environment(), capture_output=True, text=True, timeout=limit
         )
+        output = ran.stdout + ran.stderr
     except subprocess.TimeoutExpired as hung:
-        return "failed", f"no end within {limit} s:\n{hung.stdout}"
-    output = ran.stdout + ran.stderr
-    if f"running {len(tests)} test" not in ran.stdout:
+        output = (hung.stdout or b"").decode(errors="replace")
+    if f"running {len(tests)} test" not in output:
         raise Broken(f"one of these is not a test: {', '.join(tests)}")
-    return "passed" if ran.returncode == 0 else "failed", output
+    lines = set(output.splitlines())
+    return [test for test in tests if f"test {test} ... ok" in lines], output
 
 
 class Table:
@@ -184,10 +187,10 @@ class Table:
         print(f"{fault:<{self.width}}  {verdict:<16}  {seconds:>7}  {test}", file=self.out, flush=True)
 
     def row(self, result):
-        first, *others = result["tests"]
-        self.line(result["name"], result["verdict"], result["seconds"], first)
-        for test in others:
-            self.line("", "", "", test)
+        columns = (result["name"], result["verdict"], result["seconds"])
+        for test in result["tests"]:
+            self.line(*columns, f"{test} (passed)" if test in result["passed"] else test)
+            columns = ("", "", "")
 
     def total(self, results):
         caught = sum(result["verdict"] == "caught" for result in results)

@@ -10,6 +10,7 @@ use contracts::{
     },
     id::Kind,
     products::v1::{Product, ProductUpdated},
+    shipping::v1::{ShipmentChanged, shipment},
 };
 use kit::{Stack, StackOptions, eventually};
 use prost::{Message, Name};
@@ -26,26 +27,48 @@ async fn stack_without(absent: &[&str]) -> Stack {
     Stack::start(StackOptions { services: Some(services.collect()), ..Default::default() }).await
 }
 
-/// Products with `each` events, as the service would have written them; `data` makes the message of a seq.
+/// An outbox with `each` events of type `M`, as a service would have written it; `data` makes the message of a seq.
+fn outbox<M: Name>(each: i64, data: impl Fn(i64) -> Vec<u8>) -> Vec<Bson> {
+    let entry = |seq: i64| -> Bson {
+        let data = Binary { subtype: BinarySubtype::Generic, bytes: data(seq) };
+        doc! {
+            "id": Kind::Event.new_id(), "seq": seq, "type": M::full_name(), "name": "updated", "at": store::now(),
+            "trace": Bson::Null, "data": data,
+        }
+        .into()
+    };
+    (1..=each).map(entry).collect()
+}
+
+/// Products with `each` events; `data` makes the message of a product and seq.
 fn with_outbox(ids: &[String], each: i64, data: impl Fn(usize, i64) -> Vec<u8>) -> Vec<Document> {
     let now = store::now();
     let document = |(index, id): (usize, &String)| {
-        let entry = |seq: i64| -> Bson {
-            let data = Binary { subtype: BinarySubtype::Generic, bytes: data(index, seq) };
-            doc! {
-                "id": Kind::Event.new_id(), "seq": seq, "type": ProductUpdated::full_name(), "name": "updated",
-                "at": now, "trace": Bson::Null, "data": data,
-            }
-            .into()
-        };
-        let outbox: Vec<Bson> = (1..=each).map(entry).collect();
         doc! {
-            "_id": id, "rev": each, "seq": each, "outbox": outbox, "name": "written by a test", "description": "",
-            "sku": format!("MANY-{id}"), "price": { "currency": "EUR", "amount": bson::Decimal128::from_bytes([0; 16]) },
+            "_id": id, "rev": each, "seq": each, "outbox": outbox::<ProductUpdated>(each, |seq| data(index, seq)),
+            "name": "written by a test", "description": "", "sku": format!("MANY-{id}"),
+            "price": { "currency": "EUR", "amount": bson::Decimal128::from_bytes([0; 16]) },
             "status": "Active", "created_at": now, "updated_at": now, "request_key": id,
         }
     };
     ids.iter().enumerate().map(document).collect()
+}
+
+/// Shipments of these orders with `each` events.
+fn shipments(orders: &[String], each: i64) -> Vec<Document> {
+    let document = |order_id: &String| {
+        let shipment_id = Kind::Shipment.new_id();
+        let state = shipment::State::Created.into();
+        let message = ShipmentChanged {
+            shipment_id: shipment_id.clone(),
+            order_id: order_id.clone(),
+            to: state,
+            ..Default::default()
+        };
+        let outbox = outbox::<ShipmentChanged>(each, |_| message.encode_to_vec());
+        doc! { "_id": shipment_id, "rev": each, "seq": each, "outbox": outbox, "order_id": order_id }
+    };
+    orders.iter().map(document).collect()
 }
 
 async fn write(stack: &Stack, products: Vec<Document>) {
@@ -209,21 +232,28 @@ async fn an_event_that_is_given_up_counts_as_applied_and_those_behind_it_follow(
 
 #[tokio::test]
 async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_event_once() {
-    let stack = stack_without(&["products", "order-history"]).await;
-    let ids = ids(20);
-    write(&stack, with_outbox(&ids, 10, |_, seq| renamed(seq))).await;
-    let relay = stack.serve("products");
+    let stack = stack_without(&["shipping", "order-history"]).await;
+    let orders: Vec<String> = (0..20).map(|_| Kind::Order.new_id()).collect();
+    stack.db("shipping").collection("shipments").insert_many(shipments(&orders, 10)).await.expect("inserts");
+    let relay = stack.serve("shipping");
     for pass in [1, 50, 120] {
         let consumer = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", &format!("consumer.applied:{pass}"))]);
         consumer.ended(PATIENCE).await.expect("it crashes where it was told to");
     }
     let consumer = stack.serve("order-history");
-    wait_for_all(&stack, &ids, 10).await;
-    // What was not acknowledged comes again later than the rest; it must not take anything back.
-    no_lag(&operator(&stack)).await;
-    wait_for_all(&stack, &ids, 10).await;
+    let rows = stack.db("order-history").collection::<Document>("order_history");
+    // Each event that is applied is one more revision of its row, and no other is.
+    let written = |revisions: i64| rows.count_documents(doc! { "_id": { "$in": &orders }, "rev": revisions });
+    eventually(PATIENCE, || async {
+        let done = written(10).await?;
+        ensure!(done == 20, "{done} of 20 rows have 10 revisions");
+        Ok(())
+    })
+    .await;
+    no_lag(&operator(&stack)).await; // what was not acknowledged has come again
+    assert_eq!(written(10).await.expect("mongod answers"), 20);
     consumer.stop(PATIENCE).await.expect("order-history drains");
-    relay.stop(PATIENCE).await.expect("products drains");
+    relay.stop(PATIENCE).await.expect("shipping drains");
 }
 
 #[tokio::test]

@@ -206,6 +206,14 @@ fn an_answer_is_recorded_once() {
 }
 
 #[test]
+fn a_late_answer_to_one_operation_is_not_taken_for_that_of_another() {
+    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
+    for outcome in [done(), declined("LATE"), Outcome::Unknown] {
+        assert_eq!(capturing.record(&Operation::Authorize.key(ID), &outcome, now()).unwrap(), None);
+    }
+}
+
+#[test]
 fn a_capture_under_way_ends_before_a_cancellation_is_decided() {
     let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
     assert_eq!(capturing.decide(ID, Command::Cancel, "cancel", now()).unwrap(), None);
