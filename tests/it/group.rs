@@ -209,8 +209,8 @@ async fn carry(mut client: TcpStream, address: String, state: Arc<State>) -> std
                 state.pass().await;
                 server.write_all(&sent[..count]).await?;
                 if state.takes(&sent[..count]) {
-                    server.read(&mut answered).await?;
-                    state.has_cut.store(true, Ordering::SeqCst);
+                    let has_answered = server.read(&mut answered).await? > 0;
+                    state.has_cut.store(has_answered, Ordering::SeqCst);
                     return Ok(()); // both ends close: the reply is lost
                 }
             }
