@@ -1,11 +1,11 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
 mod cli;
+mod lost;
 mod machines;
 mod operators;
 mod runner;
 mod world;
-mod zombie;
 
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
