@@ -3,6 +3,7 @@
 use crate::{
     domain::{Books, Command, Line, Outcome},
     error::Error,
+    memory::Memory,
     store::Store,
 };
 use ::store::{Time, now};
@@ -61,44 +62,64 @@ impl Combiner {
 }
 
 async fn work(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
+    let mut memory = Memory::default();
     let mut batch = Vec::with_capacity(BATCH);
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
         let commands: Vec<Command> = batch.iter().map(|waiting| waiting.command.clone()).collect();
-        let outcomes = carry_out(&store, &commands).await;
+        let outcomes = carry_out(&store, &commands, &mut memory).await;
         for (waiting, outcome) in batch.drain(..).zip(outcomes) {
             let _ = waiting.reply.send(outcome); // the caller may have gone; the command stands
         }
     }
 }
 
-/// Decides and writes a batch; decides again when it was not written because somebody else was first.
-async fn carry_out(store: &Store, commands: &[Command]) -> Vec<Result<Outcome, Error>> {
-    let mut attempt = 0;
+/// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between.
+async fn carry_out(store: &Store, commands: &[Command], memory: &mut Memory) -> Vec<Result<Outcome, Error>> {
+    let (mut attempt, mut may_remember) = (0, memory.is_trusted());
     loop {
-        match once(store, commands).await {
-            Ok(outcomes) => return outcomes,
+        match once(store, commands, memory, may_remember).await {
+            Ok(Some(outcomes)) => return outcomes,
+            Ok(None) => {}
             Err(error) if attempt >= ATTEMPTS || !is_conflict(&error) => {
                 return commands.iter().map(|_| Err(error.clone())).collect();
             }
             Err(_) => {
+                memory.was_wrong();
                 attempt += 1;
                 let jitter = rand::random_range(0..=(1000u64 << attempt.min(6)));
                 tokio::time::sleep(Duration::from_micros(jitter)).await;
             }
         }
+        may_remember = false;
     }
 }
 
-async fn once(store: &Store, commands: &[Command]) -> Result<Vec<Result<Outcome, Error>>, Error> {
+/// `None` when what is remembered does not do: something was refused or had no effect, so that no write has proved it.
+async fn once(
+    store: &Store,
+    commands: &[Command],
+    memory: &mut Memory,
+    may_remember: bool,
+) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
     crash_at(commands, "reading");
-    let reading = store.read(commands).await?;
+    let reading = store.read(commands, may_remember.then_some(&*memory)).await?;
     let mut books: Books = reading.books.clone();
-    let now = now();
-    let outcomes = commands.iter().map(|command| books.apply(command, now)).collect();
+    let (now, mut all_had_effect) = (now(), true);
+    let outcomes = commands.iter().map(|command| {
+        let before = books.effects;
+        let outcome = books.apply(command, now);
+        all_had_effect &= books.effects > before;
+        outcome
+    });
+    let outcomes = outcomes.collect();
+    if may_remember && !all_had_effect {
+        return Ok(None);
+    }
     crash_at(commands, "writing");
-    store.write(&reading, books).await?;
+    let written = store.write(&reading, books).await?;
     crash_at(commands, "written");
-    Ok(outcomes)
+    memory.note(written);
+    Ok(Some(outcomes))
 }
 
 /// Where a test kills this process: `inventory.hold.writing`. Release builds have none of this.

@@ -9,7 +9,8 @@
 //!
 //! All commands of a process pass through one `combine` task: it takes what has queued up, decides every command in
 //! `domain` against one reading, and writes all of it in one transaction guarded by revisions. So a hold takes all of
-//! its lines or none, many holds of one product are one write, and a hot product is no queue of conflicts.
+//! its lines or none, many holds of one product are one write, and a hot product is no queue of conflicts. What the
+//! process wrote last it remembers (`memory`), so that most batches read nothing.
 //!
 //! Invariants: reserved and committed are never below 0; reserved + committed ≤ on_hand for every product without
 //! backorder, and with it the difference is shown as `owed`; a reservation's units are counted once, and what comes back
@@ -22,6 +23,7 @@ mod combine;
 mod convert;
 mod domain;
 mod error;
+mod memory;
 mod rpc;
 mod store;
 mod sweep;

@@ -4,6 +4,7 @@ use crate::{
     convert,
     domain::{Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
+    memory::{Memory, Shelf},
 };
 use ::store::{Aggregate, Change, Documents, NewEvent, Time, Versioned};
 use bson::{Document, doc};
@@ -46,6 +47,15 @@ pub struct Reading {
     reservations: BTreeMap<String, Versioned<Reservation>>,
 }
 
+/// What a batch has written.
+#[derive(Default)]
+pub struct Written {
+    /// Stock.
+    pub stock: Vec<Versioned<Stock>>,
+    /// Reservations.
+    pub reservations: Vec<Versioned<Reservation>>,
+}
+
 impl Store {
     /// Collections of this database.
     pub fn new(database: &Database) -> Self {
@@ -83,45 +93,22 @@ impl Store {
         Ok(found.into_iter().map(|reservation| reservation.id).collect())
     }
 
-    /// Reads every document that the commands touch.
-    pub async fn read(&self, commands: &[Command]) -> Result<Reading, Error> {
-        let (mut products, mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        for command in commands {
-            match command {
-                Command::Adjust { product_id, key, .. } => {
-                    products.insert(product_id.clone());
-                    keys.push(key.clone());
-                }
-                Command::SetBackorder { product_id, .. } => {
-                    products.insert(product_id.clone());
-                }
-                Command::Restock { id, key, .. } => {
-                    ids.insert(id.clone());
-                    keys.push(key.clone());
-                }
-                Command::Hold { id, lines, .. } => {
-                    ids.insert(id.clone());
-                    products.extend(lines.iter().map(|line| line.product_id.clone()));
-                }
-                Command::Extend { id, .. }
-                | Command::Commit(id)
-                | Command::Release(id)
-                | Command::Ship(id)
-                | Command::Expire(id) => {
-                    ids.insert(id.clone());
-                }
-            }
-        }
-        let reservations = by_id(&self.reservations, &ids).await?;
+    /// Every document that the commands touch; as `memory` has it, where it does.
+    pub async fn read(&self, commands: &[Command], memory: Option<&Memory>) -> Result<Reading, Error> {
+        let Touched { mut products, ids, new, keys } = Touched::by(commands);
+        // A hold is most often the first command of its reservation; if it is not, its insert is refused.
+        let is_read = |id: &&String| memory.is_none() || !new.contains(*id);
+        let unread = ids.iter().filter(is_read).cloned().collect();
+        let reservations = by_id(&self.reservations, &unread, memory.map(|memory| &memory.reservations)).await?;
         let lines = reservations.values().flat_map(|reservation| &reservation.state.lines);
         products.extend(lines.map(|line| line.product_id.clone()));
-        let stock = by_id(&self.stock, &products).await?;
+        let stock = by_id(&self.stock, &products, memory.map(|memory| &memory.stock)).await?;
         let adjusted = if keys.is_empty() { Vec::new() } else { self.adjusted(keys).await? };
         let books = Books {
             stock: slots(&stock, products),
             reservations: slots(&reservations, ids),
-            movements: Vec::new(),
             adjusted,
+            ..Books::default()
         };
         Ok(Reading { books, stock, reservations })
     }
@@ -132,24 +119,24 @@ impl Store {
     }
 
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
-    pub async fn write(&self, reading: &Reading, books: Books) -> Result<(), Error> {
+    pub async fn write(&self, reading: &Reading, books: Books) -> Result<Written, Error> {
         let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
             changes.last().map(|(_, last)| convert::stock_changed(id, last, rev, changes)).into_iter().collect()
         };
         let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
             changes.iter().map(|(_, state)| convert::reservation_changed(id, state)).collect()
         };
-        let stock = statements(&self.stock, &reading.stock, books.stock, stock_events).await?;
-        let reservations =
+        let (stock, stock_written) = statements(&self.stock, &reading.stock, books.stock, stock_events).await?;
+        let (reservations, reservations_written) =
             statements(&self.reservations, &reading.reservations, books.reservations, reservation_events).await?;
+        let written = Written { stock: stock_written, reservations: reservations_written };
         if stock.is_empty() && reservations.is_empty() {
-            return Ok(());
+            return Ok(written);
         }
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().await?;
-        let written = self.send(&mut session, stock, reservations, &books.movements).await;
-        match written {
-            Ok(()) => commit(&mut session).await,
+        match self.send(&mut session, stock, reservations, &books.movements).await {
+            Ok(()) => commit(&mut session).await.map(|()| written),
             Err(error) => {
                 if let Err(abort) = session.abort_transaction().await {
                     tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
@@ -172,6 +159,51 @@ impl Store {
             self.movements.insert_many(movements).session(session).await.map_err(transient)?;
         }
         Ok(())
+    }
+}
+
+/// What a batch of commands is about.
+#[derive(Default)]
+struct Touched {
+    products: BTreeSet<String>,
+    /// Reservations.
+    ids: BTreeSet<String>,
+    /// Those of them that a hold would make.
+    new: BTreeSet<String>,
+    keys: Vec<String>,
+}
+
+impl Touched {
+    fn by(commands: &[Command]) -> Self {
+        let mut touched = Self::default();
+        for command in commands {
+            match command {
+                Command::Adjust { product_id, key, .. } => {
+                    touched.products.insert(product_id.clone());
+                    touched.keys.push(key.clone());
+                }
+                Command::SetBackorder { product_id, .. } => {
+                    touched.products.insert(product_id.clone());
+                }
+                Command::Restock { id, key, .. } => {
+                    touched.ids.insert(id.clone());
+                    touched.keys.push(key.clone());
+                }
+                Command::Hold { id, lines, .. } => {
+                    touched.new.insert(id.clone());
+                    touched.ids.insert(id.clone());
+                    touched.products.extend(lines.iter().map(|line| line.product_id.clone()));
+                }
+                Command::Extend { id, .. }
+                | Command::Commit(id)
+                | Command::Release(id)
+                | Command::Ship(id)
+                | Command::Expire(id) => {
+                    touched.ids.insert(id.clone());
+                }
+            }
+        }
+        touched
     }
 }
 
@@ -214,20 +246,23 @@ async fn statements<T: Aggregate>(
     read: &BTreeMap<String, Versioned<T>>,
     slots: BTreeMap<String, Slot<T>>,
     events: impl Fn(&str, i64, &[(&'static str, T)]) -> Vec<NewEvent>,
-) -> Result<Statements, Error> {
-    let mut statements = Statements::default();
+) -> Result<(Statements, Vec<Versioned<T>>), Error> {
+    let (mut statements, mut after) = (Statements::default(), Vec::new());
     for (id, slot) in slots {
         let Some((_, state)) = slot.changes.last().cloned() else { continue };
         let old = read.get(&id);
         let events = events(&id, old.map_or(1, |old| old.rev + 1), &slot.changes);
         if let Some(old) = old {
-            let (q, u, _) = documents.statement(old, Change { state, events }).await?;
+            let (q, u, written) = documents.statement(old, Change { state, events }).await?;
             statements.updates.push(doc! { "q": q, "u": u });
+            after.push(written);
         } else {
-            statements.inserts.push(documents.first(&id, state, events)?.0);
+            let (document, written) = documents.first(&id, state, events)?;
+            statements.inserts.push(document);
+            after.push(written);
         }
     }
-    Ok(statements)
+    Ok((statements, after))
 }
 
 /// Commits; when the answer was lost, asks again: a commit can be repeated.
@@ -255,13 +290,16 @@ fn transient(error: mongodb::error::Error) -> Error {
 async fn by_id<T: Aggregate>(
     documents: &Documents<T>,
     ids: &BTreeSet<String>,
+    remembered: Option<&Shelf<T>>,
 ) -> Result<BTreeMap<String, Versioned<T>>, Error> {
-    if ids.is_empty() {
-        return Ok(BTreeMap::new());
+    let known = |id: &String| Some((id.clone(), remembered?.get(id)?.clone()));
+    let mut found: BTreeMap<String, Versioned<T>> = ids.iter().filter_map(known).collect();
+    let unknown: Vec<&String> = ids.iter().filter(|id| !found.contains_key(*id)).collect();
+    if !unknown.is_empty() {
+        let read = documents.find(doc! { "_id": { "$in": unknown } }, doc! {}, 0).await?;
+        found.extend(read.into_iter().map(|document| (document.id.clone(), document)));
     }
-    let ids: Vec<&String> = ids.iter().collect();
-    let found = documents.find(doc! { "_id": { "$in": ids } }, doc! {}, 0).await?;
-    Ok(found.into_iter().map(|document| (document.id.clone(), document)).collect())
+    Ok(found)
 }
 
 fn slots<T: Clone>(read: &BTreeMap<String, Versioned<T>>, ids: BTreeSet<String>) -> BTreeMap<String, Slot<T>> {

@@ -38,6 +38,8 @@ pub struct Books {
     pub movements: Vec<Movement>,
     /// Keys of adjustments and returns that were made before.
     pub adjusted: Vec<String>,
+    /// Changes of documents in this batch.
+    pub effects: usize,
 }
 
 /// Changes of the counters, or their signs per unit: (on_hand, reserved, committed).
@@ -127,7 +129,7 @@ impl Books {
         self.adjusted.push(key.to_owned());
         let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
         self.post(&line.product_id, "RESTOCK", entry, now);
-        self.reservations.entry(id.to_owned()).or_default().set("RESTOCK", next.clone());
+        self.set(id, "RESTOCK", next.clone());
         Ok(Outcome::Reservation(next))
     }
 
@@ -158,7 +160,7 @@ impl Books {
         match reservation.state {
             State::Held if reservation.expires_at < expires_at => {
                 let next = Reservation { expires_at, updated_at: now, ..reservation };
-                self.reservations.entry(id.to_owned()).or_default().set("EXTEND", next.clone());
+                self.set(id, "EXTEND", next.clone());
                 Ok(Outcome::Reservation(next))
             }
             State::Held | State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
@@ -225,6 +227,11 @@ impl Books {
         Ok(self.shift(id, "EXPIRE", RELEASE_HELD, next, now))
     }
 
+    fn set(&mut self, id: &str, cause: &'static str, next: Reservation) {
+        self.effects += 1;
+        self.reservations.entry(id.to_owned()).or_default().set(cause, next);
+    }
+
     fn reservation(&self, id: &str) -> Option<Reservation> {
         self.reservations.get(id).and_then(|slot| slot.state.clone())
     }
@@ -241,7 +248,7 @@ impl Books {
             let entry = Entry { id: format!("{id}/{cause}/{}", line.product_id), reference: id.to_owned(), shift };
             self.post(&line.product_id, cause, entry, now);
         }
-        self.reservations.entry(id.to_owned()).or_default().set(cause, next.clone());
+        self.set(id, cause, next.clone());
         Outcome::Reservation(next)
     }
 
@@ -265,6 +272,7 @@ impl Books {
             committed,
             at: now,
         });
+        self.effects += 1;
         self.stock.entry(product.to_owned()).or_default().set(cause, stock);
     }
 }
