@@ -28,8 +28,8 @@ pub struct Step {
     pub may_refuse: bool,
     /// Whether leaving it out leaves the world different; then only somebody who says so may skip it.
     pub has_effect: bool,
-    /// Whether its result is written together with that of the next step. Only after the pivot, where a crash in between
-    /// leads to the same calls again.
+    /// Whether its result is written together with that of the next step, whose intent is then written with its own: a
+    /// crash in between leads to the same calls again, and going back undoes both.
     pub is_recorded_with_next: bool,
     /// When it is given up, before the pivot: the saga goes back.
     pub bounds: Bounds,

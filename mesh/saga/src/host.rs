@@ -62,6 +62,8 @@ pub trait Host: Send + Sync + 'static {
     async fn claim(&self, item: Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
     /// Makes the call and says what it led to, with what the aggregate keeps of it.
     async fn call(&self, item: &Self::Item, call: &Call) -> (Outcome, Vec<Self::Fact>);
+    /// The aggregate once it has learned these, not yet written: the next call may depend on them.
+    fn learned(&self, item: Self::Item, facts: &[Self::Fact]) -> Self::Item;
     /// Writes outcomes, next intent and the aggregate's own change in one; decided on the newest version.
     async fn record(
         &self,

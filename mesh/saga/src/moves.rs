@@ -40,14 +40,21 @@ impl Saga {
         self.wake(now);
     }
 
+    /// Counts for the current step, and for those whose intent was written with its own.
     fn count_attempt(&mut self) {
-        let direction = self.direction();
-        if let Some(state) = self.current_mut() {
-            let attempts = match direction {
-                Direction::Do => &mut state.attempts,
-                Direction::Undo => &mut state.undo_attempts,
-            };
-            *attempts = attempts.saturating_add(1);
+        let (direction, index) = (self.direction(), self.index());
+        match direction {
+            Direction::Do => {
+                let intended = |state: &&mut StepState| state.progress == Progress::Attempted;
+                for state in self.steps.iter_mut().skip(index).take_while(intended) {
+                    state.attempts = state.attempts.saturating_add(1);
+                }
+            }
+            Direction::Undo => {
+                if let Some(state) = self.current_mut() {
+                    state.undo_attempts = state.undo_attempts.saturating_add(1);
+                }
+            }
         }
     }
 
@@ -104,6 +111,9 @@ impl Saga {
                 let is_first = self.current().is_some_and(|step| step.attempts == 1 && step.failures == 0);
                 let progress = if is_first { Progress::Rejected } else { Progress::Attempted };
                 self.mark(progress, Some(reason.clone()), now);
+                if is_first {
+                    self.forget_intents();
+                }
                 self.go_back(definition, &reason, now);
             }
             Outcome::Refused(reason) => {
@@ -139,10 +149,19 @@ impl Saga {
         if next == self.steps.len() { self.end(Status::Completed) } else { self.intend(definition, next, now) }
     }
 
+    /// Undoes the current step and those before it, and those after it whose intent was written with its own.
     pub(crate) fn go_back(&mut self, definition: &Definition, reason: &str, now: DateTime) {
         self.status = Status::Compensating;
         self.reason = Some(reason.to_owned());
-        self.undo_below(definition, self.index() + 1, now);
+        self.undo_below(definition, self.steps.len(), now);
+    }
+
+    /// The current step was refused at its first attempt, so those whose intent was written with its own were not called.
+    fn forget_intents(&mut self) {
+        let current = self.index();
+        for state in self.steps.iter_mut().skip(current + 1) {
+            (state.progress, state.attempts) = (Progress::Pending, 0);
+        }
     }
 
     /// Intends to undo the last step before `end` that may have had an effect.
@@ -164,13 +183,26 @@ impl Saga {
         self.alarm_at = None;
         let direction = self.direction();
         if let Some(state) = self.current_mut() {
-            match direction {
-                Direction::Do => (state.progress, state.attempts) = (Progress::Attempted, 1),
-                Direction::Undo => state.undo_attempts = 1,
+            if direction == Direction::Undo {
+                state.undo_attempts = 1;
             }
             (state.failures, state.started_at, state.ended_at) = (0, Some(now), None);
         }
+        if direction == Direction::Do {
+            self.intend_calls(definition, step);
+        }
         self.wake_at = Some(after(now, LEASE));
+    }
+
+    /// Writes down that `step` is about to be called, and those whose results are written together with its own.
+    fn intend_calls(&mut self, definition: &Definition, step: usize) {
+        for (step, state) in definition.steps.iter().zip(&mut self.steps).skip(step) {
+            state.progress = Progress::Attempted;
+            state.attempts = state.attempts.max(1); // more when an intent that was written before led to attempts
+            if !step.is_recorded_with_next {
+                return;
+            }
+        }
     }
 
     /// Repeats the call after a pause, or gives up: before the pivot by going back, else by asking for a person.

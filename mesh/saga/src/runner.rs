@@ -9,6 +9,7 @@ use crate::{
 use bson::DateTime;
 use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
@@ -32,6 +33,12 @@ struct Inner<H: Host> {
     shutdown: CancellationToken,
 }
 
+/// An aggregate after a step, and whether there is more to do now.
+struct Step<T> {
+    item: T,
+    goes_on: bool,
+}
+
 impl<H: Host> Clone for Runner<H> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
@@ -51,10 +58,11 @@ impl<H: Host> Runner<H> {
         &self.0.owner
     }
 
-    /// Moves a saga that this runner has just started or adopted.
-    pub fn spawn(&self, item: H::Item) {
+    /// Moves a saga that this runner has just started or adopted. The task ends with the aggregate as this runner last
+    /// knew it, when the saga has ended, waits, or is no longer this runner's.
+    pub fn spawn(&self, item: H::Item) -> JoinHandle<H::Item> {
         let runner = self.clone();
-        self.0.tasks.spawn(async move { runner.drive(item).await }.in_current_span());
+        self.0.tasks.spawn(async move { runner.drive(item).await }.in_current_span())
     }
 
     /// Looks for due sagas until shutdown, then waits for the calls under way.
@@ -110,43 +118,45 @@ impl<H: Host> Runner<H> {
 
     async fn take_over(&self, item: H::Item) {
         match self.0.host.claim(item, &self.0.owner).await {
-            Ok(Some(item)) => self.spawn(item),
+            Ok(Some(item)) => drop(self.spawn(item)),
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a due saga cannot be claimed"),
         }
     }
 
     /// Makes one call after another until the saga ends, waits, or the store fails; then `wake_at` brings it back.
-    async fn drive(&self, item: H::Item) {
-        let mut next = Some(item);
-        while let Some(item) = next.take()
-            && !self.0.shutdown.is_cancelled()
-        {
-            next = self.step(item).await;
+    async fn drive(&self, item: H::Item) -> H::Item {
+        let mut newest = item;
+        while !self.0.shutdown.is_cancelled() {
+            match self.step(&newest).await {
+                Some(Step { item, goes_on: true }) => newest = item,
+                Some(Step { item, goes_on: false }) => return item,
+                None => break,
+            }
         }
+        newest
     }
 
-    /// Makes the call that the saga waits for and writes what it led to; the aggregate when there is more to do now.
-    async fn step(&self, item: H::Item) -> Option<H::Item> {
-        let (id, saga) = self.0.host.saga(&item).map(|(id, saga)| (id.to_owned(), saga.clone()))?;
+    /// Makes the call that the saga waits for and writes what it led to. `None` when nothing was written.
+    async fn step(&self, item: &H::Item) -> Option<Step<H::Item>> {
+        let (id, saga) = self.0.host.saga(item)?;
         if saga.owner != self.0.owner {
             return None; // somebody else has claimed it
         }
-        let answers = self.ask(&item, &id, &saga).await?;
+        let answers = self.ask(item, id, saga).await?;
         let last = answers.last()?;
         let (is_over, call) = (matches!(last.outcome, Outcome::Transient(_) | Outcome::Waiting), last.call.clone());
         if let Outcome::Bug(error) = &last.outcome {
             tracing::error!(%id, step = %call.name, %error, "a participant gave an answer that should not be possible");
         }
-        match self.0.host.record(item, answers).await {
+        match self.0.host.record(item.clone(), answers).await {
             Ok(recorded) => {
                 crash_point(&call, "recorded");
                 if !recorded.counted {
                     tracing::info!(%id, step = %call.name, "an answer came too late: the saga has moved on without it");
                 }
-                let (_, after) = self.0.host.saga(&recorded.item)?;
-                sound_alarm(&id, &saga, after);
-                (recorded.counted && !is_over).then_some(recorded.item)
+                sound_alarm(id, saga, self.0.host.saga(&recorded.item)?.1);
+                Some(Step { goes_on: recorded.counted && !is_over, item: recorded.item })
             }
             Err(error) => {
                 tracing::warn!(%id, step = %call.name, %error, "the outcome of a saga step was not written");
@@ -159,14 +169,16 @@ impl<H: Host> Runner<H> {
     /// made now.
     async fn ask(&self, item: &H::Item, id: &str, saga: &Saga) -> Option<Vec<Answer<H::Fact>>> {
         let registry = self.0.host.registry();
-        let mut ahead = saga.clone();
+        let (mut item, mut ahead) = (item.clone(), saga.clone());
         let mut answers = Vec::new();
         loop {
             let call = ahead.call(id)?;
-            let (outcome, facts) = self.call(item, &ahead, &call).await?;
+            let (outcome, facts) = self.call(&item, &ahead, &call).await?;
             let goes_on = outcome == Outcome::Done && is_recorded_with_next(registry, saga, &call);
             if goes_on {
                 ahead.record(registry, &call, Outcome::Done, self.0.host.now(), 0.0);
+                ahead.wake_at = saga.wake_at; // the lease is the one that was written
+                item = self.0.host.learned(item, &facts);
             }
             answers.push(Answer { call, outcome, facts });
             if !goes_on {

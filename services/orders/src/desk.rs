@@ -43,7 +43,7 @@ impl Desk {
         };
         let changed = self.orders.change(order, adopt).await?;
         if is_adopted {
-            self.runner.spawn(changed.clone());
+            drop(self.runner.spawn(changed.clone()));
         }
         Ok(changed)
     }

@@ -75,6 +75,11 @@ impl Host for OrderHost {
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
     }
 
+    fn learned(&self, mut item: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
+        item.state.learn(facts);
+        item
+    }
+
     async fn record(
         &self,
         item: Versioned<Order>,

@@ -7,7 +7,8 @@ use crate::{
     domain::{Cancellation, Order},
     error::Error,
     place::{Placed, Placement, place},
-    sagas_wire, watch,
+    sagas_wire,
+    watch::{self, Watched},
 };
 use ::rpc::{Principal, principal, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
@@ -52,17 +53,13 @@ impl OrderService for Handler {
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
         let placement = Placement { user_id, draft, request_id: request.request_id };
-        let order = match place(&self.desk.orders, &self.peers, self.desk.runner.owner(), placement).await? {
-            Placed::Now(order) => {
-                self.desk.runner.spawn(order.clone());
-                order
-            }
-            Placed::Before(order) => order,
+        let (order, moving) = match place(&self.desk.orders, &self.peers, self.desk.runner.owner(), placement).await? {
+            Placed::Now(order) => (order.clone(), Some(self.desk.runner.spawn(order))),
+            Placed::Before(order) => (order, None),
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let order =
-            if wait.is_zero() { order } else { watch::until_ended(&self.desk.orders, &self.bell, order, wait).await? };
-        Ok(Response::new(convert::to_wire(&order)))
+        let ended = watch::until_ended(&self.desk.orders, &self.bell, Watched { order, moving }, wait).await?;
+        Ok(Response::new(convert::to_wire(&ended)))
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {

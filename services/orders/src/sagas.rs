@@ -15,12 +15,14 @@ const PAYER: Bounds = Bounds { attempt: Duration::from_secs(8), total: Duration:
 /// Failed attempts in a row after which people are told: some minutes.
 const ALARM_AFTER: i32 = 15;
 
+const HOLD: Step = Step::new("hold_stock", "inventory").compensable().refusable().within(MINUTES);
+
 /// Stock, payment, then the pivot: after it the order is CONFIRMED and the rest is repeated until it works.
 pub const PLACE_ORDER: Definition = Definition {
     kind: "place_order",
-    version: 1,
+    version: 2,
     steps: &[
-        Step::new("hold_stock", "inventory").compensable().refusable().within(MINUTES),
+        HOLD.recorded_with_next(),
         Step::new(AUTHORIZE, "payments").compensable().refusable().pivot().within(PAYER),
         Step::new("commit_stock", "inventory").recorded_with_next(),
         Step::new("create_shipment", "shipping"),
@@ -29,6 +31,13 @@ pub const PLACE_ORDER: Definition = Definition {
     deadline: Duration::from_secs(600),
     patience: A_DAY,
     alarm_after: ALARM_AFTER,
+};
+
+/// The first one, which wrote down what came of the hold before it asked for the payment.
+const PLACE_ORDER_1: Definition = Definition {
+    version: 1,
+    steps: &[HOLD, PLACE_ORDER.steps[1], PLACE_ORDER.steps[2], PLACE_ORDER.steps[3]],
+    ..PLACE_ORDER
 };
 
 /// A shipment that has left cannot be stopped: stopping it is the pivot.
@@ -59,4 +68,4 @@ pub const DISPATCH_ORDER: Definition = Definition {
 
 /// Every definition that may still be running. One that has changed stays here, beside its next version, until no order
 /// runs it any more.
-pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &CANCEL_ORDER, &DISPATCH_ORDER]);
+pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &PLACE_ORDER_1, &CANCEL_ORDER, &DISPATCH_ORDER]);

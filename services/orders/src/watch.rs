@@ -4,7 +4,7 @@ use crate::{convert, domain::Order, error::Error, store::Orders};
 use ::store::{Bell, Versioned};
 use contracts::orders::v1;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -14,24 +14,37 @@ const QUEUE: usize = 8;
 /// A look without a ring, in case the bell was silent.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// An order, and the task that moves its saga when this process has just started it.
+pub struct Watched {
+    /// The order.
+    pub order: Versioned<Order>,
+    /// The task.
+    pub moving: Option<JoinHandle<Versioned<Order>>>,
+}
+
 /// The order once its saga has ended, or as it is after `wait`.
 pub async fn until_ended(
     orders: &Orders,
     bell: &Bell,
-    order: Versioned<Order>,
+    watched: Watched,
     wait: Duration,
 ) -> Result<Versioned<Order>, Error> {
-    let mut rings = bell.subscribe(&order.id);
-    let mut newest = order;
+    let mut newest = watched.order;
     let ended = async {
-        loop {
+        if let Some(moving) = watched.moving
+            && let Ok(moved) = moving.await
+        {
+            newest = moved;
+        }
+        let mut rings = bell.subscribe(&newest.id);
+        while !newest.state.saga.has_ended() {
             rings.mark_unchanged();
             newest = orders.get(&newest.id).await?;
-            if newest.state.saga.has_ended() {
-                return Ok(());
+            if !newest.state.saga.has_ended() {
+                let _ = tokio::time::timeout(PATIENCE, rings.changed()).await;
             }
-            let _ = tokio::time::timeout(PATIENCE, rings.changed()).await;
         }
+        Ok(())
     };
     match tokio::time::timeout(wait, ended).await {
         Ok(Err(error)) => Err(error),

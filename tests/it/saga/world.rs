@@ -131,6 +131,10 @@ impl Host for Replica {
         (Outcome::Done, Vec::new())
     }
 
+    fn learned(&self, item: Item, _: &[()]) -> Item {
+        item
+    }
+
     async fn record(&self, item: Item, answers: Vec<Answer<()>>) -> Result<Recorded<Item>, Infallible> {
         let newest = self.world.items.lock().expect("no holder panics").get(&item.id).cloned().expect("it is there");
         let (mut saga, mut counted) = (newest.saga.clone(), false);

@@ -70,7 +70,7 @@ impl Order {
                 break;
             }
             counted = true;
-            facts.iter().for_each(|fact| next.learn(*fact));
+            next.learn(facts);
             let outcome = if *outcome == Outcome::Done { next.pivot(call, now) } else { outcome.clone() };
             next.saga.record(SAGAS, call, outcome, now, jitter);
         }
@@ -81,12 +81,14 @@ impl Order {
         Ok(Some(next))
     }
 
-    fn learn(&mut self, fact: Fact) {
-        match fact {
-            Fact::Held(until) => self.hold_expires_at = Some(until),
-            Fact::Payment(state) => self.payment_state = state,
-            Fact::Shipment(state) if self.shipment_state < state => self.shipment_state = state,
-            Fact::Shipment(_) => {}
+    /// Keeps what participants told.
+    pub fn learn(&mut self, facts: &[Fact]) {
+        for fact in facts {
+            match *fact {
+                Fact::Held(until) => self.hold_expires_at = Some(until),
+                Fact::Payment(state) => self.payment_state = state,
+                Fact::Shipment(state) => self.shipment_state = self.shipment_state.max(state),
+            }
         }
     }
 
