@@ -6,6 +6,7 @@ mod machines;
 mod operators;
 mod runner;
 mod world;
+mod zombie;
 
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,

@@ -5,15 +5,17 @@ use anyhow::ensure;
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use std::time::Duration;
 
-const WITHOUT_ORDERS: [&str; 6] = ["users", "products", "inventory", "payments", "shipping", "gateway"];
+const WITHOUT_ORDERS: [&str; 7] =
+    ["users", "products", "inventory", "payments", "shipping", "order-history", "gateway"];
 
-async fn stack() -> Stack {
+/// Everything but orders.
+pub async fn stack() -> Stack {
     let services = WITHOUT_ORDERS.map(str::to_owned).to_vec();
     Stack::start(StackOptions { services: Some(services), ..Default::default() }).await
 }
 
 /// Orders in a process of its own, at the address that the gateway knows.
-async fn orders(stack: &Stack, crash_at: &str) -> Process {
+pub async fn orders(stack: &Stack, crash_at: &str) -> Process {
     let process = stack.serve_with("orders", &[("COMPTOIR_CRASH_AT", crash_at)]);
     answers(stack).await;
     process
@@ -30,7 +32,7 @@ async fn answers(stack: &Stack) {
 }
 
 /// Sends an order from a task of its own: the process that takes it may stop or die before it has replied.
-fn send(customer: &Client, product: &str, token: &'static str) -> tokio::task::JoinHandle<()> {
+pub fn send(customer: &Client, product: &str, token: &'static str) -> tokio::task::JoinHandle<()> {
     let request = customer.request(reqwest::Method::POST, "/v1/orders").json(&draft(&[(product, 1)], token));
     tokio::spawn(async move { drop(request.send().await) })
 }
