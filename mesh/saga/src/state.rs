@@ -153,8 +153,11 @@ pub enum Outcome {
     Rejected(String),
     /// Done, but the saga must go back, this step included.
     Refused(String),
-    /// No answer, or one that may change: repeat the same call.
+    /// No answer, or that of a peer in trouble: repeat the same call.
     Transient(String),
+    /// A failed attempt by no fault of the peer, which works: it waits for somebody else, or was asked at a bad moment.
+    /// Repeat the same call.
+    Undecided(String),
     /// Not yet decided, by nobody's fault: ask again later.
     Waiting,
     /// An answer that should not be possible.

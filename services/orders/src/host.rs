@@ -16,6 +16,9 @@ use contracts::{
 use saga::{Answer, Call, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
 use tonic::{Code, Status};
 
+/// What payments answers while the provider does not: payments itself works.
+const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
+
 /// Moves orders.
 pub struct OrderHost {
     /// Where they are.
@@ -110,12 +113,20 @@ impl OrderHost {
             Err(status) if status.code() == Code::FailedPrecondition => {
                 return Ok((Outcome::Refused("HOLD_EXPIRED".to_owned()), facts));
             }
-            Err(status) => return Ok((classify(&status), facts)),
+            Err(status) => return Ok((not_the_peers_fault(classify(&status)), facts)),
         };
         if extended.state() == ReservationState::Held {
             facts.extend(held_until(&extended).1);
         }
         Ok((outcome, facts))
+    }
+}
+
+/// Payments has answered, and inventory is in trouble.
+fn not_the_peers_fault(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Transient(told) => Outcome::Undecided(told),
+        other => other,
     }
 }
 
@@ -136,7 +147,7 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
         PaymentState::Declined => Outcome::Rejected(decline_reason),
         PaymentState::ActionRequired => Outcome::Waiting,
         PaymentState::Unknown | PaymentState::Authorizing | PaymentState::Created => {
-            Outcome::Transient("the provider has not answered".to_owned())
+            Outcome::Undecided("the provider has not answered".to_owned())
         }
         PaymentState::Voided | PaymentState::Refunded => Outcome::Refused("PAYMENT_CANCELLED".to_owned()),
         PaymentState::Unspecified => Outcome::Bug("a payment without a state".to_owned()),
@@ -146,20 +157,24 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
 
 /// What an error says of the call: refused, impossible, or nothing at all.
 fn classify(status: &Status) -> Outcome {
+    let reason = rpc::status::reason(status);
+    let told = format!("{reason} ({:?}): {}", status.code(), status.message());
     match status.code() {
-        Code::FailedPrecondition => Outcome::Rejected(rpc::status::reason(status)),
+        Code::FailedPrecondition => Outcome::Rejected(reason),
+        // Somebody else was faster, or has taken over.
+        Code::Aborted => Outcome::Undecided(told),
+        Code::Unavailable if reason == PAYMENT_UNKNOWN => Outcome::Undecided(told),
         Code::Unavailable
         | Code::DeadlineExceeded
-        | Code::Aborted
         | Code::ResourceExhausted
         | Code::Cancelled
         | Code::Unknown
         | Code::Internal
         | Code::Unauthenticated
         | Code::PermissionDenied
-        | Code::Unimplemented => Outcome::Transient(format!("{:?}: {}", status.code(), status.message())),
+        | Code::Unimplemented => Outcome::Transient(told),
         Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange | Code::DataLoss | Code::Ok => {
-            Outcome::Bug(format!("{:?}: {}", status.code(), status.message()))
+            Outcome::Bug(told)
         }
     }
 }

@@ -16,11 +16,12 @@ fn sequences() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn outcome(choice: u8) -> Outcome {
-    match choice % 6 {
+    match choice % 7 {
         0 | 1 => Outcome::Done,
         2 => Outcome::Rejected("NO".into()),
         3 => Outcome::Transient("down".into()),
         4 => Outcome::Waiting,
+        5 => Outcome::Undecided("later".into()),
         _ => Outcome::Bug("odd".into()),
     }
 }
