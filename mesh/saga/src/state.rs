@@ -1,6 +1,6 @@
 //! What is stored of a saga, and what can be read off it. Pure.
 
-use crate::{Definition, Registry};
+use crate::{Caller, Definition, Registry};
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -142,6 +142,13 @@ pub struct Call {
     pub key: String,
     /// Epoch of the claim under which it is made.
     pub epoch: i64,
+}
+
+impl Call {
+    /// Who makes it, for the participant.
+    pub fn caller(&self) -> Caller {
+        Caller { step_key: self.key.clone(), epoch: self.epoch }
+    }
 }
 
 /// What a call led to.

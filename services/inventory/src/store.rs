@@ -104,9 +104,9 @@ impl Store {
                     products.extend(lines.iter().map(|line| line.product_id.clone()));
                 }
                 Command::Extend { id, .. }
-                | Command::Commit(id)
-                | Command::Release(id)
-                | Command::Ship(id)
+                | Command::Commit(id, _)
+                | Command::Release(id, _)
+                | Command::Ship(id, _)
                 | Command::Expire(id) => {
                     ids.insert(id.clone());
                 }

@@ -13,7 +13,7 @@ use contracts::{
     inventory::v1::{Reservation, reservation::State as ReservationState},
     payments::v1::{Payment, payment::State as PaymentState},
 };
-use saga::{Answer, Call, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
+use saga::{Answer, Call, Caller, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
 use tonic::{Code, Status};
 
 /// What payments answers while the provider does not: payments itself works.
@@ -53,26 +53,26 @@ impl Host for OrderHost {
     }
 
     async fn call(&self, item: &Versioned<Order>, call: &Call) -> Answered {
-        let (id, order, key) = (item.id.as_str(), &item.state, call.key.clone());
+        let (id, order, caller) = (item.id.as_str(), &item.state, call.caller());
         let done = |_| (Outcome::Done, Vec::new());
         let answer = match (call.name.as_str(), call.direction) {
-            ("hold_stock", Direction::Do) => self.peers.hold(id, order, key).await.map(|held| held_until(&held)),
-            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, key).await.map(done),
-            (AUTHORIZE, Direction::Do) => self.authorize(id, order, key).await,
+            ("hold_stock", Direction::Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
+            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, caller).await.map(done),
+            (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
             (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => {
-                self.peers.cancel_payment(id, order, key).await.map(|payment| moved(&payment))
+                self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
             }
-            ("commit_stock", _) => self.peers.commit(id, key).await.map(done),
+            ("commit_stock", _) => self.peers.commit(id, caller).await.map(done),
             ("create_shipment", _) => {
-                let shipment = self.peers.create_shipment(id, order, key).await;
+                let shipment = self.peers.create_shipment(id, order, caller).await;
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
             ("cancel_shipment", _) => {
-                let shipment = self.peers.cancel_shipment(id, order, key).await;
+                let shipment = self.peers.cancel_shipment(id, order, caller).await;
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
-            ("capture_payment", _) => self.peers.capture(order, key).await.map(|payment| moved(&payment)),
-            ("ship_stock", _) => self.peers.ship(id, key).await.map(done),
+            ("capture_payment", _) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
+            ("ship_stock", _) => self.peers.ship(id, caller).await.map(done),
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
         };
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
@@ -101,13 +101,13 @@ impl Host for OrderHost {
 impl OrderHost {
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
     /// they are the pivot.
-    async fn authorize(&self, id: &str, order: &Order, key: String) -> Result<Answered, Status> {
-        let payment = self.peers.authorize(id, order, key.clone()).await?;
+    async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        let payment = self.peers.authorize(id, order, caller.clone()).await?;
         let (outcome, mut facts) = authorized(payment.state(), payment.decline_reason);
         if outcome != Outcome::Done || !order.needs_extension(now()) {
             return Ok((outcome, facts));
         }
-        let extended = match self.peers.extend_hold(id, key).await {
+        let extended = match self.peers.extend_hold(id, caller).await {
             Ok(extended) => extended,
             // The units are back on the shelf: what was approved is given back.
             Err(status) if status.code() == Code::FailedPrecondition => {

@@ -96,3 +96,27 @@ async fn an_orchestrator_that_was_stopped_and_replaced_writes_nothing_when_it_go
     assert_eq!(stock(&stack, &product).await, [5, 0, 1, 4]);
     end(stack, [zombie, other]).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_participant_refuses_the_late_call_of_an_orchestrator_that_was_stopped_and_replaced() {
+    let stack = stack().await;
+    let zombie = orders(&stack, "saga.commit_stock.do.calling:1:stop").await;
+    let product = product(&stack, 5).await;
+    let (customer, _) = Client::register(&stack).await;
+    let sent = send(&customer, &product, "tok_visa");
+    zombie.paused(PATIENCE).await.expect("it reaches the point");
+    let other = another(&stack);
+    let done = stored(&stack, ORDER, "done", has_completed).await;
+    let reservation = ("inventory", "reservations");
+    let sold = stored(&stack, reservation, "there", |_| true).await;
+    assert_eq!(sold.get_str("state").expect("a state"), "Committed");
+
+    zombie.resume();
+    let line = is_refused(&zombie, &done).await;
+    assert!(line.contains("STALE_EPOCH"), "{line}");
+    sent.await.expect("the request ends");
+    assert_eq!(stored(&stack, reservation, "there", |_| true).await, sold);
+    assert_eq!(stored(&stack, ORDER, "there", |_| true).await, done);
+    assert_eq!(stock(&stack, &product).await, [5, 0, 1, 4]);
+    end(stack, [zombie, other]).await;
+}
