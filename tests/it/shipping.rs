@@ -115,6 +115,16 @@ impl Shipping {
     }
 
     async fn create(&self, id: &str, order_id: &str, user_id: &str) -> Result<wire::Shipment, Status> {
+        self.create_of(id, order_id, user_id, 2).await
+    }
+
+    async fn create_of(
+        &self,
+        id: &str,
+        order_id: &str,
+        user_id: &str,
+        quantity: i32,
+    ) -> Result<wire::Shipment, Status> {
         let address = wire::Address {
             name: "Ada Lovelace".into(),
             line1: "12 St James's Square".into(),
@@ -127,7 +137,7 @@ impl Shipping {
             shipment_id: id.into(),
             order_id: order_id.into(),
             user_id: user_id.into(),
-            lines: vec![ShipmentLine { product_id: "prd_1".into(), quantity: 2 }],
+            lines: vec![ShipmentLine { product_id: "prd_1".into(), quantity }],
             address: Some(address),
             step_key: "ord_1/ship/do".into(),
             epoch: self.epoch,
@@ -214,6 +224,15 @@ async fn a_runner_that_was_replaced_stops_no_shipment_and_a_repeat_by_its_succes
     assert_eq!(stored().await, created);
     assert_eq!(shipping.at(8).cancel(&id).await.unwrap().state(), WireState::Cancelled);
     assert_eq!(refused(successor.create(&id, "ord_1", "usr_1").await), (Code::Aborted, "STALE_EPOCH".into()));
+}
+
+#[tokio::test]
+async fn the_same_shipment_with_another_body_is_refused() {
+    let (shipping, id) = (Shipping::connect(shared().await), Id::Shipment.new_id());
+    shipping.create(&id, "ord_1", "usr_1").await.unwrap();
+    let other = shipping.create_of(&id, "ord_1", "usr_1", 3).await;
+    assert_eq!(refused(other), (Code::AlreadyExists, "SHIPMENT_MISMATCH".into()));
+    assert_eq!(shipping.get(&id).await.unwrap().lines[0].quantity, 2);
 }
 
 #[tokio::test]

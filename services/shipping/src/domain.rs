@@ -170,7 +170,11 @@ impl Shipment {
     pub fn repeats(&self, plan: &Plan) -> Result<(), Error> {
         self.belongs_to(&plan.order)?;
         self.callers.admit(&plan.caller)?;
-        if self.state == State::Cancelled { Err(Error::Cancelled) } else { Ok(()) }
+        if self.state == State::Cancelled {
+            return Err(Error::Cancelled);
+        }
+        let is_same = self.lines == plan.lines && self.address.as_ref() == Some(&plan.address);
+        if is_same { Ok(()) } else { Err(Error::Mismatch) }
     }
 
     /// The shipment after `command`; `None` when that has happened before. The carrier's news have no `caller`.
