@@ -3,7 +3,7 @@
 mod cli;
 mod lost;
 mod machines;
-mod operators;
+pub mod operators;
 mod runner;
 mod world;
 mod zombie;
