@@ -1,9 +1,11 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
 mod cli;
+mod crowd;
 mod lost;
 mod machines;
 pub mod operators;
+mod rolling;
 mod runner;
 mod world;
 mod zombie;
@@ -297,6 +299,19 @@ fn a_pause_is_anything_from_nothing_to_a_bound_that_doubles_up_to_30_s() {
     };
     assert_eq!([1, 2, 3, 9, 10, 500].map(|attempts| pause(attempts, 1.0)), [100, 200, 400, 25_600, 30_000, 30_000]);
     assert_eq!([1, 5, 500].map(|attempts| pause(attempts, 0.0)), [0, 0, 0]);
+}
+
+#[test]
+fn a_wish_to_cancel_that_was_taken_by_a_build_which_does_not_know_the_saga_turns_it_back_at_its_next_answer() {
+    let mut order = authorizing();
+    order.saga.version = 99;
+    let wish = Cancellation { reason: "CANCELLED".into(), actor: "usr_1".into() };
+    let mut wished = order.cancel(wish, at(2)).expect("legal").expect("a change");
+    assert_eq!((wished.state, wished.saga.status), (State::Cancelling, Status::Running), "nothing is guessed");
+    wished.saga.version = PLACE_ORDER.version; // as one sees it who knows
+    let back = answered(&wished, call_of(&wished), Outcome::Waiting, None, 3);
+    assert_eq!((back.state, back.saga.status), (State::Cancelling, Status::Compensating));
+    assert!(back.saga.is_due(at(3)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A whole running system on free ports, with a data directory of its own.
 
-use crate::process::Process;
+use crate::process::{Process, binary};
 use anyhow::{Context, ensure};
 use comptoir::dev::state::{self, State};
 use std::{
@@ -157,11 +157,16 @@ impl Stack {
 
     /// The same with further variables, for example `COMPTOIR_CRASH_AT`.
     pub fn serve_with(&self, service: &str, more: &[(&str, &str)]) -> Process {
+        self.serve_of(&binary(), service, more)
+    }
+
+    /// The same of another build.
+    pub fn serve_of(&self, program: &Path, service: &str, more: &[(&str, &str)]) -> Process {
         let spawned = self.variables_of(service).and_then(|mut variables| {
             variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
             let number = self.processes.fetch_add(1, Ordering::Relaxed);
             let output = self.directory.0.join(format!("{service}-{number}.log"));
-            Process::spawn(&["serve".to_owned(), service.to_owned()], &variables, &output)
+            Process::spawn_of(program, &["serve".to_owned(), service.to_owned()], &variables, &output)
         });
         spawned.unwrap_or_else(|error| panic!("serve {service}: {error:#}"))
     }

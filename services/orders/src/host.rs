@@ -5,7 +5,7 @@ use crate::{
     convert,
     domain::{Fact, Order},
     error::Error,
-    sagas::{AUTHORIZE, SAGAS},
+    sagas::{AUTHORIZE, known},
     store::Orders,
 };
 use ::store::{Versioned, now};
@@ -37,7 +37,7 @@ impl Host for OrderHost {
     type Error = Error;
 
     fn registry(&self) -> &'static Registry {
-        SAGAS
+        known()
     }
 
     fn saga<'a>(&self, item: &'a Versioned<Order>) -> Option<(&'a str, &'a Saga)> {

@@ -5,13 +5,15 @@ use anyhow::ensure;
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use std::time::Duration;
 
-const WITHOUT_ORDERS: [&str; 7] =
-    ["users", "products", "inventory", "payments", "shipping", "order-history", "gateway"];
-
 /// Everything but orders.
 pub async fn stack() -> Stack {
-    let services = WITHOUT_ORDERS.map(str::to_owned).to_vec();
-    Stack::start(StackOptions { services: Some(services), ..Default::default() }).await
+    Stack::start(StackOptions { services: Some(all_but(&["orders"])), ..Default::default() }).await
+}
+
+/// The names of all services but these, and of the gateway.
+pub fn all_but(others: &[&str]) -> Vec<String> {
+    let all = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
+    all.filter(|name| !others.contains(name)).map(str::to_owned).collect()
 }
 
 /// Orders in a process of its own, at the address that the gateway knows.
@@ -21,7 +23,7 @@ pub async fn orders(stack: &Stack, crash_at: &str) -> Process {
     process
 }
 
-async fn answers(stack: &Stack) {
+pub async fn answers(stack: &Stack) {
     let customer = Client::customer(stack).await;
     eventually(PATIENCE, || async {
         let reply = customer.get("/v1/orders").await;
