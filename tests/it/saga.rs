@@ -5,8 +5,10 @@ mod crowd;
 mod lost;
 mod machines;
 pub mod operators;
+mod pivot;
 mod rolling;
 mod runner;
+mod same_key;
 mod world;
 mod zombie;
 
