@@ -60,7 +60,7 @@ fn write_field(out: &mut String, field: &FieldDescriptor, rule: Rule) -> Result<
             ("required", Value::Bool(true)) => {
                 refuse_if(out, name, &format!("self.{name}.is_none()"), "is required")?;
             }
-            ("string" | "repeated" | "int32" | "enum" | "duration", Value::Message(rules)) => {
+            ("string" | "repeated" | "int32" | "int64" | "enum" | "duration", Value::Message(rules)) => {
                 for (rule, value) in rules.fields() {
                     write_rule(out, name, kind.name(), rule.name(), value)?;
                 }
@@ -101,6 +101,7 @@ fn write_rule(out: &mut String, name: &str, kind: &str, rule: &str, value: &Valu
             let values = values.iter().filter_map(Value::as_i32).collect::<Vec<_>>();
             (format!("{values:?}.contains(&self.{name})"), format!("must not be one of {values:?}"))
         }
+        ("int64", "gt", Value::I64(n)) => (format!("self.{name} <= {n}"), format!("must be above {n}")),
         ("enum", "defined_only", Value::Bool(true)) => (
             format!("{{ let mut copy = self.clone(); copy.set_{name}(self.{name}()); copy.{name} != self.{name} }}"),
             "is not a known value".to_owned(),

@@ -59,7 +59,8 @@ pub struct Target {
     /// NATS of that cluster, nats://HOST:PORT [env: COMPTOIR_NATS_URL]
     #[arg(long, value_name = "URL")]
     pub nats_url: Option<String>,
-    /// NATS user who may publish on $JS.API.STREAM.INFO.EVT_* and $JS.API.STREAM.MSG.GET.EVT_* [env: COMPTOIR_NATS_USER]
+    /// NATS user who may publish on $JS.API.STREAM.INFO.* and $JS.API.STREAM.MSG.GET.* and subscribe to _INBOX.>
+    /// [env: COMPTOIR_NATS_USER]
     #[arg(long, value_name = "NAME")]
     pub nats_user: Option<String>,
     /// Its password [env: COMPTOIR_NATS_PASSWORD]

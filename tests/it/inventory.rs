@@ -1,6 +1,7 @@
 //! The rules of stock, one by one.
 
 use inventory::{Books, Command, Error, Line, Stock};
+use saga::Caller;
 use store::Time;
 
 fn at(ms: i64) -> Time {
@@ -11,8 +12,12 @@ fn lines(lines: &[(&str, i32)]) -> Vec<Line> {
     lines.iter().map(|(id, quantity)| Line { product_id: (*id).to_owned(), quantity: *quantity }).collect()
 }
 
+pub fn caller(epoch: i64) -> Caller {
+    Caller { step_key: "a step".into(), epoch }
+}
+
 fn hold(id: &str, what: &[(&str, i32)]) -> Command {
-    Command::Hold { id: id.to_owned(), lines: lines(what), expires_at: at(1000) }
+    Command::Hold { id: id.to_owned(), caller: caller(1), lines: lines(what), expires_at: at(1000) }
 }
 
 fn adjust(product: &str, delta: i32, key: &str) -> Command {
@@ -20,7 +25,7 @@ fn adjust(product: &str, delta: i32, key: &str) -> Command {
 }
 
 fn extend(id: &str, until: i64) -> Command {
-    Command::Extend { id: id.to_owned(), expires_at: at(until) }
+    Command::Extend { id: id.to_owned(), caller: caller(1), expires_at: at(until) }
 }
 
 fn counters(books: &Books, product: &str) -> (i32, i32, i32) {
@@ -54,7 +59,7 @@ fn lines_of_one_product_are_added_up() {
 #[test]
 fn a_release_before_its_hold_refuses_the_late_hold() {
     let mut books = stocked(5);
-    books.apply(&Command::Release("ord_1".into()), at(1)).expect("leaves a mark");
+    books.apply(&Command::Release("ord_1".into(), caller(1)), at(1)).expect("leaves a mark");
     let late = books.apply(&hold("ord_1", &[("prd_a", 1)]), at(2));
     assert!(matches!(late, Err(Error::Released(_))));
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
@@ -68,7 +73,7 @@ fn a_hold_expires_only_after_its_end_and_cannot_be_committed_then() {
     assert_eq!(counters(&books, "prd_a"), (5, 2, 0));
     books.apply(&Command::Expire("ord_1".into()), at(1000)).expect("expires");
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
-    assert!(matches!(books.apply(&Command::Commit("ord_1".into()), at(1001)), Err(Error::Expired(_))));
+    assert!(matches!(books.apply(&Command::Commit("ord_1".into(), caller(1)), at(1001)), Err(Error::Expired(_))));
 }
 
 #[test]
@@ -89,9 +94,9 @@ fn an_extension_moves_the_end_of_a_hold_and_moves_no_stock() {
 fn an_extension_leaves_a_sale_as_it_is_and_is_refused_after_a_release() {
     let mut books = stocked(5);
     books.apply(&hold("ord_1", &[("prd_a", 2)]), at(1)).expect("holds");
-    let committed = books.apply(&Command::Commit("ord_1".into()), at(2)).expect("commits");
+    let committed = books.apply(&Command::Commit("ord_1".into(), caller(1)), at(2)).expect("commits");
     assert_eq!(books.apply(&extend("ord_1", 9000), at(3)).expect("answers"), committed);
-    books.apply(&Command::Release("ord_1".into()), at(4)).expect("releases");
+    books.apply(&Command::Release("ord_1".into(), caller(1)), at(4)).expect("releases");
     assert!(matches!(books.apply(&extend("ord_1", 9000), at(5)), Err(Error::Released(_))));
     assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Error::NotFound(_))));
 }
@@ -156,9 +161,9 @@ fn a_setting_is_in_the_ledger_once_for_each_change() {
 fn what_comes_back_is_on_hand_again_and_never_more_than_what_left() {
     let mut books = stocked(5);
     books.apply(&hold("ord_1", &[("prd_a", 3)]), at(1)).expect("holds");
-    books.apply(&Command::Commit("ord_1".into()), at(2)).expect("commits");
+    books.apply(&Command::Commit("ord_1".into(), caller(1)), at(2)).expect("commits");
     assert!(matches!(books.apply(&restock(1, "early"), at(2)), Err(Error::NotShipped(_))));
-    books.apply(&Command::Ship("ord_1".into()), at(3)).expect("ships");
+    books.apply(&Command::Ship("ord_1".into(), caller(1)), at(3)).expect("ships");
     for _ in 0..2 {
         books.apply(&restock(2, "parcel 1"), at(4)).expect("a repeat is answered");
         assert_eq!(counters(&books, "prd_a"), (4, 0, 0));

@@ -1,7 +1,8 @@
 //! The machine of stock and reservations, as properties over any sequence of commands: no illegal transition, no counter
-//! below zero, and the counters are the sum of the ledger.
+//! below zero, the counters are the sum of the ledger, and a runner that was replaced does nothing.
 
-use inventory::{Books, Command, Line, Movement, Outcome, Reservation, State, Stock};
+use crate::inventory::caller;
+use inventory::{Books, Command, Error, Line, Movement, Outcome, Reservation, State, Stock};
 use proptest::{prelude::*, test_runner::TestCaseError};
 use std::collections::BTreeMap;
 use store::Time;
@@ -21,6 +22,7 @@ fn at(ms: i64) -> Time {
 fn command() -> impl Strategy<Value = Command> {
     let product = || prop::sample::select(PRODUCTS.as_slice()).prop_map(str::to_owned);
     let order = || (0..ORDERS).prop_map(|number| format!("ord_{number}"));
+    let step = || (order(), (1..5i64).prop_map(caller));
     let line = || (product(), 1..6).prop_map(|(product_id, quantity)| Line { product_id, quantity });
     prop_oneof![
         2 => (product(), -5..20, 0..8u32).prop_map(|(product_id, delta, key)| Command::Adjust {
@@ -35,12 +37,12 @@ fn command() -> impl Strategy<Value = Command> {
             line,
             key: format!("restock/{key}")
         }),
-        3 => (order(), prop::collection::vec(line(), 1..4), 0..200i64)
-            .prop_map(|(id, lines, end)| Command::Hold { id, lines, expires_at: at(end) }),
-        1 => (order(), 0..300i64).prop_map(|(id, end)| Command::Extend { id, expires_at: at(end) }),
-        3 => order().prop_map(Command::Commit),
-        1 => order().prop_map(Command::Release),
-        2 => order().prop_map(Command::Ship),
+        3 => (step(), prop::collection::vec(line(), 1..4), 0..200i64)
+            .prop_map(|((id, caller), lines, end)| Command::Hold { id, caller, lines, expires_at: at(end) }),
+        1 => (step(), 0..300i64).prop_map(|((id, caller), end)| Command::Extend { id, caller, expires_at: at(end) }),
+        3 => step().prop_map(|(id, caller)| Command::Commit(id, caller)),
+        1 => step().prop_map(|(id, caller)| Command::Release(id, caller)),
+        2 => step().prop_map(|(id, caller)| Command::Ship(id, caller)),
         1 => order().prop_map(Command::Expire),
     ]
 }
@@ -147,6 +149,41 @@ proptest! {
     }
 }
 
+/// The reservation and the epoch of a step's command.
+fn step(command: &Command) -> Option<(&String, i64)> {
+    match command {
+        Command::Hold { id, caller, .. }
+        | Command::Extend { id, caller, .. }
+        | Command::Commit(id, caller)
+        | Command::Release(id, caller)
+        | Command::Ship(id, caller) => Some((id, caller.epoch)),
+        Command::Adjust { .. } | Command::SetBackorder { .. } | Command::Restock { .. } | Command::Expire(_) => None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn a_step_of_an_earlier_epoch_than_one_that_had_an_effect_is_refused(
+        commands in prop::collection::vec(command(), 1..40)
+    ) {
+        let mut books = Books::default();
+        let mut newest: BTreeMap<String, i64> = BTreeMap::new();
+        for (time, command) in (0..).zip(&commands) {
+            let before = books.clone();
+            let done = books.apply(command, at(time * 4));
+            let Some((id, epoch)) = step(command) else { continue };
+            let known = newest.entry(id.clone()).or_insert(0);
+            prop_assert_eq!(matches!(done, Err(Error::Stale(_))), epoch < *known, "{:?} after epoch {}", command, known);
+            let changes = |books: &Books| books.reservations.get(id).map_or(0, |slot| slot.changes.len());
+            if changes(&books) > changes(&before) {
+                *known = epoch;
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -178,7 +215,7 @@ proptest! {
         }
         let lines: Vec<Line> =
             lines.iter().map(|(id, quantity)| Line { product_id: (*id).to_owned(), quantity: *quantity }).collect();
-        let hold = Command::Hold { id: "ord_1".to_owned(), lines: lines.clone(), expires_at: at(1000) };
+        let hold = Command::Hold { id: "ord_1".to_owned(), caller: caller(1), lines: lines.clone(), expires_at: at(1000) };
         let Ok(Outcome::Reservation(held)) = books.apply(&hold, at(1)) else {
             return Err(TestCaseError::fail("a hold of what is there was refused"));
         };

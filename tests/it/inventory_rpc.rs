@@ -5,6 +5,7 @@ use crate::{
     shop::{self, PATIENCE},
 };
 use anyhow::ensure;
+use bson::{Document, doc};
 use contracts::{
     id::Kind as Id,
     inventory::v1::{
@@ -12,38 +13,74 @@ use contracts::{
         ReservationLine, ShipReservationRequest, inventory_service_client::InventoryServiceClient, reservation::State,
     },
 };
-use kit::{Client, Stack, StackOptions, eventually, shared};
-use rpc::{Channel, status::reason};
+use kit::{Client, Process, Stack, StackOptions, eventually, shared};
+use rpc::{Channel, Signer, status::reason};
 use serde_json::{Value, json};
 use tonic::{Code, Status};
 
-/// The service as orders sees it.
-struct Inventory(InventoryServiceClient<Channel>);
+/// The service as a runner of orders sees it.
+struct Inventory {
+    rpc: InventoryServiceClient<Channel>,
+    epoch: i64,
+}
 
 impl Inventory {
     fn of(stack: &Stack) -> Self {
-        Self(InventoryServiceClient::new(as_orders(stack, "inventory")))
+        Self { rpc: InventoryServiceClient::new(as_orders(stack, "inventory")), epoch: 1 }
+    }
+
+    /// Another process of the service, once it answers.
+    async fn of_another(stack: &Stack) -> (Self, Process) {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+        let address = free.expect("a free port").to_string();
+        let process = stack.serve_with("inventory", &[("COMPTOIR_LISTEN", &address)]);
+        let key = std::fs::read_to_string(stack.data().join("keys/orders.pem")).expect("the key of orders");
+        let signer = Signer::new("orders", &key).expect("a key");
+        let channel = Channel::new(&format!("http://{address}"), Some(signer)).expect("an address");
+        let inventory = Self { rpc: InventoryServiceClient::new(channel), epoch: 1 };
+        eventually(PATIENCE, || async {
+            let absent = inventory.ship(&Id::Order.new_id()).await.expect_err("there is none");
+            ensure!(absent.code() == Code::NotFound, "{absent:?}");
+            Ok(())
+        })
+        .await;
+        (inventory, process)
+    }
+
+    /// As a runner of another epoch.
+    fn at(&self, epoch: i64) -> Self {
+        Self { rpc: self.rpc.clone(), epoch }
     }
 
     async fn hold(&self, id: &str, product: &str, quantity: i32) -> Result<Reservation, Status> {
         let lines = vec![ReservationLine { product_id: product.to_owned(), quantity }];
-        let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key: format!("{id}/hold/do") };
-        Ok(self.0.clone().hold_stock(request).await?.into_inner())
+        let (reservation_id, step_key, epoch) = (id.to_owned(), format!("{id}/hold/do"), self.epoch);
+        let request = HoldStockRequest { reservation_id, lines, step_key, epoch };
+        Ok(self.rpc.clone().hold_stock(request).await?.into_inner())
     }
 
     async fn extend(&self, id: &str) -> Result<Reservation, Status> {
-        let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key: format!("{id}/extend/do") };
-        Ok(self.0.clone().extend_reservation(request).await?.into_inner())
+        let (reservation_id, step_key, epoch) = (id.to_owned(), format!("{id}/extend/do"), self.epoch);
+        let request = ExtendReservationRequest { reservation_id, step_key, epoch };
+        Ok(self.rpc.clone().extend_reservation(request).await?.into_inner())
     }
 
     async fn commit(&self, id: &str) -> Result<Reservation, Status> {
-        let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key: format!("{id}/commit/do") };
-        Ok(self.0.clone().commit_reservation(request).await?.into_inner())
+        let (reservation_id, step_key, epoch) = (id.to_owned(), format!("{id}/commit/do"), self.epoch);
+        let request = CommitReservationRequest { reservation_id, step_key, epoch };
+        Ok(self.rpc.clone().commit_reservation(request).await?.into_inner())
     }
 
     async fn release(&self, id: &str) -> Result<Reservation, Status> {
-        let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key: format!("{id}/hold/undo") };
-        Ok(self.0.clone().release_reservation(request).await?.into_inner())
+        let (reservation_id, step_key, epoch) = (id.to_owned(), format!("{id}/hold/undo"), self.epoch);
+        let request = ReleaseReservationRequest { reservation_id, step_key, epoch };
+        Ok(self.rpc.clone().release_reservation(request).await?.into_inner())
+    }
+
+    async fn ship(&self, id: &str) -> Result<Reservation, Status> {
+        let (reservation_id, step_key, epoch) = (id.to_owned(), format!("{id}/ship/do"), self.epoch);
+        let request = ShipReservationRequest { reservation_id, step_key, epoch };
+        Ok(self.rpc.clone().ship_reservation(request).await?.into_inner())
     }
 }
 
@@ -84,13 +121,58 @@ async fn an_extended_hold_outlives_its_first_end_and_can_be_committed() {
     stack.stop().await;
 }
 
+/// The reservation as it is stored.
+async fn stored(stack: &Stack, id: &str) -> Document {
+    let reservations = stack.connect().await.database("inventory").collection::<Document>("reservations");
+    reservations.find_one(doc! { "_id": id }).await.expect("mongod answers").expect("it is there")
+}
+
+#[tokio::test]
+async fn a_release_that_comes_before_the_delayed_hold_refuses_it() {
+    let stack = shared().await;
+    let (inventory, product, id) = (Inventory::of(stack), shop::product(stack, 5).await, Id::Order.new_id());
+    assert_eq!(inventory.release(&id).await.expect("leaves a mark").state(), State::Released);
+    for epoch in [1, 2] {
+        let late = inventory.at(epoch).hold(&id, &product, 1).await.expect_err("it was released");
+        assert_eq!((late.code(), reason(&late)), (Code::FailedPrecondition, "RESERVATION_RELEASED".to_owned()));
+    }
+    assert_eq!(shop::stock(stack, &product).await, [5, 0, 0, 5]);
+}
+
+#[tokio::test]
+async fn the_calls_of_a_runner_that_was_replaced_move_no_stock_and_a_repeat_by_its_successor_writes_nothing() {
+    let stack = shared().await;
+    let (inventory, product, id) = (Inventory::of(stack), shop::product(stack, 5).await, Id::Order.new_id());
+    let (zombie, successor) = (inventory.at(6), inventory.at(7));
+    zombie.hold(&id, &product, 2).await.expect("it was not yet replaced");
+    let held = stored(stack, &id).await;
+    successor.hold(&id, &product, 2).await.expect("the same hold");
+    assert_eq!(stored(stack, &id).await, held, "a repeat that has no effect writes nothing");
+    successor.commit(&id).await.expect("it is held");
+    let sold = stored(stack, &id).await;
+    let late = [
+        zombie.hold(&id, &product, 2).await,
+        zombie.extend(&id).await,
+        zombie.commit(&id).await,
+        zombie.release(&id).await,
+        zombie.ship(&id).await,
+    ];
+    for refused in late {
+        let refused = refused.expect_err("it was replaced");
+        assert_eq!((refused.code(), reason(&refused)), (Code::Aborted, "STALE_EPOCH".to_owned()));
+    }
+    assert_eq!(stored(stack, &id).await, sold);
+    assert_eq!(shop::stock(stack, &product).await, [5, 0, 2, 3]);
+    let none = inventory.at(0).release(&id).await.expect_err("an epoch is required");
+    assert_eq!(none.code(), Code::InvalidArgument);
+}
+
 /// An order that has left: its reservation is SHIPPED.
 async fn shipped(inventory: &Inventory, product: &str, quantity: i32) -> String {
     let id = Id::Order.new_id();
     inventory.hold(&id, product, quantity).await.expect("it is there");
     inventory.commit(&id).await.expect("it is held");
-    let ship = ShipReservationRequest { reservation_id: id.clone(), step_key: format!("{id}/ship/do") };
-    inventory.0.clone().ship_reservation(ship).await.expect("it is sold");
+    inventory.ship(&id).await.expect("it is sold");
     id
 }
 
@@ -163,4 +245,42 @@ async fn the_ledger_of_a_product_is_paged_newest_first_and_adds_up_to_its_stock(
     let customer = Client::customer(stack).await;
     assert_eq!(customer.get(&format!("/v1/stock/{product}/movements")).await.status, 403);
     assert_eq!(staff.get("/v1/stock/prd_absent/movements").await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_replica_put_on_the_shelf_can_be_held_at_once() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack).await);
+    let product = shop::product(&stack, 1).await;
+    for _ in 0..5 {
+        let (first, second, third) = (Id::Order.new_id(), Id::Order.new_id(), Id::Order.new_id());
+        one.hold(&first, &product, 1).await.expect("there is one");
+        let refused = one.hold(&second, &product, 1).await.expect_err("it is held");
+        assert_eq!(reason(&refused), "OUT_OF_STOCK");
+        other.release(&first).await.expect("it is held");
+        one.hold(&third, &product, 1).await.expect("it is back on the shelf");
+        other.release(&third).await.expect("it is held");
+    }
+    process.stop(PATIENCE).await.expect("it drains");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_replica_has_sold_is_not_sold_again() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack).await);
+    let product = shop::product(&stack, 2).await;
+    for _ in 0..5 {
+        let (first, second, third) = (Id::Order.new_id(), Id::Order.new_id(), Id::Order.new_id());
+        one.hold(&first, &product, 1).await.expect("there are two");
+        other.hold(&second, &product, 1).await.expect("there is one");
+        let refused = one.hold(&third, &product, 1).await.expect_err("both are held");
+        assert_eq!(reason(&refused), "OUT_OF_STOCK");
+        for id in [&first, &second] {
+            one.release(id).await.expect("it is held");
+        }
+    }
+    assert_eq!(shop::stock(&stack, &product).await, [2, 0, 0, 2]);
+    process.stop(PATIENCE).await.expect("it drains");
+    stack.stop().await;
 }

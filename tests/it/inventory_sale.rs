@@ -28,7 +28,7 @@ async fn buy(mut inventory: InventoryServiceClient<Channel>, product: String) ->
     for _ in 0..WANTED {
         let id = Id::Order.new_id();
         let lines = vec![ReservationLine { product_id: product.clone(), quantity: 1 }];
-        let hold = HoldStockRequest { reservation_id: id.clone(), lines, step_key: format!("{id}/hold/do") };
+        let hold = HoldStockRequest { reservation_id: id.clone(), lines, step_key: format!("{id}/hold/do"), epoch: 1 };
         match inventory.hold_stock(hold).await {
             Ok(_) => bought.push(id),
             Err(status) => {
@@ -39,7 +39,7 @@ async fn buy(mut inventory: InventoryServiceClient<Channel>, product: String) ->
     }
     for id in &bought {
         let step_key = format!("{id}/commit/do");
-        let commit = CommitReservationRequest { reservation_id: id.clone(), step_key };
+        let commit = CommitReservationRequest { reservation_id: id.clone(), step_key, epoch: 1 };
         inventory.commit_reservation(commit).await.expect("it is held");
     }
     bought
@@ -63,7 +63,8 @@ async fn sixty_four_clients_sell_exactly_what_is_there_round_after_round() {
         assert_eq!(shop::stock(&stack, &product).await, [UNITS, 0, UNITS, 0], "round {round}");
         let shipping = sold.into_iter().map(|id| {
             let (mut inventory, step_key) = (inventory.clone(), format!("{id}/ship/do"));
-            async move { inventory.ship_reservation(ShipReservationRequest { reservation_id: id, step_key }).await }
+            let ship = ShipReservationRequest { reservation_id: id, step_key, epoch: 1 };
+            async move { inventory.ship_reservation(ship).await }
         });
         for shipped in futures::future::join_all(shipping).await {
             shipped.expect("it is sold");

@@ -15,16 +15,17 @@ use kit::{Client, Stack, eventually, shared};
 use mongodb::bson::{Document, doc};
 use payments::{Command, Payment, Start, Token};
 use rpc::{Channel, Signer, status::reason};
-use rules::{eur, now, start};
+use rules::{caller, eur, now, start};
 use serde_json::json;
 use std::time::Duration;
 use store::{Change, Documents};
 use tonic::{Code, Status};
 
-/// The service as orders sees it, and what its database holds.
+/// The service as a runner of orders sees it, and what its database holds.
 struct Payments {
     rpc: PaymentServiceClient<Channel>,
     database: mongodb::Database,
+    epoch: i64,
 }
 
 /// A channel to `service` with the token of orders.
@@ -51,7 +52,12 @@ pub(crate) async fn event_names(database: &mongodb::Database, id: &str, count: u
 impl Payments {
     async fn connect(stack: &Stack) -> Self {
         let database = stack.connect().await.database("payments");
-        Self { rpc: PaymentServiceClient::new(as_orders(stack, "payments")), database }
+        Self { rpc: PaymentServiceClient::new(as_orders(stack, "payments")), database, epoch: 1 }
+    }
+
+    /// As a runner of another epoch.
+    fn at(&self, epoch: i64) -> Self {
+        Self { rpc: self.rpc.clone(), database: self.database.clone(), epoch }
     }
 
     async fn authorize(&self, id: &str, token: &str) -> Result<Reply, Status> {
@@ -66,19 +72,21 @@ impl Payments {
             amount: Some(amount.to_wire()),
             payment_token: token.into(),
             step_key: "ord_1/authorize/do".into(),
+            epoch: self.epoch,
         };
         Ok(self.rpc.clone().authorize_payment(request).await?.into_inner())
     }
 
     async fn capture(&self, id: &str) -> Result<Reply, Status> {
-        let request = CapturePaymentRequest { payment_id: id.into(), step_key: "ord_1/capture/do".into() };
+        let (payment_id, step_key, epoch) = (id.into(), "ord_1/capture/do".into(), self.epoch);
+        let request = CapturePaymentRequest { payment_id, step_key, epoch };
         Ok(self.rpc.clone().capture_payment(request).await?.into_inner())
     }
 
     async fn cancel(&self, id: &str) -> Result<Reply, Status> {
         let (order_id, user_id) = ("ord_1".into(), "usr_1".into());
-        let step_key = "ord_1/authorize/undo".into();
-        let request = CancelPaymentRequest { payment_id: id.into(), order_id, user_id, step_key };
+        let (step_key, epoch) = ("ord_1/authorize/undo".into(), self.epoch);
+        let request = CancelPaymentRequest { payment_id: id.into(), order_id, user_id, step_key, epoch };
         Ok(self.rpc.clone().cancel_payment(request).await?.into_inner())
     }
 
@@ -171,7 +179,8 @@ async fn a_capture_that_a_crash_left_open_is_carried_out() {
     payments.authorize(&id, "tok_visa").await.unwrap();
     let documents = Documents::<Payment>::new(&payments.database);
     let found = documents.load(&id).await.unwrap().unwrap();
-    let state = found.state.decide(&id, Command::Capture, "ord_1/capture/do", now()).unwrap().unwrap();
+    let state =
+        found.state.decide(&id, Command::Capture, Some(&caller("ord_1/capture/do", 1)), now()).unwrap().unwrap();
     documents.save(&found, Change { state, events: Vec::new() }).await.unwrap();
     eventually(Duration::from_secs(15), || async {
         let payment = payments.get(&id).await?;
@@ -180,6 +189,24 @@ async fn a_capture_that_a_crash_left_open_is_carried_out() {
     })
     .await;
     assert_eq!(event_names(&payments.database, &id, 3).await, ["authorizing", "authorized", "captured"]);
+}
+
+#[tokio::test]
+async fn a_runner_that_was_replaced_moves_no_money_and_a_repeat_by_its_successor_writes_nothing() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    let (zombie, successor) = (payments.at(6), payments.at(7));
+    let stored = async || payments.database.collection::<Document>("payments").find_one(doc! { "_id": &id }).await;
+    zombie.authorize(&id, "tok_visa").await.unwrap();
+    let authorized = stored().await.unwrap();
+    successor.authorize(&id, "tok_visa").await.unwrap();
+    assert_eq!(stored().await.unwrap(), authorized, "a repeat that has no effect writes nothing");
+    assert_eq!(successor.capture(&id).await.unwrap().state(), State::Captured);
+    let captured = stored().await.unwrap();
+    let late = [zombie.authorize(&id, "tok_visa").await, zombie.capture(&id).await, zombie.cancel(&id).await];
+    for reply in late {
+        assert_eq!(refused(reply), (Code::Aborted, "STALE_EPOCH".into()));
+    }
+    assert_eq!(stored().await.unwrap(), captured);
 }
 
 #[tokio::test]

@@ -1,11 +1,16 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
 mod cli;
+mod crowd;
 mod lost;
 mod machines;
-mod operators;
+pub mod operators;
+mod pivot;
+mod rolling;
 mod runner;
+mod same_key;
 mod world;
+mod zombie;
 
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
@@ -246,8 +251,51 @@ fn an_unknown_outcome_at_the_deadline_is_undone_too() {
     let deadline = saga.deadline_at;
     assert!(saga.record(SAGAS, &call, Outcome::Transient("lost".into()), deadline, 0.5));
     assert_eq!((saga.status, saga.reason.as_deref()), (Status::Compensating, Some("DEADLINE_EXCEEDED")));
-    let undo = saga.call("ord_1").expect("the attempted step is undone");
-    assert_eq!((undo.name.as_str(), undo.direction), ("hold_stock", Direction::Undo));
+    assert_eq!(undone(&mut saga), ["authorize_payment", "hold_stock"], "what was intended may have been called");
+    assert_eq!(saga.status, Status::Compensated);
+}
+
+/// Names of the steps that the saga undoes, each at its first attempt.
+fn undone(saga: &mut Saga) -> Vec<String> {
+    let mut names = Vec::new();
+    while let Some(undo) = saga.call("ord_1") {
+        assert_eq!(undo.direction, Direction::Undo);
+        assert!(saga.record(SAGAS, &undo, Outcome::Done, at(9), 0.5));
+        names.push(undo.name);
+    }
+    names
+}
+
+#[test]
+fn a_first_refusal_undoes_nothing_because_the_next_step_was_intended_and_not_called() {
+    let mut saga = Saga::start(&PLACE_ORDER, "here", at(0));
+    let progress = |saga: &Saga| saga.steps.iter().map(|step| step.progress).take(3).collect::<Vec<_>>();
+    assert_eq!(progress(&saga), [Progress::Attempted, Progress::Attempted, Progress::Pending]);
+    let call = saga.call("ord_1").expect("a call");
+    assert!(saga.record(SAGAS, &call, Outcome::Rejected("OUT_OF_STOCK".into()), at(1), 0.5));
+    assert_eq!(progress(&saga), [Progress::Rejected, Progress::Pending, Progress::Pending]);
+    assert_eq!((saga.status, saga.call("ord_1")), (Status::Compensated, None));
+}
+
+#[test]
+fn a_refusal_after_a_runner_has_died_undoes_what_that_runner_may_have_called() {
+    let mut saga = Saga::start(&PLACE_ORDER, "gone", at(0));
+    saga.claim("here", at(20_000));
+    let hold = saga.call("ord_1").expect("a call");
+    assert!(saga.record(SAGAS, &hold, Outcome::Rejected("OUT_OF_STOCK".into()), at(20_001), 0.5));
+    assert_eq!(undone(&mut saga), ["authorize_payment", "hold_stock"]);
+
+    let mut saga = Saga::start(&PLACE_ORDER, "gone", at(0));
+    saga.claim("here", at(20_000));
+    for outcome in [Outcome::Done, Outcome::Rejected("CARD_DECLINED".into())] {
+        let call = saga.call("ord_1").expect("a call");
+        assert!(saga.record(SAGAS, &call, outcome, at(20_001), 0.5));
+    }
+    assert_eq!(
+        undone(&mut saga),
+        ["authorize_payment", "hold_stock"],
+        "the first attempt may have been another answer"
+    );
 }
 
 #[test]
@@ -296,6 +344,19 @@ fn a_pause_is_anything_from_nothing_to_a_bound_that_doubles_up_to_30_s() {
     };
     assert_eq!([1, 2, 3, 9, 10, 500].map(|attempts| pause(attempts, 1.0)), [100, 200, 400, 25_600, 30_000, 30_000]);
     assert_eq!([1, 5, 500].map(|attempts| pause(attempts, 0.0)), [0, 0, 0]);
+}
+
+#[test]
+fn a_wish_to_cancel_that_was_taken_by_a_build_which_does_not_know_the_saga_turns_it_back_at_its_next_answer() {
+    let mut order = authorizing();
+    order.saga.version = 99;
+    let wish = Cancellation { reason: "CANCELLED".into(), actor: "usr_1".into() };
+    let mut wished = order.cancel(wish, at(2)).expect("legal").expect("a change");
+    assert_eq!((wished.state, wished.saga.status), (State::Cancelling, Status::Running), "nothing is guessed");
+    wished.saga.version = PLACE_ORDER.version; // as one sees it who knows
+    let back = answered(&wished, call_of(&wished), Outcome::Waiting, None, 3);
+    assert_eq!((back.state, back.saga.status), (State::Cancelling, Status::Compensating));
+    assert!(back.saga.is_due(at(3)));
 }
 
 #[test]

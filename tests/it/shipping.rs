@@ -12,6 +12,7 @@ use kit::{Client, Stack, shared};
 use mongodb::bson::{Document, doc};
 use proptest::prelude::*;
 use rpc::{Channel, status::reason};
+use saga::Caller;
 use serde_json::json;
 use shipping::{Address, Command, Error, Line, Order, Plan, Shipment, State, transition};
 use store::Time;
@@ -36,7 +37,11 @@ fn planned() -> Shipment {
         country_code: "GB".into(),
     };
     let lines = vec![Line { product_id: "prd_1".into(), quantity: 2 }];
-    Shipment::create(Plan { order: order("ord_1"), lines, address, step_key: "ship/do".into() }, now())
+    Shipment::create(Plan { order: order("ord_1"), lines, address, caller: caller(1) }, now())
+}
+
+fn caller(epoch: i64) -> Caller {
+    Caller { step_key: "a step".into(), epoch }
 }
 
 /// The legal moves, written down a second time.
@@ -56,15 +61,15 @@ proptest! {
             0..12,
         ),
     ) {
-        let mark = Shipment::cancelled(order("ord_1"), "ship/undo".into(), now());
+        let mark = Shipment::cancelled(order("ord_1"), &caller(1), now());
         let mut shipment = if was_cancelled_first { mark } else { planned() };
         for command in commands {
-            match shipment.decide(command, "step", now()) {
+            match shipment.decide(command, Some(&caller(1)), now()) {
                 Ok(Some(next)) => {
                     let step = (shipment.state, next.state);
                     prop_assert!(LEGAL.contains(&step), "{step:?} by {command:?}");
                     prop_assert_eq!((&next.lines, &next.address), (&shipment.lines, &shipment.address));
-                    let repeated = next.decide(command, "step", now()).unwrap();
+                    let repeated = next.decide(command, Some(&caller(1)), now()).unwrap();
                     prop_assert_eq!(repeated, None, "a repeated command does nothing");
                     shipment = next;
                 }
@@ -93,14 +98,33 @@ fn a_shipment_is_printed_without_its_address() {
     assert!(!format!("{:?}", planned()).contains("Lovelace"));
 }
 
-struct Shipping(ShippingServiceClient<Channel>);
+/// The service as a runner of orders sees it.
+struct Shipping {
+    rpc: ShippingServiceClient<Channel>,
+    epoch: i64,
+}
 
 impl Shipping {
     fn connect(stack: &Stack) -> Self {
-        Self(ShippingServiceClient::new(as_orders(stack, "shipping")))
+        Self { rpc: ShippingServiceClient::new(as_orders(stack, "shipping")), epoch: 1 }
+    }
+
+    /// As a runner of another epoch.
+    fn at(&self, epoch: i64) -> Self {
+        Self { rpc: self.rpc.clone(), epoch }
     }
 
     async fn create(&self, id: &str, order_id: &str, user_id: &str) -> Result<wire::Shipment, Status> {
+        self.create_of(id, order_id, user_id, 2).await
+    }
+
+    async fn create_of(
+        &self,
+        id: &str,
+        order_id: &str,
+        user_id: &str,
+        quantity: i32,
+    ) -> Result<wire::Shipment, Status> {
         let address = wire::Address {
             name: "Ada Lovelace".into(),
             line1: "12 St James's Square".into(),
@@ -113,21 +137,23 @@ impl Shipping {
             shipment_id: id.into(),
             order_id: order_id.into(),
             user_id: user_id.into(),
-            lines: vec![ShipmentLine { product_id: "prd_1".into(), quantity: 2 }],
+            lines: vec![ShipmentLine { product_id: "prd_1".into(), quantity }],
             address: Some(address),
             step_key: "ord_1/ship/do".into(),
+            epoch: self.epoch,
         };
-        Ok(self.0.clone().create_shipment(request).await?.into_inner())
+        Ok(self.rpc.clone().create_shipment(request).await?.into_inner())
     }
 
     async fn cancel(&self, id: &str) -> Result<wire::Shipment, Status> {
         let (shipment_id, order_id, user_id) = (id.into(), "ord_1".into(), "usr_1".into());
-        let request = CancelShipmentRequest { shipment_id, order_id, user_id, step_key: "ord_1/ship/undo".into() };
-        Ok(self.0.clone().cancel_shipment(request).await?.into_inner())
+        let (step_key, epoch) = ("ord_1/ship/undo".into(), self.epoch);
+        let request = CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch };
+        Ok(self.rpc.clone().cancel_shipment(request).await?.into_inner())
     }
 
     async fn get(&self, id: &str) -> Result<wire::Shipment, Status> {
-        Ok(self.0.clone().get_shipment(GetShipmentRequest { shipment_id: id.into() }).await?.into_inner())
+        Ok(self.rpc.clone().get_shipment(GetShipmentRequest { shipment_id: id.into() }).await?.into_inner())
     }
 }
 
@@ -180,6 +206,33 @@ async fn a_cancelled_shipment_cannot_be_created_late_nor_dispatched() {
         staff.post(&format!("/v1/shipments/{id}:dispatch"), json!({})).await.expect(400);
         assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Cancelled);
     }
+}
+
+#[tokio::test]
+async fn a_runner_that_was_replaced_stops_no_shipment_and_a_repeat_by_its_successor_writes_nothing() {
+    let stack = shared().await;
+    let (shipping, id) = (Shipping::connect(stack), Id::Shipment.new_id());
+    let (zombie, successor) = (shipping.at(6), shipping.at(7));
+    let shipments = stack.connect().await.database("shipping").collection::<Document>("shipments");
+    let stored = async || shipments.find_one(doc! { "_id": &id }).await.unwrap();
+    successor.create(&id, "ord_1", "usr_1").await.unwrap();
+    let created = stored().await;
+    shipping.at(8).create(&id, "ord_1", "usr_1").await.unwrap();
+    for reply in [zombie.create(&id, "ord_1", "usr_1").await, zombie.cancel(&id).await] {
+        assert_eq!(refused(reply), (Code::Aborted, "STALE_EPOCH".into()));
+    }
+    assert_eq!(stored().await, created);
+    assert_eq!(shipping.at(8).cancel(&id).await.unwrap().state(), WireState::Cancelled);
+    assert_eq!(refused(successor.create(&id, "ord_1", "usr_1").await), (Code::Aborted, "STALE_EPOCH".into()));
+}
+
+#[tokio::test]
+async fn the_same_shipment_with_another_body_is_refused() {
+    let (shipping, id) = (Shipping::connect(shared().await), Id::Shipment.new_id());
+    shipping.create(&id, "ord_1", "usr_1").await.unwrap();
+    let other = shipping.create_of(&id, "ord_1", "usr_1", 3).await;
+    assert_eq!(refused(other), (Code::AlreadyExists, "SHIPMENT_MISMATCH".into()));
+    assert_eq!(shipping.get(&id).await.unwrap().lines[0].quantity, 2);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `comptoir verify`, as an operator runs it: silent on a system at work, and it names what is wrong.
 
+mod auditor;
 mod plants;
 
 use crate::shop::{PATIENCE, draft, id, product};

@@ -37,8 +37,18 @@ pub struct Process {
 impl Process {
     /// Starts `comptoir <args>`; standard output and error go to the file `output`.
     pub fn spawn(args: &[String], variables: &BTreeMap<String, String>, output: &Path) -> anyhow::Result<Self> {
+        Self::spawn_of(&binary(), args, variables, output)
+    }
+
+    /// The same of another build.
+    pub fn spawn_of(
+        program: &Path,
+        args: &[String],
+        variables: &BTreeMap<String, String>,
+        output: &Path,
+    ) -> anyhow::Result<Self> {
         let log = File::options().create(true).append(true).open(output)?;
-        let mut command = Command::new(binary());
+        let mut command = Command::new(program);
         command.args(args).current_dir(root()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();

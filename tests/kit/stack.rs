@@ -1,6 +1,6 @@
 //! A whole running system on free ports, with a data directory of its own.
 
-use crate::process::Process;
+use crate::process::{Process, binary};
 use anyhow::{Context, ensure};
 use comptoir::dev::state::{self, State};
 use std::{
@@ -40,6 +40,8 @@ pub struct Stack {
     process: Process,
     state: State,
     mongodb: mongodb::Client,
+    /// How many have been started beside it.
+    processes: AtomicU32,
 }
 
 impl Stack {
@@ -48,7 +50,7 @@ impl Stack {
         let directory = Directory::new();
         let launched = Self::launch(&options, &directory.0).await;
         let (process, state, mongodb) = launched.unwrap_or_else(|error| panic!("{error:#}"));
-        Self { options, directory, process, state, mongodb }
+        Self { options, directory, process, state, mongodb, processes: AtomicU32::new(0) }
     }
 
     async fn launch(options: &StackOptions, directory: &Path) -> anyhow::Result<(Process, State, mongodb::Client)> {
@@ -155,10 +157,16 @@ impl Stack {
 
     /// The same with further variables, for example `COMPTOIR_CRASH_AT`.
     pub fn serve_with(&self, service: &str, more: &[(&str, &str)]) -> Process {
+        self.serve_of(&binary(), service, more)
+    }
+
+    /// The same of another build.
+    pub fn serve_of(&self, program: &Path, service: &str, more: &[(&str, &str)]) -> Process {
         let spawned = self.variables_of(service).and_then(|mut variables| {
             variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-            let output = self.directory.0.join(format!("{service}.log"));
-            Process::spawn(&["serve".to_owned(), service.to_owned()], &variables, &output)
+            let number = self.processes.fetch_add(1, Ordering::Relaxed);
+            let output = self.directory.0.join(format!("{service}-{number}.log"));
+            Process::spawn_of(program, &["serve".to_owned(), service.to_owned()], &variables, &output)
         });
         spawned.unwrap_or_else(|error| panic!("serve {service}: {error:#}"))
     }

@@ -7,8 +7,8 @@ use crate::events::{
 };
 use anyhow::{bail, ensure};
 use contracts::orders::v1::{
-    CompensateSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse, RefusedSaga, ResumeSagaRequest,
-    RetrySagaRequest, Saga, SagaFilter, SkipSagaStepRequest, intervene_in_sagas_request::Action,
+    CompensateSagaRequest, FailedSaga, InterveneInSagasRequest, InterveneInSagasResponse, RefusedSaga,
+    ResumeSagaRequest, RetrySagaRequest, Saga, SagaFilter, SkipSagaStepRequest, intervene_in_sagas_request::Action,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tonic::{Code, Request, Status};
 /// How long many sagas may take.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Does it, and tells what came of it. Fails when a saga did not allow it.
+/// Does it, and tells what came of it. Fails when a saga did not allow it, or when it could not be done.
 pub async fn run(system: &System, action: Action, wish: &Intervention, acknowledge_effect: bool) -> anyhow::Result<()> {
     let filter = wish.filter.to_wire();
     let has_filter = filter != SagaFilter::default();
@@ -58,10 +58,20 @@ async fn one_by_one(
             Err(status) if matches!(status.code(), Code::FailedPrecondition | Code::NotFound) => {
                 reply.refused.push(RefusedSaga { order_id: order.clone(), message: status.message().to_owned() });
             }
-            Err(status) => return Err(explain(ORDERS, &status)),
+            // What holds for one holds for all.
+            Err(status) if is_about_the_caller(status.code()) => return Err(explain(ORDERS, &status)),
+            Err(status) => reply.failed.push(FailedSaga {
+                order_id: order.clone(),
+                reason: rpc::status::reason(&status),
+                message: status.message().to_owned(),
+            }),
         }
     }
     Ok(reply)
+}
+
+fn is_about_the_caller(code: Code) -> bool {
+    matches!(code, Code::Unauthenticated | Code::PermissionDenied | Code::InvalidArgument | Code::Unimplemented)
 }
 
 async fn one(client: &mut Client, action: Action, order: &str, why: &str, acknowledged: bool) -> Result<Saga, Status> {
@@ -80,29 +90,46 @@ async fn one(client: &mut Client, action: Action, order: &str, why: &str, acknow
 }
 
 fn tell(action: Action, wish: &Intervention, reply: &InterveneInSagasResponse) -> anyhow::Result<()> {
-    let (done, refused) = (reply.order_ids.len(), reply.refused.len());
-    if wish.json {
-        let refusal = |refused: &RefusedSaga| json!({ "orderId": refused.order_id, "message": refused.message });
-        let told = json!({
-            "orderIds": reply.order_ids,
-            "refused": reply.refused.iter().map(refusal).collect::<Vec<Value>>(),
-            "isCutOff": reply.is_cut_off,
-            "dryRun": wish.dry_run,
-        });
-        print(&format!("{told}\n"))?;
-    } else {
-        let word = if wish.dry_run { "would be " } else { "" };
-        let (past, more) = (past(action), if reply.is_cut_off { "; more match: repeat, or raise --max" } else { "" });
-        let mut text: String = reply.order_ids.iter().map(|id| format!("{id}  {word}{past}\n")).collect();
-        text.extend(reply.refused.iter().map(|refused| format!("{}  {}\n", refused.order_id, refused.message)));
-        text += &format!("{done} {word}{past}, {refused} refused{more}\n");
-        print(&text)?;
+    print(&if wish.json { as_json(wish, reply) } else { as_text(action, wish, reply) })?;
+    let (refused, failed) = (reply.refused.len(), reply.failed.len());
+    let count = reply.order_ids.len() + refused + failed;
+    if failed > 0 {
+        bail!(
+            "{failed} of {count} sagas could not be reached: what was done stands, so repeat the command for the rest"
+        );
     }
     let hint = if action == Action::Skip { " (skip needs --acknowledge-effect for a step with an effect)" } else { "" };
     if refused > 0 && !wish.dry_run {
-        bail!("{refused} of {} sagas did not allow it{hint}", done + refused);
+        bail!("{refused} of {count} sagas did not allow it{hint}");
     }
     Ok(())
+}
+
+fn as_json(wish: &Intervention, reply: &InterveneInSagasResponse) -> String {
+    let refusal = |refused: &RefusedSaga| json!({ "orderId": refused.order_id, "message": refused.message });
+    let failure =
+        |failed: &FailedSaga| json!({ "orderId": failed.order_id, "reason": failed.reason, "message": failed.message });
+    let told = json!({
+        "orderIds": reply.order_ids,
+        "refused": reply.refused.iter().map(refusal).collect::<Vec<Value>>(),
+        "failed": reply.failed.iter().map(failure).collect::<Vec<Value>>(),
+        "isCutOff": reply.is_cut_off,
+        "dryRun": wish.dry_run,
+    });
+    format!("{told}\n")
+}
+
+fn as_text(action: Action, wish: &Intervention, reply: &InterveneInSagasResponse) -> String {
+    let (past, word) = (past(action), if wish.dry_run { "would be " } else { "" });
+    let mut text: String = reply.order_ids.iter().map(|id| format!("{id}  {word}{past}\n")).collect();
+    text.extend(reply.refused.iter().map(|refused| format!("{}  {}\n", refused.order_id, refused.message)));
+    text.extend(
+        reply.failed.iter().map(|each| format!("{}  failed: {}: {}\n", each.order_id, each.reason, each.message)),
+    );
+    let failed = if reply.failed.is_empty() { String::new() } else { format!(", {} failed", reply.failed.len()) };
+    let more = if reply.is_cut_off { "; more match: repeat, or raise --max" } else { "" };
+    let (done, refused) = (reply.order_ids.len(), reply.refused.len());
+    text + &format!("{done} {word}{past}, {refused} refused{failed}{more}\n")
 }
 
 fn past(action: Action) -> &'static str {

@@ -57,13 +57,18 @@ impl Lane {
         drop(self.permits.acquire().await);
     }
 
-    /// Notes whether the peer answered.
+    /// Notes whether the peer works.
     pub fn note(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Transient(_) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Done | Outcome::Rejected(_) | Outcome::Refused(_) | Outcome::Waiting | Outcome::Bug(_) => {
+            Outcome::Done
+            | Outcome::Rejected(_)
+            | Outcome::Refused(_)
+            | Outcome::Undecided(_)
+            | Outcome::Waiting
+            | Outcome::Bug(_) => {
                 let failures = self.failures.swap(0, Ordering::Relaxed);
                 if failures >= DOWN_AFTER {
                     self.bell.notify_one(); // what has piled up may go on

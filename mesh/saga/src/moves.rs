@@ -124,7 +124,7 @@ impl Saga {
                 self.mark(Progress::Attempted, Some(reason), now);
                 self.go_back(definition, "INTERNAL", now);
             }
-            Outcome::Transient(error) => self.try_again(definition, Some(error), moment),
+            Outcome::Transient(error) | Outcome::Undecided(error) => self.try_again(definition, Some(error), moment),
             Outcome::Waiting => self.try_again(definition, None, moment),
         }
     }
@@ -135,7 +135,7 @@ impl Saga {
                 self.mark(Progress::Compensated, None, moment.now);
                 self.undo_below(definition, self.index(), moment.now);
             }
-            Outcome::Transient(error) => self.try_again(definition, Some(error), moment),
+            Outcome::Transient(error) | Outcome::Undecided(error) => self.try_again(definition, Some(error), moment),
             Outcome::Waiting => self.try_again(definition, None, moment),
             Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) => {
                 self.park(&reason, moment.now);

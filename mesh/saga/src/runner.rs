@@ -145,17 +145,19 @@ impl<H: Host> Runner<H> {
         }
         let answers = self.ask(item, id, saga).await?;
         let last = answers.last()?;
-        let (is_over, call) = (matches!(last.outcome, Outcome::Transient(_) | Outcome::Waiting), last.call.clone());
-        if let Outcome::Bug(error) = &last.outcome {
+        let (outcome, call) = (last.outcome.clone(), last.call.clone());
+        if let Outcome::Bug(error) = &outcome {
             tracing::error!(%id, step = %call.name, %error, "a participant gave an answer that should not be possible");
         }
         match self.0.host.record(item.clone(), answers).await {
             Ok(recorded) => {
                 crash_point(&call, "recorded");
                 if !recorded.counted {
-                    tracing::info!(%id, step = %call.name, "an answer came too late: the saga has moved on without it");
+                    let step = call.name;
+                    tracing::info!(%id, %step, ?outcome, "an answer came too late: the saga has moved on without it");
                 }
                 sound_alarm(id, saga, self.0.host.saga(&recorded.item)?.1);
+                let is_over = matches!(outcome, Outcome::Transient(_) | Outcome::Undecided(_) | Outcome::Waiting);
                 Some(Step { goes_on: recorded.counted && !is_over, item: recorded.item })
             }
             Err(error) => {

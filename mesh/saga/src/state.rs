@@ -1,6 +1,6 @@
 //! What is stored of a saga, and what can be read off it. Pure.
 
-use crate::{Definition, Registry};
+use crate::{Caller, Definition, Registry};
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -144,6 +144,13 @@ pub struct Call {
     pub epoch: i64,
 }
 
+impl Call {
+    /// Who makes it, for the participant.
+    pub fn caller(&self) -> Caller {
+        Caller { step_key: self.key.clone(), epoch: self.epoch }
+    }
+}
+
 /// What a call led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -153,8 +160,11 @@ pub enum Outcome {
     Rejected(String),
     /// Done, but the saga must go back, this step included.
     Refused(String),
-    /// No answer, or one that may change: repeat the same call.
+    /// No answer, or that of a peer in trouble: repeat the same call.
     Transient(String),
+    /// A failed attempt by no fault of the peer, which works: it waits for somebody else, or was asked at a bad moment.
+    /// Repeat the same call.
+    Undecided(String),
     /// Not yet decided, by nobody's fault: ask again later.
     Waiting,
     /// An answer that should not be possible.

@@ -6,7 +6,10 @@
 /// Ends or stops this process when a test asked for it at `label`.
 #[cfg(debug_assertions)]
 pub fn crash_point(label: &str) {
-    use rustix::process::{Signal, getpid, kill_process};
+    use rustix::{
+        process::{Signal, kill_process},
+        thread::gettid,
+    };
     use std::sync::{
         LazyLock,
         atomic::{AtomicU32, Ordering},
@@ -22,7 +25,9 @@ pub fn crash_point(label: &str) {
     static PASSES: AtomicU32 = AtomicU32::new(0);
     let Some((wanted, pass, signal)) = WANTED.as_ref() else { return };
     if wanted == label && PASSES.fetch_add(1, Ordering::Relaxed) + 1 == *pass {
-        let sent = kill_process(getpid(), *signal);
+        // By the id of this thread, so that Linux has this thread take the signal and no instruction of it follows. Sent
+        // to the id of the process SIGSTOP is for the main thread: until that one is scheduled, this one runs on.
+        let sent = kill_process(gettid(), *signal);
         assert!(sent.is_ok() && *signal == Signal::STOP, "SIGKILL does not return: {sent:?}");
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     memory::Memory,
     store::Store,
 };
+use ::saga::Caller;
 use ::store::{Time, now};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -46,13 +47,13 @@ impl Combiner {
     }
 
     /// Holds `lines` for the configured time.
-    pub async fn hold(&self, id: String, lines: Vec<Line>) -> Result<Outcome, Error> {
-        self.send(Command::Hold { id, lines, expires_at: self.end_of_hold() }).await
+    pub async fn hold(&self, id: String, caller: Caller, lines: Vec<Line>) -> Result<Outcome, Error> {
+        self.send(Command::Hold { id, caller, lines, expires_at: self.end_of_hold() }).await
     }
 
     /// Lets a hold live for the configured time from now.
-    pub async fn extend(&self, id: String) -> Result<Outcome, Error> {
-        self.send(Command::Extend { id, expires_at: self.end_of_hold() }).await
+    pub async fn extend(&self, id: String, caller: Caller) -> Result<Outcome, Error> {
+        self.send(Command::Extend { id, caller, expires_at: self.end_of_hold() }).await
     }
 
     fn end_of_hold(&self) -> Time {

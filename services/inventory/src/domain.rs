@@ -4,6 +4,7 @@ mod books;
 
 pub use books::{Books, Slot};
 
+use ::saga::{Caller, Callers};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
 
@@ -86,6 +87,9 @@ pub struct Reservation {
     /// What came back after it had shipped, one line a product; never more than `lines`.
     #[serde(default)]
     pub returned: Vec<Line>,
+    /// The steps that changed it.
+    #[serde(default)]
+    pub callers: Callers,
     /// When the hold ends by itself.
     pub expires_at: Time,
     /// When it was made.
@@ -128,6 +132,8 @@ pub enum Command {
     Hold {
         /// The reservation.
         id: String,
+        /// Who asks.
+        caller: Caller,
         /// What to hold.
         lines: Vec<Line>,
         /// Until when.
@@ -137,15 +143,17 @@ pub enum Command {
     Extend {
         /// The reservation.
         id: String,
+        /// Who asks.
+        caller: Caller,
         /// Until when, unless it lives longer already.
         expires_at: Time,
     },
     /// Turn a hold into a sale.
-    Commit(String),
+    Commit(String, Caller),
     /// Give the units back.
-    Release(String),
+    Release(String, Caller),
     /// Take the units out of the warehouse.
-    Ship(String),
+    Ship(String, Caller),
     /// Give the units back if the hold has run out.
     Expire(String),
 }
@@ -159,9 +167,9 @@ impl Command {
             Self::Restock { .. } => "restock",
             Self::Hold { .. } => "hold",
             Self::Extend { .. } => "extend",
-            Self::Commit(_) => "commit",
-            Self::Release(_) => "release",
-            Self::Ship(_) => "ship",
+            Self::Commit(..) => "commit",
+            Self::Release(..) => "release",
+            Self::Ship(..) => "ship",
             Self::Expire(_) => "expire",
         }
     }

@@ -58,6 +58,9 @@ pub enum Error {
     /// The same reservation with other lines.
     #[error("the reservation {0} exists with other lines")]
     OtherLines(String),
+    /// Who asks has been replaced.
+    #[error(transparent)]
+    Stale(#[from] saga::Stale),
     /// Too many commands wait.
     #[error("too many stock commands wait")]
     Busy,
@@ -97,6 +100,7 @@ impl From<Error> for Status {
             Error::Owed { .. } => status::precondition("STOCK_OWED", text),
             Error::NotCommitted(_) => status::precondition("RESERVATION_NOT_COMMITTED", text),
             Error::OtherLines(_) => status::error(Code::AlreadyExists, "RESERVATION_MISMATCH", text),
+            Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", text),
             Error::Busy => status::unavailable("STOCK_BUSY", text),
             Error::Store(cause) => {
                 tracing::warn!(error = %cause, "a batch of stock commands was not written");

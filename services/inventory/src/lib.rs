@@ -14,7 +14,7 @@
 //!
 //! Invariants: reserved and committed are never below 0; reserved + committed ≤ on_hand for every product without
 //! backorder, and with it the difference is shown as `owed`; a reservation's units are counted once, and what comes back
-//! of it is never more than what left.
+//! of it is never more than what left; a step of an earlier epoch than one that has changed the reservation is refused.
 //!
 //! A crash before the transaction commits changes nothing; after it, the caller repeats and finds its reservation.
 

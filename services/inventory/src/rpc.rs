@@ -9,6 +9,7 @@ use crate::{
     store::Store,
 };
 use ::rpc::{principal, status, validated};
+use ::saga::Caller;
 use ::store::{Pager, limit};
 use contracts::{
     id::Kind,
@@ -118,41 +119,41 @@ impl InventoryService for Handler {
     }
 
     async fn hold_stock(&self, request: Request<HoldStockRequest>) -> Result<Response<Reservation>, Status> {
-        let request = validated(request)?;
-        let held = self.combiner.hold(request.reservation_id.clone(), convert::lines(request.lines)).await?;
-        reservation(&request.reservation_id, held)
+        let HoldStockRequest { reservation_id: id, lines, step_key, epoch } = validated(request)?;
+        let held = self.combiner.hold(id.clone(), Caller { step_key, epoch }, convert::lines(lines)).await?;
+        reservation(&id, held)
     }
 
     async fn extend_reservation(
         &self,
         request: Request<ExtendReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        let id = validated(request)?.reservation_id;
-        reservation(&id, self.combiner.extend(id.clone()).await?)
+        let ExtendReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
+        reservation(&id, self.combiner.extend(id.clone(), Caller { step_key, epoch }).await?)
     }
 
     async fn commit_reservation(
         &self,
         request: Request<CommitReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        let id = validated(request)?.reservation_id;
-        self.reserve(id.clone(), Command::Commit(id)).await
+        let CommitReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
+        self.reserve(id.clone(), Command::Commit(id, Caller { step_key, epoch })).await
     }
 
     async fn release_reservation(
         &self,
         request: Request<ReleaseReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        let id = validated(request)?.reservation_id;
-        self.reserve(id.clone(), Command::Release(id)).await
+        let ReleaseReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
+        self.reserve(id.clone(), Command::Release(id, Caller { step_key, epoch })).await
     }
 
     async fn ship_reservation(
         &self,
         request: Request<ShipReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
-        let id = validated(request)?.reservation_id;
-        self.reserve(id.clone(), Command::Ship(id)).await
+        let ShipReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
+        self.reserve(id.clone(), Command::Ship(id, Caller { step_key, epoch })).await
     }
 
     async fn get_reservation(&self, request: Request<GetReservationRequest>) -> Result<Response<Reservation>, Status> {

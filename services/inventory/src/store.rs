@@ -97,7 +97,8 @@ impl Store {
     pub async fn read(&self, commands: &[Command], memory: Option<&Memory>) -> Result<Reading, Error> {
         let Touched { mut products, ids, new, keys } = Touched::by(commands);
         // A hold is most often the first command of its reservation; if it is not, its insert is refused.
-        let is_read = |id: &&String| memory.is_none() || !new.contains(*id);
+        let is_read =
+            |id: &&String| memory.is_none_or(|memory| !new.contains(*id) || memory.reservations.get(id).is_some());
         let unread = ids.iter().filter(is_read).cloned().collect();
         let reservations = by_id(&self.reservations, &unread, memory.map(|memory| &memory.reservations)).await?;
         let lines = reservations.values().flat_map(|reservation| &reservation.state.lines);
@@ -195,9 +196,9 @@ impl Touched {
                     touched.products.extend(lines.iter().map(|line| line.product_id.clone()));
                 }
                 Command::Extend { id, .. }
-                | Command::Commit(id)
-                | Command::Release(id)
-                | Command::Ship(id)
+                | Command::Commit(id, _)
+                | Command::Release(id, _)
+                | Command::Ship(id, _)
                 | Command::Expire(id) => {
                     touched.ids.insert(id.clone());
                 }

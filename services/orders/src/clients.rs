@@ -1,4 +1,5 @@
-//! The peers that orders calls: users and products before an order is accepted, the rest from its sagas.
+//! The peers that orders calls: users and products before an order is accepted, the rest from its sagas, each of whose
+//! calls carries the key of the step and the epoch of the claim.
 
 use crate::domain::Order;
 use contracts::{
@@ -18,6 +19,7 @@ use contracts::{
     users::v1::{GetUserRequest, User, user_service_client::UserServiceClient},
 };
 use rpc::Channel;
+use saga::Caller;
 use service::Service;
 use tonic::Status;
 
@@ -56,40 +58,46 @@ impl Peers {
     }
 
     /// Holds the order's lines.
-    pub async fn hold(&self, id: &str, order: &Order, step_key: String) -> Result<Reservation, Status> {
+    pub async fn hold(&self, id: &str, order: &Order, caller: Caller) -> Result<Reservation, Status> {
         let line =
             |item: &crate::Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
-        let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key };
+        let Caller { step_key, epoch } = caller;
+        let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key, epoch };
         Ok(self.inventory.clone().hold_stock(request).await?.into_inner())
     }
 
     /// Lets the hold live longer.
-    pub async fn extend_hold(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
-        let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key };
+    pub async fn extend_hold(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().extend_reservation(request).await?.into_inner())
     }
 
     /// Turns the hold into a sale.
-    pub async fn commit(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
-        let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key };
+    pub async fn commit(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().commit_reservation(request).await?.into_inner())
     }
 
     /// Gives the stock back.
-    pub async fn release(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
-        let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key };
+    pub async fn release(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().release_reservation(request).await?.into_inner())
     }
 
     /// Takes the stock off the shelf.
-    pub async fn ship(&self, id: &str, step_key: String) -> Result<Reservation, Status> {
-        let request = ShipReservationRequest { reservation_id: id.to_owned(), step_key };
+    pub async fn ship(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = ShipReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().ship_reservation(request).await?.into_inner())
     }
 
     /// Sets the total aside.
-    pub async fn authorize(&self, id: &str, order: &Order, step_key: String) -> Result<Payment, Status> {
+    pub async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
+        let Caller { step_key, epoch } = caller;
         let request = AuthorizePaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
@@ -97,23 +105,27 @@ impl Peers {
             amount: Some(order.total.to_wire()),
             payment_token: order.payment_token.clone().unwrap_or_default(),
             step_key,
+            epoch,
         };
         Ok(self.payments.clone().authorize_payment(request).await?.into_inner())
     }
 
     /// Takes the total.
-    pub async fn capture(&self, order: &Order, step_key: String) -> Result<Payment, Status> {
-        let request = CapturePaymentRequest { payment_id: order.payment_id.clone(), step_key };
+    pub async fn capture(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = CapturePaymentRequest { payment_id: order.payment_id.clone(), step_key, epoch };
         Ok(self.payments.clone().capture_payment(request).await?.into_inner())
     }
 
     /// Gives the money back.
-    pub async fn cancel_payment(&self, id: &str, order: &Order, step_key: String) -> Result<Payment, Status> {
+    pub async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
+        let Caller { step_key, epoch } = caller;
         let request = CancelPaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             step_key,
+            epoch,
         };
         Ok(self.payments.clone().cancel_payment(request).await?.into_inner())
     }
@@ -125,8 +137,9 @@ impl Peers {
     }
 
     /// Plans the shipment.
-    pub async fn create_shipment(&self, id: &str, order: &Order, step_key: String) -> Result<Shipment, Status> {
+    pub async fn create_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
         let line = |item: &crate::Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let Caller { step_key, epoch } = caller;
         let request = CreateShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
@@ -134,17 +147,20 @@ impl Peers {
             lines: order.items.iter().map(line).collect(),
             address: Some(crate::convert::address_to_wire(&order.address)),
             step_key,
+            epoch,
         };
         Ok(self.shipping.clone().create_shipment(request).await?.into_inner())
     }
 
     /// Stops the shipment.
-    pub async fn cancel_shipment(&self, id: &str, order: &Order, step_key: String) -> Result<Shipment, Status> {
+    pub async fn cancel_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
+        let Caller { step_key, epoch } = caller;
         let request = CancelShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             step_key,
+            epoch,
         };
         Ok(self.shipping.clone().cancel_shipment(request).await?.into_inner())
     }

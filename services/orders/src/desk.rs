@@ -1,6 +1,6 @@
 //! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
 
-use crate::{domain::Order, error::Error, host::OrderHost, store::Orders};
+use crate::{domain::Order, error::Error, host::OrderHost, sagas::known, store::Orders};
 use ::store::{Versioned, now};
 use saga::Runner;
 
@@ -35,7 +35,9 @@ impl Desk {
             is_adopted = false;
             let Some(mut next) = decide(order)? else { return Ok(None) };
             let now = now();
-            if next != *order && next.saga.is_due(now) {
+            // A saga that this build does not know is left to a replica that does: it finds it by looking for due ones.
+            let is_known = known().find(&next.saga.kind, next.saga.version).is_some();
+            if next != *order && next.saga.is_due(now) && is_known {
                 next.saga.adopt(self.runner.owner(), now);
                 is_adopted = true;
             }

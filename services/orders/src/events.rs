@@ -14,7 +14,7 @@ use contracts::{
     payments::v1::{PaymentChanged, payment::State as PaymentState},
     shipping::v1::{ShipmentChanged, shipment::State as ShipmentState},
 };
-use saga::{Saga, Status};
+use saga::{Caller, Saga, Status};
 
 /// The event of an accepted order.
 pub fn created(id: &str, order: &Order) -> NewEvent {
@@ -161,8 +161,9 @@ impl Inbox {
         let order = self.desk.change(&message.order_id, |order| Ok(order.payment_decided(now()))).await?;
         let is_over = matches!(order.state.state, State::Rejected | State::Cancelled);
         if is_over && message.to() == PaymentState::Authorized {
-            let key = format!("{}/late_payment/cancel_payment/do", order.id);
-            self.peers.cancel_payment(&order.id, &order.state, key).await?;
+            let step_key = format!("{}/late_payment/cancel_payment/do", order.id);
+            let caller = Caller { step_key, epoch: order.state.saga.epoch };
+            self.peers.cancel_payment(&order.id, &order.state, caller).await?;
         }
         Ok(())
     }

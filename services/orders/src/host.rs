@@ -5,7 +5,7 @@ use crate::{
     convert,
     domain::{Fact, Order},
     error::Error,
-    sagas::{AUTHORIZE, SAGAS},
+    sagas::{AUTHORIZE, known},
     store::Orders,
 };
 use ::store::{Versioned, now};
@@ -13,8 +13,11 @@ use contracts::{
     inventory::v1::{Reservation, reservation::State as ReservationState},
     payments::v1::{Payment, payment::State as PaymentState},
 };
-use saga::{Answer, Call, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
+use saga::{Answer, Call, Caller, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
 use tonic::{Code, Status};
+
+/// What payments answers while the provider does not: payments itself works.
+const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 
 /// Moves orders.
 pub struct OrderHost {
@@ -34,7 +37,7 @@ impl Host for OrderHost {
     type Error = Error;
 
     fn registry(&self) -> &'static Registry {
-        SAGAS
+        known()
     }
 
     fn saga<'a>(&self, item: &'a Versioned<Order>) -> Option<(&'a str, &'a Saga)> {
@@ -50,26 +53,26 @@ impl Host for OrderHost {
     }
 
     async fn call(&self, item: &Versioned<Order>, call: &Call) -> Answered {
-        let (id, order, key) = (item.id.as_str(), &item.state, call.key.clone());
+        let (id, order, caller) = (item.id.as_str(), &item.state, call.caller());
         let done = |_| (Outcome::Done, Vec::new());
         let answer = match (call.name.as_str(), call.direction) {
-            ("hold_stock", Direction::Do) => self.peers.hold(id, order, key).await.map(|held| held_until(&held)),
-            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, key).await.map(done),
-            (AUTHORIZE, Direction::Do) => self.authorize(id, order, key).await,
+            ("hold_stock", Direction::Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
+            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, caller).await.map(done),
+            (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
             (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => {
-                self.peers.cancel_payment(id, order, key).await.map(|payment| moved(&payment))
+                self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
             }
-            ("commit_stock", _) => self.peers.commit(id, key).await.map(done),
+            ("commit_stock", _) => self.peers.commit(id, caller).await.map(done),
             ("create_shipment", _) => {
-                let shipment = self.peers.create_shipment(id, order, key).await;
+                let shipment = self.peers.create_shipment(id, order, caller).await;
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
             ("cancel_shipment", _) => {
-                let shipment = self.peers.cancel_shipment(id, order, key).await;
+                let shipment = self.peers.cancel_shipment(id, order, caller).await;
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
-            ("capture_payment", _) => self.peers.capture(order, key).await.map(|payment| moved(&payment)),
-            ("ship_stock", _) => self.peers.ship(id, key).await.map(done),
+            ("capture_payment", _) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
+            ("ship_stock", _) => self.peers.ship(id, caller).await.map(done),
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
         };
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
@@ -103,24 +106,32 @@ impl Host for OrderHost {
 impl OrderHost {
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
     /// they are the pivot.
-    async fn authorize(&self, id: &str, order: &Order, key: String) -> Result<Answered, Status> {
-        let payment = self.peers.authorize(id, order, key.clone()).await?;
+    async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        let payment = self.peers.authorize(id, order, caller.clone()).await?;
         let (outcome, mut facts) = authorized(payment.state(), payment.decline_reason);
         if outcome != Outcome::Done || !order.needs_extension(now()) {
             return Ok((outcome, facts));
         }
-        let extended = match self.peers.extend_hold(id, key).await {
+        let extended = match self.peers.extend_hold(id, caller).await {
             Ok(extended) => extended,
             // The units are back on the shelf: what was approved is given back.
             Err(status) if status.code() == Code::FailedPrecondition => {
                 return Ok((Outcome::Refused("HOLD_EXPIRED".to_owned()), facts));
             }
-            Err(status) => return Ok((classify(&status), facts)),
+            Err(status) => return Ok((not_the_peers_fault(classify(&status)), facts)),
         };
         if extended.state() == ReservationState::Held {
             facts.extend(held_until(&extended).1);
         }
         Ok((outcome, facts))
+    }
+}
+
+/// Payments has answered, and inventory is in trouble.
+fn not_the_peers_fault(outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Transient(told) => Outcome::Undecided(told),
+        other => other,
     }
 }
 
@@ -141,7 +152,7 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
         PaymentState::Declined => Outcome::Rejected(decline_reason),
         PaymentState::ActionRequired => Outcome::Waiting,
         PaymentState::Unknown | PaymentState::Authorizing | PaymentState::Created => {
-            Outcome::Transient("the provider has not answered".to_owned())
+            Outcome::Undecided("the provider has not answered".to_owned())
         }
         PaymentState::Voided | PaymentState::Refunded => Outcome::Refused("PAYMENT_CANCELLED".to_owned()),
         PaymentState::Unspecified => Outcome::Bug("a payment without a state".to_owned()),
@@ -151,20 +162,24 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
 
 /// What an error says of the call: refused, impossible, or nothing at all.
 fn classify(status: &Status) -> Outcome {
+    let reason = rpc::status::reason(status);
+    let told = format!("{reason} ({:?}): {}", status.code(), status.message());
     match status.code() {
-        Code::FailedPrecondition => Outcome::Rejected(rpc::status::reason(status)),
+        Code::FailedPrecondition => Outcome::Rejected(reason),
+        // Somebody else was faster, or has taken over.
+        Code::Aborted => Outcome::Undecided(told),
+        Code::Unavailable if reason == PAYMENT_UNKNOWN => Outcome::Undecided(told),
         Code::Unavailable
         | Code::DeadlineExceeded
-        | Code::Aborted
         | Code::ResourceExhausted
         | Code::Cancelled
         | Code::Unknown
         | Code::Internal
         | Code::Unauthenticated
         | Code::PermissionDenied
-        | Code::Unimplemented => Outcome::Transient(format!("{:?}: {}", status.code(), status.message())),
+        | Code::Unimplemented => Outcome::Transient(told),
         Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange | Code::DataLoss | Code::Ok => {
-            Outcome::Bug(format!("{:?}: {}", status.code(), status.message()))
+            Outcome::Bug(told)
         }
     }
 }

@@ -47,7 +47,7 @@ use tonic::service::Routes;
 pub use address::checked as checked_address;
 pub use domain::{Address, Cancellation, Fact, Item, Order, State, Transition, UserSnapshot};
 pub use error::Error;
-pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS};
+pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS, know};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

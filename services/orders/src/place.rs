@@ -6,7 +6,7 @@ use crate::{
     convert,
     domain::{self, Item, Order, Quote, State, Transition, UserSnapshot},
     error::Error,
-    sagas::PLACE_ORDER,
+    sagas::{PLACE_ORDER, newest},
     store::Orders,
 };
 use ::store::{Versioned, now};
@@ -84,7 +84,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         address,
         payment_token: Some(draft.payment_token),
         hold_expires_at: None,
-        saga: Saga::start(&PLACE_ORDER, owner, now),
+        saga: Saga::start(newest(&PLACE_ORDER), owner, now),
         cancellation: None,
         history: vec![Transition {
             from: None,

@@ -1,7 +1,7 @@
 //! The sagas of an order, as data.
 
 use saga::{A_DAY, Bounds, Definition, Registry, Step};
-use std::time::Duration;
+use std::{sync::OnceLock, time::Duration};
 
 /// The step after which [`PLACE_ORDER`] confirms.
 pub const AUTHORIZE: &str = "authorize_payment";
@@ -69,3 +69,22 @@ pub const DISPATCH_ORDER: Definition = Definition {
 /// Every definition that may still be running. One that has changed stays here, beside its next version, until no order
 /// runs it any more.
 pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &PLACE_ORDER_1, &CANCEL_ORDER, &DISPATCH_ORDER]);
+
+static OTHERS: OnceLock<&'static Registry> = OnceLock::new();
+
+/// Makes this process one of a build that knows other definitions than [`SAGAS`]; once, before it runs anything. Tests of a
+/// rolling change have a program that does.
+pub fn know(others: &'static Registry) {
+    OTHERS.set(others).expect("a process is of one build");
+}
+
+/// What this build knows.
+pub fn known() -> &'static Registry {
+    OTHERS.get().copied().unwrap_or(SAGAS)
+}
+
+/// The version in which a saga of the kind of `any` starts.
+pub fn newest(any: &'static Definition) -> &'static Definition {
+    let same = known().0.iter().copied().filter(|known| known.kind == any.kind);
+    same.max_by_key(|known| known.version).unwrap_or(any)
+}

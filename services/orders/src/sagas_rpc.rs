@@ -4,13 +4,17 @@ use crate::{desk::Desk, domain::Order, error::Error, sagas_wire};
 use ::rpc::{Principal, principal, validated};
 use ::store::{Pager, Versioned, limit, now};
 use contracts::orders::v1::{
-    self as wire, CompensateSagaRequest, GetSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse,
+    self as wire, CompensateSagaRequest, FailedSaga, GetSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse,
     ListSagasRequest, ListSagasResponse, RefusedSaga, ResumeSagaRequest, RetrySagaRequest, SkipSagaStepRequest,
     intervene_in_sagas_request::Action as WireAction, saga_service_server::SagaService,
 };
+use futures::StreamExt;
 use prost::Message;
 use saga::{Action, Operator};
 use tonic::{Request, Response, Status};
+
+/// Interventions of one request that are made at the same time.
+const AT_A_TIME: usize = 16;
 
 /// Answers `SagaService`.
 pub struct Handler {
@@ -27,32 +31,42 @@ impl Handler {
         Ok(Response::new(sagas_wire::saga(&changed)))
     }
 
-    /// Does it to each, or tells what would be done.
+    /// Does it to each, or tells what would be done. One that fails does not keep the others from it.
     async fn intervene_in(
         &self,
-        found: &[Versioned<Order>],
+        found: Vec<Versioned<Order>>,
         action: Action,
         operator: &Operator,
         dry_run: bool,
-    ) -> Result<InterveneInSagasResponse, Status> {
-        let mut reply = InterveneInSagasResponse::default();
-        for order in found {
+    ) -> InterveneInSagasResponse {
+        let each = futures::stream::iter(found).map(async |order| {
             let decide = |order: &Order| order.intervene(action, operator, now()).map(Some);
+            let id = order.id.clone();
             let done = if dry_run {
                 decide(&order.state).map(drop)
             } else {
-                self.desk.change_found(order.clone(), decide).await.map(drop)
+                self.desk.change_found(order, decide).await.map(drop)
             };
+            (id, done)
+        });
+        let mut reply = InterveneInSagasResponse::default();
+        // Side by side, so that the report comes before the caller's deadline when the store is slow to fail.
+        let mut each = std::pin::pin!(each.buffered(AT_A_TIME));
+        while let Some((order_id, done)) = each.next().await {
             match done {
-                Ok(()) => reply.order_ids.push(order.id.clone()),
+                Ok(()) => reply.order_ids.push(order_id),
                 Err(Error::Intervention(refusal)) => {
-                    reply.refused.push(RefusedSaga { order_id: order.id.clone(), message: refusal.to_string() });
+                    reply.refused.push(RefusedSaga { order_id, message: refusal.to_string() });
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => reply.failed.push(failed(order_id, error.into())),
             }
         }
-        Ok(reply)
+        reply
     }
+}
+
+fn failed(order_id: String, status: Status) -> FailedSaga {
+    FailedSaga { order_id, reason: ::rpc::status::reason(&status), message: status.message().to_owned() }
 }
 
 fn operator(caller: &Principal, reason: String) -> Operator {
@@ -130,7 +144,7 @@ impl SagaService for Handler {
         let is_cut_off = found.len() > usize::try_from(most).unwrap_or(0);
         found.truncate(usize::try_from(most).unwrap_or(0));
         let operator = operator(&caller, request.reason);
-        let reply = self.intervene_in(&found, action, &operator, request.dry_run).await?;
+        let reply = self.intervene_in(found, action, &operator, request.dry_run).await;
         Ok(Response::new(InterveneInSagasResponse { is_cut_off, ..reply }))
     }
 }

@@ -1,11 +1,11 @@
 //! Orders in MongoDB.
 
-use crate::{domain::Order, error::Error, events, sagas::SAGAS};
+use crate::{domain::Order, error::Error, events, sagas::known};
 use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
-use saga::{Due, Whose};
+use saga::{Definition, Due, Whose};
 
 impl Aggregate for Order {
     const COLLECTION: &'static str = "orders";
@@ -70,8 +70,8 @@ impl Orders {
 
     /// Orders whose saga must be looked at, longest due first.
     pub async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
-        let known = SAGAS.0.iter().map(|known| doc! { "saga.kind": known.kind, "saga.version": known.version });
-        let known: Vec<Document> = known.collect();
+        let one = |known: &&Definition| doc! { "saga.kind": known.kind, "saga.version": known.version };
+        let known: Vec<Document> = known().0.iter().map(one).collect();
         let mut filter = doc! { "saga.wake_at": { "$lte": due.until } };
         match due.whose {
             Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),

@@ -5,6 +5,7 @@ use crate::{
     error::Error,
     provider::Token,
 };
+use ::saga::Caller;
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,
@@ -35,9 +36,9 @@ pub fn to_wire(found: &Versioned<Payment>) -> Result<wire::Payment, Error> {
 
 /// What the caller of AuthorizePayment wants.
 pub fn start(request: AuthorizePaymentRequest) -> Result<Start, Error> {
-    let AuthorizePaymentRequest { order_id, user_id, amount, payment_token, step_key, .. } = request;
+    let AuthorizePaymentRequest { order_id, user_id, amount, payment_token, step_key, epoch, .. } = request;
     let amount = Money::from_wire(&amount.unwrap_or_default()).map_err(Error::Amount)?;
-    Ok(Start { order_id, user_id, amount, token: Token::new(payment_token), step_key })
+    Ok(Start { order_id, user_id, amount, token: Token::new(payment_token), caller: Caller { step_key, epoch } })
 }
 
 /// The event of the step from `old` to `new`; none when the state stays.

@@ -10,6 +10,7 @@ use crate::{
     error::Error,
     provider::{Outcome, Token},
 };
+use ::saga::{Caller, Callers};
 use ::store::Time;
 use contracts::money::Money;
 use rust_decimal::Decimal;
@@ -86,8 +87,9 @@ pub struct Payment {
     pub ledger: Ledger,
     /// What it is being asked to do.
     pub intent: Option<Intent>,
-    /// Keys of the saga steps that changed this payment.
-    pub step_keys: Vec<String>,
+    /// The saga steps that changed this payment.
+    #[serde(default)]
+    pub callers: Callers,
     /// When it was created.
     pub created_at: Time,
     /// When it last changed.
@@ -105,8 +107,8 @@ pub struct Start {
     pub amount: Money,
     /// The means of payment.
     pub token: Token,
-    /// Key of the saga step.
-    pub step_key: String,
+    /// The saga step.
+    pub caller: Caller,
 }
 
 /// What can be asked of an existing payment.
@@ -155,7 +157,7 @@ impl Payment {
             return Err(Error::NotPositive);
         }
         transition(None, State::Authorizing)?;
-        let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, start.step_key, now);
+        let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, &start.caller, now);
         payment.intent = Some(intent(Operation::Authorize, id, start.amount.clone(), now));
         payment.asked = Some(Asked { amount: start.amount });
         payment.token = Some(start.token);
@@ -163,11 +165,11 @@ impl Payment {
     }
 
     /// The mark of a cancellation that came before its payment.
-    pub fn cancelled(order_id: String, user_id: String, step_key: String, now: Time) -> Self {
-        Self::blank(order_id, user_id, State::Voided, step_key, now)
+    pub fn cancelled(order_id: String, user_id: String, caller: &Caller, now: Time) -> Self {
+        Self::blank(order_id, user_id, State::Voided, caller, now)
     }
 
-    fn blank(order_id: String, user_id: String, state: State, step_key: String, now: Time) -> Self {
+    fn blank(order_id: String, user_id: String, state: State, caller: &Caller, now: Time) -> Self {
         Self {
             order_id,
             user_id,
@@ -178,7 +180,7 @@ impl Payment {
             decline_reason: String::new(),
             ledger: Ledger::default(),
             intent: None,
-            step_keys: vec![step_key],
+            callers: Callers::default().with(caller),
             created_at: now,
             updated_at: now,
         }
@@ -187,6 +189,7 @@ impl Payment {
     /// Whether this payment can answer a repeated `start`.
     pub fn repeats(&self, start: &Start) -> Result<(), Error> {
         self.belongs_to(&start.order_id, &start.user_id)?;
+        self.callers.admit(&start.caller)?;
         if self.asked.as_ref().is_some_and(|asked| asked.amount != start.amount) {
             return Err(Error::Mismatch);
         }
@@ -209,15 +212,24 @@ impl Payment {
     }
 
     /// The payment with the intent that `command` needs. `None` when nothing is left to do, or when an open intent
-    /// must end first.
-    pub fn decide(&self, id: &str, command: Command, step_key: &str, now: Time) -> Result<Option<Self>, Error> {
+    /// must end first. A person's command has no `caller`.
+    pub fn decide(
+        &self,
+        id: &str,
+        command: Command,
+        caller: Option<&Caller>,
+        now: Time,
+    ) -> Result<Option<Self>, Error> {
+        if let Some(caller) = caller {
+            self.callers.admit(caller)?;
+        }
         if self.intent.is_some() {
             return Ok(None);
         }
         let mut next = self.clone();
         next.updated_at = now;
-        if !step_key.is_empty() && !self.step_keys.iter().any(|known| known == step_key) {
-            next.step_keys.push(step_key.to_owned());
+        if let Some(caller) = caller {
+            next.callers = next.callers.with(caller);
         }
         match self.next_step(command)? {
             Step::Nothing => Ok(None),

@@ -28,6 +28,9 @@ pub enum Error {
     /// Nobody waits for the payer.
     #[error("a payment in state {} waits for no action of this kind", .0.name())]
     NoAction(State),
+    /// Who asks has been replaced.
+    #[error(transparent)]
+    Stale(#[from] saga::Stale),
     /// The provider has not answered; the same request may be repeated.
     #[error("the provider has not answered yet")]
     Unknown,
@@ -71,6 +74,7 @@ impl From<Error> for Status {
             Error::Cancelled => status::precondition("PAYMENT_CANCELLED", error.to_string()),
             Error::NotAuthorized(_) => status::precondition("PAYMENT_NOT_AUTHORIZED", error.to_string()),
             Error::NoAction(_) => status::precondition("PAYMENT_ACTION_NOT_REQUIRED", error.to_string()),
+            Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", error.to_string()),
             Error::Unknown => status::unavailable("PAYMENT_UNKNOWN", error.to_string()),
             Error::ProviderRefused { .. } => status::precondition("PROVIDER_REFUSED", error.to_string()),
             Error::UnexpectedOutcome(_)

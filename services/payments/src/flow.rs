@@ -6,6 +6,7 @@ use crate::{
     provider::{Outcome, Provider},
     store::Payments,
 };
+use ::saga::Caller;
 use ::store::{Versioned, now};
 use std::{sync::Arc, time::Duration};
 
@@ -48,9 +49,9 @@ impl Flow {
         id: &str,
         order_id: String,
         user_id: String,
-        step_key: &str,
+        caller: &Caller,
     ) -> Result<Versioned<Payment>, Error> {
-        let mark = Payment::cancelled(order_id.clone(), user_id.clone(), step_key.to_owned(), now());
+        let mark = Payment::cancelled(order_id.clone(), user_id.clone(), caller, now());
         let found = match self.payments.get(id).await {
             Err(Error::NotFound(_)) => match self.payments.insert(id, mark).await {
                 Err(Error::Store(::store::Error::Duplicate)) => self.payments.get(id).await?,
@@ -59,7 +60,7 @@ impl Flow {
             found => found?,
         };
         found.state.belongs_to(&order_id, &user_id)?;
-        self.command(found, Command::Cancel, step_key).await
+        self.command(found, Command::Cancel, Some(caller)).await
     }
 
     /// Carries out what is open, then `command`. [`Error::Unknown`] when the provider does not answer.
@@ -67,7 +68,7 @@ impl Flow {
         &self,
         found: Versioned<Payment>,
         command: Command,
-        step_key: &str,
+        caller: Option<&Caller>,
     ) -> Result<Versioned<Payment>, Error> {
         let (id, mut seen, mut is_own) = (found.id.clone(), found, false);
         for _ in 0..ROUNDS {
@@ -82,7 +83,7 @@ impl Flow {
                 seen = asked;
             }
             let decide = |payment: &Payment| {
-                let next = payment.decide(&id, command, step_key, now())?;
+                let next = payment.decide(&id, command, caller, now())?;
                 is_own = next.is_some();
                 Ok(next)
             };

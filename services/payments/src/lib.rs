@@ -16,6 +16,7 @@
 //! - UNKNOWN is resolved by asking under the same key, never by a new charge.
 //! - Σ refunds ≤ Σ captures, and Σ captures + Σ voids ≤ Σ authorizations.
 //! - A cancellation that arrives before the authorization leaves a VOIDED mark that refuses the late one.
+//! - A step of an earlier epoch than one that has changed the payment is refused.
 //! - The payment token is dropped with the first known outcome and travels in no event or log.
 //!
 //! A crash between intent and outcome: the resolver, or the caller's repeat, asks the provider under the same key and

@@ -2,6 +2,7 @@
 
 use crate::{convert, domain::Command, error::Error, flow::Flow};
 use ::rpc::{principal, validated};
+use ::saga::Caller;
 use contracts::payments::v1::{
     AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
     GetPaymentRequest, Payment, payment_service_server::PaymentService,
@@ -24,15 +25,15 @@ impl PaymentService for Handler {
     }
 
     async fn capture_payment(&self, request: Request<CapturePaymentRequest>) -> Result<Response<Payment>, Status> {
-        let request = validated(request)?;
-        let found = self.flow.payments.get(&request.payment_id).await?;
-        let payment = self.flow.command(found, Command::Capture, &request.step_key).await?;
+        let CapturePaymentRequest { payment_id, step_key, epoch } = validated(request)?;
+        let found = self.flow.payments.get(&payment_id).await?;
+        let payment = self.flow.command(found, Command::Capture, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn cancel_payment(&self, request: Request<CancelPaymentRequest>) -> Result<Response<Payment>, Status> {
-        let CancelPaymentRequest { payment_id, order_id, user_id, step_key } = validated(request)?;
-        let payment = self.flow.cancel(&payment_id, order_id, user_id, &step_key).await?;
+        let CancelPaymentRequest { payment_id, order_id, user_id, step_key, epoch } = validated(request)?;
+        let payment = self.flow.cancel(&payment_id, order_id, user_id, &Caller { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
@@ -57,7 +58,7 @@ impl PaymentService for Handler {
             return Err(Error::NotFound(request.payment_id).into());
         }
         let command = Command::CompleteAction { approve: request.approve };
-        let payment = self.flow.command(found, command, "").await?;
+        let payment = self.flow.command(found, command, None).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 }

@@ -1,6 +1,7 @@
 //! Between the contract and the domain.
 
 use crate::domain::{Address, Line, Order, Plan, Shipment, State};
+use ::saga::Caller;
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::shipping::v1::{self as wire, CreateShipmentRequest, ShipmentChanged, ShipmentLine, shipment};
 
@@ -22,10 +23,11 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
 
 /// What the caller of CreateShipment wants.
 pub fn plan(request: CreateShipmentRequest) -> Plan {
-    let CreateShipmentRequest { order_id, user_id, lines, address, step_key, .. } = request;
+    let CreateShipmentRequest { order_id, user_id, lines, address, step_key, epoch, .. } = request;
     let line = |line: ShipmentLine| Line { product_id: line.product_id, quantity: line.quantity };
     let address = address_from_wire(address.unwrap_or_default());
-    Plan { order: Order { order_id, user_id }, lines: lines.into_iter().map(line).collect(), address, step_key }
+    let (order, caller) = (Order { order_id, user_id }, Caller { step_key, epoch });
+    Plan { order, lines: lines.into_iter().map(line).collect(), address, caller }
 }
 
 /// The event of the step from `old` to `new`; none when the state stays.

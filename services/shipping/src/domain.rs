@@ -1,6 +1,7 @@
 //! What a shipment is and which moves it allows. Pure.
 
 use crate::error::Error;
+use ::saga::{Caller, Callers};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
 
@@ -105,8 +106,8 @@ pub struct Plan {
     pub lines: Vec<Line>,
     /// Where to.
     pub address: Address,
-    /// Key of the saga step.
-    pub step_key: String,
+    /// The saga step.
+    pub caller: Caller,
 }
 
 /// What can be asked of an existing shipment.
@@ -133,8 +134,9 @@ pub struct Shipment {
     pub lines: Vec<Line>,
     /// Where it goes; none when it was cancelled before it was planned.
     pub address: Option<Address>,
-    /// Keys of the saga steps that changed this shipment.
-    pub step_keys: Vec<String>,
+    /// The saga steps that changed this shipment.
+    #[serde(default)]
+    pub callers: Callers,
     /// When it was planned.
     pub created_at: Time,
     /// When it last changed.
@@ -144,19 +146,19 @@ pub struct Shipment {
 impl Shipment {
     /// A new shipment.
     pub fn create(plan: Plan, now: Time) -> Self {
-        let Plan { order, lines, address, step_key } = plan;
-        Self { lines, address: Some(address), ..Self::blank(order, State::Created, step_key, now) }
+        let Plan { order, lines, address, caller } = plan;
+        Self { lines, address: Some(address), ..Self::blank(order, State::Created, &caller, now) }
     }
 
     /// The mark of a cancellation that came before its shipment.
-    pub fn cancelled(order: Order, step_key: String, now: Time) -> Self {
-        Self::blank(order, State::Cancelled, step_key, now)
+    pub fn cancelled(order: Order, caller: &Caller, now: Time) -> Self {
+        Self::blank(order, State::Cancelled, caller, now)
     }
 
-    fn blank(order: Order, state: State, step_key: String, now: Time) -> Self {
+    fn blank(order: Order, state: State, caller: &Caller, now: Time) -> Self {
         let Order { order_id, user_id } = order;
-        let (lines, address, step_keys) = (Vec::new(), None, vec![step_key]);
-        Self { order_id, user_id, state, lines, address, step_keys, created_at: now, updated_at: now }
+        let (lines, address, callers) = (Vec::new(), None, Callers::default().with(caller));
+        Self { order_id, user_id, state, lines, address, callers, created_at: now, updated_at: now }
     }
 
     /// Refuses a request that names another order or user.
@@ -164,19 +166,27 @@ impl Shipment {
         if self.order_id == order.order_id && self.user_id == order.user_id { Ok(()) } else { Err(Error::Mismatch) }
     }
 
-    /// Whether this shipment can answer a repeated CreateShipment.
-    pub fn repeats(&self, order: &Order) -> Result<(), Error> {
-        self.belongs_to(order)?;
-        if self.state == State::Cancelled { Err(Error::Cancelled) } else { Ok(()) }
+    /// Whether this shipment can answer a repeated `plan`.
+    pub fn repeats(&self, plan: &Plan) -> Result<(), Error> {
+        self.belongs_to(&plan.order)?;
+        self.callers.admit(&plan.caller)?;
+        if self.state == State::Cancelled {
+            return Err(Error::Cancelled);
+        }
+        let is_same = self.lines == plan.lines && self.address.as_ref() == Some(&plan.address);
+        if is_same { Ok(()) } else { Err(Error::Mismatch) }
     }
 
-    /// The shipment after `command`; `None` when that has happened before.
-    pub fn decide(&self, command: Command, step_key: &str, now: Time) -> Result<Option<Self>, Error> {
+    /// The shipment after `command`; `None` when that has happened before. The carrier's news have no `caller`.
+    pub fn decide(&self, command: Command, caller: Option<&Caller>, now: Time) -> Result<Option<Self>, Error> {
+        if let Some(caller) = caller {
+            self.callers.admit(caller)?;
+        }
         let Some(state) = self.target(command)? else { return Ok(None) };
         transition(Some(self.state), state)?;
         let mut next = Self { state, updated_at: now, ..self.clone() };
-        if !step_key.is_empty() && !self.step_keys.iter().any(|known| known == step_key) {
-            next.step_keys.push(step_key.to_owned());
+        if let Some(caller) = caller {
+            next.callers = next.callers.with(caller);
         }
         Ok(Some(next))
     }

@@ -16,6 +16,9 @@ pub enum Error {
     /// The shipment was cancelled.
     #[error("this shipment was cancelled")]
     Cancelled,
+    /// Who asks has been replaced.
+    #[error(transparent)]
+    Stale(#[from] saga::Stale),
     /// It has left.
     #[error("this shipment has been dispatched")]
     Dispatched,
@@ -44,6 +47,7 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("shipments", &id),
             Error::Mismatch => status::error(Code::AlreadyExists, "SHIPMENT_MISMATCH", error.to_string()),
             Error::Cancelled => status::precondition("SHIPMENT_CANCELLED", error.to_string()),
+            Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", error.to_string()),
             Error::Dispatched => status::precondition("SHIPMENT_DISPATCHED", error.to_string()),
             Error::NotDispatched => status::precondition("SHIPMENT_NOT_DISPATCHED", error.to_string()),
             Error::Lost => status::precondition("SHIPMENT_LOST", error.to_string()),

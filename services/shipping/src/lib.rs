@@ -7,8 +7,8 @@
 //! **Events in** none.
 //!
 //! Invariants: states move only along the table in `domain`; what has been dispatched cannot be cancelled; a
-//! cancellation that arrives before its shipment leaves a CANCELLED mark that refuses the late creation; the address is
-//! personal data and stays in this database.
+//! cancellation that arrives before its shipment leaves a CANCELLED mark that refuses the late creation; a step of an
+//! earlier epoch than one that has changed the shipment is refused; the address is personal data and stays in this database.
 //!
 //! A crash between the write and the reply: each RPC is a no-op when the shipment is there already, so the caller's
 //! repeat answers with the same shipment.

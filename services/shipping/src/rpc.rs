@@ -7,6 +7,7 @@ use crate::{
     store::Shipments,
 };
 use ::rpc::{principal, validated};
+use ::saga::Caller;
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
     Shipment, shipping_service_server::ShippingService,
@@ -29,8 +30,9 @@ impl ShippingService for Handler {
     }
 
     async fn cancel_shipment(&self, request: Request<CancelShipmentRequest>) -> Result<Response<Shipment>, Status> {
-        let CancelShipmentRequest { shipment_id, order_id, user_id, step_key } = validated(request)?;
-        let shipment = self.shipments.cancel(&shipment_id, Order { order_id, user_id }, &step_key).await?;
+        let CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch } = validated(request)?;
+        let order = Order { order_id, user_id };
+        let shipment = self.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
@@ -48,13 +50,13 @@ impl ShippingService for Handler {
 
     async fn dispatch_shipment(&self, request: Request<DispatchShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.shipments.change(&request.shipment_id, Command::Dispatch, "").await?;
+        let shipment = self.shipments.change(&request.shipment_id, Command::Dispatch, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn deliver_shipment(&self, request: Request<DeliverShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.shipments.change(&request.shipment_id, Command::Deliver, "").await?;
+        let shipment = self.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     domain::{Command, Order, Plan, Shipment},
     error::Error,
 };
+use ::saga::Caller;
 use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
 use mongodb::Database;
 
@@ -29,11 +30,10 @@ impl Shipments {
 
     /// Stores a new shipment, or finds the one that the same request made before.
     pub async fn create(&self, id: &str, plan: Plan) -> Result<Versioned<Shipment>, Error> {
-        let order = plan.order.clone();
-        match self.insert(id, Shipment::create(plan, now())).await {
+        match self.insert(id, Shipment::create(plan.clone(), now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 let found = self.get(id).await?;
-                found.state.repeats(&order)?;
+                found.state.repeats(&plan)?;
                 Ok(found)
             }
             stored => stored,
@@ -41,25 +41,30 @@ impl Shipments {
     }
 
     /// Stops a shipment, or marks one that does not exist as cancelled.
-    pub async fn cancel(&self, id: &str, order: Order, step_key: &str) -> Result<Versioned<Shipment>, Error> {
+    pub async fn cancel(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
         if let Some(found) = self.0.load(id).await? {
             found.state.belongs_to(&order)?;
-            return self.change(id, Command::Cancel, step_key).await;
+            return self.change(id, Command::Cancel, Some(caller)).await;
         }
-        match self.insert(id, Shipment::cancelled(order.clone(), step_key.to_owned(), now())).await {
+        match self.insert(id, Shipment::cancelled(order.clone(), caller, now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 self.get(id).await?.state.belongs_to(&order)?;
-                self.change(id, Command::Cancel, step_key).await
+                self.change(id, Command::Cancel, Some(caller)).await
             }
             marked => marked,
         }
     }
 
     /// Moves a shipment by `command`.
-    pub async fn change(&self, id: &str, command: Command, step_key: &str) -> Result<Versioned<Shipment>, Error> {
+    pub async fn change(
+        &self,
+        id: &str,
+        command: Command,
+        caller: Option<&Caller>,
+    ) -> Result<Versioned<Shipment>, Error> {
         crash_at(command, "writing");
         let changed = self.0.change(id, |old| -> Result<_, Error> {
-            let Some(state) = old.state.decide(command, step_key, now())? else { return Ok(None) };
+            let Some(state) = old.state.decide(command, caller, now())? else { return Ok(None) };
             let events = convert::changed(id, Some(&old.state), &state);
             Ok(Some(Change { state, events }))
         });

@@ -19,7 +19,8 @@ pub async fn holds(stack: &Stack, product: &str, clients: usize, time: Duration)
             let mut held = 0;
             while began.elapsed() < time {
                 let lines = vec![ReservationLine { product_id: product.to_owned(), quantity: 1 }];
-                let hold = HoldStockRequest { reservation_id: Kind::Order.new_id(), lines, step_key: "bench".into() };
+                let (reservation_id, step_key) = (Kind::Order.new_id(), "bench".to_owned());
+                let hold = HoldStockRequest { reservation_id, lines, step_key, epoch: 1 };
                 inventory.hold_stock(hold).await?;
                 held += 1;
             }

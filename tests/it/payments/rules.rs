@@ -4,6 +4,7 @@ use contracts::money::Money;
 use payments::{Command, Entry, Error, Kind, Ledger, Operation, Outcome, Payment, Start, State, Token, transition};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
+use saga::Caller;
 use std::collections::HashSet;
 use store::Time;
 
@@ -19,7 +20,11 @@ pub fn eur(cents: i64) -> Money {
 
 pub fn start(cents: i64) -> Start {
     let (order_id, user_id) = ("ord_1".to_owned(), "usr_1".to_owned());
-    Start { order_id, user_id, amount: eur(cents), token: Token::new("tok_secret"), step_key: "authorize/do".into() }
+    Start { order_id, user_id, amount: eur(cents), token: Token::new("tok_secret"), caller: caller("authorize/do", 1) }
+}
+
+pub fn caller(step_key: &str, epoch: i64) -> Caller {
+    Caller { step_key: step_key.into(), epoch }
 }
 
 fn begun() -> Payment {
@@ -41,7 +46,7 @@ fn answered(payment: &Payment, outcome: &Outcome) -> Payment {
 }
 
 fn commanded(payment: &Payment, command: Command) -> Payment {
-    payment.decide(ID, command, "step", now()).unwrap().unwrap()
+    payment.decide(ID, command, Some(&caller("step", 1)), now()).unwrap().unwrap()
 }
 
 #[derive(Debug, Clone)]
@@ -79,7 +84,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
 
 fn happen(payment: &Payment, happening: &Happening) -> Result<Option<Payment>, Error> {
     match happening {
-        Happening::Command(command) => payment.decide(ID, *command, "step", now()),
+        Happening::Command(command) => payment.decide(ID, *command, Some(&caller("step", 1)), now()),
         Happening::LateAnswer(operation, outcome) => payment.record(&operation.key(ID), outcome, now()),
         Happening::Answer(outcome) => {
             let key = payment.intent.as_ref().map_or("nothing is open", |intent| intent.key.as_str());
@@ -115,7 +120,7 @@ proptest! {
         was_cancelled_first in prop::bool::weighted(0.1),
         happenings in prop::collection::vec(any_happening(), 0..24),
     ) {
-        let mark = Payment::cancelled("ord_1".into(), "usr_1".into(), "void/do".into(), now());
+        let mark = Payment::cancelled("ord_1".into(), "usr_1".into(), &caller("void/do", 1), now());
         let mut payment = if was_cancelled_first { mark } else { begun() };
         for happening in &happenings {
             let next = match happen(&payment, happening) {
@@ -216,10 +221,30 @@ fn a_late_answer_to_one_operation_is_not_taken_for_that_of_another() {
 #[test]
 fn a_capture_under_way_ends_before_a_cancellation_is_decided() {
     let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
-    assert_eq!(capturing.decide(ID, Command::Cancel, "cancel", now()).unwrap(), None);
+    assert_eq!(capturing.decide(ID, Command::Cancel, Some(&caller("cancel", 1)), now()).unwrap(), None);
     let refunding = commanded(&answered(&capturing, &done()), Command::Cancel);
     assert!(refunding.intends(Operation::Refund));
     assert_eq!(answered(&refunding, &done()).state, State::Refunded);
+}
+
+#[test]
+fn a_runner_that_was_replaced_moves_no_money() {
+    let capturing = begun_by(7).decide(ID, Command::Capture, Some(&caller("capture/do", 7)), now()).unwrap().unwrap();
+    for payment in [begun_by(7), capturing] {
+        for command in [Command::Capture, Command::Cancel] {
+            let late = payment.decide(ID, command, Some(&caller("late", 6)), now());
+            assert!(matches!(late, Err(Error::Stale(_))), "{late:?}");
+        }
+        let late = payment.repeats(&Start { caller: caller("authorize/do", 6), ..start(1999) });
+        assert!(matches!(late, Err(Error::Stale(_))), "{late:?}");
+        assert!(payment.repeats(&Start { caller: caller("authorize/do", 8), ..start(1999) }).is_ok());
+    }
+}
+
+/// A payment that a runner of this epoch has authorized.
+fn begun_by(epoch: i64) -> Payment {
+    let start = Start { caller: caller("authorize/do", epoch), ..start(1999) };
+    answered(&Payment::begin(ID, start, now()).unwrap(), &done())
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 use super::operators::{parked_order, set_payment};
 use crate::shop::{id, order_with, product};
+use bson::{Binary, Bson, Document, doc, spec::BinarySubtype};
 use kit::{Client, Stack, StackOptions, binary};
-use serde_json::Value;
+use mongodb::Collection;
+use serde_json::{Value, json};
 use std::process::{Command, Output, Stdio};
 
 fn saga(stack: &Stack, arguments: &[&str]) -> Output {
@@ -76,5 +78,57 @@ async fn comptoir_saga_lists_shows_and_repairs_many_sagas_up_to_a_bound() {
         order_with(&customer, order, "paymentState", "CAPTURED").await;
     }
     assert_eq!(told(&stack, &["list", "--state", "parked"]), "no such sagas\n");
+    stack.stop().await;
+}
+
+/// Fills the outbox of an order, so that the store refuses each change that has an event; what it was before.
+async fn fill_outbox(orders: &Collection<Document>, order: &Value) -> Bson {
+    let one = doc! { "_id": id(order, "orderId") };
+    let found = orders.find_one(one.clone()).await.expect("mongod answers").expect("it is there");
+    let data = Bson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: Vec::new() });
+    let waiting: Vec<Document> = (0..64).map(|place| doc! { "seq": 1_000_000_i64 + place, "data": &data }).collect();
+    orders.update_one(one, doc! { "$set": { "outbox": waiting } }).await.expect("mongod answers");
+    found.get("outbox").cloned().expect("an outbox")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_order_that_the_store_refuses_to_change_is_reported_and_keeps_nobody_else_from_the_same_intervention() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let product = product(&stack, 10).await;
+    let (customer, _) = Client::register(&stack).await;
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        orders.push(parked_order(&stack, &customer, &product).await);
+    }
+    let [oldest, full, third, newest] = [0, 1, 2, 3].map(|place| id(&orders[place], "orderId"));
+    for order in &orders {
+        set_payment(&stack, order, "Authorized").await;
+    }
+    let collection = stack.db("orders").collection::<Document>("orders");
+    let before = fill_outbox(&collection, &orders[1]).await;
+
+    let named = ["resume", full, newest, "--reason", "the provider is back"];
+    let output = refused(&stack, &named);
+    assert!(output.contains("1 resumed, 0 refused, 1 failed\n"), "{output}");
+    assert!(output.contains(&format!("{full}  failed: EVENT_BACKLOG: ")), "{output}");
+    assert!(output.contains("1 of 2 sagas could not be reached"), "{output}");
+    let filtered = saga(&stack, &["resume", "--state", "parked", "--reason", "the provider is back", "--json"]);
+    assert!(!filtered.status.success(), "{filtered:?}");
+    let report: Value = serde_json::from_slice(&filtered.stdout).expect("JSON");
+    assert_eq!(report["orderIds"], json!([third, oldest]), "newest first, and the one between them has failed");
+    assert_eq!(
+        (&report["failed"][0]["orderId"], &report["failed"][0]["reason"]),
+        (&json!(full), &json!("EVENT_BACKLOG"))
+    );
+    assert_eq!((&report["failed"].as_array().map(Vec::len), &report["refused"]), (&Some(1), &json!([])));
+    for order in [&orders[0], &orders[2], &orders[3]] {
+        order_with(&customer, order, "paymentState", "CAPTURED").await;
+    }
+
+    let emptied = doc! { "$set": { "outbox": before } };
+    collection.update_one(doc! { "_id": full }, emptied).await.expect("mongod answers");
+    let resumed = told(&stack, &["resume", "--state", "parked", "--reason", "the provider is back"]);
+    assert!(resumed.ends_with("1 resumed, 0 refused\n"), "{resumed}");
+    order_with(&customer, &orders[1], "paymentState", "CAPTURED").await;
     stack.stop().await;
 }

@@ -5,21 +5,25 @@ use anyhow::ensure;
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use std::time::Duration;
 
-const WITHOUT_ORDERS: [&str; 6] = ["users", "products", "inventory", "payments", "shipping", "gateway"];
+/// Everything but orders.
+pub async fn stack() -> Stack {
+    Stack::start(StackOptions { services: Some(all_but(&["orders"])), ..Default::default() }).await
+}
 
-async fn stack() -> Stack {
-    let services = WITHOUT_ORDERS.map(str::to_owned).to_vec();
-    Stack::start(StackOptions { services: Some(services), ..Default::default() }).await
+/// The names of all services but these, and of the gateway.
+pub fn all_but(others: &[&str]) -> Vec<String> {
+    let all = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
+    all.filter(|name| !others.contains(name)).map(str::to_owned).collect()
 }
 
 /// Orders in a process of its own, at the address that the gateway knows.
-async fn orders(stack: &Stack, crash_at: &str) -> Process {
+pub async fn orders(stack: &Stack, crash_at: &str) -> Process {
     let process = stack.serve_with("orders", &[("COMPTOIR_CRASH_AT", crash_at)]);
     answers(stack).await;
     process
 }
 
-async fn answers(stack: &Stack) {
+pub async fn answers(stack: &Stack) {
     let customer = Client::customer(stack).await;
     eventually(PATIENCE, || async {
         let reply = customer.get("/v1/orders").await;
@@ -30,7 +34,7 @@ async fn answers(stack: &Stack) {
 }
 
 /// Sends an order from a task of its own: the process that takes it may stop or die before it has replied.
-fn send(customer: &Client, product: &str, token: &'static str) -> tokio::task::JoinHandle<()> {
+pub fn send(customer: &Client, product: &str, token: &'static str) -> tokio::task::JoinHandle<()> {
     let request = customer.request(reqwest::Method::POST, "/v1/orders").json(&draft(&[(product, 1)], token));
     tokio::spawn(async move { drop(request.send().await) })
 }

@@ -1,6 +1,7 @@
 //! The state machines: no sequence of commands reaches an illegal transition. 100,000 sequences each.
 
 use super::{at, order};
+use crate::inventory::caller;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
@@ -16,11 +17,12 @@ fn sequences() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn outcome(choice: u8) -> Outcome {
-    match choice % 6 {
+    match choice % 7 {
         0 | 1 => Outcome::Done,
         2 => Outcome::Rejected("NO".into()),
         3 => Outcome::Transient("down".into()),
         4 => Outcome::Waiting,
+        5 => Outcome::Undecided("later".into()),
         _ => Outcome::Bug("odd".into()),
     }
 }
@@ -136,12 +138,12 @@ proptest! {
             user_id: "usr_1".into(),
             amount: Money::new("EUR", 10.into()).expect("money"),
             token: Token::new("tok_visa"),
-            step_key: "key".into(),
+            caller: caller(1),
         };
         let mut payment = Payment::begin("pay_1", start, at(0)).expect("begins");
         for (now, byte) in (1i64..).zip(bytes) {
             let reference = "ref".to_owned();
-            let asked = |command| payment.decide("pay_1", command, "key", at(now));
+            let asked = |command| payment.decide("pay_1", command, Some(&caller(1)), at(now));
             let told = |outcome: Outcome| {
                 let key = payment.intent.as_ref().map(|intent| intent.key.clone()).unwrap_or_default();
                 payment.record(&key, &outcome, at(now))
@@ -177,13 +179,13 @@ proptest! {
     fn no_sequence_of_commands_brings_a_shipment_to_an_illegal_transition(bytes in sequences()) {
         use shipping::{Command, Order, Shipment};
         let owner = Order { order_id: "ord_1".into(), user_id: "usr_1".into() };
-        let mut shipment = Shipment::cancelled(owner, "key".into(), at(0));
+        let mut shipment = Shipment::cancelled(owner, &caller(1), at(0));
         if bytes.first().is_some_and(|byte| *byte != 0) {
             shipment.state = shipping::State::Created;
         }
         for (now, byte) in (1i64..).zip(bytes) {
             let command = [Command::Cancel, Command::Dispatch, Command::Deliver][usize::from(byte % 3)];
-            match shipment.decide(command, "key", at(now)) {
+            match shipment.decide(command, Some(&caller(1)), at(now)) {
                 Ok(Some(next)) => {
                     prop_assert!(shipment.state.next().contains(&next.state), "{:?} to {:?}", shipment.state, next.state);
                     shipment = next;

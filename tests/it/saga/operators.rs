@@ -62,7 +62,7 @@ async fn an_order_shows_each_step_of_its_saga_to_its_owner_and_to_nobody_else() 
     let saga = customer.get(&path).await.expect(200);
     assert_eq!(
         (&saga["kind"], &saga["state"], &saga["version"]),
-        (&json!("place_order"), &json!("COMPLETED"), &json!(1))
+        (&json!("place_order"), &json!("COMPLETED"), &json!(2))
     );
     let steps = saga["steps"].as_array().expect("a list");
     let names: Vec<&Value> = steps.iter().map(|step| &step["name"]).collect();

@@ -76,6 +76,21 @@ async fn ten_thousand_due_at_once_with_one_peer_down_hold_up_nobody_else() {
     drop(replicas);
 }
 
+const UNSURE: Definition = definition("unsure", 1, &[Step::new("ask", "unsure")]);
+const DOUBTS: &Registry = &Registry(&[&UNSURE]);
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_cannot_tell_yet_is_not_taken_for_one_that_is_down() {
+    let world = World::new("nobody");
+    orphans(&world, &UNSURE, 500);
+    let replica = Running::start(&world, DOUBTS, "here");
+    let is_asked = |saga: &Saga| saga.steps[0].failures > 0;
+    until(Duration::from_secs(3), "each is asked for", || world.with(is_asked).len() == 500).await;
+    let asked = world.with(|_| true).remove(0).saga;
+    assert_eq!(asked.steps[0].error.as_deref(), Some("nobody knows yet"), "it is a failed attempt all the same");
+    drop(replica);
+}
+
 #[tokio::test(start_paused = true)]
 async fn two_replicas_share_what_is_due() {
     let world = World::new("nobody");

@@ -122,6 +122,9 @@ impl Host for Replica {
 
     async fn call(&self, item: &Item, _: &Call) -> (Outcome, Vec<()>) {
         let world = &self.world;
+        if item.saga.peer.as_deref() == Some("unsure") {
+            return (Outcome::Undecided("nobody knows yet".to_owned()), Vec::new());
+        }
         if item.saga.peer.as_deref() != Some(world.dead) || !world.is_down.load(Ordering::Relaxed) {
             return (Outcome::Done, Vec::new());
         }

@@ -2,6 +2,7 @@
 
 use super::{Command, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
 use crate::error::Error;
+use ::saga::{Caller, Callers};
 use ::store::Time;
 use std::collections::BTreeMap;
 
@@ -60,11 +61,11 @@ impl Books {
             }
             Command::SetBackorder { product_id, allowed } => self.set_backorder(product_id, *allowed, now),
             Command::Restock { id, line, key } => self.restock(id, line, key, now),
-            Command::Hold { id, lines, expires_at } => self.hold(id, lines, *expires_at, now),
-            Command::Extend { id, expires_at } => self.extend(id, *expires_at, now),
-            Command::Commit(id) => self.commit(id, now),
-            Command::Release(id) => self.release(id, now),
-            Command::Ship(id) => self.ship(id, now),
+            Command::Hold { id, caller, lines, expires_at } => self.hold((id, caller), lines, *expires_at, now),
+            Command::Extend { id, caller, expires_at } => self.extend(id, caller, *expires_at, now),
+            Command::Commit(id, caller) => self.commit(id, caller, now),
+            Command::Release(id, caller) => self.release(id, caller, now),
+            Command::Ship(id, caller) => self.ship(id, caller, now),
             Command::Expire(id) => self.expire(id, now),
         }
     }
@@ -133,9 +134,16 @@ impl Books {
         Ok(Outcome::Reservation(next))
     }
 
-    fn hold(&mut self, id: &str, lines: &[Line], expires_at: Time, now: Time) -> Result<Outcome, Error> {
+    fn hold(
+        &mut self,
+        (id, caller): (&str, &Caller),
+        lines: &[Line],
+        expires_at: Time,
+        now: Time,
+    ) -> Result<Outcome, Error> {
         let lines = by_product(lines)?;
         if let Some(existing) = self.reservation(id) {
+            existing.callers.admit(caller)?;
             return match existing.state {
                 State::Released | State::Expired => Err(Error::Released(id.to_owned())),
                 State::Held | State::Committed | State::Shipped if existing.lines == lines => {
@@ -149,17 +157,16 @@ impl Books {
         if !short.is_empty() {
             return Err(Error::OutOfStock(short));
         }
-        let (created_at, updated_at, returned) = (now, now, Vec::new());
-        let reservation = Reservation { state: State::Held, lines, returned, expires_at, created_at, updated_at };
+        let reservation = Reservation { lines, expires_at, ..blank(State::Held, caller, now) };
         Ok(self.shift(id, "HOLD", HOLD, reservation, now))
     }
 
     /// A hold that ran out and was not yet given back can be extended: its units are still held.
-    fn extend(&mut self, id: &str, expires_at: Time, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+    fn extend(&mut self, id: &str, caller: &Caller, expires_at: Time, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.asked_for(id, caller)?;
         match reservation.state {
             State::Held if reservation.expires_at < expires_at => {
-                let next = Reservation { expires_at, updated_at: now, ..reservation };
+                let next = Reservation { expires_at, ..changed(reservation, caller, now) };
                 self.set(id, "EXTEND", next.clone());
                 Ok(Outcome::Reservation(next))
             }
@@ -169,11 +176,11 @@ impl Books {
         }
     }
 
-    fn commit(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+    fn commit(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.asked_for(id, caller)?;
         match reservation.state {
             State::Held => {
-                let next = Reservation { state: State::Committed, updated_at: now, ..reservation };
+                let next = Reservation { state: State::Committed, ..changed(reservation, caller, now) };
                 Ok(self.shift(id, "COMMIT", COMMIT, next, now))
             }
             State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
@@ -182,33 +189,26 @@ impl Books {
         }
     }
 
-    fn release(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
+    fn release(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
         let Some(reservation) = self.reservation(id) else {
-            let mark = Reservation {
-                state: State::Released,
-                lines: Vec::new(),
-                returned: Vec::new(),
-                expires_at: now,
-                created_at: now,
-                updated_at: now,
-            };
-            return Ok(self.shift(id, "RELEASE", HOLD, mark, now));
+            return Ok(self.shift(id, "RELEASE", HOLD, blank(State::Released, caller, now), now));
         };
+        reservation.callers.admit(caller)?;
         let shift = match reservation.state {
             State::Held => RELEASE_HELD,
             State::Committed => RELEASE_COMMITTED,
             State::Released | State::Expired => return Ok(Outcome::Reservation(reservation)),
             State::Shipped => return Err(Error::Shipped(id.to_owned())),
         };
-        let next = Reservation { state: State::Released, updated_at: now, ..reservation };
+        let next = Reservation { state: State::Released, ..changed(reservation, caller, now) };
         Ok(self.shift(id, "RELEASE", shift, next, now))
     }
 
-    fn ship(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+    fn ship(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.asked_for(id, caller)?;
         match reservation.state {
             State::Committed => {
-                let next = Reservation { state: State::Shipped, updated_at: now, ..reservation };
+                let next = Reservation { state: State::Shipped, ..changed(reservation, caller, now) };
                 Ok(self.shift(id, "SHIP", SHIP, next, now))
             }
             State::Shipped => Ok(Outcome::Reservation(reservation)),
@@ -234,6 +234,13 @@ impl Books {
 
     fn reservation(&self, id: &str) -> Option<Reservation> {
         self.reservations.get(id).and_then(|slot| slot.state.clone())
+    }
+
+    /// The reservation that a step wants to change.
+    fn asked_for(&self, id: &str, caller: &Caller) -> Result<Reservation, Error> {
+        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        reservation.callers.admit(caller)?;
+        Ok(reservation)
     }
 
     fn stock_of(&self, product: &str, now: Time) -> Stock {
@@ -275,6 +282,23 @@ impl Books {
         self.effects += 1;
         self.stock.entry(product.to_owned()).or_default().set(cause, stock);
     }
+}
+
+/// A new reservation, of nothing.
+fn blank(state: State, caller: &Caller, now: Time) -> Reservation {
+    Reservation {
+        state,
+        lines: Vec::new(),
+        returned: Vec::new(),
+        callers: Callers::default().with(caller),
+        expires_at: now,
+        created_at: now,
+        updated_at: now,
+    }
+}
+
+fn changed(reservation: Reservation, caller: &Caller, now: Time) -> Reservation {
+    Reservation { callers: reservation.callers.with(caller), updated_at: now, ..reservation }
 }
 
 /// What is written into the ledger beside product, cause and time.

@@ -3,7 +3,7 @@
 use super::{Cancellation, Fact, Order, State, Transition};
 use crate::{
     error::Error,
-    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS},
+    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, known, newest},
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
@@ -54,7 +54,7 @@ impl Order {
             next.saga.wake(now);
         } else {
             // Before the pivot the saga turns back; after it, cancelling starts when it has completed.
-            next.saga.abort(SAGAS, "CANCELLED", now);
+            next.saga.abort(known(), "CANCELLED", now);
             next.follow_saga(now)?;
         }
         Ok(Some(next))
@@ -72,7 +72,7 @@ impl Order {
             counted = true;
             next.learn(facts);
             let outcome = if *outcome == Outcome::Done { next.pivot(call, now) } else { outcome.clone() };
-            next.saga.record(SAGAS, call, outcome, now, jitter);
+            next.saga.record(known(), call, outcome, now, jitter);
         }
         if !counted {
             return Ok(None);
@@ -115,7 +115,7 @@ impl Order {
     /// What a person does to the saga.
     pub fn intervene(&self, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
         let mut next = self.clone();
-        next.saga.intervene(SAGAS, action, operator, now).map_err(Error::Intervention)?;
+        next.saga.intervene(known(), action, operator, now).map_err(Error::Intervention)?;
         next.updated_at = now;
         next.follow_saga(now)?;
         Ok(next)
@@ -123,7 +123,7 @@ impl Order {
 
     /// Brings `state` in line with the saga, and starts the next one when something waits for it.
     fn follow_saga(&mut self, now: Time) -> Result<(), Error> {
-        let Some(definition) = SAGAS.find(&self.saga.kind, self.saga.version) else {
+        let Some(definition) = known().find(&self.saga.kind, self.saga.version) else {
             return Ok(()); // nothing is guessed
         };
         if definition.kind == PLACE_ORDER.kind {
@@ -138,11 +138,15 @@ impl Order {
     }
 
     fn follow_placing(&mut self, now: Time) -> Result<(), Error> {
-        if self.saga.is_past_pivot(SAGAS) || self.saga.has_ended() {
+        if self.saga.is_past_pivot(known()) || self.saga.has_ended() {
             self.payment_token = None;
         }
+        if self.cancellation.is_some() {
+            // Who took the wish did not know this version of the saga, and could not turn it back.
+            self.saga.abort(known(), "CANCELLED", now);
+        }
         match self.saga.status {
-            Status::Running | Status::Parked if self.state == State::Pending && self.saga.is_past_pivot(SAGAS) => {
+            Status::Running | Status::Parked if self.state == State::Pending && self.saga.is_past_pivot(known()) => {
                 self.enter(State::Confirmed, "", "orders", now)
             }
             Status::Completed if self.cancellation.is_some() => {
@@ -209,8 +213,8 @@ impl Order {
         }
     }
 
-    fn start(&mut self, definition: &Definition, now: Time) {
-        self.saga = self.saga.followed_by(definition, now);
+    fn start(&mut self, any_version: &'static Definition, now: Time) {
+        self.saga = self.saga.followed_by(newest(any_version), now);
     }
 
     /// The carrier has it: what follows is a saga. `None` when that is known.
