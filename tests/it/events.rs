@@ -12,6 +12,7 @@ mod documents;
 mod duplicates;
 mod forms;
 mod killed;
+mod news;
 mod oplog;
 mod permissions;
 mod refused;

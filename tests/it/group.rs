@@ -72,7 +72,8 @@ async fn writers_in_company_succeed_once_for_each_revision_and_share_commands() 
 #[tokio::test]
 async fn a_write_that_is_refused_does_not_take_its_company_with_it() {
     let stores = Stores::start().await;
-    let group = Group::new(&stores.db("products").await, "counters");
+    let database = stores.db("products").await;
+    let group = Group::new(&database, "counters");
     let insert = |id: &'static str| group.insert(document(id));
     let (first, known, other) = tokio::join!(insert("a"), insert("a"), insert("b"));
     assert!(first.is_ok() && matches!(known, Err(Error::Duplicate)) && other.is_ok(), "{first:?} {known:?} {other:?}");

@@ -1,5 +1,7 @@
 //! The read model: folding events (pure, no stack), and what it answers of a real order.
 
+mod folding;
+
 use ::order_history::{Entry, Gap, fact, fold};
 use anyhow::ensure;
 use contracts::{

@@ -162,7 +162,7 @@ async fn an_unknown_payment_ends_without_its_caller() {
 async fn a_payment_that_a_crash_left_in_authorizing_is_sent_under_its_own_key() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     let begun = Payment::begin(&id, Start { token: Token::new("tok_visa"), ..start(1999) }, now()).unwrap();
-    let documents = Documents::<Payment>::new(&payments.database);
+    let documents = Documents::<Payment>::new(&payments.database.clone().into());
     documents.insert(&id, begun, Vec::new()).await.unwrap();
     eventually(Duration::from_secs(15), || async {
         let payment = payments.get(&id).await?;
@@ -177,7 +177,7 @@ async fn a_payment_that_a_crash_left_in_authorizing_is_sent_under_its_own_key() 
 async fn a_capture_that_a_crash_left_open_is_carried_out() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     payments.authorize(&id, "tok_visa").await.unwrap();
-    let documents = Documents::<Payment>::new(&payments.database);
+    let documents = Documents::<Payment>::new(&payments.database.clone().into());
     let found = documents.load(&id).await.unwrap().unwrap();
     let state =
         found.state.decide(&id, Command::Capture, Some(&caller("ord_1/capture/do", 1)), now()).unwrap().unwrap();

@@ -111,7 +111,7 @@ impl Stores {
     }
 
     /// The database of a service, as root, with the concerns and limits that services use.
-    pub async fn db(&self, service: &str) -> mongodb::Database {
+    pub async fn db(&self, service: &str) -> store::Database {
         let database = &topology::Topology::get().service[service].database;
         store::connect(&self.mongodb_uri, database, "test").await.expect("the URI is valid")
     }
@@ -121,6 +121,11 @@ impl Stores {
         let password = self.credentials.nats_operator.clone();
         let options = async_nats::ConnectOptions::with_user_and_password(nats::OPERATOR.into(), password);
         Ok(options.connect(&self.nats_url).await?)
+    }
+
+    /// The same as services have it.
+    pub async fn broker(&self) -> Result<events::Nats, events::Error> {
+        events::connect(&self.nats_url, "test", nats::OPERATOR, &self.credentials.nats_operator).await
     }
 
     /// The gateway, when it runs: `http://host:port`.

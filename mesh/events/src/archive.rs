@@ -19,8 +19,12 @@ pub(crate) struct Outbox {
     /// The document.
     #[serde(rename = "_id")]
     pub id: String,
+    /// The events.
     #[serde(default)]
-    outbox: Vec<Pending>,
+    pub outbox: Vec<Pending>,
+    /// Whether the document has just been made, so that the log can have none of them.
+    #[serde(skip)]
+    pub is_new: bool,
 }
 
 /// What one read has found.
@@ -59,15 +63,15 @@ impl Archive {
         Ok(Self { source: source.clone(), log, next: last + 1, known, appended, publisher_is_slow: false })
     }
 
-    /// Archives what `found` has and the log has not.
+    /// Archives what `found` has and the log has not, in one insert.
     pub async fn append(&mut self, found: Found) -> Result<(), Error> {
+        let mut fresh = Vec::new();
         for (collection, mut outboxes) in found.outboxes {
             outboxes.retain(|each| !each.outbox.is_empty());
             let Some(noun) = self.source.aggregates.get(&collection).cloned() else { continue };
             let archived = self.archived(&collection, &noun, &outboxes).await?;
             let known = self.known.entry(collection).or_default();
-            let mut fresh = Vec::new();
-            for Outbox { id, outbox } in outboxes {
+            for Outbox { id, outbox, .. } in outboxes {
                 let last = known.get(&id).or_else(|| archived.get(&id).copied()).unwrap_or(0);
                 let unseen = unseen(outbox, last);
                 if let Some(first) = unseen.first()
@@ -77,20 +81,18 @@ impl Archive {
                 }
                 for entry in unseen {
                     let gseq = self.next + i64::try_from(fresh.len()).unwrap_or(0);
+                    known.set(&id, entry.seq); // if it is not appended, this term is over
                     fresh.push(number(entry, &noun, &id, gseq));
                 }
             }
-            if fresh.is_empty() {
-                continue;
-            }
-            telemetry::crash_point("relay.appending");
-            self.log.append(&fresh).await?;
-            telemetry::crash_point("relay.appended");
-            for entry in &fresh {
-                known.set(&entry.aid, entry.seq);
-            }
-            self.hand_over(fresh).await;
         }
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        telemetry::crash_point("relay.appending");
+        self.log.append(&fresh).await?;
+        telemetry::crash_point("relay.appended");
+        self.hand_over(fresh).await;
         Ok(())
     }
 
@@ -98,7 +100,7 @@ impl Archive {
     async fn archived(&self, collection: &str, noun: &str, outboxes: &[Outbox]) -> Result<HashMap<String, i64>, Error> {
         let known = self.known.get(collection);
         let met = |id: &str| known.is_some_and(|known| known.get(id).is_some());
-        let strangers = outboxes.iter().filter(|each| !met(&each.id));
+        let strangers = outboxes.iter().filter(|each| !each.is_new && !met(&each.id));
         // Those with a long history apart: only the end of it is looked at.
         let (new, old): (Vec<&Outbox>, Vec<&Outbox>) = strangers.partition(|each| first_seq(each) <= 1);
         let mut archived = HashMap::new();

@@ -21,8 +21,8 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Lanes per source.
-const LANES: usize = 8;
+/// Lanes per source. So many events can be settled side by side, and share commands.
+const LANES: usize = 32;
 
 /// The broker delivers again what is not acknowledged for so long; a lane at work asks for more time.
 const ACK_WAIT: Duration = Duration::from_secs(10);

@@ -1,10 +1,13 @@
 //! The change stream as a doorbell: which documents changed, and the token to resume from. Never what changed.
+//!
+//! The server wakes every stream that waits, for every write of any database. So the bell waits for rings only while they
+//! tell something that this process's own news did not; else it is looked at from time to time.
 
 use crate::{Error, relay::Source};
 use bson::{Document, Timestamp, doc};
-use mongodb::{Database, change_stream::event::ResumeToken};
-use std::time::Duration;
-use tokio::sync::mpsc;
+use mongodb::{Database, change_stream::ChangeStream, change_stream::event::ResumeToken};
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
 
 /// Rings that wait to be read; the stream pauses when it is full.
 const QUEUE: usize = 4096;
@@ -12,8 +15,40 @@ const QUEUE: usize = 4096;
 /// Rings in one answer of the server: of a backlog the first are answered while the next are looked for.
 const BATCH: u32 = 1000;
 
-/// Longest wait of the server for a ring; then it tells how far it has looked.
-const MAX_AWAIT: Duration = Duration::from_millis(1000);
+/// How the bell listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ear {
+    /// The server answers with the first ring.
+    Waiting,
+    /// The server is asked a few times a second.
+    Looking,
+}
+
+impl Ear {
+    /// Longest wait of the server for a ring; then it tells how far it has looked.
+    fn max_await(self) -> Duration {
+        match self {
+            Ear::Waiting => Duration::from_millis(1000),
+            Ear::Looking => Duration::from_millis(1),
+        }
+    }
+
+    /// Pause between two looks.
+    fn pause(self) -> Duration {
+        match self {
+            Ear::Waiting => Duration::ZERO,
+            Ear::Looking => Duration::from_millis(200),
+        }
+    }
+
+    /// Longest look before it pauses, or listens in another way: where much is written there is always one more ring.
+    fn look(self) -> Duration {
+        match self {
+            Ear::Waiting => Duration::from_secs(1),
+            Ear::Looking => Duration::from_millis(20),
+        }
+    }
+}
 
 /// What the bell tells.
 #[derive(Debug, Clone)]
@@ -24,6 +59,8 @@ pub(crate) enum Ring {
         collection: String,
         /// Its identifier.
         id: String,
+        /// Its `seq` after the change, if the change set it.
+        seq: Option<i64>,
         /// When, by the cluster's clock.
         time: Option<Timestamp>,
         /// Everything up to here has been rung.
@@ -39,6 +76,8 @@ pub(crate) enum Ring {
 pub(crate) struct Doorbell {
     /// What it rings; closed when the stream has broken.
     pub rings: mpsc::Receiver<Result<Ring, Error>>,
+    /// How it listens.
+    pub ear: watch::Sender<Ear>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -50,29 +89,68 @@ impl Drop for Doorbell {
 
 /// Opens the stream after `token`, or from now.
 pub(crate) async fn open(database: &Database, source: &Source, token: Option<ResumeToken>) -> Result<Doorbell, Error> {
-    let watch = database.watch().pipeline(pipeline(source)).max_await_time(MAX_AWAIT).batch_size(BATCH);
+    let first = stream(database, source, token, Ear::Waiting).await?;
+    let (sender, rings) = mpsc::channel(QUEUE);
+    let (ear, mut wanted) = watch::channel(Ear::Waiting);
+    let (database, source) = (database.clone(), source.clone());
+    let task = tokio::spawn(async move {
+        // The stream stays in this task: a driver future that is dropped half-way leaves it unusable.
+        let mut opened = Ok(first);
+        while let Ok(open) = opened {
+            let Some(token) = ring(open, &sender, &mut wanted).await else { return };
+            let ear = *wanted.borrow();
+            opened = stream(&database, &source, Some(token), ear).await;
+        }
+        if let Err(error) = opened {
+            let _ = sender.send(Err(error)).await; // the term may be over
+        }
+    });
+    Ok(Doorbell { rings, ear, task })
+}
+
+/// Rings until another ear is wanted; then it returns the token to go on from.
+async fn ring(
+    mut open: ChangeStream<Document>,
+    sender: &mpsc::Sender<Result<Ring, Error>>,
+    wanted: &mut watch::Receiver<Ear>,
+) -> Option<ResumeToken> {
+    let ear = *wanted.borrow_and_update();
+    let mut look_began = Instant::now();
+    loop {
+        let ring = match open.next_if_any().await {
+            Ok(Some(change)) => parse(&change),
+            Ok(None) => Ok(Ring::Quiet(open.resume_token())),
+            Err(error) => Err(error.into()),
+        };
+        let (is_quiet, has_broken) = (matches!(ring, Ok(Ring::Quiet(_))), ring.is_err());
+        if sender.send(ring).await.is_err() || has_broken {
+            return None;
+        }
+        if is_quiet || look_began.elapsed() > ear.look() {
+            // Nobody wants another ear once the bell is dropped: then this task is aborted.
+            let _ = tokio::time::timeout(ear.pause(), wanted.changed()).await;
+            if *wanted.borrow() != ear
+                && let Some(token) = open.resume_token()
+            {
+                return Some(token);
+            }
+            look_began = Instant::now();
+        }
+    }
+}
+
+async fn stream(
+    database: &Database,
+    source: &Source,
+    token: Option<ResumeToken>,
+    ear: Ear,
+) -> Result<ChangeStream<Document>, Error> {
+    let watch = database.watch().pipeline(pipeline(source)).max_await_time(ear.max_await()).batch_size(BATCH);
     let watch = match token {
         Some(token) => watch.resume_after(token),
         None => watch,
     };
-    let mut stream = watch.await?.with_type::<Document>();
-    let (sender, rings) = mpsc::channel(QUEUE);
-    let task = tokio::spawn(async move {
-        // The stream stays in this task: a driver future that is dropped half-way leaves it unusable.
-        loop {
-            let next = stream.next_if_any().await;
-            let ring = match next {
-                Ok(Some(change)) => parse(&change),
-                Ok(None) => Ok(Ring::Quiet(stream.resume_token())),
-                Err(error) => Err(error.into()),
-            };
-            let broken = ring.is_err();
-            if sender.send(ring).await.is_err() || broken {
-                return;
-            }
-        }
-    });
-    Ok(Doorbell { rings, task })
+    Ok(watch.await?.with_type::<Document>())
 }
 
 /// Only writes that carry events ring: they set the top-level `seq`.
@@ -83,9 +161,10 @@ fn pipeline(source: &Source) -> [Document; 2] {
         { "updateDescription.updatedFields.seq": { "$exists": true } },
     ] };
     let of_ours = doc! { "$or": [{ "ns.coll": { "$in": collections } }, { "operationType": "invalidate" }] };
+    let seq = doc! { "$ifNull": ["$updateDescription.updatedFields.seq", "$fullDocument.seq"] };
     [
         doc! { "$match": { "$and": [of_ours, carries_events] } },
-        doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1 } },
+        doc! { "$project": { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1, "seq": seq } },
     ]
 }
 
@@ -95,8 +174,8 @@ fn parse(change: &Document) -> Result<Ring, Error> {
     Ok(match change.get_str("operationType").unwrap_or_default() {
         "insert" | "update" | "replace" => {
             let token = change.get("_id").cloned().unwrap_or_default();
-            let time = change.get_timestamp("clusterTime").ok();
-            Ring::Changed { collection, id, time, token: bson::deserialize_from_bson(token)? }
+            let (seq, time) = (change.get_i64("seq").ok(), change.get_timestamp("clusterTime").ok());
+            Ring::Changed { collection, id, seq, time, token: bson::deserialize_from_bson(token)? }
         }
         "invalidate" => return Err(Error::Invalidated),
         operation => Ring::Destroyed(format!("{operation} of {collection} {id}")),

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 /// Work that waits in one lane.
-pub(crate) const QUEUE: usize = 64;
+pub(crate) const QUEUE: usize = 16;
 
 /// Attempts before an event that fails is set aside; with the pauses between them about six seconds.
 const ATTEMPTS: i32 = 8;

@@ -1,12 +1,12 @@
 //! Events: from the outbox of a document to every consumer, whatever crashes in between.
 //!
-//! One relay per service holds a `lease`. A change stream is its `doorbell`: it tells which documents changed. `archive`
-//! reads their pending outboxes and appends what is new to the `log` (collection `events`, gap-free `gseq`). `publish`
-//! copies the log to the service's JetStream stream in atomic batches, each conditional on the stream's last sequence, so
-//! that the stream is the log, entry for entry. `consume` reads streams; a `lane` settles the events of an aggregate one
-//! after the other: applied, with gaps filled from the `owners`, or set aside in the `dead_letters`, where its aggregate
-//! alone waits. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle one of two
-//! `slot`s, beside the one in use.
+//! One relay per service holds a `lease`. A change stream is its `doorbell`: it tells which documents changed. `outboxes`
+//! reads what is pending in them, unless this process has just written them itself (`hearsay`); `archive` appends what is
+//! new to the `log` (collection `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in
+//! atomic batches, each conditional on the stream's last sequence, so that the stream is the log, entry for entry.
+//! `consume` reads streams; a `lane` settles the events of an aggregate one after the other: applied, with gaps filled from
+//! the `owners`, or set aside in the `dead_letters`, where its aggregate alone waits. `rpc` lets operators see and move all
+//! of it. `rebuild` makes a read model anew in the idle one of two `slot`s, beside the one in use.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
@@ -20,6 +20,7 @@ mod doorbell;
 mod error;
 mod event;
 mod gauges;
+mod hearsay;
 mod known;
 mod lane;
 mod lease;

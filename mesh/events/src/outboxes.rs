@@ -1,17 +1,19 @@
-//! Reading what is pending: in the documents that rang, or in all of them.
+//! What is pending: as this process's own news tells it, or read, in the documents that rang, or in all of them.
 
 use crate::{
     Error,
     archive::{Found, Outbox},
-    doorbell::{Doorbell, Ring},
+    doorbell::{Doorbell, Ear, Ring},
+    hearsay::Hearsay,
     relay::Source,
 };
 use bson::{Bson, Document, Timestamp, doc};
-use mongodb::{ClientSession, Database, change_stream::event::ResumeToken, options::ReadConcern};
+use mongodb::{ClientSession, change_stream::event::ResumeToken, options::ReadConcern};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
+use store::Database;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -22,11 +24,15 @@ const BATCH: usize = 500;
 /// read, an append and a sync of the broker.
 const PACE: Duration = Duration::from_micros(2500);
 
+/// The same for news, which is cheaper the more of it comes together.
+const NEWS_PACE: Duration = Duration::from_millis(5);
+
 /// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
 pub(crate) struct Outboxes {
     database: Database,
     source: Source,
     session: ClientSession,
+    hearsay: Hearsay,
     found: mpsc::Sender<Result<Found, Error>>,
 }
 
@@ -47,7 +53,8 @@ impl Outboxes {
         found: mpsc::Sender<Result<Found, Error>>,
     ) -> Result<Self, Error> {
         let session = database.client().start_session().causal_consistency(true).await?;
-        Ok(Self { database: database.clone(), source: source.clone(), session, found })
+        let hearsay = Hearsay::new(database.news().listen());
+        Ok(Self { database: database.clone(), source: source.clone(), session, hearsay, found })
     }
 
     /// Reads on every ring until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
@@ -68,23 +75,47 @@ impl Outboxes {
         let mut next_read = Instant::now();
         loop {
             tokio::time::sleep_until(next_read).await;
-            let received = shutdown.run_until_cancelled(bell.rings.recv_many(&mut rings, BATCH)).await;
-            if matches!(received, None | Some(0)) {
-                return Ok(());
-            }
-            next_read = Instant::now() + PACE;
-            let rung = Rung::of(rings.drain(..));
-            let mut found = Found { token: rung.token, ..Found::default() };
-            for (collection, ids) in rung.changed {
-                let outboxes = self.of(&collection, ids, rung.latest).await?;
-                found.outboxes.push((collection, outboxes));
-            }
+            let (mut error, mut pace) = (None, PACE);
+            let found = tokio::select! {
+                () = shutdown.cancelled() => return Ok(()),
+                told = self.hearsay.next() => {
+                    pace = NEWS_PACE;
+                    Found { outboxes: told.into_iter().collect(), token: None }
+                }
+                received = bell.rings.recv_many(&mut rings, BATCH) => {
+                    if received == 0 {
+                        return Ok(());
+                    }
+                    let mut rung = Rung::of(rings.drain(..), &mut self.hearsay);
+                    error = rung.error.take();
+                    self.read(rung).await?
+                }
+            };
+            next_read = Instant::now() + pace;
+            self.listen(&bell);
             if self.found.send(Ok(found)).await.is_err() {
                 return Ok(());
             }
-            if let Some(error) = rung.error {
+            if let Some(error) = error {
                 return Err(error);
             }
+        }
+    }
+
+    async fn read(&mut self, rung: Rung) -> Result<Found, Error> {
+        let mut found = Found { token: rung.token, ..Found::default() };
+        for (collection, ids) in rung.changed {
+            let outboxes = self.of(&collection, ids, rung.latest).await?;
+            found.outboxes.push((collection, outboxes));
+        }
+        Ok(found)
+    }
+
+    /// Has the bell listen as it should from now on.
+    fn listen(&mut self, bell: &Doorbell) {
+        let wanted = self.hearsay.ear();
+        if bell.ear.send_if_modified(|ear: &mut Ear| std::mem::replace(ear, wanted) != wanted) {
+            tracing::debug!(service = %self.source.service, ?wanted, "the bell listens in another way");
         }
     }
 
@@ -145,15 +176,20 @@ impl Outboxes {
 }
 
 impl Rung {
-    /// The token is that of the last ring before any error.
-    fn of(rings: impl Iterator<Item = Result<Ring, Error>>) -> Self {
+    /// The token is that of the last ring before any error. What news has told need not be read: it is on its way to the
+    /// log, before the token.
+    fn of(rings: impl Iterator<Item = Result<Ring, Error>>, hearsay: &mut Hearsay) -> Self {
         let mut rung = Self::default();
         for ring in rings {
             match ring {
-                Ok(Ring::Changed { collection, id, time, token }) => {
-                    rung.changed.entry(collection).or_default().insert(id);
-                    rung.latest = rung.latest.max(time);
+                Ok(Ring::Changed { collection, id, seq, time, token }) => {
                     rung.token = Some(token);
+                    if seq.is_some_and(|seq| hearsay.has_told(&collection, &id, seq)) {
+                        continue;
+                    }
+                    hearsay.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
+                    rung.latest = rung.latest.max(time);
+                    rung.changed.entry(collection).or_default().insert(id);
                 }
                 Ok(Ring::Quiet(token)) => rung.token = token.or(rung.token),
                 Ok(Ring::Destroyed(what)) => alarm(&what),

@@ -1,4 +1,5 @@
-//! The relay: terms of leadership, one after another. In a term, rings become log entries, and log entries messages.
+//! The relay: terms of leadership, one after another. In a term, rings and news become log entries, and log entries
+//! messages.
 //!
 //! Reading outboxes, appending and publishing run side by side, joined by short queues: `outboxes` → `archive` →
 //! `publish`. A broker that is away stops only the last of them.
@@ -13,12 +14,13 @@ use crate::{
     outboxes::Outboxes,
     publish::Publisher,
 };
-use mongodb::{Database, change_stream::event::ResumeToken};
+use mongodb::change_stream::event::ResumeToken;
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
+use store::Database;
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,

@@ -14,7 +14,7 @@ use contracts::events::v1::event_service_server::EventServiceServer;
 use events::{
     Consumers, EventsRpc, Handler, Nats, Owners, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot, Source,
 };
-use mongodb::{Database, IndexModel, bson::Document, options::IndexOptions};
+use mongodb::{IndexModel, bson::Document, options::IndexOptions};
 use rpc::{Channel, KeySet, Server, Signer};
 use std::{
     collections::HashMap,
@@ -65,7 +65,7 @@ pub struct Service {
     /// What it was started with.
     pub config: Config,
     /// Its database.
-    pub database: Database,
+    pub database: store::Database,
     nats: Nats,
     keys: KeySet,
     signer: Signer,
@@ -147,7 +147,7 @@ impl Service {
     pub fn project(&mut self, projection: Arc<dyn Projection>) -> Result<(), Error> {
         let model = ReadModel::new(Parts {
             nats: self.nats.clone(),
-            database: self.database.clone(),
+            database: (*self.database).clone(),
             service: self.config.name.clone(),
             sources: self.table.consumes.clone(),
             owners: self.owners()?,
@@ -192,13 +192,13 @@ impl Service {
         names.dedup();
         let secret = self.config.service_key.reveal();
         let about_events =
-            EventsRpc::new(self.database.clone(), self.source(), self.reads.clone(), secret, self.shutdown.clone());
+            EventsRpc::new((*self.database).clone(), self.source(), self.reads.clone(), secret, self.shutdown.clone());
         let routes = routes.add_service(EventServiceServer::new(about_events));
         let (source, stop) = (self.source(), self.background.clone());
-        self.tasks.spawn(events::record_gauges(self.database.clone(), source, self.reads.clone(), stop));
+        self.tasks.spawn(events::record_gauges((*self.database).clone(), source, self.reads.clone(), stop));
         let server = Server::new(self.keys.clone(), &names, routes).await?;
         let watching =
-            ready::watch(self.database.clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
+            ready::watch((*self.database).clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
         self.tasks.spawn(watching);
         let served = server.serve(listener, self.shutdown.clone()).await;
         self.background.cancel();

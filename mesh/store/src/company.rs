@@ -1,13 +1,15 @@
-//! Commands that are shared: what comes while one is on its way goes together in the next.
+//! Work that is shared: what comes while some is on its way, or just after it began, goes together in the next.
 //!
-//! Nobody waits for company: a request goes out at once unless a command is on its way.
+//! After a pause a request goes out at once. Where many come, they go at the errand's pace: a command costs the server as
+//! much as several of its writes do.
 
 use crate::Error;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 /// Requests in one command.
 const BATCH: usize = 256;
@@ -19,18 +21,21 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 const QUEUE: usize = 4096;
 
 /// What is done for many at once.
-pub(crate) trait Errand: Send + Sync + 'static {
+pub trait Errand: Send + Sync + 'static {
     /// What one of them asks for.
     type Request: Send + 'static;
     /// What became of it.
     type Outcome: Send + 'static;
 
+    /// It begins at most so often.
+    const PACE: Duration;
+
     /// Does it: one outcome for each request, in their order.
     fn run(&self, requests: Vec<Self::Request>) -> impl Future<Output = Vec<Self::Outcome>> + Send;
 }
 
-/// Those who share commands. Cheap to clone.
-pub(crate) struct Company<E: Errand>(Arc<Inner<E>>);
+/// Those who share the work. Cheap to clone.
+pub struct Company<E: Errand>(Arc<Inner<E>>);
 
 impl<E: Errand> Clone for Company<E> {
     fn clone(&self) -> Self {
@@ -47,6 +52,8 @@ struct Queue<E: Errand> {
     waiting: VecDeque<Waiting<E>>,
     /// Whether a task is at work; it takes what is added until nothing is left.
     is_served: bool,
+    /// When the last batch was taken.
+    taken_at: Option<Instant>,
 }
 
 struct Waiting<E: Errand> {
@@ -58,7 +65,7 @@ struct Waiting<E: Errand> {
 impl<E: Errand> Company<E> {
     /// Runs `errand`.
     pub fn new(errand: E) -> Self {
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false });
+        let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false, taken_at: None });
         Self(Arc::new(Inner { errand, queue }))
     }
 
@@ -94,7 +101,11 @@ impl<E: Errand> Drop for Serving<E> {
 
 impl<E: Errand> Serving<E> {
     async fn run(self) {
-        while let Some(batch) = self.0.take() {
+        loop {
+            if let Some(next_at) = self.0.next_at() {
+                tokio::time::sleep_until(next_at).await;
+            }
+            let Some(batch) = self.0.take() else { return };
             let (requests, replies): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
             for (reply, outcome) in replies.into_iter().zip(self.0.errand.run(requests).await) {
@@ -109,6 +120,13 @@ impl<E: Errand> Inner<E> {
         self.queue.lock().expect("no holder panics")
     }
 
+    /// When the next batch may be taken, unless that is now. The end of the task at work need not wait for it.
+    fn next_at(&self) -> Option<Instant> {
+        let queue = self.queue();
+        let next_at = queue.taken_at? + E::PACE;
+        (!queue.waiting.is_empty() && next_at > Instant::now()).then_some(next_at)
+    }
+
     /// The next batch; `None` ends the task at work.
     fn take(&self) -> Option<Vec<Waiting<E>>> {
         let mut queue = self.queue();
@@ -121,6 +139,9 @@ impl<E: Errand> Inner<E> {
             batch.extend(queue.waiting.pop_front());
         }
         queue.is_served = !batch.is_empty();
+        if queue.is_served {
+            queue.taken_at = Some(Instant::now());
+        }
         queue.is_served.then_some(batch)
     }
 }

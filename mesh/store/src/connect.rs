@@ -1,11 +1,39 @@
 //! The connection: bounded waits, majority and journaled writes, majority reads from the primary.
 
-use crate::Error;
+use crate::{Error, News};
 use mongodb::{
-    Client, Database,
+    Client,
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
 };
-use std::time::Duration;
+use std::{ops::Deref, time::Duration};
+
+/// A database, and the news of what this process writes to it. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    database: mongodb::Database,
+    news: News,
+}
+
+impl Deref for Database {
+    type Target = mongodb::Database;
+
+    fn deref(&self) -> &mongodb::Database {
+        &self.database
+    }
+}
+
+impl From<mongodb::Database> for Database {
+    fn from(database: mongodb::Database) -> Self {
+        Self { database, news: News::default() }
+    }
+}
+
+impl Database {
+    /// What this process writes to it with events, through this value and its clones.
+    pub fn news(&self) -> &News {
+        &self.news
+    }
+}
 
 /// Opens `database`. Fails only on a malformed URI: the driver connects when it is first used.
 pub async fn connect(uri: &str, database: &str, application: &str) -> Result<Database, Error> {
@@ -18,5 +46,5 @@ pub async fn connect(uri: &str, database: &str, application: &str) -> Result<Dat
     options.write_concern = Some(
         WriteConcern::builder().w(Acknowledgment::Majority).journal(true).w_timeout(Duration::from_secs(10)).build(),
     );
-    Ok(Client::with_options(options)?.database(database))
+    Ok(Client::with_options(options)?.database(database).into())
 }

@@ -1,9 +1,9 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
-use crate::{Aggregate, ChangeError, Error, Group, LOG, NewEvent, group, now, outbox};
+use crate::{Aggregate, ChangeError, Database, Error, Group, LOG, NewEvent, News, Told, group, now, outbox};
 use bson::{Bson, Document, doc};
-use mongodb::{ClientSession, Collection, Database};
-use std::{marker::PhantomData, time::Duration};
+use mongodb::{ClientSession, Collection};
+use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;
@@ -24,7 +24,9 @@ pub struct Versioned<T> {
     pub state: T,
     /// The state's fields as stored, so that only what changed is written.
     fields: Document,
-    outbox: Vec<Bson>,
+    outbox: Arc<Vec<Bson>>,
+    /// Whether the write that led to it brought events.
+    has_news: bool,
     /// Keys of the last requests that changed it.
     requests: Vec<Bson>,
 }
@@ -55,6 +57,7 @@ pub struct Documents<T> {
     group: Group,
     collection: Collection<Document>,
     log: Collection<Document>,
+    news: News,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -64,6 +67,7 @@ impl<T> Clone for Documents<T> {
             group: self.group.clone(),
             collection: self.collection.clone(),
             log: self.log.clone(),
+            news: self.news.clone(),
             kind: PhantomData,
         }
     }
@@ -73,7 +77,8 @@ impl<T: Aggregate> Documents<T> {
     /// The documents of `T` in `database`.
     pub fn new(database: &Database) -> Self {
         let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
-        Self { group: Group::new(database, T::COLLECTION), collection, log, kind: PhantomData }
+        let (group, news) = (Group::new(database, T::COLLECTION), database.news().clone());
+        Self { group, collection, log, news, kind: PhantomData }
     }
 
     /// The collection, for queries.
@@ -85,7 +90,21 @@ impl<T: Aggregate> Documents<T> {
     pub async fn insert(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<Versioned<T>, Error> {
         let (document, written) = self.first(id, state, events)?;
         self.group.insert(document).await?;
+        self.tell(&written);
         Ok(written)
+    }
+
+    /// Tells within the process of a write whose transaction has committed.
+    pub fn tell(&self, written: &Versioned<T>) {
+        if written.has_news {
+            self.news.tell(|| Told {
+                collection: T::COLLECTION,
+                id: written.id.clone(),
+                seq: written.seq,
+                is_new: written.rev == 1,
+                outbox: written.outbox.clone(),
+            });
+        }
     }
 
     /// The document that [`Documents::insert`] would write, for a transaction.
@@ -97,10 +116,8 @@ impl<T: Aggregate> Documents<T> {
         let mut document = doc! { "_id": id, "rev": 1_i64, "seq": count };
         document.extend(fields.clone());
         document.insert("outbox", entries.clone());
-        Ok((
-            document,
-            Versioned { id: id.to_owned(), rev: 1, seq: count, state, fields, outbox: entries, requests: Vec::new() },
-        ))
+        let (id, outbox, requests) = (id.to_owned(), Arc::new(entries), Vec::new());
+        Ok((document, Versioned { id, rev: 1, seq: count, state, fields, outbox, has_news: count > 0, requests }))
     }
 
     /// The document of this id.
@@ -154,6 +171,7 @@ impl<T: Aggregate> Documents<T> {
             written.requests.push(key.into());
         }
         self.group.update(&old.id, old.rev, update).await?;
+        self.tell(&written);
         Ok(written)
     }
 
@@ -163,7 +181,7 @@ impl<T: Aggregate> Documents<T> {
         old: &Versioned<T>,
         change: Change<T>,
     ) -> Result<(Document, Document, Versioned<T>), Error> {
-        let mut outbox = old.outbox.clone();
+        let mut outbox = Vec::clone(&old.outbox);
         let mut trimmed = false;
         if outbox::is_long(&outbox) && !change.events.is_empty() {
             let archived = outbox::archived(&self.log, T::NOUN, &old.id).await?;
@@ -189,7 +207,8 @@ impl<T: Aggregate> Documents<T> {
         }
         update.insert("$set", set);
         let (id, rev, requests) = (old.id.clone(), old.rev + 1, old.requests.clone());
-        let written = Versioned { id, rev, seq, state: change.state, fields, outbox, requests };
+        let (outbox, has_news) = (Arc::new(outbox), seq != old.seq);
+        let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_news, requests };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
     }
 
@@ -230,9 +249,9 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
     let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
     document.remove(group::MARK);
-    let (outbox, requests) = (list(&mut document, "outbox"), list(&mut document, "requests"));
+    let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;
-    Ok(Versioned { id, rev, seq, state, fields: document, outbox, requests })
+    Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_news: false, requests })
 }
 
 fn list(document: &mut Document, key: &str) -> Vec<Bson> {

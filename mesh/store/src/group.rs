@@ -11,7 +11,7 @@ use crate::{
 use bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 /// Field of the mark; private to this file, and no part of any state.
 pub(crate) const MARK: &str = "mark";
@@ -95,6 +95,7 @@ impl Reads {
 impl Errand for Reads {
     type Request = String;
     type Outcome = Result<Option<Document>, Error>;
+    const PACE: Duration = Duration::from_millis(3);
 
     async fn run(&self, ids: Vec<String>) -> Vec<Self::Outcome> {
         match self.find(&ids).await {
@@ -136,6 +137,7 @@ struct Reply {
 impl Errand for Writes {
     type Request = Write;
     type Outcome = Result<(), Error>;
+    const PACE: Duration = Duration::from_millis(8);
 
     async fn run(&self, writes: Vec<Write>) -> Vec<Self::Outcome> {
         match self.outcomes(&writes).await {

@@ -3,7 +3,8 @@
 //! A command loads a document, decides (pure code), and writes the new state together with its events in **one** update
 //! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, data}]}`. There is no
 //! moment at which state is durable and its event is not. `mesh/events` moves outbox entries to the log and the broker;
-//! the writer trims what the log already has. Writes that come at the same time share a command (`group`).
+//! the writer trims what the log already has. Writes that come at the same time share a command (`group`). What was written
+//! is told within the process (`news`).
 //!
 //! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
 //! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox with
@@ -16,15 +17,18 @@ mod documents;
 mod error;
 pub mod fields;
 mod group;
+mod news;
 mod outbox;
 mod page;
 
 pub use bell::Bell;
 pub use bson::DateTime as Time;
-pub use connect::connect;
+pub use company::{Company, Errand};
+pub use connect::{Database, connect};
 pub use documents::{Change, Documents, Versioned};
 pub use error::{ChangeError, Error};
 pub use group::Group;
+pub use news::{News, Told};
 pub use outbox::{LOG, NewEvent, Pending};
 pub use page::{Pager, limit};
 

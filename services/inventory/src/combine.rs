@@ -9,13 +9,20 @@ use crate::{
 use ::saga::Caller;
 use ::store::{Time, now};
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 
 /// Commands that may wait; one more is refused.
 const QUEUE: usize = 1024;
 
 /// Commands in one transaction.
 const BATCH: usize = 128;
+
+/// Transactions begin at least so far apart: the first command after a pause is carried out at once, and those that come
+/// fast share a transaction.
+const PACE: Duration = Duration::from_millis(10);
 
 /// How often a batch is decided anew when another replica wrote in between.
 const ATTEMPTS: u32 = 20;
@@ -65,7 +72,15 @@ impl Combiner {
 async fn work(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
     let mut memory = Memory::default();
     let mut batch = Vec::with_capacity(BATCH);
+    let mut next_at = Instant::now();
     while waiting.recv_many(&mut batch, BATCH).await > 0 {
+        tokio::time::sleep_until(next_at).await;
+        while batch.len() < BATCH
+            && let Ok(more) = waiting.try_recv()
+        {
+            batch.push(more);
+        }
+        next_at = Instant::now() + PACE;
         let commands: Vec<Command> = batch.iter().map(|waiting| waiting.command.clone()).collect();
         let outcomes = carry_out(&store, &commands, &mut memory).await;
         for (waiting, outcome) in batch.drain(..).zip(outcomes) {

@@ -6,10 +6,10 @@ use crate::{
     error::Error,
     memory::{Memory, Shelf},
 };
-use ::store::{Aggregate, Change, Documents, NewEvent, Time, Versioned};
+use ::store::{Aggregate, Change, Database, Documents, NewEvent, Time, Versioned};
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use mongodb::{ClientSession, Collection, Database};
+use mongodb::{ClientSession, Collection};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Aggregate for Stock {
@@ -137,7 +137,12 @@ impl Store {
         let mut session = self.database.client().start_session().await?;
         session.start_transaction().await?;
         match self.send(&mut session, stock, reservations, &books.movements).await {
-            Ok(()) => commit(&mut session).await.map(|()| written),
+            Ok(()) => {
+                commit(&mut session).await?;
+                written.stock.iter().for_each(|stock| self.stock.tell(stock));
+                written.reservations.iter().for_each(|reservation| self.reservations.tell(reservation));
+                Ok(written)
+            }
             Err(error) => {
                 if let Err(abort) = session.abort_transaction().await {
                     tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");

@@ -52,6 +52,9 @@ pub enum Error {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
+    /// The store failed for all facts of a batch.
+    #[error(transparent)]
+    Shared(#[from] std::sync::Arc<::store::Error>),
     /// Which read model is in use cannot be told.
     #[error(transparent)]
     InUse(#[from] ::events::Error),
@@ -68,7 +71,7 @@ impl From<Error> for HandlerError {
         match error {
             Error::Gap(Gap { expected, seq }) => HandlerError::Gap { expected, seq },
             Error::Malformed(_) => HandlerError::Poison(error.to_string()),
-            Error::Contended(_) | Error::NotFound(_) | Error::Store(_) | Error::InUse(_) => {
+            Error::Contended(_) | Error::NotFound(_) | Error::Store(_) | Error::Shared(_) | Error::InUse(_) => {
                 HandlerError::Retry(error.to_string())
             }
         }
@@ -81,7 +84,7 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("order-history", &id),
             Error::Store(cause) => cause.into(),
             Error::InUse(cause) => cause.into(),
-            Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) => {
+            Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) | Error::Shared(_) => {
                 tracing::error!(%error, "a read failed as only a write can");
                 status::internal()
             }

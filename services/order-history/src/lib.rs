@@ -21,6 +21,7 @@ mod convert;
 mod domain;
 mod error;
 mod events;
+mod folding;
 mod rpc;
 mod store;
 
@@ -36,6 +37,7 @@ use tonic::service::Routes;
 pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What, fold};
 pub use error::Malformed;
 pub use events::fact;
+pub use folding::Folding;
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

@@ -1,11 +1,12 @@
 //! The rows in MongoDB. Each write holds the effect of an event together with its `seq`.
 
 use crate::{
-    domain::{Entry, Fact, fold, is_next},
+    domain::{Entry, Fact, is_next},
     error::Error,
+    folding::Folding,
 };
 use ::events::{Event, InUse, Slot, Table};
-use ::store::{Error as StoreError, Group};
+use ::store::{Company, Error as StoreError};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
@@ -19,6 +20,9 @@ const PRODUCTS: &str = "products";
 
 /// How often a fact is folded anew when somebody else wrote the row in between; there are three sources of one row.
 const ATTEMPTS: u32 = 16;
+
+/// What a fact counts in a batch; one that names its lines is longer, most are shorter.
+const FACT_BYTES: usize = 1024;
 
 /// What the read model consists of, in either slot.
 pub const TABLES: [Table; 3] = [
@@ -85,7 +89,7 @@ pub struct Histories {
     /// `{_id: prd_…, seq, name}`
     pub products: Collection<Document>,
     rows: Collection<Entry>,
-    group: Group,
+    folding: Company<Folding>,
 }
 
 impl Histories {
@@ -95,56 +99,18 @@ impl Histories {
             users: database.collection(&slot.collection(USERS)),
             products: database.collection(&slot.collection(PRODUCTS)),
             rows: database.collection(&slot.collection(ROWS)),
-            group: Group::new(database, &slot.collection(ROWS)),
+            folding: Company::new(Folding::new(database, &slot.collection(ROWS))),
         }
     }
 
     /// Folds a fact into its row, again when somebody else wrote in between.
     pub async fn apply(&self, fact: &Fact) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            let mut old = self.load(&fact.order_id).await?;
-            let rev = old.as_ref().map_or(0, |entry| entry.rev);
-            if fact.seq > 1 && fact.order_id != fact.source {
-                old = self.resume(old, fact).await?;
-            }
-            let Some(next) = fold(old, fact)? else { return Ok(()) };
-            if self.write(rev, next).await? {
+            if self.folding.join(fact.clone(), FACT_BYTES).await?? {
                 return Ok(());
             }
         }
         Err(Error::Contended(fact.order_id.clone()))
-    }
-
-    /// When the first events of a payment or shipment were of unknown types, they were recorded under its own id.
-    async fn resume(&self, old: Option<Entry>, fact: &Fact) -> Result<Option<Entry>, Error> {
-        if old.as_ref().is_some_and(|entry| entry.applied(&fact.source) > 0) {
-            return Ok(old);
-        }
-        let Some(skipped) = self.load(&fact.source).await? else { return Ok(old) };
-        let mut entry = old.unwrap_or_else(|| Entry { order_id: fact.order_id.clone(), rev: 0, ..skipped.clone() });
-        entry.applied.insert(fact.source.clone(), skipped.applied(&fact.source));
-        Ok(Some(entry))
-    }
-
-    async fn load(&self, id: &str) -> Result<Option<Entry>, Error> {
-        let found = self.group.load(id).await?;
-        Ok(found.map(bson::deserialize_from_document).transpose().map_err(StoreError::from)?)
-    }
-
-    /// Writes `next` over revision `rev` (0: none yet). False when that is no longer current.
-    async fn write(&self, rev: i64, mut next: Entry) -> Result<bool, Error> {
-        next.rev = rev + 1;
-        let document = bson::serialize_to_document(&next).map_err(StoreError::from)?;
-        let written = if rev > 0 {
-            self.group.update(&next.order_id, rev, document).await
-        } else {
-            self.group.insert(document).await
-        };
-        match written {
-            Ok(()) => Ok(true),
-            Err(StoreError::Conflict | StoreError::Duplicate) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
     }
 
     /// The row that the events of `source` go to, as far as earlier ones have told; else a row of its own id.

@@ -1,10 +1,10 @@
 //! Orders in MongoDB.
 
 use crate::{domain::Order, error::Error, events, sagas::known};
-use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
-use mongodb::{Collection, Database};
+use mongodb::Collection;
 use saga::{Definition, Due, Whose};
 
 impl Aggregate for Order {

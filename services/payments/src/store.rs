@@ -1,9 +1,8 @@
 //! Payments in MongoDB.
 
 use crate::{convert, domain::Payment, error::Error, sandbox};
-use ::store::{Aggregate, Change, ChangeError, Documents, Time, Versioned};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned};
 use bson::{Document, doc};
-use mongodb::Database;
 
 impl Aggregate for Payment {
     const COLLECTION: &'static str = "payments";

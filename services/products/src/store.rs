@@ -5,10 +5,9 @@ use crate::{
     domain::{Draft, Product},
     error::Error,
 };
-use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Document, doc};
 use contracts::id::Kind;
-use mongodb::Database;
 use std::collections::HashMap;
 
 impl Aggregate for Product {

@@ -6,8 +6,7 @@ use crate::{
     error::Error,
 };
 use ::saga::Caller;
-use ::store::{Aggregate, Change, ChangeError, Documents, Versioned, now};
-use mongodb::Database;
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 
 impl Aggregate for Shipment {
     const COLLECTION: &'static str = "shipments";

@@ -6,7 +6,6 @@ use comptoir::{child::Child, dev::state::State};
 use contracts::id::Kind;
 use events::{Nats, Relay, Source};
 use kit::Stack;
-use mongodb::Database;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -14,6 +13,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
+use store::Database;
 use store::{Documents, NewEvent, Time};
 use tokio_util::sync::CancellationToken;
 

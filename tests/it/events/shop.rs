@@ -5,8 +5,8 @@ use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{DateTime, Document, doc};
 use kit::{Process, Stores, eventually};
-use mongodb::Database;
 use std::time::Duration;
+use store::Database;
 
 /// The stream of the products.
 pub const STREAM: &str = "EVT_PRODUCTS";
@@ -81,6 +81,13 @@ impl Shop {
             Ok(())
         })
         .await;
+    }
+
+    /// Notes what was written over another connection.
+    pub fn also(&self, other: &Written) {
+        for ((id, seq), name) in other.names() {
+            self.written.note(&id, seq, vec![name]);
+        }
     }
 
     /// Waits until everything that was written is on the stream as it should be.

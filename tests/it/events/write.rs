@@ -7,7 +7,6 @@ use contracts::{
     products::v1::{Product as Wire, ProductUpdated},
 };
 use kit::within;
-use mongodb::Database;
 use products::{Draft, Product, Status};
 use std::{
     collections::BTreeMap,
@@ -15,6 +14,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
+use store::Database;
 use store::{Change, ChangeError, Documents, NewEvent};
 
 /// How long a writer tries: over a restart of mongod, over a full outbox.

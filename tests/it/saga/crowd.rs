@@ -63,7 +63,7 @@ fn cancelled(documents: &Documents<Order>) -> Document {
 }
 
 async fn crowd(stack: &Stack) {
-    let documents = Documents::<Order>::new(&stack.db("orders"));
+    let documents = Documents::<Order>::new(&stack.db("orders").into());
     for _ in 0..DUE / 1_000 {
         let orders: Vec<Document> = (0..1_000).map(|_| cancelled(&documents)).collect();
         documents.collection().insert_many(orders).await.expect("mongod answers");

@@ -1,0 +1,126 @@
+//! Facts that come at the same time are folded together: each row is read once and written once, whatever tells of it.
+
+use crate::{
+    domain::{Entry, Fact, fold},
+    error::Error,
+};
+use ::store::{Errand, Error as StoreError, Group};
+use futures::future::{join_all, try_join_all};
+use mongodb::Database;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+/// Folds facts into the rows of one collection.
+pub struct Folding(Group);
+
+/// A row in the working set of a batch.
+#[derive(Default)]
+struct Row {
+    /// Revision that was read; 0 for none.
+    rev: i64,
+    entry: Option<Entry>,
+    /// Places of the facts that are in it once it is written.
+    facts: Vec<usize>,
+}
+
+impl Errand for Folding {
+    type Request = Fact;
+    /// False when somebody else wrote the row in between.
+    type Outcome = Result<bool, Error>;
+    const PACE: Duration = Duration::from_millis(20);
+
+    async fn run(&self, facts: Vec<Fact>) -> Vec<Result<bool, Error>> {
+        let mut rows = match self.rows(&facts).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                let error = Arc::new(error);
+                return facts.iter().map(|_| Err(Error::Shared(error.clone()))).collect();
+            }
+        };
+        let mut outcomes = Vec::with_capacity(facts.len());
+        for (place, fact) in facts.iter().enumerate() {
+            let row = rows.entry(fact.order_id.clone()).or_default();
+            outcomes.push(self.fold(row, place, fact).await);
+        }
+        let changed = rows.into_values().filter(|row| !row.facts.is_empty());
+        for (facts, written) in join_all(changed.map(|row| self.write(row))).await {
+            let written = written.map_err(Arc::new);
+            for place in facts {
+                if let Some(outcome) = outcomes.get_mut(place) {
+                    *outcome = written.clone().map_err(Error::Shared);
+                }
+            }
+        }
+        outcomes
+    }
+}
+
+impl Folding {
+    /// Into the collection called `rows`.
+    pub fn new(database: &Database, rows: &str) -> Self {
+        Self(Group::new(database, rows))
+    }
+
+    /// The rows that the facts are about.
+    async fn rows(&self, facts: &[Fact]) -> Result<BTreeMap<String, Row>, StoreError> {
+        let ids: BTreeSet<&String> = facts.iter().map(|fact| &fact.order_id).collect();
+        let row = async |id: &String| {
+            let entry = self.entry(id).await?;
+            let rev = entry.as_ref().map_or(0, |entry| entry.rev);
+            Ok::<_, StoreError>((id.clone(), Row { rev, entry, facts: Vec::new() }))
+        };
+        Ok(try_join_all(ids.into_iter().map(row)).await?.into_iter().collect())
+    }
+
+    async fn entry(&self, id: &str) -> Result<Option<Entry>, StoreError> {
+        Ok(self.0.load(id).await?.map(bson::deserialize_from_document).transpose()?)
+    }
+
+    /// Folds the fact at `place` into its row.
+    async fn fold(&self, row: &mut Row, place: usize, fact: &Fact) -> Result<bool, Error> {
+        if fact.seq > 1 && fact.order_id != fact.source {
+            self.resume(row, fact).await?;
+        }
+        let next = fold(row.entry.clone(), fact)?;
+        // One that is in it only since this batch shares its fate.
+        if next.is_some() || !row.facts.is_empty() {
+            row.facts.push(place);
+        }
+        row.entry = next.or(row.entry.take());
+        Ok(true)
+    }
+
+    /// When the first events of a payment or shipment were of unknown types, they were recorded under its own id.
+    async fn resume(&self, row: &mut Row, fact: &Fact) -> Result<(), Error> {
+        if row.entry.as_ref().is_some_and(|entry| entry.applied(&fact.source) > 0) {
+            return Ok(());
+        }
+        if let Some(skipped) = self.entry(&fact.source).await? {
+            let new = || Entry { order_id: fact.order_id.clone(), rev: 0, ..skipped.clone() };
+            row.entry.get_or_insert_with(new).applied.insert(fact.source.clone(), skipped.applied(&fact.source));
+        }
+        Ok(())
+    }
+
+    /// Writes a row over the revision that was read. False when that is no longer current.
+    async fn write(&self, row: Row) -> (Vec<usize>, Result<bool, StoreError>) {
+        let Row { rev, entry, facts } = row;
+        (facts, self.write_entry(rev, entry).await)
+    }
+
+    async fn write_entry(&self, rev: i64, entry: Option<Entry>) -> Result<bool, StoreError> {
+        let Some(mut next) = entry else { return Ok(true) };
+        next.rev = rev + 1;
+        let document = bson::serialize_to_document(&next)?;
+        let written =
+            if rev > 0 { self.0.update(&next.order_id, rev, document).await } else { self.0.insert(document).await };
+        match written {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict | StoreError::Duplicate) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}

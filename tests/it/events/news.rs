@@ -1,0 +1,144 @@
+//! A relay in the process of its writers: it is told what they write, and hears of the rest like any other.
+
+use super::{
+    shop::Shop,
+    write::{Written, event, fresh_name, product},
+};
+use contracts::id::Kind;
+use kit::Stores;
+use products::Product;
+use std::{collections::BTreeMap, time::Duration};
+use store::{Change, Documents, Error};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Longer than a relay waits for rings that tell it something new.
+const LONGER_THAN_ATTENTION: Duration = Duration::from_secs(11);
+
+/// More than a listener may be behind.
+const MORE_THAN_KEPT: usize = 4500;
+
+/// The products' relay in this process.
+struct Relay {
+    running: JoinHandle<()>,
+    shutdown: CancellationToken,
+}
+
+impl Relay {
+    async fn of(shop: &Shop) -> Self {
+        let nats = shop.stores.broker().await.expect("nats-server answers");
+        let source = events::Source {
+            service: "products".to_owned(),
+            aggregates: BTreeMap::from([("products".to_owned(), "product".to_owned())]),
+        };
+        let relay = events::Relay { database: shop.db.clone(), nats, source, owner: "test".to_owned() };
+        let (shutdown, epoch) = (CancellationToken::new(), shop.epoch().await);
+        let running = tokio::spawn(relay.run(shutdown.clone()));
+        shop.next_term(epoch).await;
+        Self { running, shutdown }
+    }
+
+    async fn stop(self) {
+        self.shutdown.cancel();
+        self.running.await.expect("it does not panic");
+    }
+}
+
+/// Products that are written over another connection, as another process does it.
+async fn of_another_process(stores: &Stores) -> Written {
+    Written::new(&stores.db("products").await)
+}
+
+#[tokio::test]
+async fn what_its_own_process_tells_is_published_without_a_ring_and_without_a_read() {
+    let shop = Shop::open().await;
+    let relay = Relay::of(&shop).await;
+    shop.written.products(3, 2).await;
+    shop.settled().await; // it listens
+    // Nobody could hear of this one but by the news: it is in no collection.
+    let (id, name) = (Kind::Product.new_id(), fresh_name());
+    let documents = Documents::new(&shop.db);
+    let (document, told) = documents.first(&id, product(&id), vec![event(&name)]).expect("a product");
+    documents.tell(&told);
+    shop.written.note(&id, 1, vec![name]);
+    shop.logged().await;
+    documents.collection().insert_one(document).await.expect("mongod takes it");
+    shop.settled().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_write_that_is_refused_is_not_told() {
+    let shop = Shop::open().await;
+    let relay = Relay::of(&shop).await;
+    let ids = shop.written.products(3, 2).await;
+    shop.settled().await; // it listens
+    let (documents, other) = (Documents::<Product>::new(&shop.db), of_another_process(&shop.stores).await);
+    for id in &ids {
+        let old = documents.load(id).await.expect("mongod answers").expect("is there");
+        other.update(id, 1).await;
+        let late = Change { state: old.state.clone(), events: vec![event("never"), event("happened")] };
+        let refused = documents.save(&old, late).await;
+        assert!(matches!(refused, Err(Error::Conflict)), "{refused:?}");
+    }
+    shop.also(&other);
+    shop.settled().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_relay_was_told_too_fast_it_hears_by_the_bell() {
+    let shop = Shop::open().await;
+    let relay = Relay::of(&shop).await;
+    shop.written.products(3, 2).await;
+    shop.settled().await;
+    let documents = Documents::new(&shop.db);
+    let fresh = || {
+        let (id, name) = (Kind::Product.new_id(), fresh_name());
+        let (document, told) = documents.first(&id, product(&id), vec![event(&name)]).expect("a product");
+        shop.written.note(&id, 1, vec![name]);
+        (document, told)
+    };
+    let (written, told): (Vec<_>, Vec<_>) = (0..MORE_THAN_KEPT).map(|_| fresh()).unzip();
+    documents.collection().insert_many(written).await.expect("mongod takes them");
+    told.iter().for_each(|told| documents.tell(told)); // without a pause: nobody else runs on this thread
+    shop.settled().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_was_long_told_everything_by_its_own_process_still_hears_of_others() {
+    let shop = Shop::open().await;
+    let relay = Relay::of(&shop).await;
+    let ids = shop.written.products(3, 2).await;
+    tokio::time::sleep(LONGER_THAN_ATTENTION).await; // the condition under test
+    let other = of_another_process(&shop.stores).await;
+    for round in 0..3 {
+        for id in &ids {
+            shop.written.update(id, 1).await;
+            other.update(id, 1 + round).await;
+        }
+        other.insert().await;
+    }
+    shop.also(&other);
+    shop.settled().await;
+    relay.stop().await;
+}
+
+#[tokio::test]
+async fn relays_that_take_the_lease_from_each_other_publish_what_their_own_processes_wrote_once() {
+    let shop = Shop::open().await;
+    let (relay, rival) = (Relay::of(&shop).await, shop.relay());
+    let ids = shop.written.products(6, 2).await;
+    for round in 0..40 {
+        shop.written.update(&ids[round % ids.len()], 1 + round % 3).await;
+        if round % 8 == 0 {
+            shop.expire_lease().await;
+            tokio::time::sleep(Duration::from_millis(300)).await; // for a term of the other
+        }
+    }
+    shop.settled().await;
+    assert!(shop.epoch().await > 2, "the lease has not changed hands");
+    rival.kill().await;
+    relay.stop().await;
+}
