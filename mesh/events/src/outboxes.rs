@@ -25,7 +25,7 @@ const BATCH: usize = 500;
 const PACE: Duration = Duration::from_micros(2500);
 
 /// The same for news, which is cheaper the more of it comes together.
-const NEWS_PACE: Duration = Duration::from_millis(5);
+const NEWS_PACE: Duration = Duration::from_millis(15);
 
 /// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
 pub(crate) struct Outboxes {
