@@ -67,10 +67,10 @@ chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; pr
 	@SEEDS=$(or $(SEEDS),500) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact events::chaos::whatever_fails_at_whatever_moment_every_event_is_published_once_and_in_order --nocapture
 
-chaos-orders: stores ## Kill each service and store at each step of the sagas: the whole matrix, or SEEDS=n, or SEED=x again
+chaos-orders: stores ## Kill each service and store at each step of the sagas, stop orchestrators: all of it, SEEDS=n, SEED=x again
 	@$(CARGO) build --quiet -p comptoir
 	@SEEDS=$(or $(SEEDS),matrix) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact chaos_orders::whoever_is_killed_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean --nocapture
+	  --exact chaos_orders::whoever_is_killed_or_stopped_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean --nocapture
 
 flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir

@@ -1,6 +1,6 @@
-//! The kill matrix: SIGKILL of a service, of mongod or of nats-server at each labelled step of the sagas, while clients
-//! place, cancel and dispatch orders. `make chaos-orders` plays all of it, `SEEDS=n` so many, `SEED=x` one again; `make
-//! test` plays a sample.
+//! The kill matrix: SIGKILL of orders, inventory, payments, shipping, mongod and nats-server at each labelled step of the
+//! sagas, and SIGSTOP of an orchestrator that is replaced, while clients place, cancel and dispatch orders. `make
+//! chaos-orders` plays all of it, `SEEDS=n` so many, `SEED=x` one again, both so many from there; `make test` plays a sample.
 
 mod clients;
 mod plan;
@@ -37,17 +37,23 @@ struct Outcome {
 fn seeds() -> VecDeque<u64> {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     if let Some(seed) = number("SEED") {
-        return VecDeque::from([seed]);
+        return (seed..seed + number("SEEDS").unwrap_or(1)).collect();
     }
-    let count = if std::env::var("SEEDS").is_ok_and(|seeds| seeds == "matrix") { Some(CELLS) } else { number("SEEDS") };
     let first = u64::from(rand::random::<u32>());
-    // A sample has steps of all services: the cells that follow each other belong to one.
-    let stride = if count == Some(CELLS) { 1 } else { 17 };
-    (0..count.unwrap_or(SEEDS)).map(|index| first + index * stride).collect()
+    if std::env::var("SEEDS").is_ok_and(|seeds| seeds == "matrix") {
+        return (first..first + CELLS).collect();
+    }
+    // A sample has steps of all services and all victims: the cells that follow each other belong to one.
+    (0..number("SEEDS").unwrap_or(SEEDS)).map(|index| first + index * 17).collect()
+}
+
+/// What `make test` plays.
+fn is_sample() -> bool {
+    std::env::var("SEEDS").is_err()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_killed_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean() {
+async fn whoever_is_killed_or_stopped_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean() {
     let seeds = Arc::new(Mutex::new(seeds()));
     let outcomes = Arc::new(Mutex::new(Vec::new()));
     let workers = (0..WORKERS).map(|_| tokio::spawn(work(seeds.clone(), outcomes.clone())));
@@ -68,7 +74,7 @@ async fn work(seeds: Arc<Mutex<VecDeque<u64>>>, outcomes: Arc<Mutex<Vec<Outcome>
     loop {
         let mut stage = Stage::open().await;
         for _ in 0..RUNS_PER_STAGE {
-            let (plan, began) = (Plan::draw(seed), Instant::now());
+            let (plan, began) = (Plan::draw(seed, is_sample()), Instant::now());
             let played = stage.play(&plan).await;
             let (point, victim) = (plan.point, plan.victim);
             let (is_reached, violation) = match played {
@@ -90,31 +96,36 @@ async fn work(seeds: Arc<Mutex<VecDeque<u64>>>, outcomes: Arc<Mutex<Vec<Outcome>
     }
 }
 
-/// Steps, how often somebody was killed there, and how often something did not hold.
-fn table(outcomes: &[Outcome]) -> String {
-    let mut rows: BTreeMap<(&str, Victim), (usize, usize, usize, Duration)> = BTreeMap::new();
-    for outcome in outcomes {
-        let row = rows.entry((outcome.point.label, outcome.victim)).or_default();
-        row.0 += 1;
-        row.1 += usize::from(outcome.is_reached);
-        row.2 += usize::from(outcome.violation.is_some());
-        row.3 += outcome.took;
+/// Runs, those that reached their step, those in which something did not hold, and their time.
+#[derive(Default)]
+struct Row(usize, usize, usize, Duration);
+
+impl Row {
+    fn add(&mut self, outcome: &Outcome) {
+        self.0 += 1;
+        self.1 += usize::from(outcome.is_reached);
+        self.2 += usize::from(outcome.violation.is_some());
+        self.3 += outcome.took;
     }
-    let mut text = format!(
-        "{:<44} {:<12} {:>5} {:>8} {:>11} {:>8}\n",
-        "step", "killed", "runs", "reached", "violations", "s each"
-    );
-    let mut line = |label: &str, victim: &str, row: (usize, usize, usize, Duration)| {
-        let each = row.3.as_secs_f64() / row.0.max(1) as f64;
-        writeln!(text, "{label:<44} {victim:<12} {:>5} {:>8} {:>11} {each:>8.1}", row.0, row.1, row.2)
+}
+
+/// By step, by victim, and all.
+fn table(outcomes: &[Outcome]) -> String {
+    let (mut steps, mut victims, mut all) = (BTreeMap::new(), BTreeMap::new(), Row::default());
+    for outcome in outcomes {
+        steps.entry(outcome.point.label).or_insert_with(Row::default).add(outcome);
+        victims.entry(outcome.victim).or_insert_with(Row::default).add(outcome);
+        all.add(outcome);
+    }
+    let head = ["runs", "reached", "violations", "s each"];
+    let mut text = format!("{:<44} {:>5} {:>8} {:>11} {:>8}\n", "step", head[0], head[1], head[2], head[3]);
+    let mut line = |name: &str, Row(runs, reached, violations, took): &Row| {
+        let each = took.as_secs_f64() / (*runs).max(1) as f64;
+        writeln!(text, "{name:<44} {runs:>5} {reached:>8} {violations:>11} {each:>8.1}")
             .expect("a string can be written");
     };
-    for ((label, victim), row) in &rows {
-        line(label, &victim.to_string(), *row);
-    }
-    let total = rows
-        .values()
-        .fold((0, 0, 0, Duration::ZERO), |sum, row| (sum.0 + row.0, sum.1 + row.1, sum.2 + row.2, sum.3 + row.3));
-    line("all", "", total);
+    steps.iter().for_each(|(label, row)| line(label, row));
+    victims.iter().for_each(|(victim, row)| line(&format!("at any step: {victim}"), row));
+    line("all", &all);
     text
 }

@@ -16,6 +16,7 @@ use contracts::{
 use kit::{Client, Process, Stack, StackOptions, eventually, shared};
 use rpc::{Channel, Signer, status::reason};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tonic::{Code, Status};
 
 /// The service as a runner of orders sees it.
@@ -30,10 +31,11 @@ impl Inventory {
     }
 
     /// Another process of the service, once it answers.
-    async fn of_another(stack: &Stack) -> (Self, Process) {
+    async fn of_another(stack: &Stack, more: &[(&str, &str)]) -> (Self, Process) {
         let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let address = free.expect("a free port").to_string();
-        let process = stack.serve_with("inventory", &[("COMPTOIR_LISTEN", &address)]);
+        let listen = ("COMPTOIR_LISTEN", address.as_str());
+        let process = stack.serve_with("inventory", &[&[listen], more].concat());
         let key = std::fs::read_to_string(stack.data().join("keys/orders.pem")).expect("the key of orders");
         let signer = Signer::new("orders", &key).expect("a key");
         let channel = Channel::new(&format!("http://{address}"), Some(signer)).expect("an address");
@@ -250,7 +252,7 @@ async fn the_ledger_of_a_product_is_paged_newest_first_and_adds_up_to_its_stock(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_replica_put_on_the_shelf_can_be_held_at_once() {
     let stack = Stack::start(StackOptions::default()).await;
-    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack).await);
+    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack, &[]).await);
     let product = shop::product(&stack, 1).await;
     for _ in 0..5 {
         let (first, second, third) = (Id::Order.new_id(), Id::Order.new_id(), Id::Order.new_id());
@@ -268,7 +270,7 @@ async fn what_another_replica_put_on_the_shelf_can_be_held_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_another_replica_has_sold_is_not_sold_again() {
     let stack = Stack::start(StackOptions::default()).await;
-    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack).await);
+    let (one, (other, process)) = (Inventory::of(&stack), Inventory::of_another(&stack, &[]).await);
     let product = shop::product(&stack, 2).await;
     for _ in 0..5 {
         let (first, second, third) = (Id::Order.new_id(), Id::Order.new_id(), Id::Order.new_id());
@@ -282,5 +284,20 @@ async fn what_another_replica_has_sold_is_not_sold_again() {
     }
     assert_eq!(shop::stock(&stack, &product).await, [2, 0, 0, 2]);
     process.stop(PATIENCE).await.expect("it drains");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_just_before_its_commit_keeps_its_product_from_nobody_for_long() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let one = Inventory::of(&stack);
+    let (other, process) = Inventory::of_another(&stack, &[("COMPTOIR_CRASH_AT", "inventory.committing")]).await;
+    let product = shop::product(&stack, 2).await;
+    other.hold(&Id::Order.new_id(), &product, 1).await.expect_err("it is killed");
+    process.ended(PATIENCE).await.expect("it is killed");
+    let id = Id::Order.new_id();
+    // mongod itself ends what was left open, after 60 s.
+    eventually(Duration::from_secs(20), || async { Ok(one.hold(&id, &product, 1).await?) }).await;
+    assert_eq!(shop::stock(&stack, &product).await, [2, 1, 0, 1], "only one of the holds has happened");
     stack.stop().await;
 }

@@ -97,6 +97,9 @@ async fn carry_out(store: &Store, commands: &[Command], memory: &mut Memory) -> 
             Ok(Some(outcomes)) => return outcomes,
             Ok(None) => {}
             Err(error) if attempt >= ATTEMPTS || !is_conflict(&error) => {
+                if is_conflict(&error) {
+                    store.end_abandoned().await; // nobody alive is in the way for so long
+                }
                 return commands.iter().map(|_| Err(error.clone())).collect();
             }
             Err(_) => {

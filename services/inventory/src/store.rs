@@ -1,7 +1,7 @@
 //! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
 
 use crate::{
-    convert,
+    abandoned, convert,
     domain::{Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
     memory::{Memory, Shelf},
@@ -138,6 +138,7 @@ impl Store {
         session.start_transaction().await?;
         match self.send(&mut session, stock, reservations, &books.movements).await {
             Ok(()) => {
+                telemetry::crash_point("inventory.committing");
                 commit(&mut session).await?;
                 written.stock.iter().for_each(|stock| self.stock.tell(stock));
                 written.reservations.iter().for_each(|reservation| self.reservations.tell(reservation));
@@ -149,6 +150,15 @@ impl Store {
                 }
                 Err(error)
             }
+        }
+    }
+
+    /// Ends the transactions that a dead process of this service has left open, so that others can write.
+    pub async fn end_abandoned(&self) {
+        match abandoned::end(self.database.client()).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
+            Err(error) => tracing::warn!(%error, "transactions that a dead process may have left open were not found"),
         }
     }
 

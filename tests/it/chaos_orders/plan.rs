@@ -1,30 +1,45 @@
 //! What one run does, drawn from its number: a cell of the matrix, and the rest by chance.
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
+use saga::LEASE;
 use std::{fmt, time::Duration};
 
-/// Who is killed.
+/// What is done to whom, while a service is at the step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Victim {
-    /// The service that has come to the step.
-    Service,
-    /// The database, while the service is at the step.
+    /// SIGKILL of this service, which may be the one at the step.
+    Service(&'static str),
+    /// SIGKILL of the database.
     Mongod,
-    /// The broker, while the service is at the step.
+    /// SIGKILL of the broker.
     Nats,
+    /// SIGSTOP of the orchestrator, which another one replaces, and SIGCONT.
+    Stopped,
 }
 
-const VICTIMS: [Victim; 3] = [Victim::Service, Victim::Mongod, Victim::Nats];
+/// Who is killed at each step.
+const KILLED: [Victim; 6] = [
+    Victim::Service("orders"),
+    Victim::Service("inventory"),
+    Victim::Service("payments"),
+    Victim::Service("shipping"),
+    Victim::Mongod,
+    Victim::Nats,
+];
 
 impl fmt::Display for Victim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Self::Service => "the service",
+            Self::Service(name) => name,
             Self::Mongod => "mongod",
             Self::Nats => "nats-server",
+            Self::Stopped => "orders stopped",
         })
     }
 }
+
+/// How long an orchestrator stands still in the matrix.
+const A_MINUTE: Duration = Duration::from_secs(60);
 
 /// A place before or after an input or output of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +62,8 @@ const fn point(label: &'static str) -> Point {
     Point { service, label }
 }
 
-/// All of them.
-pub const POINTS: [Point; 62] = [
+/// All of them, those of the orchestrator first.
+pub const POINTS: [Point; 63] = [
     point("orders.accepting"),
     point("orders.accepted"),
     point("saga.hold_stock.do.calling"),
@@ -84,6 +99,7 @@ pub const POINTS: [Point; 62] = [
     point("inventory.hold.reading"),
     point("inventory.hold.writing"),
     point("inventory.hold.written"),
+    point("inventory.committing"),
     point("inventory.commit.reading"),
     point("inventory.commit.writing"),
     point("inventory.commit.written"),
@@ -113,8 +129,17 @@ pub const POINTS: [Point; 62] = [
     point("shipping.dispatch.written"),
 ];
 
-/// Cells of the matrix.
-pub const CELLS: u64 = (POINTS.len() * VICTIMS.len()) as u64;
+/// How many are the orchestrator's.
+const ORCHESTRATED: usize = {
+    let mut count = 0;
+    while POINTS[count].service.as_bytes()[0] == b'o' {
+        count += 1;
+    }
+    count
+};
+
+/// Cells of the matrix: each victim killed at each point, and the orchestrator stopped at each of its own.
+pub const CELLS: u64 = (POINTS.len() * KILLED.len() + ORCHESTRATED) as u64;
 
 /// One run.
 #[derive(Debug, Clone)]
@@ -127,7 +152,7 @@ pub struct Plan {
     pub victim: Victim,
     /// At which pass of that point.
     pub pass: u32,
-    /// For how long the victim is away.
+    /// For how long the victim is away: longer than a saga's lease when it is stopped.
     pub lasts: Duration,
     /// Whether leases run out by themselves, as they do for users: 5 s for a relay, 15 s for a saga. In the other runs
     /// they are made to, for a matrix that can be played in an hour.
@@ -135,18 +160,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan of this number.
-    pub fn draw(seed: u64) -> Self {
+    /// The plan of this number. In a sample an orchestrator stands still for little more than its lease.
+    pub fn draw(seed: u64, is_sample: bool) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let cell = usize::try_from(seed % CELLS).expect("small");
-        Self {
-            seed,
-            point: POINTS[cell % POINTS.len()],
-            victim: VICTIMS[cell / POINTS.len()],
-            pass: random.random_range(1..=3),
-            lasts: Duration::from_millis(random.random_range(0..800)),
-            is_patient: random.random_bool(0.25),
-        }
+        let victim = KILLED.get(cell / POINTS.len()).copied().unwrap_or(Victim::Stopped);
+        let (pass, away) = (random.random_range(1..=3), Duration::from_millis(random.random_range(0..800)));
+        let lasts = match victim {
+            Victim::Stopped if is_sample => LEASE + away,
+            Victim::Stopped => A_MINUTE,
+            Victim::Service(_) | Victim::Mongod | Victim::Nats => away,
+        };
+        let is_patient = random.random_bool(0.25);
+        Self { seed, point: POINTS[cell % POINTS.len()], victim, pass, lasts, is_patient }
+    }
+
+    /// Whether the service that comes to the step is killed by it, not stopped.
+    pub fn kills_itself(&self) -> bool {
+        self.victim == Victim::Service(self.point.service)
     }
 
     /// `orders.accepted:2`.

@@ -90,7 +90,7 @@ impl Stage {
     /// Plays one run, and whether the step was reached. An error tells what did not hold.
     pub async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
         let service = plan.point.service;
-        let stop = if plan.victim == Victim::Service { "" } else { ":stop" };
+        let stop = if plan.kills_itself() { "" } else { ":stop" };
         let crash_at = format!("{}{stop}", plan.label());
         self.restart(service, &[("COMPTOIR_CRASH_AT", &crash_at)]).await.context("prepare the service")?;
         self.more_scarce(plan).await.context("more of the scarce product")?;
@@ -98,13 +98,18 @@ impl Stage {
             .zip(&self.customers)
             .map(|(number, customer)| customer.clone().keep_ordering(plan.seed ^ number, self.answered.clone()))
             .collect();
-        let is_reached = self.kill(plan).await?;
-        if !plan.is_patient {
-            self.end_leases(service).await?;
+        let replacement = (plan.victim == Victim::Stopped).then(|| self.stores.serve("orders", &[]));
+        let is_reached = self.strike(plan).await?;
+        if !plan.is_patient && replacement.is_none() {
+            self.end_leases(plan).await?;
         }
         self.serves_again().await?;
         clients.shutdown().await;
-        self.holds().await.map(|()| is_reached)
+        self.holds().await?;
+        if let Some(replacement) = replacement {
+            replacement.stop(PATIENCE).await.context("the replacement drains")?;
+        }
+        Ok(is_reached)
     }
 
     /// Clients go on until one of them is answered.
@@ -118,26 +123,33 @@ impl Stage {
         answered.await.context("the healed system takes orders")
     }
 
-    /// Kills the victim when the service is at the step, and brings it back.
-    async fn kill(&mut self, plan: &Plan) -> anyhow::Result<bool> {
+    /// Waits until the service is at the step, kills the victim or lets it stand still, and brings it back.
+    async fn strike(&mut self, plan: &Plan) -> anyhow::Result<bool> {
         let service = plan.point.service;
         let process = self.services.get(service).context("it runs")?;
-        if plan.victim == Victim::Service {
-            let is_reached = process.ended(STEP_LIMIT).await.is_ok();
-            process.kill().await;
-            sleep(plan.lasts).await;
-            self.restart(service, &[]).await.context("restart the service")?;
-            return Ok(is_reached);
-        }
-        let is_reached = process.paused(STEP_LIMIT).await.is_ok();
-        if plan.victim == Victim::Mongod {
-            self.stores.kill_mongod().await;
-            sleep(plan.lasts).await;
-            self.stores.restart_mongod().await;
+        let is_reached = if plan.kills_itself() {
+            process.ended(STEP_LIMIT).await.is_ok()
         } else {
-            self.stores.kill_nats().await;
-            sleep(plan.lasts).await;
-            self.stores.restart_nats().await;
+            process.paused(STEP_LIMIT).await.is_ok()
+        };
+        match plan.victim {
+            Victim::Service(victim) => {
+                self.services.get(victim).context("it runs")?.kill().await;
+                sleep(plan.lasts).await;
+                self.restart(victim, &[]).await.context("restart the victim")?;
+            }
+            Victim::Mongod => {
+                self.stores.kill_mongod().await;
+                sleep(plan.lasts).await;
+                self.stores.restart_mongod().await;
+            }
+            Victim::Nats => {
+                self.stores.kill_nats().await;
+                sleep(plan.lasts).await;
+                self.stores.restart_nats().await;
+            }
+            Victim::Stopped if is_reached => sleep(plan.lasts).await,
+            Victim::Stopped => {}
         }
         self.services.get(service).context("it runs")?.resume();
         Ok(is_reached)
@@ -155,11 +167,14 @@ impl Stage {
         .await
     }
 
-    /// Lets the dead one's leases run out at once: of its relay, and of the sagas that it was moving.
-    async fn end_leases(&self, service: &str) -> anyhow::Result<()> {
+    /// Lets leases run out at once: of the relays of the one at the step and of the dead one, and of sagas.
+    async fn end_leases(&self, plan: &Plan) -> anyhow::Result<()> {
         let ended = doc! { "$set": { "expires_at": DateTime::MIN } };
-        let relay = self.stores.db(service).await.collection::<Document>("relay");
-        relay.update_one(doc! { "_id": "relay" }, ended).await?;
+        let dead = if let Victim::Service(victim) = plan.victim { victim } else { plan.point.service };
+        for service in [plan.point.service, dead] {
+            let relay = self.stores.db(service).await.collection::<Document>("relay");
+            relay.update_one(doc! { "_id": "relay" }, ended.clone()).await?;
+        }
         let held = doc! { "saga.wake_at": { "$ne": null } };
         let woken = doc! { "$set": { "saga.wake_at": DateTime::now() } };
         self.orders().await.update_many(held, woken).await?;
