@@ -87,9 +87,9 @@ clean: ## Remove build results, fetched tools and the data of `make run`
 	$(CARGO) clean
 	rm -rf .tools .comptoir
 
-bench-orders: stores ## Measure confirmed orders per second, latency, CPU and memory (release build)
+bench-orders: stores ## Measure confirmed orders per second, latency, CPU, writes, memory (release build); ARGS=--help
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
-	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-orders
+	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-orders $(ARGS)
 
 bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins

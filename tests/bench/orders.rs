@@ -4,6 +4,8 @@
 //! Durable writes are commands that wait for the majority and the journal, as mongod counts them: a command that holds the
 //! writes of many orders is one.
 
+#[path = "orders/alone.rs"]
+mod alone;
 #[path = "orders/flash.rs"]
 mod flash;
 #[path = "orders/floors.rs"]
@@ -12,7 +14,10 @@ mod floors;
 mod load;
 #[path = "orders/usage.rs"]
 mod usage;
+#[path = "orders/writers.rs"]
+mod writers;
 
+use clap::{Parser, ValueEnum};
 use kit::{Client, Stack, StackOptions};
 use load::{Load, Measured};
 use std::time::Duration;
@@ -30,36 +35,56 @@ const REFERENCE: (f64, f64) = (82.0, 30.0);
 /// Clients of the flash sale.
 const FLASH_CLIENTS: usize = 64;
 
+/// Confirmed orders per second with their latency, CPU, durable writes and memory, beside the floors of this machine.
+#[derive(Parser)]
+#[command(name = "bench-orders")]
+struct Arguments {
+    /// What is measured; all of it when nothing is named
+    #[arg(value_enum)]
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Closed and open loop, all services in one process, beside the floor and the reference
+    Orders,
+    /// Holds of one product, beside single conditional updates
+    Flash,
+    /// Each service in a process of its own: CPU, durable writes and memory of each
+    Alone,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let chosen = |part: &str| arguments.is_empty() || arguments.iter().any(|argument| argument == part);
-    let stack = Stack::start(StackOptions::default()).await;
+    let Arguments { parts } = Arguments::parse();
+    let chosen = |part| parts.is_empty() || parts.contains(&part);
+    let mut stack = Stack::start(StackOptions::default()).await;
     let product = load::product(&stack, 10_000_000).await?;
-    let customer = Client::customer(&stack).await;
-    if chosen("orders") {
-        orders(&stack, &customer, &product).await?;
+    if chosen(Part::Orders) {
+        orders(&stack, &product).await?;
     }
-    if chosen("flash") {
+    if chosen(Part::Flash) {
         let (clients, holds) = (FLASH_CLIENTS, flash::holds(&stack, &product, FLASH_CLIENTS, TIME).await?);
         let floor = floors::conditional_updates(&stack, FLASH_CLIENTS, TIME / 3).await?;
         println!("\nflash sale: one product, {clients} clients; goal >= 3 x single conditional updates");
         println!("  holds {holds:.0}/s   bare conditional updates {floor:.0}/s   ratio {:.2}", holds / floor);
     }
-    println!("\nmemory under load, all services in one process");
-    for (name, megabytes) in usage::memory(&stack) {
-        println!("  {name:<12} {megabytes:>6.0} MB");
-    }
     stack.stop().await;
+    if chosen(Part::Alone) {
+        stack.restart_with(Vec::new()).await;
+        alone::measure(&stack, &product).await?;
+        stack.stop().await;
+    }
     Ok(())
 }
 
-async fn orders(stack: &Stack, customer: &Client, product: &str) -> anyhow::Result<()> {
+async fn orders(stack: &Stack, product: &str) -> anyhow::Result<()> {
+    let customer = Client::customer(stack).await;
     println!("closed loop through the gateway, {} s each; all services in one process", TIME.as_secs());
     println!("{}", Measured::HEADER);
     let mut compared = None;
     for clients in [1, CLIENTS, 2 * CLIENTS] {
-        let measured = measure(stack, customer, product, Load::Closed { clients }).await?;
+        let measured = measure(stack, &customer, product, Load::Closed { clients }).await?;
         println!("{measured}");
         if clients == CLIENTS {
             compared = Some(measured);
@@ -70,8 +95,13 @@ async fn orders(stack: &Stack, customer: &Client, product: &str) -> anyhow::Resu
     println!("{}", Measured::HEADER);
     for part in [0.25, 0.5, 0.75] {
         let rate = closed.per_second * part;
-        println!("{}", measure(stack, customer, product, Load::Open { rate }).await?);
+        println!("{}", measure(stack, &customer, product, Load::Open { rate }).await?);
     }
+    compare(stack, &closed).await
+}
+
+/// Beside the floor and the reference.
+async fn compare(stack: &Stack, closed: &Measured) -> anyhow::Result<()> {
     let writes = closed.writes.round().max(1.0) as usize;
     let floor = floors::orders(stack, CLIENTS, writes, TIME / 3).await?;
     let (reference, reference_cpu) = REFERENCE;
@@ -92,8 +122,9 @@ async fn orders(stack: &Stack, customer: &Client, product: &str) -> anyhow::Resu
 
 async fn measure(stack: &Stack, customer: &Client, product: &str, load: Load) -> anyhow::Result<Measured> {
     load::run(customer, product, load, TIME / 5).await;
-    let before = Usage::of(stack).await?;
+    let pids = stack.state().pids.clone();
+    let before = Usage::of(stack, &pids).await?;
     let (seconds, latencies) = load::run(customer, product, load, TIME).await;
-    let used = Usage::of(stack).await?.since(&before, latencies.len());
+    let used = Usage::of(stack, &pids).await?.since(&before, latencies.len());
     Ok(Measured::new(load, seconds, latencies, used))
 }

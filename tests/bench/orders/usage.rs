@@ -1,57 +1,64 @@
-//! What a load has used: CPU of each process, and commands of mongod that waited for majority and journal.
+//! What a load has used: CPU of each process, commands of mongod that waited for majority and journal, and messages that
+//! nats-server has stored.
 
 use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
 use kit::Stack;
 use std::{collections::BTreeMap, fmt};
 
 /// Jiffies per second on Linux, as /proc counts them.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// Process ids by name.
+pub type Pids = BTreeMap<String, u32>;
+
 /// Counters at one moment.
 pub struct Usage {
     cpu_ms: BTreeMap<String, f64>,
     writes: i64,
+    messages: u64,
 }
 
 /// The same per order.
 pub struct Used {
     /// Durable writes.
     pub writes: f64,
+    /// Messages stored by nats-server.
+    pub messages: f64,
     /// CPU.
     pub cpu: PerOrder,
 }
 
 /// CPU milliseconds per order, by process.
-pub struct PerOrder(Vec<(String, f64)>);
+pub struct PerOrder(pub BTreeMap<String, f64>);
 
 impl PerOrder {
     /// Of all processes.
     pub fn sum(&self) -> f64 {
-        self.0.iter().map(|(_, ms)| ms).sum()
+        self.0.values().sum()
     }
 }
 
 impl fmt::Display for PerOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, ms) in &self.0 {
-            write!(f, "{name} {ms:.2}  ")?;
+            write!(f, "{name} {ms:>5.2}  ")?;
         }
-        write!(f, "sum {:.2}", self.sum())
+        write!(f, "sum {:>5.2}", self.sum())
     }
 }
 
 impl Usage {
     /// As of now.
-    pub async fn of(stack: &Stack) -> anyhow::Result<Self> {
+    pub async fn of(stack: &Stack, pids: &Pids) -> anyhow::Result<Self> {
         let used = |pid: u32| -> Option<f64> {
             let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
             let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
             let ticks: f64 = fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?;
             Some(ticks * 1e3 / TICKS_PER_SECOND)
         };
-        let pids = &stack.state().pids;
         let cpu_ms = pids.iter().filter_map(|(name, pid)| Some((name.clone(), used(*pid)?))).collect();
-        Ok(Self { cpu_ms, writes: writes(stack).await? })
+        Ok(Self { cpu_ms, writes: writes(stack).await?, messages: messages(stack).await? })
     }
 
     /// What was used since `before`, for each of `orders`.
@@ -61,7 +68,11 @@ impl Usage {
             let used = ms - before.cpu_ms.get(name).copied().unwrap_or(0.0);
             (name.clone(), used / orders)
         });
-        Used { writes: (self.writes - before.writes) as f64 / orders, cpu: PerOrder(cpu.collect()) }
+        Used {
+            writes: (self.writes - before.writes) as f64 / orders,
+            messages: (self.messages - before.messages) as f64 / orders,
+            cpu: PerOrder(cpu.collect()),
+        }
     }
 }
 
@@ -72,6 +83,12 @@ async fn writes(stack: &Stack) -> anyhow::Result<i64> {
     Ok(number(waits, "num"))
 }
 
+async fn messages(stack: &Stack) -> anyhow::Result<u64> {
+    let nats = async_nats::jetstream::new(stack.nats().await);
+    let streams: Vec<_> = nats.streams().try_collect().await?;
+    Ok(streams.iter().map(|stream| stream.state.last_sequence).sum())
+}
+
 fn number(document: &Document, key: &str) -> i64 {
     match document.get(key) {
         Some(Bson::Int64(number)) => *number,
@@ -80,13 +97,9 @@ fn number(document: &Document, key: &str) -> i64 {
     }
 }
 
-/// Resident memory of each process, in megabytes.
-pub fn memory(stack: &Stack) -> BTreeMap<String, f64> {
-    let resident = |pid: u32| -> Option<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
-    };
-    let pids = &stack.state().pids;
-    pids.iter().filter_map(|(name, pid)| Some((name.clone(), resident(*pid)?))).collect()
+/// The most memory that a process has ever had resident, in megabytes.
+pub fn peak_memory(pid: u32) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
 }

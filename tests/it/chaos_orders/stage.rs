@@ -89,11 +89,11 @@ impl Stage {
 
     /// Plays one run, and whether the step was reached. An error tells what did not hold.
     pub async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
+        self.more_scarce(plan).await.context("more of the scarce product")?;
         let service = plan.point.service;
         let stop = if plan.kills_itself() { "" } else { ":stop" };
         let crash_at = format!("{}{stop}", plan.label());
         self.restart(service, &[("COMPTOIR_CRASH_AT", &crash_at)]).await.context("prepare the service")?;
-        self.more_scarce(plan).await.context("more of the scarce product")?;
         let mut clients: JoinSet<()> = (0..)
             .zip(&self.customers)
             .map(|(number, customer)| customer.clone().keep_ordering(plan.seed ^ number, self.answered.clone()))
