@@ -97,7 +97,18 @@ async fn orders(stack: &Stack, product: &str) -> anyhow::Result<()> {
         let rate = closed.per_second * part;
         println!("{}", measure(stack, &customer, product, Load::Open { rate }).await?);
     }
-    compare(stack, &closed).await
+    compare(stack, &closed).await?;
+    verify(stack).await
+}
+
+/// What the load has left behind holds.
+async fn verify(stack: &Stack) -> anyhow::Result<()> {
+    println!("\ncomptoir verify, after {} s of orders", 6 * (TIME + TIME / 5).as_secs());
+    let mut verify = tokio::process::Command::new(kit::binary());
+    let status =
+        verify.args(["verify", "--settle", "60", "--data"]).arg(stack.data()).kill_on_drop(true).status().await?;
+    anyhow::ensure!(status.success(), "the load has left something behind that does not hold");
+    Ok(())
 }
 
 /// Beside the floor and the reference.

@@ -19,6 +19,7 @@ use comptoir::{
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    net::TcpListener,
     path::PathBuf,
     process::{Command, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -33,8 +34,9 @@ const RESTART_LIMIT: Duration = Duration::from_secs(60);
 /// other process has taken one in between.
 const PORTS: std::ops::Range<u16> = 18_000..32_000;
 
-/// Ports of one system: the services, and the gateway as the last.
-const PORTS_OF_ONE: u16 = 16;
+/// Ports of one system: the services, the gateway, and as the last the one whose listener keeps all of them from others
+/// who look for ports in this way.
+const PORTS_OF_ONE: u16 = 32;
 
 /// Running stores.
 pub struct Stores {
@@ -46,6 +48,8 @@ pub struct Stores {
     credentials: Credentials,
     oplog: &'static [&'static str],
     processes: AtomicU32,
+    /// Kept from others while this lives.
+    _ports: TcpListener,
     gateway: String,
     data: DataDir,
     directory: Directory,
@@ -71,9 +75,9 @@ impl Stores {
             mongod::start(&data, &credentials, &mongod_program, oplog),
             nats::start(&data, &credentials, &nats_program),
         )?;
-        let base = free_ports();
+        let (base, ports) = free_ports();
         let options = Dev {
-            gateway: ([127, 0, 0, 1], base + PORTS_OF_ONE - 1).into(),
+            gateway: ([127, 0, 0, 1], base + PORTS_OF_ONE - 2).into(),
             data: data.path().to_owned(),
             ephemeral: false,
             grpc_base_port: base,
@@ -95,6 +99,7 @@ impl Stores {
             credentials: system.credentials,
             oplog,
             processes: AtomicU32::new(0),
+            _ports: ports,
             data,
             directory,
         })
@@ -222,11 +227,16 @@ impl Stores {
     }
 }
 
-/// The first of some ports that nobody listens on.
-fn free_ports() -> u16 {
-    let is_free = |port: u16| std::net::TcpListener::bind(("127.0.0.1", port)).is_ok();
-    let mut bases = std::iter::repeat_with(|| rand::random_range(PORTS.start..PORTS.end - PORTS_OF_ONE)).take(1000);
-    bases.find(|base| (*base..base + PORTS_OF_ONE).all(is_free)).expect("some ports of this machine are free")
+/// The first of the ports of one system, which nobody else listens on or has kept, and what keeps them.
+fn free_ports() -> (u16, TcpListener) {
+    let bind = |port: u16| TcpListener::bind(("127.0.0.1", port));
+    let systems = 0..(PORTS.end - PORTS.start) / PORTS_OF_ONE;
+    let bases = std::iter::repeat_with(|| PORTS.start + rand::random_range(systems.clone()) * PORTS_OF_ONE).take(1000);
+    let mut free = bases.filter_map(|base| {
+        let keeper = bind(base + PORTS_OF_ONE - 1).ok()?;
+        (base..base + PORTS_OF_ONE - 1).all(|port| bind(port).is_ok()).then_some((base, keeper))
+    });
+    free.next().expect("some ports of this machine are free")
 }
 
 fn program(name: &str) -> anyhow::Result<PathBuf> {
