@@ -3,7 +3,7 @@
 use crate::{
     CLIENTS, TIME,
     load::{self, Load},
-    usage::{Pids, Usage, Used, peak_memory},
+    usage::{self, Pids, Usage, Used},
     writers,
 };
 use comptoir::healthcheck;
@@ -25,14 +25,16 @@ pub async fn measure(stack: &Stack, product: &str) -> anyhow::Result<()> {
     let before = Usage::of(stack, &pids).await?;
     let (seconds, latencies) = run(TIME).await;
     let used = Usage::of(stack, &pids).await?.since(&before, latencies.len());
-    let ((_, logged), writers) = writers::during(stack, run(TIME / 3)).await?;
-    println!("\neach service in a process of its own, {CLIENTS} clients, {} s", TIME.as_secs());
+    let memory = pids.iter().map(|(name, pid)| (name.clone(), usage::memory(*pid))).collect();
+    let (logged, writers) = writers::during(stack, run(TIME / 3)).await?;
+    let rate = |(seconds, latencies): &(f64, Vec<Duration>)| latencies.len() as f64 / seconds;
     println!(
-        "  {:.1} orders/s; writes by service: as mongod logged them in further {} s",
-        latencies.len() as f64 / seconds,
-        (TIME / 3).as_secs()
+        "\neach service in a process of its own, {CLIENTS} clients, {} s; goal of memory <= 60 MB each",
+        TIME.as_secs()
     );
-    print(&pids, &used, &writers, logged.len());
+    print(&used, &per_order(writers, logged.1.len()), &memory);
+    println!("  {:.1} orders/s with {:.2} durable writes each;", rate(&(seconds, latencies)), used.writes);
+    println!("  whose they are: from mongod's log of {} s more, {:.1} orders/s", (TIME / 3).as_secs(), rate(&logged));
     for process in services.values() {
         process.stop(LIMIT).await?;
     }
@@ -50,20 +52,20 @@ async fn start(stack: &Stack) -> BTreeMap<String, Process> {
     services
 }
 
-fn print(pids: &Pids, used: &Used, writers: &BTreeMap<String, usize>, orders: usize) {
-    println!(
-        "  {:<14} {:>16} {:>24} {:>17}",
-        "process", "CPU ms per order", "durable writes per order", "peak of memory MB"
-    );
-    for (name, pid) in pids {
+fn per_order(writers: BTreeMap<String, usize>, orders: usize) -> BTreeMap<String, f64> {
+    writers.into_iter().map(|(name, writes)| (name, writes as f64 / orders.max(1) as f64)).collect()
+}
+
+fn print(used: &Used, writers: &BTreeMap<String, f64>, memory: &BTreeMap<String, (f64, f64)>) {
+    println!("  {:<14} {:>12} {:>16} {:>9} {:>7}", "per order", "CPU ms", "durable writes", "memory MB", "peak MB");
+    for (name, (resident, peak)) in memory {
         let cpu = used.cpu.0.get(name).copied().unwrap_or(f64::NAN);
         let writes = match (name.as_str(), writers.get(name)) {
             ("nats-server", _) => format!("{:.2} messages", used.messages),
-            (_, Some(writes)) => format!("{:.2}", *writes as f64 / orders.max(1) as f64),
+            (_, Some(writes)) => format!("{writes:.2}"),
             (_, None) => "-".to_owned(),
         };
-        println!("  {name:<14} {cpu:>16.2} {writes:>24} {:>17.0}", peak_memory(*pid).unwrap_or(f64::NAN));
+        println!("  {name:<14} {cpu:>12.2} {writes:>16} {resident:>9.0} {peak:>7.0}");
     }
-    let (cpu, writes) = (used.cpu.sum(), used.writes);
-    println!("  {:<14} {cpu:>16.2} {writes:>24.2} {:>17}", "all", "goal <= 60 each");
+    println!("  {:<14} {:>12.2} {:>16.2}", "all", used.cpu.sum(), writers.values().sum::<f64>());
 }

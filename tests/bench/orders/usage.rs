@@ -97,9 +97,12 @@ fn number(document: &Document, key: &str) -> i64 {
     }
 }
 
-/// The most memory that a process has ever had resident, in megabytes.
-pub fn peak_memory(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+/// Resident memory of a process in megabytes: now, and the most that it ever had.
+pub fn memory(pid: u32) -> (f64, f64) {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let megabytes = |field: &str| -> Option<f64> {
+        let line = status.lines().find(|line| line.starts_with(field))?;
+        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+    };
+    (megabytes("VmRSS:").unwrap_or(f64::NAN), megabytes("VmHWM:").unwrap_or(f64::NAN))
 }

@@ -3,7 +3,10 @@
 use bson::doc;
 use kit::Stack;
 use serde_json::Value;
-use std::{collections::BTreeMap, io::Read, io::Seek, io::SeekFrom};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
+};
 
 /// mongod logs commands that take longer than this, by default.
 const SLOW_MS: i32 = 100;
@@ -33,6 +36,6 @@ async fn log_slower_than(stack: &Stack, millis: i32) -> anyhow::Result<()> {
 fn writer(line: &str) -> Option<String> {
     let line: Value = serde_json::from_str(line).ok()?;
     let told = &line["attr"];
-    let is_durable = line["c"] == "COMMAND" && told["waitForWriteConcernDurationMillis"].is_number();
+    let is_durable = line["c"] == "COMMAND" && told["writeConcern"]["w"] == "majority";
     is_durable.then(|| told["appName"].as_str().unwrap_or("others").to_owned())
 }
