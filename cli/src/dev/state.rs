@@ -99,7 +99,7 @@ fn service_values(
         ("service-key-file", keys.file(name).display().to_string()),
         ("hold-seconds", system.hold_seconds.to_string()),
     ]);
-    if name == "users" {
+    if Topology::get().uses(name, super::keys::USER_TOKENS) {
         values.insert("user-token-key-file", keys.file(super::keys::USER_TOKENS).display().to_string());
     }
     values

@@ -108,7 +108,7 @@ impl System {
             peers: self.peers(),
             service_key: Secret::new(&self.keys.pem[name]),
             jwks: self.keys.jwks.clone(),
-            user_token_key: (name == "users").then(|| Secret::new(&self.keys.pem[USER_TOKENS])),
+            user_token_key: Topology::get().uses(name, USER_TOKENS).then(|| Secret::new(&self.keys.pem[USER_TOKENS])),
             hold_seconds: self.hold_seconds,
         }
     }

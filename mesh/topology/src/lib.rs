@@ -15,6 +15,26 @@ const STREAM_PREFIX: &str = "EVT_";
 pub struct Topology {
     /// Services by name, in the order of their names.
     pub service: BTreeMap<String, Service>,
+    /// Programs beside the mesh, by name.
+    #[serde(default)]
+    pub program: BTreeMap<String, Program>,
+}
+
+/// A program that speaks HTTP and is no part of the mesh.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// HTTP port = base port + this.
+    pub port_offset: u16,
+    /// Its MongoDB database.
+    pub database: String,
+    /// Its collections.
+    #[serde(default)]
+    pub collections: Vec<String>,
+    /// What it takes the place of, for a trial: one of what services use.
+    pub stands_for: Option<String>,
+    /// Variable of the services that use it, which tells them its address.
+    pub address_variable: Option<String>,
 }
 
 /// One service.
@@ -23,6 +43,8 @@ pub struct Topology {
 pub struct Service {
     /// gRPC port = base port + this.
     pub port_offset: u16,
+    /// HTTP port for webhooks = base port + this, when it takes any.
+    pub webhook_port_offset: Option<u16>,
     /// The protobuf package that it implements.
     pub proto: String,
     /// Its MongoDB database.
@@ -39,6 +61,9 @@ pub struct Service {
     /// Services whose events it reads.
     #[serde(default)]
     pub consumes: Vec<String>,
+    /// What else it must be given: "user-tokens", the key that signs them, or what lies outside.
+    #[serde(default)]
+    pub uses: Vec<String>,
 }
 
 /// What is wrong with the table.
@@ -81,12 +106,18 @@ impl Topology {
     pub fn parse(source: &str) -> Result<Self, Error> {
         let table: Topology = toml::from_str(source)?;
         let mut seen = std::collections::BTreeSet::new();
+        for program in table.program.values() {
+            seen.insert(format!("port offset {}", program.port_offset));
+            seen.insert(format!("database {}", program.database));
+        }
         for (name, service) in &table.service {
-            for claim in [
+            let mut claims = vec![
                 format!("port offset {}", service.port_offset),
                 format!("package {}", service.proto),
                 format!("database {}", service.database),
-            ] {
+            ];
+            claims.extend(service.webhook_port_offset.map(|offset| format!("port offset {offset}")));
+            for claim in claims {
                 if !seen.insert(claim.clone()) {
                     return Err(Error::Twice(claim));
                 }
@@ -108,6 +139,22 @@ impl Topology {
     /// The service called `name`.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.service.get(name)
+    }
+
+    /// Whether `service` must be given `what`.
+    pub fn uses(&self, service: &str, what: &str) -> bool {
+        self.service(service).is_some_and(|service| service.uses.iter().any(|used| used == what))
+    }
+
+    /// The database of a service or program.
+    pub fn database(&self, name: &str) -> Option<&str> {
+        let program = self.program.get(name).map(|program| program.database.as_str());
+        program.or_else(|| self.service(name).map(|service| service.database.as_str()))
+    }
+
+    /// Names of all that have a database: services and programs.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        self.service.keys().chain(self.program.keys()).map(String::as_str)
     }
 
     /// The service that implements the protobuf package `proto`.
