@@ -182,6 +182,7 @@ impl Settings {
                 _ => Some(Secret::new(self.file("user-token-key-file")?)),
             },
             hold_seconds: self.bounded("hold-seconds", 1, 86_400)?,
+            stream_replicas: self.bounded("stream-replicas", 1, 5)?,
         })
     }
 

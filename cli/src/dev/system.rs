@@ -110,6 +110,7 @@ impl System {
             jwks: self.keys.jwks.clone(),
             user_token_key: Topology::get().uses(name, USER_TOKENS).then(|| Secret::new(&self.keys.pem[USER_TOKENS])),
             hold_seconds: self.hold_seconds,
+            stream_replicas: 1,
         }
     }
 

@@ -72,6 +72,7 @@ impl Key {
             "peers" => Some(addresses(|name, _| name.to_owned())),
             "upstreams" => Some(addresses(|_, service| service.proto.clone())),
             "hold-seconds" => Some(HOLD_SECONDS.to_string()),
+            "stream-replicas" => Some("1".to_owned()),
             "body-limit-bytes" => Some("1048576".to_owned()),
             "deadline-seconds" => Some("35".to_owned()),
             _ => None,
@@ -146,6 +147,13 @@ pub const KEYS: &[Key] = &[
         Scope::Service,
         false,
         "Life of a stock hold in seconds, 1 to 86400; default 900; inventory alone reads it",
+    ),
+    key(
+        "stream-replicas",
+        "COMPTOIR_STREAM_REPLICAS",
+        Scope::Service,
+        false,
+        "Copies of the service's stream in a NATS cluster, 1 to 5; counts when the stream is made; default 1",
     ),
     key(
         "upstreams",

@@ -96,8 +96,9 @@ struct Refusal {
 }
 
 impl Publisher {
-    /// Makes sure that the stream exists and finds out how far it goes.
-    pub async fn open(nats: Nats, log: Log, service: &str, saved: (i64, u64)) -> Result<Self, Error> {
+    /// Makes sure that the stream of a service exists, in so many copies when it is new, and finds out how far it goes.
+    pub async fn open(nats: Nats, log: Log, source: (&str, u32), saved: (i64, u64)) -> Result<Self, Error> {
+        let (service, replicas) = source;
         let config = Config {
             name: topology::stream(service),
             subjects: vec![topology::subjects(service)],
@@ -105,6 +106,7 @@ impl Publisher {
             storage: StorageType::File,
             max_age: RETENTION,
             allow_atomic_publish: true,
+            num_replicas: replicas as usize,
             ..Default::default()
         };
         let stream = nats.jetstream.get_or_create_stream(config).await.map_err(Error::nats)?;

@@ -68,6 +68,8 @@ pub struct Relay {
     pub nats: Nats,
     /// What is relayed.
     pub source: Source,
+    /// Copies of the stream, when it is made.
+    pub replicas: u32,
     /// Name of this process, for the lease.
     pub owner: String,
 }
@@ -170,7 +172,8 @@ impl Relay {
     /// Log to stream, again and again while the broker fails.
     async fn publish(&self, log: Log, mut saved: (i64, u64), mut feed: Feed, reached: &Reaching) -> Result<(), Error> {
         loop {
-            let opened = Publisher::open(self.nats.clone(), log.clone(), &self.source.service, saved).await;
+            let opened =
+                Publisher::open(self.nats.clone(), log.clone(), (&self.source.service, self.replicas), saved).await;
             let ended = match opened {
                 Ok(mut publisher) => {
                     let ended = feed.publish(&mut publisher, reached).await;

@@ -57,4 +57,6 @@ pub struct Config {
     pub user_token_key: Option<Secret>,
     /// Reservations: life of a hold in seconds, 900 unless a test sets another.
     pub hold_seconds: u32,
+    /// Copies of its stream; counts when the stream is made.
+    pub stream_replicas: u32,
 }

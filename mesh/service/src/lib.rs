@@ -102,6 +102,7 @@ impl Service {
             database: self.database.clone(),
             nats: self.nats.clone(),
             source: self.source(),
+            replicas: self.config.stream_replicas,
             owner: format!("{}-{}-{:08x}", self.config.name, std::process::id(), rand::random::<u32>()),
         };
         self.tasks.spawn(relay.run(self.background.clone()));

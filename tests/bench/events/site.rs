@@ -144,7 +144,7 @@ pub async fn run_relay(state: &Path, name: &str) -> anyhow::Result<()> {
     let (database, nats) = connect(&state, name).await?;
     let source = Source { service: name.to_owned(), aggregates: [("items".to_owned(), "item".to_owned())].into() };
     let shutdown = CancellationToken::new();
-    let relay = Relay { database, nats, source, owner: format!("bench-{}", std::process::id()) };
+    let relay = Relay { database, nats, source, replicas: 1, owner: format!("bench-{}", std::process::id()) };
     let running = tokio::spawn(relay.run(shutdown.clone()));
     tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?.recv().await;
     shutdown.cancel();

@@ -31,7 +31,7 @@ impl Relay {
             service: "products".to_owned(),
             aggregates: BTreeMap::from([("products".to_owned(), "product".to_owned())]),
         };
-        let relay = events::Relay { database: shop.db.clone(), nats, source, owner: "test".to_owned() };
+        let relay = events::Relay { database: shop.db.clone(), nats, source, replicas: 1, owner: "test".to_owned() };
         let (shutdown, epoch) = (CancellationToken::new(), shop.epoch().await);
         let running = tokio::spawn(relay.run(shutdown.clone()));
         shop.next_term(epoch).await;
