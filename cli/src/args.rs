@@ -44,6 +44,16 @@ pub enum Command {
     /// invariant. Ends with 1 when something does not hold, and names each violation: what it is about, what was expected,
     /// what is there.
     Verify(crate::verify::Options),
+    /// Do what a customer does, on a running system: sign in, order, wait until it is confirmed, cancel
+    ///
+    /// Needs the gateway alone. Ends with 1 at the first step that fails, and says why. It leaves a cancelled order; with
+    /// --user-token-key-file also an account, and the product COMPTOIR-CHECK.
+    Check(crate::check::Options),
+    /// Make the keys and passwords of an installation, as files for Kubernetes Secrets
+    ///
+    /// keys/, mongodb/ and nats/ become the Secrets that the chart's values name; see helm/comptoir/README.md. What is there
+    /// is kept, so run it again for a service that is new. Keep the directory: it is the only copy.
+    Secrets(crate::secrets::Options),
     /// Print a document that is generated from the contracts and the topology
     #[command(hide = true)]
     Docs(crate::docs::Options),

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod bell;
 mod chaos_orders;
+mod check;
 mod company;
 mod consumers;
 mod contracts;

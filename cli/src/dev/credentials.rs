@@ -59,6 +59,7 @@ impl Credentials {
     }
 }
 
-fn password() -> String {
+/// A new one.
+pub fn password() -> String {
     rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
 }
