@@ -1,15 +1,18 @@
-//! `comptoir docs`: the documents about events, generated from the contracts and the topology. `make docs` writes them
-//! to docs/, and a test compares what is committed with what these functions return.
+//! `comptoir docs`: the documents that are generated from the contracts and the topology. `make docs` writes them, and a
+//! test compares what is committed with what these functions return.
 
 mod asyncapi;
 mod catalogue;
+mod chart;
 mod markdown;
 mod proto_text;
 
 pub use catalogue::{Catalogue, Event, Field, HEADERS, Header, Publisher, fields};
 pub use proto_text::proto_text;
 
+use prost_reflect::DescriptorPool;
 use std::{io::Write as _, path::PathBuf};
+use topology::Topology;
 
 /// Options of `comptoir docs`.
 #[derive(Debug, clap::Args)]
@@ -29,6 +32,8 @@ pub enum Kind {
     Events,
     /// docs/asyncapi.json: every event, for programs (AsyncAPI 3.0.0)
     Asyncapi,
+    /// helm/comptoir/topology.yaml: the topology and the call graph, for the templates of the chart
+    Chart,
 }
 
 /// Writes the document that was asked for.
@@ -43,9 +48,9 @@ pub fn run(options: Options) -> anyhow::Result<()> {
 
 /// The text of a document, from the contracts and the topology of this build.
 pub fn generate(document: Kind) -> anyhow::Result<String> {
-    let catalogue = Catalogue::of_this_build()?;
     match document {
-        Kind::Events => Ok(markdown::render(&catalogue)),
-        Kind::Asyncapi => asyncapi::render(&catalogue),
+        Kind::Events => Ok(markdown::render(&Catalogue::of_this_build()?)),
+        Kind::Asyncapi => asyncapi::render(&Catalogue::of_this_build()?),
+        Kind::Chart => chart::render(&DescriptorPool::decode(contracts::DESCRIPTORS)?, Topology::get()),
     }
 }

@@ -130,7 +130,11 @@ fn the_walk_that_looks_for_personal_data_finds_it_at_any_depth() {
 
 #[test]
 fn the_committed_documents_are_those_of_the_contracts() {
-    for (kind, path) in [(Kind::Events, "docs/EVENTS.md"), (Kind::Asyncapi, "docs/asyncapi.json")] {
+    for (kind, path) in [
+        (Kind::Events, "docs/EVENTS.md"),
+        (Kind::Asyncapi, "docs/asyncapi.json"),
+        (Kind::Chart, "helm/comptoir/topology.yaml"),
+    ] {
         let generated = docs::generate(kind).expect("the contracts can be described");
         assert!(generated == read(path), "{path} is not what the contracts say; mend: make docs");
     }

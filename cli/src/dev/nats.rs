@@ -81,7 +81,7 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
             "password": credentials.services[name].nats,
             "permissions": {
                 "publish": { "allow": publish(name, &service.consumes) },
-                "subscribe": { "allow": [format!("_INBOX_{name}.>")] },
+                "subscribe": { "allow": subscribe(name) },
             },
         }));
     }
@@ -99,7 +99,7 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
 
 /// What a service may publish: its own events, requests about its own stream, and requests about its own consumers on
 /// the streams that it reads, one for each slot of a read model (subjects: JetStream wire API reference).
-fn publish(name: &str, consumes: &[String]) -> Vec<String> {
+pub fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     let own = topology::stream(name);
     let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned()];
     for verb in ["CREATE", "UPDATE", "INFO", "MSG.GET"] {
@@ -119,4 +119,9 @@ fn publish(name: &str, consumes: &[String]) -> Vec<String> {
         }
     }
     subjects
+}
+
+/// What a service may hear: the answers to its own requests.
+pub fn subscribe(name: &str) -> Vec<String> {
+    vec![format!("_INBOX_{name}.>")]
 }

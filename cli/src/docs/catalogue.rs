@@ -200,7 +200,8 @@ fn option_value(
     Ok(options.has_extension(&extension).then(|| options.get_extension(&extension).into_owned()))
 }
 
-fn option<M: prost::Message + Default>(
+/// An option of ours as a message.
+pub(super) fn option<M: prost::Message + Default>(
     pool: &DescriptorPool,
     name: &str,
     options: &DynamicMessage,
