@@ -1,0 +1,102 @@
+{{/* The pod of a service, a program or the gateway: one container, `comptoir serve <name>`. */}}
+
+{{- define "comptoir.servicePod" -}}
+serviceAccountName: {{ include "comptoir.name" . }}
+automountServiceAccountToken: false
+enableServiceLinks: false
+terminationGracePeriodSeconds: {{ .settings.terminationGracePeriodSeconds | int }}
+securityContext:
+  {{- include "comptoir.podSecurity" 10001 | nindent 2 }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+containers:
+  - name: comptoir
+    image: {{ .image }}
+    imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+    args: [serve, {{ .component }}]
+    env:
+      {{- include "comptoir.env" . | nindent 6 }}
+    {{- with include "comptoir.envFrom" . | trim }}
+    envFrom:
+      {{- . | nindent 6 }}
+    {{- end }}
+    ports:
+      - name: {{ .protocol }}
+        containerPort: {{ .port }}
+      {{- with .webhookPort }}
+      - name: webhooks
+        containerPort: {{ . }}
+      {{- end }}
+    {{- include "comptoir.probes" . | nindent 4 }}
+    lifecycle:
+      preStop:
+        sleep:
+          seconds: {{ .settings.preStopSeconds | int }}
+    resources:
+      {{- toYaml .settings.resources | nindent 6 }}
+    securityContext:
+      {{- include "comptoir.containerSecurity" . | nindent 6 }}
+    {{- if ne .kind "program" }}
+    volumeMounts:
+      - name: keys
+        mountPath: /etc/comptoir/keys
+        readOnly: true
+volumes:
+  - name: keys
+    secret:
+      secretName: {{ .root.Values.signingKeys.existingSecret }}
+      defaultMode: 0440
+      items:
+        {{- include "comptoir.keyItems" . | nindent 8 }}
+    {{- end }}
+topologySpreadConstraints:
+  {{- include "comptoir.spread" . | trim | nindent 2 }}
+{{- with .settings.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .settings.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Startup and liveness ask only whether the process answers: an outage of MongoDB or NATS restarts nothing. Readiness of a
+service is its stores. That of the gateway is its own, not /readyz: one service that is down must not close the shop. A
+program has one answer, which is its own too.
+*/}}
+{{- define "comptoir.probes" -}}
+{{- $period := 2 }}
+{{- $live := dict "httpGet" (dict "path" (ternary "/readyz" "/healthz" (eq .kind "program")) "port" .protocol) }}
+{{- $ready := $live }}
+{{- if eq .protocol "grpc" }}
+{{- $live = dict "grpc" (dict "port" .port "service" "live") }}
+{{- $ready = dict "grpc" (dict "port" .port) }}
+{{- end -}}
+startupProbe:
+  {{- toYaml $live | nindent 2 }}
+  periodSeconds: {{ $period }}
+  failureThreshold: {{ div (.settings.startupSeconds | int) $period | max 1 }}
+livenessProbe:
+  {{- toYaml $live | nindent 2 }}
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 3
+readinessProbe:
+  {{- toYaml $ready | nindent 2 }}
+  periodSeconds: 5
+  timeoutSeconds: 3
+  failureThreshold: 2
+{{- end -}}
