@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline clean chaos chaos-orders flash-sale mutants bench-orders bench-events
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders flash-sale mutants bench-orders bench-events
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -15,6 +15,9 @@ export NATS_SERVER_BIN ?= $(COMPTOIR_TOOLS)/nats-server
 export BUF_BIN ?= $(COMPTOIR_TOOLS)/buf
 export GRPCURL_BIN ?= $(COMPTOIR_TOOLS)/grpcurl
 export ASYNCAPI_DIR ?= $(COMPTOIR_TOOLS)/asyncapi
+export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
+export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
+export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
 
@@ -22,7 +25,7 @@ help: ## List the targets
 	@echo "usage: make <target>"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-tools: ## Fetch mongod, nats-server, buf, grpcurl and the AsyncAPI schemas into .tools/
+tools: ## Fetch mongod, nats-server, buf, grpcurl, helm and the schemas of all that is checked into .tools/
 	@$(PYTHON) tools/fetch.py
 
 stores:
@@ -50,15 +53,26 @@ contracts: ## Check the contracts: style, nothing broken since the last release,
 	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
 	node tools/asyncapi.mjs docs/asyncapi.json
 
-docs: build ## Write docs/EVENTS.md and docs/asyncapi.json from contracts and topology
+docs: build ## Write docs/EVENTS.md, docs/asyncapi.json and helm/comptoir/topology.yaml from contracts and topology
 	@$(BINARY) docs events --output docs/EVENTS.md
 	@$(BINARY) docs asyncapi --output docs/asyncapi.json
+	@$(BINARY) docs chart --output helm/comptoir/topology.yaml
 
-release-baseline: ## Make the contracts as they are what `make contracts` compares with; part of a release
+chart-tools:
+	@$(PYTHON) tools/fetch.py mongod nats-server buf helm chart mongosh
+
+chart: chart-tools ## Check the chart, its policies and the container files without a cluster; no Rust is built
+	@$(PYTHON) tools/chart
+
+chart-write: chart-tools ## Render helm/golden/ and the chart README's table anew, then check
+	@$(PYTHON) tools/chart --write
+
+release-baseline: chart-tools ## Make contracts and chart as they are what later ones are compared with; part of a release
 	cd proto && $(BUF_BIN) lint && $(BUF_BIN) build --exclude-source-info --output baseline.binpb
+	@$(PYTHON) tools/chart --baseline
 
 test: tools ## Everything that CI checks: lint, then all tests against real stores
-	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory lint chart
 	$(CARGO) build --workspace
 	$(CARGO) test --workspace
 

