@@ -52,6 +52,8 @@ pub fn order() -> Order {
         hold_expires_at: None,
         saga: Saga::start(&PLACE_ORDER, "here", at(0)),
         cancellation: None,
+        refunds: Vec::new(),
+        frozen: None,
         history: Vec::new(),
         created_at: at(0),
         updated_at: at(0),

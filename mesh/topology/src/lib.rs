@@ -15,6 +15,22 @@ const STREAM_PREFIX: &str = "EVT_";
 pub struct Topology {
     /// Services by name, in the order of their names.
     pub service: BTreeMap<String, Service>,
+    /// Programs beside the mesh, by name.
+    #[serde(default)]
+    pub program: BTreeMap<String, Program>,
+}
+
+/// A program that speaks HTTP and is no part of the mesh.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// HTTP port = base port + this.
+    pub port_offset: u16,
+    /// Its MongoDB database.
+    pub database: String,
+    /// Its collections.
+    #[serde(default)]
+    pub collections: Vec<String>,
 }
 
 /// One service.
@@ -23,6 +39,8 @@ pub struct Topology {
 pub struct Service {
     /// gRPC port = base port + this.
     pub port_offset: u16,
+    /// HTTP port for webhooks = base port + this, when it takes any.
+    pub webhook_port_offset: Option<u16>,
     /// The protobuf package that it implements.
     pub proto: String,
     /// Its MongoDB database.
@@ -81,12 +99,18 @@ impl Topology {
     pub fn parse(source: &str) -> Result<Self, Error> {
         let table: Topology = toml::from_str(source)?;
         let mut seen = std::collections::BTreeSet::new();
+        for program in table.program.values() {
+            seen.insert(format!("port offset {}", program.port_offset));
+            seen.insert(format!("database {}", program.database));
+        }
         for (name, service) in &table.service {
-            for claim in [
+            let mut claims = vec![
                 format!("port offset {}", service.port_offset),
                 format!("package {}", service.proto),
                 format!("database {}", service.database),
-            ] {
+            ];
+            claims.extend(service.webhook_port_offset.map(|offset| format!("port offset {offset}")));
+            for claim in claims {
                 if !seen.insert(claim.clone()) {
                     return Err(Error::Twice(claim));
                 }
@@ -108,6 +132,17 @@ impl Topology {
     /// The service called `name`.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.service.get(name)
+    }
+
+    /// The database of a service or program.
+    pub fn database(&self, name: &str) -> Option<&str> {
+        let program = self.program.get(name).map(|program| program.database.as_str());
+        program.or_else(|| self.service(name).map(|service| service.database.as_str()))
+    }
+
+    /// Names of all that have a database: services and programs.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        self.service.keys().chain(self.program.keys()).map(String::as_str)
     }
 
     /// The service that implements the protobuf package `proto`.
