@@ -15,7 +15,7 @@ use kit::{Stack, StackOptions};
 use load::Measured;
 use std::time::Duration;
 use through::Service;
-use usage::{Pids, peak_memory};
+use usage::{Pids, memory};
 
 /// How long each load is measured, after a warm-up of a fifth of it.
 const TIME: Duration = Duration::from_secs(12);
@@ -56,7 +56,7 @@ async fn service(stack: &Stack, clients: usize) -> anyhow::Result<Measured> {
     let mut pids = pids(stack);
     pids.insert("payments".to_owned(), service.pid());
     let measured = load::measure(stack, &pids, clients, async |id| service.authorize(id).await).await?;
-    println!("{measured}  payments {:.0} MB", peak_memory(service.pid()).unwrap_or(f64::NAN));
+    println!("{measured}  payments {:.0} MB", memory(service.pid()).1);
     service.stop().await?;
     Ok(measured)
 }

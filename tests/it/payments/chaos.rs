@@ -96,7 +96,7 @@ impl Stage {
         let order = until_answered(|| customer.post_with_key("/v1/orders?wait=5s", draft.clone(), &key)).await;
         let order = id(&order, "orderId").to_owned();
         if token == "tok_action_required" {
-            self.act(customer, &order, number % 2 == 0).await;
+            self.act(customer, &order, number.is_multiple_of(2)).await;
         }
         let (cancel, whole) = (format!("/v1/orders/{order}:cancel"), json!({}));
         match number / TOKENS.len() % 4 {
