@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders flash-sale mutants bench-orders bench-events
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders chaos-payments flash-sale mutants bench-orders bench-events bench-payments
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -86,6 +86,11 @@ chaos-orders: stores ## Kill each service and store at each step of the sagas, s
 	@SEEDS=$(or $(SEEDS),matrix) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact chaos_orders::whoever_is_killed_or_stopped_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean --nocapture
 
+chaos-payments: stores ## Pay PAYMENTS=10000 orders with every token while payments and orders are killed
+	@$(CARGO) build --quiet -p comptoir
+	@PAYMENTS=$(or $(PAYMENTS),10000) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact payments::chaos::payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed --nocapture
+
 flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir
 	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
@@ -108,3 +113,7 @@ bench-orders: stores ## Measure confirmed orders per second, latency, CPU, write
 bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
 	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-events $(ARGS)
+
+bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (release build)
+	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
+	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-payments

@@ -13,6 +13,8 @@ pub enum Kind {
     Order,
     /// `pay_`
     Payment,
+    /// `rfd_`
+    Refund,
     /// `shp_`
     Shipment,
     /// `evt_`
@@ -27,6 +29,7 @@ impl Kind {
             Kind::Product => "prd_",
             Kind::Order => "ord_",
             Kind::Payment => "pay_",
+            Kind::Refund => "rfd_",
             Kind::Shipment => "shp_",
             Kind::Event => "evt_",
         }

@@ -1,6 +1,14 @@
-//! Money: `google.type.Money` on the wire, [`Money`] (a decimal with an ISO 4217 currency) everywhere else.
+//! Money: `google.type.Money` on the wire, [`Money`] (a decimal with an ISO 4217 currency) everywhere else, its text
+//! (`12.50`, the form of Decimal128 too) in stores.
 //!
-//! Amounts are exact multiples of the currency's minor unit; arithmetic is checked and never mixes currencies.
+//! Amounts are exact multiples of the currency's minor unit within ±(2⁶³ − 1) units; arithmetic is checked and never mixes
+//! currencies. Products are rounded half-even per line, splits sum to the whole. `vectors/money.json` has golden vectors
+//! for other languages.
+
+mod currency;
+mod share;
+
+pub use currency::{all as currencies, decimals};
 
 use crate::google::r#type::Money as Wire;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
@@ -18,12 +26,15 @@ pub struct Money {
 /// Why an amount was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not three upper-case letters.
-    #[error("currency code {0:?} is not an ISO 4217 code such as EUR")]
+    /// Not an active code of ISO 4217.
+    #[error("currency code {0:?} is not an active ISO 4217 code such as EUR")]
     Currency(String),
     /// `units` and `nanos` disagree in sign, or `nanos` is out of range.
     #[error("nanos must be within ±999,999,999 and have the sign of units")]
     Nanos,
+    /// Not a decimal number.
+    #[error("{0:?} is not a decimal number")]
+    Text(String),
     /// More decimals than the currency has.
     #[error("{currency} has {digits} decimals; {amount} is finer")]
     Precision {
@@ -37,40 +48,54 @@ pub enum Error {
     /// Two currencies in one sum.
     #[error("cannot add {0} to {1}")]
     Mixed(String, String),
+    /// Parts of nothing: no weight is above 0, or the units are not within the whole.
+    #[error("an amount cannot be split into these parts")]
+    Weights,
     /// Beyond what `google.type.Money` can carry.
     #[error("amount is too large")]
     Overflow,
 }
 
-/// Decimals of a currency's minor unit by ISO 4217.
-pub fn exponent(currency: &str) -> u32 {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI" | "VND"
-        | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        _ => 2,
-    }
-}
-
 impl Money {
     /// An amount, refused when it is finer than the currency's minor unit.
     pub fn new(currency: &str, amount: Decimal) -> Result<Self, Error> {
-        if currency.len() != 3 || !currency.bytes().all(|byte| byte.is_ascii_uppercase()) {
-            return Err(Error::Currency(currency.to_owned()));
-        }
-        let digits = exponent(currency);
-        if amount.normalize().scale() > digits {
+        let digits = decimals(currency).ok_or_else(|| Error::Currency(currency.to_owned()))?;
+        let mut exact = amount.normalize();
+        if exact.scale() > digits {
             return Err(Error::Precision { currency: currency.to_owned(), digits, amount });
         }
-        if amount.trunc().to_i64().is_none() {
+        // The smallest i64 has no negative: what can be paid can be given back.
+        if exact.trunc().to_i64().is_none_or(|units| units == i64::MIN) {
             return Err(Error::Overflow);
         }
-        Ok(Self { currency: currency.to_owned(), amount })
+        exact.rescale(digits);
+        if exact.is_zero() {
+            exact.set_sign_positive(true);
+        }
+        Ok(Self { currency: currency.to_owned(), amount: exact })
+    }
+
+    /// So many minor units: 1250 is 12.50 EUR.
+    pub fn from_minor(currency: &str, minor: i128) -> Result<Self, Error> {
+        let digits = decimals(currency).ok_or_else(|| Error::Currency(currency.to_owned()))?;
+        Self::new(currency, Decimal::try_from_i128_with_scale(minor, digits).map_err(|_| Error::Overflow)?)
     }
 
     /// Nothing, in `currency`.
     pub fn zero(currency: &str) -> Result<Self, Error> {
         Self::new(currency, Decimal::ZERO)
+    }
+
+    /// The amount in minor units.
+    pub fn minor(&self) -> i128 {
+        let digits = decimals(&self.currency).unwrap_or(0);
+        // Exact: an amount has no more decimals than its currency.
+        self.amount.mantissa() * 10_i128.pow(digits.saturating_sub(self.amount.scale()))
+    }
+
+    /// Whether it is above 0.
+    pub fn is_positive(&self) -> bool {
+        self.amount > Decimal::ZERO
     }
 
     /// The sum; both must be of one currency.
@@ -82,16 +107,27 @@ impl Money {
         Self::new(&self.currency, amount)
     }
 
+    /// The difference; both must be of one currency.
+    pub fn minus(&self, other: &Self) -> Result<Self, Error> {
+        self.add(&Self { currency: other.currency.clone(), amount: -other.amount })
+    }
+
     /// This amount `quantity` times.
     pub fn times(&self, quantity: u32) -> Result<Self, Error> {
-        let amount = self.amount.checked_mul(Decimal::from(quantity)).ok_or(Error::Overflow)?;
-        Self::new(&self.currency, amount)
+        let minor = self.minor().checked_mul(i128::from(quantity)).ok_or(Error::Overflow)?;
+        Self::from_minor(&self.currency, minor)
+    }
+
+    /// From a decimal number as text, `1.25E+3` too.
+    pub fn parse(currency: &str, text: &str) -> Result<Self, Error> {
+        let amount = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text));
+        Self::new(currency, amount.map_err(|_| Error::Text(text.to_owned()))?)
     }
 
     /// From the wire.
     pub fn from_wire(wire: &Wire) -> Result<Self, Error> {
         let opposed = (wire.units > 0 && wire.nanos < 0) || (wire.units < 0 && wire.nanos > 0);
-        if wire.nanos.abs() > 999_999_999 || opposed {
+        if wire.nanos.unsigned_abs() > 999_999_999 || opposed {
             return Err(Error::Nanos);
         }
         let amount = Decimal::from(wire.units) + Decimal::new(i64::from(wire.nanos), 9);
@@ -112,6 +148,7 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.*} {}", exponent(&self.currency) as usize, self.amount, self.currency)
+        let digits = decimals(&self.currency).unwrap_or(0) as usize;
+        write!(f, "{:.*} {}", digits, self.amount, self.currency)
     }
 }

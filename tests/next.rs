@@ -7,7 +7,7 @@ use comptoir::{
     args::{Cli, Command},
     serve,
 };
-use orders::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER};
+use orders::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, REFUND_ORDER};
 use saga::{Definition, Registry, Step};
 
 const NEXT_PLACE_ORDER: Definition = Definition {
@@ -21,7 +21,7 @@ const NEXT_PLACE_ORDER: Definition = Definition {
     ..PLACE_ORDER
 };
 
-const NEXT: &Registry = &Registry(&[&PLACE_ORDER, &NEXT_PLACE_ORDER, &CANCEL_ORDER, &DISPATCH_ORDER]);
+const NEXT: &Registry = &Registry(&[&PLACE_ORDER, &NEXT_PLACE_ORDER, &CANCEL_ORDER, &DISPATCH_ORDER, &REFUND_ORDER]);
 
 fn main() -> anyhow::Result<()> {
     orders::know(NEXT);

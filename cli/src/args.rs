@@ -21,7 +21,7 @@ pub enum Command {
     /// Starts mongod and nats-server as children, all services and the gateway in this process, seeds a small shop on
     /// the first start, and prints how to place the first order. Ctrl-C drains and stops everything.
     Dev(Dev),
-    /// Run one service, or the gateway, alone
+    /// Run one service, the gateway, or the sandbox payment provider, alone
     ///
     /// A flag wins over its variable, a variable over the default. A COMPTOIR_* variable that does not exist, or a value
     /// that cannot be used, ends the process with code 64 and one line that names it. `comptoir config` shows the
@@ -36,6 +36,8 @@ pub enum Command {
     Events(crate::events::Options),
     /// See and repair the sagas that move orders: what they wait for, why they are parked
     Saga(crate::saga::Options),
+    /// Compare the payments with what their provider reports
+    Payments(crate::payments::Options),
     /// Check that a running system is what it promises to be; reads only
     ///
     /// Compares what the services have stored: stock with its ledger and its reservations, orders with their sagas,
@@ -85,7 +87,7 @@ pub struct Dev {
 /// Options of `comptoir serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// A service of the topology, or "gateway"
+    /// A service of the topology, "gateway" or "sandbox-psp"
     #[arg(value_name = "SERVICE")]
     pub name: String,
     /// Its settings.
@@ -96,7 +98,7 @@ pub struct Serve {
 /// Options of `comptoir config`.
 #[derive(Debug, Args)]
 pub struct Config {
-    /// A service of the topology, or "gateway"
+    /// A service of the topology, "gateway" or "sandbox-psp"
     #[arg(value_name = "SERVICE")]
     pub name: String,
     /// Print JSON instead of a table

@@ -38,7 +38,7 @@ fn shown(setting: &Setting) -> String {
     match (setting.key.flag, setting.value.as_str()) {
         (_, "") if setting.key.required => "(not set, required)".to_owned(),
         (_, "") => "(not set)".to_owned(),
-        ("nats-password", _) => "(redacted)".to_owned(),
+        ("nats-password" | "provider-key" | "webhook-secret", _) => "(redacted)".to_owned(),
         ("mongodb-uri" | "nats-url", uri) => without_password(uri),
         (_, value) => value.to_owned(),
     }

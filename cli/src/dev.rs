@@ -11,12 +11,14 @@ mod ports;
 pub mod programs;
 mod progress;
 mod ready;
+mod sandbox_psp;
 pub mod seed;
 pub mod state;
 pub mod stores;
 pub mod system;
 
-use crate::{Environment, args, logging, settings, signals};
+use crate::{Environment, args, child::Child, logging, settings, signals};
+use anyhow::{Context, anyhow};
 use data::DataDir;
 use progress::Progress;
 use std::time::Instant;
@@ -66,18 +68,25 @@ struct Dev<'a> {
 impl Dev<'_> {
     /// Starts the services, brings them up, watches over them, drains them.
     async fn run(&self, mut system: System, stop: &CancellationToken) -> anyhow::Result<()> {
-        state::State::new(&system, self.stores, self.data).write(self.data)?;
         state::write_env_files(self.data, &system, self.stores)?;
+        let provider = self.start_provider(&mut system)?;
+        state::State::new(&system, self.stores, provider.pid(), self.data).write(self.data)?;
         let mut running = system.start(self.stores)?;
         let outcome = tokio::select! {
-            failure = self.failed(&mut running) => Err(failure),
+            failure = self.failed(&mut running, &provider) => Err(failure),
             () = stop.cancelled() => Ok(()),
             Err(error) = self.bring_up(&system) => Err(error),
         };
         let began = Instant::now();
         let drained = running.drain().await;
+        provider.stop(sandbox_psp::STOP_GRACE).await;
         self.progress.done("stop", "services", "drained", began);
         outcome.and(drained)
+    }
+
+    fn start_provider(&self, system: &mut System) -> anyhow::Result<Child> {
+        let listener = system.sandbox_psp.listener.take().context("the provider is started once")?;
+        sandbox_psp::start(self.data, listener, &state::sandbox_psp_values(self.stores, system))
     }
 
     /// Waits until all is ready, seeds, tells how to use it, and then never returns.
@@ -106,9 +115,10 @@ impl Dev<'_> {
     }
 
     /// Waits for a part that ends by itself.
-    async fn failed(&self, running: &mut Running) -> anyhow::Error {
+    async fn failed(&self, running: &mut Running, provider: &Child) -> anyhow::Error {
         tokio::select! {
             error = running.failed() => error,
+            _ = provider.exited() => anyhow!("the payment provider is gone: {}", provider.obituary()),
             error = self.stores.failed() => error,
         }
     }

@@ -9,8 +9,9 @@
 //!
 //! `comptoir serve <name>` is one of them alone, configured by flags and `COMPTOIR_*` variables; `comptoir config
 //! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is; `comptoir events` shows and
-//! moves events, `comptoir saga` shows and repairs sagas; `comptoir verify` checks that a running system is what it
-//! promises to be, `comptoir check` that it takes an order; `comptoir secrets` makes what an installation keeps secret.
+//! moves events, `comptoir saga` shows and repairs sagas, `comptoir payments` compares with the provider; `comptoir
+//! verify` checks that a running system is what it promises to be, `comptoir check` that it takes an order; `comptoir
+//! secrets` makes what an installation keeps secret.
 //!
 //! Invariants: a data directory has one `dev` at a time; every secret in it is readable by its owner only; each service
 //! reaches MongoDB and NATS as its own user; no child outlives this process, however it ends. After a crash the next
@@ -28,6 +29,7 @@ pub mod docs;
 pub mod events;
 pub mod healthcheck;
 mod logging;
+pub mod payments;
 pub mod saga;
 pub mod secrets;
 pub mod serve;

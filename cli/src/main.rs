@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    check, config, dev, docs, events, healthcheck, saga, secrets, serve, settings, verify,
+    check, config, dev, docs, events, healthcheck, payments, saga, secrets, serve, settings, verify,
 };
 use std::process::ExitCode;
 
@@ -44,6 +44,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Healthcheck(options) => healthcheck::run(options).await,
             Command::Events(options) => events::run(options, environment).await,
             Command::Saga(options) => saga::run(options, environment).await,
+            Command::Payments(options) => payments::run(options, environment).await,
             Command::Verify(options) => verify::run(options, environment).await,
             Command::Check(options) => check::run(options, environment).await,
             Command::Secrets(options) => secrets::run(options),

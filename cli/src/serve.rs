@@ -1,27 +1,52 @@
-//! `comptoir serve`: one service, or the gateway, alone.
+//! `comptoir serve`: one service, the gateway, or the sandbox provider, alone.
 
 use crate::{
-    Environment, args, logging, services,
-    settings::{GATEWAY, Settings},
+    Environment, args, logging,
+    services::{self, Launch},
+    settings::{GATEWAY, PAYMENTS, SANDBOX_PSP, Settings},
     signals,
 };
 use anyhow::Context;
+use std::os::fd::AsFd;
 use tokio::net::TcpListener;
 
 /// Runs it until SIGTERM or SIGINT, then drains it.
 pub async fn run(options: args::Serve, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::resolve(&options.name, &options.flags, environment)?;
-    let listen = settings.listen()?;
+    let log = || logging::start(&options.name, logging::Destination::StandardError, environment);
     if options.name == GATEWAY {
-        let config = settings.gateway()?;
-        let _guard = logging::start(GATEWAY, logging::Destination::StandardError, environment)?;
+        let (config, listen) = (settings.gateway()?, settings.listen()?);
+        let _guard = log()?;
         let (listener, shutdown) = (bind(listen).await?, signals::shutdown()?);
         return services::run_gateway(config, listener, shutdown).await;
     }
+    if options.name == SANDBOX_PSP {
+        let (config, listen) = (settings.sandbox_psp()?, settings.listen_unless_inherited()?);
+        let _guard = log()?;
+        let listener = match listen {
+            Some(address) => bind(address).await?,
+            None => inherited()?,
+        };
+        let shutdown = signals::shutdown()?;
+        return services::run_sandbox_psp(config, listener, shutdown).await;
+    }
     let config = settings.service()?;
-    let _guard = logging::start(&options.name, logging::Destination::StandardError, environment)?;
-    let (listener, shutdown) = (bind(listen).await?, signals::shutdown()?);
-    services::run(config, listener, shutdown).await
+    let own = if options.name == PAYMENTS { Some((settings.payments()?, settings.webhook_listen()?)) } else { None };
+    let _guard = log()?;
+    let listener = bind(config.listen).await?;
+    let payments = match own {
+        Some((own, webhooks)) => Some((own, bind(webhooks).await?)),
+        None => None,
+    };
+    services::run(Launch { config, listener, payments }, signals::shutdown()?).await
+}
+
+/// The open socket that `comptoir dev` gives as the standard input.
+fn inherited() -> anyhow::Result<TcpListener> {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().context("take the socket from the standard input")?;
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true).context("the standard input is no socket")?;
+    Ok(TcpListener::from_std(listener)?)
 }
 
 async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {

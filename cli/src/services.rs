@@ -4,18 +4,41 @@ use anyhow::bail;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// Runs the service that `config` names until `shutdown`, then drains it.
-pub async fn run(config: service::Config, listener: TcpListener, shutdown: CancellationToken) -> anyhow::Result<()> {
-    match config.name.as_str() {
-        "users" => users::run(config, listener, shutdown).await?,
-        "products" => products::run(config, listener, shutdown).await?,
-        "inventory" => inventory::run(config, listener, shutdown).await?,
-        "orders" => orders::run(config, listener, shutdown).await?,
-        "order-history" => order_history::run(config, listener, shutdown).await?,
-        "payments" => payments::run(config, listener, shutdown).await?,
-        "shipping" => shipping::run(config, listener, shutdown).await?,
-        name => bail!("{name} is in mesh/topology.toml but not in cli/src/services.rs: add its line there"),
+/// What a service is run with.
+pub struct Launch {
+    /// What every service is configured with.
+    pub config: service::Config,
+    /// Where it answers gRPC.
+    pub listener: TcpListener,
+    /// What payments alone is configured with, and where it takes webhooks.
+    pub payments: Option<(payments::Config, TcpListener)>,
+}
+
+/// Runs the service that the configuration names until `shutdown`, then drains it.
+pub async fn run(launch: Launch, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let Launch { config, listener, payments } = launch;
+    match (config.name.as_str(), payments) {
+        ("users", _) => users::run(config, listener, shutdown).await?,
+        ("products", _) => products::run(config, listener, shutdown).await?,
+        ("inventory", _) => inventory::run(config, listener, shutdown).await?,
+        ("orders", _) => orders::run(config, listener, shutdown).await?,
+        ("order-history", _) => order_history::run(config, listener, shutdown).await?,
+        ("payments", Some((own, webhooks))) => {
+            payments::run(config, own, payments::Listeners { grpc: listener, webhooks }, shutdown).await?;
+        }
+        ("shipping", _) => shipping::run(config, listener, shutdown).await?,
+        (name, _) => bail!("{name} is in mesh/topology.toml but not in cli/src/services.rs: add its line there"),
     }
+    Ok(())
+}
+
+/// Runs the sandbox provider until `shutdown`, then drains it.
+pub async fn run_sandbox_psp(
+    config: sandbox_psp::Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    sandbox_psp::run(config, listener, shutdown).await?;
     Ok(())
 }
 

@@ -2,7 +2,9 @@
 
 mod keys;
 
-pub use keys::{DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, KEYS, Key, Scope};
+pub use keys::{
+    DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, PAYMENTS, SANDBOX_PSP, Scope,
+};
 
 use crate::Environment;
 use service::Secret;
@@ -97,9 +99,10 @@ impl clap::Args for Flags {
         KEYS.iter().fold(command, |command, key| {
             let help = format!("{} [env: {}]", key.doc, key.variable);
             let heading = match key.scope {
-                Scope::All => "Settings",
+                Scope::All | Scope::Mesh | Scope::Stored => "Settings",
                 Scope::Service => "Settings of a service",
                 Scope::Gateway => "Settings of the gateway",
+                Scope::Payments | Scope::Sandbox | Scope::Provider => "Settings of payments and the sandbox provider",
             };
             command.arg(clap::Arg::new(key.flag).long(key.flag).value_name("VALUE").help(help).help_heading(heading))
         })
@@ -145,7 +148,7 @@ pub struct Settings {
 impl Settings {
     /// Takes each key from the flags, the environment or its default. An empty variable counts as not set.
     pub fn resolve(name: &str, flags: &Flags, environment: &Environment) -> Result<Self, Error> {
-        if name != GATEWAY && Topology::get().service(name).is_none() {
+        if name != GATEWAY && Topology::get().database(name).is_none() {
             return Err(Error::Name { name: name.to_owned(), known: known_names() });
         }
         refuse_unknown(name, environment, |key| key.applies_to(name))?;
@@ -186,6 +189,32 @@ impl Settings {
         })
     }
 
+    /// What payments is configured with beside what every service is.
+    pub fn payments(&self) -> Result<payments::Config, Error> {
+        Ok(payments::Config {
+            provider: self.parsed("provider")?,
+            url: self.required("provider-url")?.to_owned(),
+            key: Secret::new(self.required("provider-key")?),
+            webhook_secret: Secret::new(self.required("webhook-secret")?),
+        })
+    }
+
+    /// The address on which payments takes webhooks.
+    pub fn webhook_listen(&self) -> Result<std::net::SocketAddr, Error> {
+        self.parsed("webhook-listen")
+    }
+
+    /// The configuration of the sandbox provider.
+    pub fn sandbox_psp(&self) -> Result<sandbox_psp::Config, Error> {
+        Ok(sandbox_psp::Config {
+            mongodb_uri: Secret::new(self.required("mongodb-uri")?),
+            database: self.required("database")?.to_owned(),
+            key: Secret::new(self.required("provider-key")?),
+            webhook_url: self.find("webhook-url").value.clone(),
+            webhook_secret: Secret::new(self.required("webhook-secret")?),
+        })
+    }
+
     /// The configuration of the gateway; reads the JWKS file.
     pub fn gateway(&self) -> Result<gateway::Config, Error> {
         Ok(gateway::Config {
@@ -199,6 +228,11 @@ impl Settings {
     /// The address to serve on.
     pub fn listen(&self) -> Result<std::net::SocketAddr, Error> {
         self.parsed("listen")
+    }
+
+    /// The same of a program that may have got its open socket instead: then none.
+    pub fn listen_unless_inherited(&self) -> Result<Option<std::net::SocketAddr>, Error> {
+        if self.find("listen").value == INHERITED { Ok(None) } else { self.listen().map(Some) }
     }
 
     fn find(&self, flag: &str) -> &Setting {
@@ -280,5 +314,5 @@ fn is_service_link(variable: &str) -> bool {
 
 fn known_names() -> String {
     let services = Topology::get().service.keys().map(String::as_str);
-    services.chain([GATEWAY]).collect::<Vec<_>>().join(", ")
+    services.chain([SANDBOX_PSP, GATEWAY]).collect::<Vec<_>>().join(", ")
 }

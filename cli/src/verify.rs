@@ -7,6 +7,7 @@
 mod cut;
 mod history;
 mod invariant;
+mod ledgers;
 mod money;
 mod orders;
 mod report;
@@ -52,7 +53,7 @@ pub struct Target {
     /// Data directory of a running `comptoir dev`; its addresses and the credentials in it are used
     #[arg(long, value_name = "DIR", default_value = ".comptoir")]
     pub data: PathBuf,
-    /// MongoDB of a cluster instead, with a user who may read every service's database (role "read" on each)
+    /// MongoDB of a cluster instead, with a user who may read every database of mesh/topology.toml (role "read" on each)
     /// [env: COMPTOIR_MONGODB_URI]
     #[arg(long, value_name = "URI")]
     pub mongodb_uri: Option<String>,

@@ -22,11 +22,11 @@ use topology::Topology;
 /// Declared events that no ordinary day brings about: (aggregate, name).
 const RARE: [(&str, &str); 6] = [
     ("payment", "created"),
-    ("payment", "refunded"),
     ("shipment", "lost"),
     ("order", "intervened"),
     ("order", "alarmed"),
     ("order", "parked"),
+    ("order", "refund_refused"),
 ];
 
 /// service, aggregate, name -> type.
@@ -217,7 +217,7 @@ fn every_rpc_has_a_promise_and_every_proof_is_a_test() {
     }
 }
 
-/// An ordinary day: accounts, products, and orders that are delivered, cancelled, declined, slow and left waiting.
+/// An ordinary day: accounts, products, and orders that are delivered, refunded, cancelled, charged back, declined, slow and left waiting.
 async fn an_ordinary_day(stack: &Stack) {
     let (staff, (customer, user)) = (Client::staff(stack).await, Client::register(stack).await);
     let product = shop::product(stack, 20).await;
@@ -229,6 +229,11 @@ async fn an_ordinary_day(stack: &Stack) {
     staff.post(&format!("{shipment}:dispatch"), json!({})).await.expect(200);
     shop::order_with(&customer, &delivered, "state", "SHIPPED").await;
     staff.post(&format!("{shipment}:deliver"), json!({})).await.expect(200);
+    let disputed = shop::place(&customer, &line, "tok_dispute").await;
+    let shipment = format!("/v1/shipments/{}:dispatch", shop::id(&disputed, "shipmentId"));
+    staff.post(&shipment, json!({})).await.expect(200);
+    let refund = format!("/v1/orders/{}:refund", shop::id(&delivered, "orderId"));
+    staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
     let cancelled = shop::place(&customer, &line, "tok_visa").await;
     let cancel = format!("/v1/orders/{}:cancel", shop::id(&cancelled, "orderId"));
     customer.post(&cancel, json!({ "reason": "CHANGED_MIND" })).await.expect(200);

@@ -1,19 +1,25 @@
 //! Payments: the service over gRPC as orders calls it, and over JSON as the payer does.
 
+mod chaos;
+mod reconcile;
 mod rules;
+mod sandbox;
+mod stripe;
+mod webhooks;
 
 use anyhow::ensure;
 use contracts::{
+    google::r#type::Money as WireMoney,
     id::Kind as Id,
     money::Money,
     payments::v1::{
         AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment as Reply,
-        ledger_entry, payment::State, payment_service_client::PaymentServiceClient,
+        RefundPaymentRequest, ledger_entry, payment::State, payment_service_client::PaymentServiceClient,
     },
 };
 use kit::{Client, Stack, eventually, shared};
 use mongodb::bson::{Document, doc};
-use payments::{Command, Payment, Start, Token};
+use payments::{Command, Payment, Portion, Start, Token};
 use rpc::{Channel, Signer, status::reason};
 use rules::{caller, eur, now, start};
 use serde_json::json;
@@ -78,9 +84,20 @@ impl Payments {
     }
 
     async fn capture(&self, id: &str) -> Result<Reply, Status> {
-        let (payment_id, step_key, epoch) = (id.into(), "ord_1/capture/do".into(), self.epoch);
-        let request = CapturePaymentRequest { payment_id, step_key, epoch };
+        self.capture_part(id, None, "").await
+    }
+
+    async fn capture_part(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
+        let (payment_id, step_key, capture_id) = (id.into(), "ord_1/capture/do".into(), name.into());
+        let request = CapturePaymentRequest { payment_id, step_key, epoch: self.epoch, amount, capture_id };
         Ok(self.rpc.clone().capture_payment(request).await?.into_inner())
+    }
+
+    async fn refund(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
+        let (step_key, refund_id) = (format!("ord_1/{name}/do"), name.into());
+        let (payment_id, epoch) = (id.into(), self.epoch);
+        let request = RefundPaymentRequest { payment_id, step_key, epoch, amount, refund_id };
+        Ok(self.rpc.clone().refund_payment(request).await?.into_inner())
     }
 
     async fn cancel(&self, id: &str) -> Result<Reply, Status> {
@@ -95,7 +112,7 @@ impl Payments {
     }
 
     async fn charges(&self, id: &str) -> u64 {
-        let charges = self.database.collection::<Document>("sandbox_charges");
+        let charges = self.database.client().database("sandbox_psp").collection::<Document>("charges");
         charges.count_documents(doc! { "_id": { "$regex": format!("^{id}/") } }).await.unwrap()
     }
 }
@@ -180,7 +197,8 @@ async fn a_capture_that_a_crash_left_open_is_carried_out() {
     let documents = Documents::<Payment>::new(&payments.database.clone().into());
     let found = documents.load(&id).await.unwrap().unwrap();
     let state =
-        found.state.decide(&id, Command::Capture, Some(&caller("ord_1/capture/do", 1)), now()).unwrap().unwrap();
+        found.state.decide(&id, &Command::Capture(Portion::default()), Some(&caller("ord_1/capture/do", 1)), now());
+    let state = state.unwrap().unwrap();
     documents.save(&found, Change { state, events: Vec::new() }).await.unwrap();
     eventually(Duration::from_secs(15), || async {
         let payment = payments.get(&id).await?;
@@ -328,4 +346,56 @@ async fn the_token_is_gone_when_the_outcome_is_known_and_never_in_an_event() {
             assert!(!bytes.windows(8).any(|window| window == b"tok_visa"), "{collection} keeps the token");
         }
     }
+}
+
+#[tokio::test]
+async fn parts_are_captured_and_refunded_to_the_cent() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    payments.authorize(&id, "tok_visa").await.unwrap();
+    for _ in 0..2 {
+        payments.capture_part(&id, Some(eur(999).to_wire()), "shp_1").await.unwrap();
+    }
+    payments.capture_part(&id, Some(eur(1000).to_wire()), "shp_2").await.unwrap();
+    for (cents, name) in [(333, "rfd_1"), (333, "rfd_2"), (333, "rfd_3"), (1000, "rfd_4")] {
+        payments.refund(&id, Some(eur(cents).to_wire()), name).await.unwrap();
+    }
+    let payment = payments.get(&id).await.unwrap();
+    let whole = Some(eur(1999).to_wire());
+    assert_eq!([payment.captured_amount, payment.refunded_amount], [whole.clone(), whole]);
+    assert_eq!(payment.ledger.len(), 7);
+    let too_much = payments.refund(&id, Some(eur(1).to_wire()), "rfd_5").await;
+    assert_eq!(refused(too_much), (Code::FailedPrecondition, "REFUND_EXCEEDS_CAPTURE".into()));
+}
+
+#[tokio::test]
+async fn amounts_of_zero_negative_foreign_or_too_large_get_typed_errors_and_change_nothing() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    payments.authorize(&id, "tok_visa").await.unwrap();
+    payments.capture_part(&id, Some(eur(500).to_wire()), "shp_1").await.unwrap();
+    let before = payments.get(&id).await.unwrap();
+    let dollars = Money::new("USD", 1.into()).unwrap();
+    let field = (Code::InvalidArgument, "INVALID_FIELD".to_owned());
+    for amount in [eur(0), eur(-1), dollars] {
+        assert_eq!(refused(payments.capture_part(&id, Some(amount.to_wire()), "shp_2").await), field);
+        assert_eq!(refused(payments.refund(&id, Some(amount.to_wire()), "rfd_1").await), field);
+    }
+    let finer = WireMoney { currency_code: "EUR".into(), units: 1, nanos: 5_000_000 };
+    assert_eq!(refused(payments.refund(&id, Some(finer), "rfd_1").await), field);
+    let precondition = |reason: &str| (Code::FailedPrecondition, reason.to_owned());
+    let capture = payments.capture_part(&id, Some(eur(1500).to_wire()), "shp_2").await;
+    assert_eq!(refused(capture), precondition("CAPTURE_EXCEEDS_AUTHORIZATION"));
+    let refund = payments.refund(&id, Some(eur(501).to_wire()), "rfd_1").await;
+    assert_eq!(refused(refund), precondition("REFUND_EXCEEDS_CAPTURE"));
+    let other = payments.capture_part(&id, Some(eur(501).to_wire()), "shp_1").await;
+    assert_eq!(refused(other), (Code::AlreadyExists, "PAYMENT_MISMATCH".into()));
+    assert_eq!(payments.get(&id).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_request_that_was_lost_before_the_charge_is_sent_again_under_its_key() {
+    let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
+    assert_eq!(payments.authorize(&id, "tok_timeout_before").await.unwrap().state(), State::Unknown);
+    assert_eq!(payments.charges(&id).await, 0);
+    assert_eq!(payments.authorize(&id, "tok_timeout_before").await.unwrap().state(), State::Authorized);
+    assert_eq!(payments.charges(&id).await, 1);
 }

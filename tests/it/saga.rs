@@ -52,6 +52,8 @@ pub fn order() -> Order {
         hold_expires_at: None,
         saga: Saga::start(&PLACE_ORDER, "here", at(0)),
         cancellation: None,
+        refunds: Vec::new(),
+        frozen: None,
         history: Vec::new(),
         created_at: at(0),
         updated_at: at(0),
@@ -247,9 +249,18 @@ fn the_key_of_a_call_is_the_same_on_every_attempt() {
 #[test]
 fn an_unknown_outcome_at_the_deadline_is_undone_too() {
     let mut saga = Saga::start(&PLACE_ORDER, "here", at(0));
-    let call = saga.call("ord_1").expect("a call");
     let deadline = saga.deadline_at;
-    assert!(saga.record(SAGAS, &call, Outcome::Transient("lost".into()), deadline, 0.5));
+    let just_before = at(deadline.timestamp_millis() - 1);
+    // The payment was asked for just now, so that nothing but the deadline ends the saga.
+    for (outcome, now) in [
+        (Outcome::Done, just_before),
+        (Outcome::Transient("lost".into()), just_before),
+        (Outcome::Transient("lost".into()), deadline),
+    ] {
+        assert_eq!(saga.status, Status::Running);
+        let call = saga.call("ord_1").expect("a call");
+        assert!(saga.record(SAGAS, &call, outcome, now, 0.5));
+    }
     assert_eq!((saga.status, saga.reason.as_deref()), (Status::Compensating, Some("DEADLINE_EXCEEDED")));
     assert_eq!(undone(&mut saga), ["authorize_payment", "hold_stock"], "what was intended may have been called");
     assert_eq!(saga.status, Status::Compensated);

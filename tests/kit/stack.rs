@@ -107,7 +107,7 @@ impl Stack {
 
     /// The database of a service, as root.
     pub fn db(&self, service: &str) -> mongodb::Database {
-        self.mongodb.database(&topology::Topology::get().service[service].database)
+        self.mongodb.database(topology::Topology::get().database(service).expect("it has a database"))
     }
 
     /// A NATS client that may do everything.

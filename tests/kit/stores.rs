@@ -117,7 +117,7 @@ impl Stores {
 
     /// The database of a service, as root, with the concerns and limits that services use.
     pub async fn db(&self, service: &str) -> store::Database {
-        let database = &topology::Topology::get().service[service].database;
+        let database = topology::Topology::get().database(service).expect("it has a database");
         store::connect(&self.mongodb_uri, database, "test").await.expect("the URI is valid")
     }
 
@@ -158,7 +158,9 @@ impl Stores {
 
     /// Runs `comptoir serve <service>` on a free port, with further variables.
     pub fn serve(&self, service: &str, more: &[(&str, &str)]) -> Process {
-        let more: Vec<(&str, &str)> = [("COMPTOIR_LISTEN", "127.0.0.1:0")].iter().chain(more).copied().collect();
+        let webhooks = (service == "payments").then_some(("COMPTOIR_WEBHOOK_LISTEN", "127.0.0.1:0"));
+        let free = [("COMPTOIR_LISTEN", "127.0.0.1:0")].into_iter().chain(webhooks);
+        let more: Vec<(&str, &str)> = free.chain(more.iter().copied()).collect();
         self.serve_at_home(service, &more)
     }
 

@@ -1,7 +1,7 @@
 //! The last thing that `comptoir dev` prints: where everything is, who can sign in, and the first order to paste.
 
 use super::{data::DataDir, seed, stores::Stores, system::System};
-use crate::settings::GATEWAY;
+use crate::settings::{GATEWAY, SANDBOX_PSP};
 use std::{fmt::Write as _, io::Write as _};
 
 /// What to print.
@@ -44,6 +44,7 @@ impl Banner<'_> {
         for (name, endpoint) in &self.system.endpoints {
             row(text, name, &format!("grpc://{}", endpoint.address), elsewhere(name))?;
         }
+        row(text, SANDBOX_PSP, &self.system.sandbox_psp.uri(), "the payment provider")?;
         row(text, "mongod", &format!("mongodb://127.0.0.1:{}", self.stores.mongod.port), "")?;
         row(text, "nats-server", &self.stores.nats.url, "")?;
         row(text, "data", &self.data.path().display().to_string(), "")?;

@@ -21,7 +21,13 @@ pub struct Credentials {
     pub nats_operator: String,
     /// Content of mongod's key file.
     pub mongodb_key_file: String,
-    /// By service.
+    /// Key of the sandbox provider's API.
+    #[serde(default)]
+    pub provider_key: String,
+    /// What the sandbox provider signs its webhooks with.
+    #[serde(default)]
+    pub webhook_secret: String,
+    /// By service, and by program with a database.
     pub services: BTreeMap<String, ServicePasswords>,
 }
 
@@ -30,7 +36,7 @@ pub struct Credentials {
 pub struct ServicePasswords {
     /// Of its MongoDB user.
     pub mongodb: String,
-    /// Of its NATS user.
+    /// Of its NATS user; a program has none.
     pub nats: String,
 }
 
@@ -42,14 +48,21 @@ impl Credentials {
             Some(text) => serde_json::from_str(text).with_context(|| format!("read {}", data.join(FILE).display()))?,
             None => Self::default(),
         };
-        for secret in [&mut all.mongodb_root, &mut all.nats_operator, &mut all.mongodb_key_file] {
+        let secrets = [
+            &mut all.mongodb_root,
+            &mut all.nats_operator,
+            &mut all.mongodb_key_file,
+            &mut all.provider_key,
+            &mut all.webhook_secret,
+        ];
+        for secret in secrets {
             if secret.is_empty() {
                 *secret = password();
             }
         }
-        for name in Topology::get().service.keys() {
+        for name in Topology::get().stores() {
             let fresh = || ServicePasswords { mongodb: password(), nats: password() };
-            all.services.entry(name.clone()).or_insert_with(fresh);
+            all.services.entry(name.to_owned()).or_insert_with(fresh);
         }
         let text = serde_json::to_string_pretty(&all)?;
         if kept.as_ref() != Some(&text) {

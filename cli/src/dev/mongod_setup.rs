@@ -43,10 +43,10 @@ pub async fn prepare(port: u16, credentials: &Credentials, child: &Child) -> any
         anyone.run_command(create).await.context("make the MongoDB user root")?;
     }
     let root = Client::with_uri_str(&root_uri).await?;
+    let topology = Topology::get();
     let users =
-        Topology::get().service.iter().map(|(name, service)| {
-            let database = root.database(&service.database);
-            let password = &credentials.services[name].mongodb;
+        topology.stores().filter_map(|name| Some((name, topology.database(name)?))).map(|(name, database)| {
+            let (database, password) = (root.database(database), &credentials.services[name].mongodb);
             async move {
                 ensure_user(&database, name, password).await.with_context(|| format!("make the MongoDB user {name}"))
             }

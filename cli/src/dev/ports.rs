@@ -1,5 +1,6 @@
-//! gRPC addresses: bound before anything starts, so that every service knows its peers and no port is lost to another.
+//! Addresses: bound before anything starts, so that every service knows its peers and no port is lost to another.
 
+use crate::settings::{PAYMENTS, SANDBOX_PSP};
 use anyhow::Context;
 use std::{
     collections::BTreeMap,
@@ -23,18 +24,39 @@ impl Endpoint {
     }
 }
 
-/// Binds an address for every service. With `base` 0 the ports are free ones.
-pub async fn bind(base: u16) -> anyhow::Result<BTreeMap<String, Endpoint>> {
-    let mut endpoints = BTreeMap::new();
-    for (name, service) in &Topology::get().service {
-        let port = if base == 0 { 0 } else { base.saturating_add(service.port_offset) };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
-            format!("port {port} for {name} is taken: stop what uses it, or choose others with --grpc-base-port (0: free ones)")
-        })?;
-        let address = listener.local_addr()?;
-        endpoints.insert(name.clone(), Endpoint { address, listener: Some(listener) });
+/// All addresses but the gateway's.
+pub struct Endpoints {
+    /// gRPC of every service.
+    pub services: BTreeMap<String, Endpoint>,
+    /// Where payments takes webhooks.
+    pub webhooks: Endpoint,
+    /// The sandbox provider.
+    pub sandbox_psp: Endpoint,
+}
+
+impl Endpoints {
+    /// Binds all of them. With `base` 0 the ports are free ones.
+    pub async fn bind(base: u16) -> anyhow::Result<Self> {
+        let table = Topology::get();
+        let mut services = BTreeMap::new();
+        for (name, service) in &table.service {
+            services.insert(name.clone(), bind(base, service.port_offset, name).await?);
+        }
+        let webhooks = table.service[PAYMENTS].webhook_port_offset.context("payments takes webhooks")?;
+        let webhooks = bind(base, webhooks, "webhooks").await?;
+        let sandbox_psp = bind(base, table.program[SANDBOX_PSP].port_offset, SANDBOX_PSP).await?;
+        Ok(Self { services, webhooks, sandbox_psp })
     }
-    Ok(endpoints)
+}
+
+async fn bind(base: u16, offset: u16, name: &str) -> anyhow::Result<Endpoint> {
+    let port = if base == 0 { 0 } else { base.saturating_add(offset) };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
+        format!(
+            "port {port} for {name} is taken: stop what uses it, or choose others with --grpc-base-port (0: free ones)"
+        )
+    })?;
+    Ok(Endpoint { address: listener.local_addr()?, listener: Some(listener) })
 }
 
 /// A port that nobody listens on now. It may be taken before it is used: the caller must be ready to ask again.

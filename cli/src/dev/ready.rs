@@ -1,7 +1,10 @@
 //! Waits until what runs here answers that it is ready.
 
 use super::system::System;
-use crate::{healthcheck, settings::GATEWAY};
+use crate::{
+    healthcheck,
+    settings::{GATEWAY, SANDBOX_PSP},
+};
 use anyhow::bail;
 use std::time::{Duration, Instant};
 
@@ -30,6 +33,8 @@ async fn missing(system: &System) -> Vec<String> {
         Some(format!("{name}: {error:#}"))
     });
     let mut missing: Vec<String> = futures::future::join_all(services).await.into_iter().flatten().collect();
+    let sandbox = healthcheck::http(&system.sandbox_psp.uri()).await;
+    missing.extend(sandbox.err().map(|error| format!("{SANDBOX_PSP}: {error:#}")));
     if missing.is_empty() && system.is_complete() {
         let asked = healthcheck::http(&system.gateway_uri()).await;
         missing.extend(asked.err().map(|error| format!("{GATEWAY}: {error:#}")));

@@ -3,12 +3,13 @@
 use super::{
     credentials::Credentials,
     keys::{Keys, USER_TOKENS},
-    ports::{self, Endpoint},
+    ports::{Endpoint, Endpoints},
     stores::Stores,
 };
 use crate::{
-    Environment, args, services,
-    settings::{Flags, GATEWAY, Settings},
+    Environment, args,
+    services::{self, Launch},
+    settings::{Flags, GATEWAY, PAYMENTS, Settings},
 };
 use anyhow::{Context, anyhow, bail};
 use service::Secret;
@@ -32,6 +33,10 @@ pub struct System {
     pub keys: Keys,
     /// gRPC addresses of all services.
     pub endpoints: BTreeMap<String, Endpoint>,
+    /// Where payments takes webhooks.
+    pub webhooks: Endpoint,
+    /// The sandbox provider, which is always started, as a child.
+    pub sandbox_psp: Endpoint,
     /// Address of the gateway.
     pub gateway: SocketAddr,
     gateway_listener: Option<TcpListener>,
@@ -45,13 +50,14 @@ impl System {
     /// Decides what runs here and binds its addresses.
     pub async fn bind(options: &args::Dev, credentials: Credentials, keys: Keys) -> anyhow::Result<Self> {
         let here = names_here(options.services.as_deref())?;
-        let endpoints = ports::bind(options.grpc_base_port).await?;
+        let Endpoints { services: endpoints, webhooks, sandbox_psp } = Endpoints::bind(options.grpc_base_port).await?;
         let listener = TcpListener::bind(options.gateway).await.with_context(|| {
             format!("{} is taken: stop what uses it, or choose another with --gateway", options.gateway)
         })?;
         let gateway = listener.local_addr()?;
         let hold_seconds = options.hold_seconds;
-        Ok(Self { credentials, keys, endpoints, gateway, gateway_listener: Some(listener), here, hold_seconds })
+        let gateway_listener = Some(listener);
+        Ok(Self { credentials, keys, endpoints, webhooks, sandbox_psp, gateway, gateway_listener, here, hold_seconds })
     }
 
     /// The gateway as a URI.
@@ -79,11 +85,15 @@ impl System {
     pub fn start(&mut self, stores: &Stores) -> anyhow::Result<Running> {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let mut webhooks = self.webhooks.listener.take().filter(|_| self.here.contains(PAYMENTS));
         let names: Vec<String> = self.endpoints.keys().cloned().collect();
         for name in names {
             let listener = self.endpoints.get_mut(&name).and_then(|endpoint| endpoint.listener.take());
             if let Some(listener) = listener.filter(|_| self.here.contains(&name)) {
-                let running = services::run(self.service_config(&name, stores), listener, shutdown.clone());
+                let webhooks = if name == PAYMENTS { webhooks.take() } else { None };
+                let payments = webhooks.map(|webhooks| (self.payments_config(), webhooks));
+                let launch = Launch { config: self.service_config(&name, stores), listener, payments };
+                let running = services::run(launch, shutdown.clone());
                 tasks.spawn(async move { (name, running.await) });
             }
         }
@@ -112,6 +122,20 @@ impl System {
             hold_seconds: self.hold_seconds,
             stream_replicas: 1,
         }
+    }
+
+    fn payments_config(&self) -> payments::Config {
+        payments::Config {
+            provider: payments::ProviderKind::Sandbox,
+            url: self.sandbox_psp.uri(),
+            key: Secret::new(&self.credentials.provider_key),
+            webhook_secret: Secret::new(&self.credentials.webhook_secret),
+        }
+    }
+
+    /// Where the sandbox sends its webhooks.
+    pub fn webhook_url(&self) -> String {
+        format!("{}/v1/webhooks/sandbox", self.webhooks.uri())
     }
 
     /// As `comptoir serve gateway` would have it, so that limits have one default.

@@ -12,6 +12,15 @@ pub const DEMO_PASSWORD: &str = "comptoir-demo";
 /// The name that stands for the gateway beside those of the services.
 pub const GATEWAY: &str = "gateway";
 
+/// The sandbox payment provider, a program of the topology.
+pub const SANDBOX_PSP: &str = "sandbox-psp";
+
+/// The address of a program that gets its open socket as its standard input, as `comptoir dev` starts the provider.
+pub const INHERITED: &str = "inherited";
+
+/// The service that talks to payment providers.
+pub const PAYMENTS: &str = "payments";
+
 /// Variables that every command knows.
 pub const KNOWN_EVERYWHERE: &[&str] = &[
     "COMPTOIR_LOG",
@@ -25,12 +34,22 @@ pub const KNOWN_EVERYWHERE: &[&str] = &[
 /// Whose key it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Every service and the gateway.
+    /// Everyone.
     All,
+    /// Every service and the gateway.
+    Mesh,
+    /// Every service, and programs with a database.
+    Stored,
     /// Every service.
     Service,
     /// The gateway.
     Gateway,
+    /// Payments.
+    Payments,
+    /// The sandbox provider.
+    Sandbox,
+    /// Payments and its provider.
+    Provider,
 }
 
 /// One setting.
@@ -51,10 +70,16 @@ pub struct Key {
 impl Key {
     /// Whether the service or gateway called `name` has this key.
     pub fn applies_to(&self, name: &str) -> bool {
+        let (is_gateway, is_sandbox) = (name == GATEWAY, name == SANDBOX_PSP);
         match self.scope {
             Scope::All => true,
-            Scope::Service => name != GATEWAY,
-            Scope::Gateway => name == GATEWAY,
+            Scope::Mesh => !is_sandbox,
+            Scope::Stored => !is_gateway,
+            Scope::Service => !is_gateway && !is_sandbox,
+            Scope::Gateway => is_gateway,
+            Scope::Payments => name == PAYMENTS,
+            Scope::Sandbox => is_sandbox,
+            Scope::Provider => is_sandbox || name == PAYMENTS,
         }
     }
 
@@ -63,11 +88,19 @@ impl Key {
         let table = topology::Topology::get();
         let service = table.service(name);
         match self.flag {
-            "listen" => Some(service.map_or_else(
-                || "0.0.0.0:8080".to_owned(),
-                |service| format!("0.0.0.0:{}", GRPC_BASE_PORT + service.port_offset),
-            )),
-            "database" => service.map(|service| service.database.clone()),
+            "listen" => {
+                let program = table.program.get(name).map(|program| program.port_offset);
+                let offset = program.or(service.map(|service| service.port_offset));
+                Some(offset.map_or_else(|| "0.0.0.0:8080".to_owned(), everywhere))
+            }
+            "database" => table.database(name).map(str::to_owned),
+            "provider" => Some("sandbox".to_owned()),
+            "provider-url" => Some(format!("http://{SANDBOX_PSP}:{}", port(table.program[SANDBOX_PSP].port_offset))),
+            "webhook-listen" => service.and_then(|service| service.webhook_port_offset).map(everywhere),
+            "webhook-url" => {
+                let offset = table.service[PAYMENTS].webhook_port_offset;
+                offset.map(|offset| format!("http://{PAYMENTS}:{}/v1/webhooks/sandbox", port(offset)))
+            }
             "nats-user" => Some(name.to_owned()),
             "peers" => Some(addresses(|name, _| name.to_owned())),
             "upstreams" => Some(addresses(|_, service| service.proto.clone())),
@@ -80,12 +113,20 @@ impl Key {
     }
 }
 
+fn port(offset: u16) -> u16 {
+    GRPC_BASE_PORT + offset
+}
+
+fn everywhere(offset: u16) -> String {
+    format!("0.0.0.0:{}", port(offset))
+}
+
 /// `<label>=http://<name>:<port>` of every service, as a Kubernetes Service or a compose file would name it.
 fn addresses(label: impl Fn(&str, &topology::Service) -> String) -> String {
     let services = &topology::Topology::get().service;
-    let entries = services.iter().map(|(name, service)| {
-        format!("{}=http://{name}:{}", label(name, service), GRPC_BASE_PORT + service.port_offset)
-    });
+    let entries = services
+        .iter()
+        .map(|(name, service)| format!("{}=http://{name}:{}", label(name, service), port(service.port_offset)));
     entries.collect::<Vec<_>>().join(",")
 }
 
@@ -105,11 +146,11 @@ pub const KEYS: &[Key] = &[
     key(
         "mongodb-uri",
         "COMPTOIR_MONGODB_URI",
-        Scope::Service,
+        Scope::Stored,
         true,
         "MongoDB connection string with the service's own user: mongodb://USER:PASSWORD@HOST/DB?authSource=DB. Required",
     ),
-    key("database", "COMPTOIR_DATABASE", Scope::Service, false, "Database; default that of mesh/topology.toml"),
+    key("database", "COMPTOIR_DATABASE", Scope::Stored, false, "Database; default that of mesh/topology.toml"),
     key("nats-url", "COMPTOIR_NATS_URL", Scope::Service, true, "NATS server, nats://HOST:PORT. Required"),
     key("nats-user", "COMPTOIR_NATS_USER", Scope::Service, false, "NATS user; default the service's name"),
     key("nats-password", "COMPTOIR_NATS_PASSWORD", Scope::Service, true, "Its password. Required"),
@@ -130,7 +171,7 @@ pub const KEYS: &[Key] = &[
     key(
         "jwks-file",
         "COMPTOIR_JWKS_FILE",
-        Scope::All,
+        Scope::Mesh,
         true,
         "File with the public keys of all services and of user tokens, a JWKS. Required",
     ),
@@ -147,6 +188,36 @@ pub const KEYS: &[Key] = &[
         Scope::Service,
         false,
         "Life of a stock hold in seconds, 1 to 86400; default 900; inventory alone reads it",
+    ),
+    key("provider", "COMPTOIR_PROVIDER", Scope::Payments, false, "Payment provider: sandbox (default) or stripe"),
+    key(
+        "provider-url",
+        "COMPTOIR_PROVIDER_URL",
+        Scope::Payments,
+        false,
+        "Address of the provider's API, http(s)://HOST[:PORT]; default http://sandbox-psp:9014",
+    ),
+    key("provider-key", "COMPTOIR_PROVIDER_KEY", Scope::Provider, true, "Secret key of the provider's API. Required"),
+    key(
+        "webhook-secret",
+        "COMPTOIR_WEBHOOK_SECRET",
+        Scope::Provider,
+        true,
+        "Secret that the provider signs its webhooks with. Required",
+    ),
+    key(
+        "webhook-listen",
+        "COMPTOIR_WEBHOOK_LISTEN",
+        Scope::Payments,
+        false,
+        "Address on which the provider's webhooks are taken over HTTP; default 0.0.0.0:9013",
+    ),
+    key(
+        "webhook-url",
+        "COMPTOIR_WEBHOOK_URL",
+        Scope::Sandbox,
+        false,
+        "Where the sandbox sends its webhooks; default http://payments:9013/v1/webhooks/sandbox",
     ),
     key(
         "stream-replicas",

@@ -1,7 +1,7 @@
 //! What must hold, by name.
 
 use super::{
-    history, money, orders, reservations, sequences, shipments,
+    history, ledgers, money, orders, reservations, sequences, shipments,
     site::{Scope, Site},
     stock, streams,
 };
@@ -20,7 +20,11 @@ pub enum Invariant {
     OrdersEndOrLive,
     /// The payment is where its order believes it to be, for the order's total.
     PaymentsAgree,
-    /// The provider's book has each payment once, and in the same state.
+    /// Refunds are within captures and these within authorizations; the amounts that were told are the fold of the ledger.
+    LedgersAreSound,
+    /// What was captured and not refunded is what the orders owe.
+    MoneyIsOwed,
+    /// The provider's book has each payment once, in the same state and with the same amounts.
     ChargesAgree,
     /// The shipment is where its order believes it to be.
     ShipmentsAgree,
@@ -34,12 +38,14 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
         Self::OrdersEndOrLive,
         Self::PaymentsAgree,
+        Self::LedgersAreSound,
+        Self::MoneyIsOwed,
         Self::ChargesAgree,
         Self::ShipmentsAgree,
         Self::SequencesAreWhole,
@@ -60,6 +66,8 @@ impl Invariant {
             Self::ReservationsHaveOrders => reservations::examine(site, scope).await,
             Self::OrdersEndOrLive => orders::examine(site, scope).await,
             Self::PaymentsAgree => money::payments(site, scope).await,
+            Self::LedgersAreSound => ledgers::sound(site, scope).await,
+            Self::MoneyIsOwed => ledgers::owed(site, scope).await,
             Self::ChargesAgree => money::charges(site, scope).await,
             Self::ShipmentsAgree => shipments::examine(site, scope).await,
             Self::SequencesAreWhole => sequences::examine(site, scope).await,

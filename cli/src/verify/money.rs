@@ -3,13 +3,14 @@
 use super::{
     cut::{list, part, text},
     invariant::Examined,
+    ledgers,
     orders::{Standing, standing},
     site::{PAGE, Pages, Scope, Site},
 };
 use bson::{Bson, Document, doc};
 
 /// The book of the sandbox provider; another provider has none here.
-const BOOK: &str = "sandbox_charges";
+const BOOK: (&str, &str) = ("sandbox-psp", "charges");
 
 /// Key of a payment's authorization at the provider.
 const AUTHORIZE: &str = "/authorize";
@@ -72,6 +73,7 @@ fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, Stri
     let wanted: &[&str] = match standing(order) {
         Standing::Moving => return None,
         Standing::Confirmed => &["Authorized"],
+        Standing::Shipped | Standing::Delivered if is_refunded(order) => &["Refunded"],
         Standing::Shipped | Standing::Delivered => &["Captured"],
         Standing::Over => &["Voided", "Declined", "Refunded", "Unspecified"],
     };
@@ -95,6 +97,10 @@ fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, Stri
     is_other.then(|| (format!("{total}, the total of the order"), asked))
 }
 
+fn is_refunded(order: &Document) -> bool {
+    list(order, "refunds").any(|refund| text(refund, "progress") == "Done")
+}
+
 fn name(state: &str) -> String {
     if state == "Unspecified" { "no payment".to_owned() } else { super::orders::contract_name(state) }
 }
@@ -112,7 +118,7 @@ pub fn amount(money: Option<&Document>) -> String {
 
 /// The provider's book against the payments.
 pub async fn charges(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (book, payments) = (site.collection("payments", BOOK)?, site.collection("payments", "payments")?);
+    let (book, payments) = (site.collection(BOOK.0, BOOK.1)?, site.collection("payments", "payments")?);
     let mut examined = Examined::default();
     if site.cut().await?.find(&book, doc! {}, doc! { "_id": 1 }, 1).await?.is_empty() {
         return Ok(examined); // no sandbox
@@ -154,12 +160,15 @@ fn compare_charge(charge: &Document, payment: Option<&Document>) -> Option<(Stri
         return Some((format!("{}, as the payment", name(state)), format!("the provider has {}", name(status))));
     }
     let asked = amount(part(payment, "asked").and_then(|asked| part(asked, "amount")));
-    (asked != charged).then(|| (format!("{asked}, as the payment"), format!("the provider has {charged}")))
+    if asked != charged {
+        return Some((format!("{asked}, as the payment"), format!("the provider has {charged}")));
+    }
+    ledgers::differing(charge, payment)
 }
 
 /// Payments that say that money moved, and the provider knows nothing of it.
 async fn uncharged(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
-    let (book, payments) = (site.collection("payments", BOOK)?, site.collection("payments", "payments")?);
+    let (book, payments) = (site.collection(BOOK.0, BOOK.1)?, site.collection("payments", "payments")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
         let mut cut = site.cut().await?;

@@ -49,10 +49,10 @@ impl Site {
         Ok(Self { mongodb: mongodb(&uri).await?, nats: nats(&url, user, password).await? })
     }
 
-    /// A collection of a service.
+    /// A collection of a service, or of a program.
     pub fn collection(&self, service: &str, name: &str) -> anyhow::Result<Collection<Document>> {
-        let table = Topology::get().service(service).ok_or_else(|| anyhow!("{service} is not in the topology"))?;
-        Ok(self.mongodb.database(&table.database).collection(name))
+        let database = Topology::get().database(service).ok_or_else(|| anyhow!("{service} is not in the topology"))?;
+        Ok(self.mongodb.database(database).collection(name))
     }
 
     /// One moment of all databases.

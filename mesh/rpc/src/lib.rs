@@ -5,13 +5,14 @@
 //! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault.
 //!
 //! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
-//! stops taking requests on SIGTERM and ends within its grace period.
+//! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks.
 
 pub mod access;
 pub mod channel;
 mod deadline;
 mod gate;
 pub mod server;
+pub mod signature;
 pub mod status;
 pub mod token;
 

@@ -21,14 +21,18 @@ pub mod money {
     /// From BSON.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
         let stored = Stored::deserialize(deserializer)?;
-        let amount = stored.amount.to_string().parse().map_err(D::Error::custom)?;
-        Money::new(&stored.currency, amount).map_err(D::Error::custom)
+        Money::parse(&stored.currency, &stored.amount.to_string()).map_err(D::Error::custom)
     }
 }
 
 /// Times on the wire.
 pub mod time {
     use crate::Time;
+
+    /// From `google.protobuf.Timestamp`, to the millisecond.
+    pub fn from_wire(time: &prost_types::Timestamp) -> Time {
+        Time::from_millis(time.seconds.saturating_mul(1000).saturating_add(i64::from(time.nanos / 1_000_000)))
+    }
 
     /// To `google.protobuf.Timestamp`.
     pub fn to_wire(time: Time) -> prost_types::Timestamp {

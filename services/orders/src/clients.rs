@@ -1,15 +1,16 @@
 //! The peers that orders calls: users and products before an order is accepted, the rest from its sagas, each of whose
 //! calls carries the key of the step and the epoch of the claim.
 
-use crate::domain::Order;
+use crate::domain::{Disposition, Order, Refund};
 use contracts::{
     inventory::v1::{
         CommitReservationRequest, ExtendReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation,
-        ReservationLine, ShipReservationRequest, inventory_service_client::InventoryServiceClient,
+        ReservationLine, RestockReservationRequest, ShipReservationRequest,
+        inventory_service_client::InventoryServiceClient,
     },
     payments::v1::{
         AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
-        payment_service_client::PaymentServiceClient,
+        RefundPaymentRequest, payment_service_client::PaymentServiceClient,
     },
     products::v1::{BatchGetProductsRequest, Product, product_service_client::ProductServiceClient},
     shipping::v1::{
@@ -112,9 +113,37 @@ impl Peers {
 
     /// Takes the total.
     pub async fn capture(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
-        let Caller { step_key, epoch } = caller;
-        let request = CapturePaymentRequest { payment_id: order.payment_id.clone(), step_key, epoch };
+        let (Caller { step_key, epoch }, payment_id) = (caller, order.payment_id.clone());
+        let request = CapturePaymentRequest { payment_id, step_key, epoch, amount: None, capture_id: String::new() };
         Ok(self.payments.clone().capture_payment(request).await?.into_inner())
+    }
+
+    /// Gives a part back.
+    pub async fn refund(&self, order: &Order, refund: &Refund, caller: Caller) -> Result<Payment, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = RefundPaymentRequest {
+            payment_id: order.payment_id.clone(),
+            amount: Some(refund.amount.to_wire()),
+            refund_id: refund.id.clone(),
+            step_key,
+            epoch,
+        };
+        Ok(self.payments.clone().refund_payment(request).await?.into_inner())
+    }
+
+    /// Puts back on the shelf what came back to be sold again: each line under a key of its own.
+    pub async fn restock(&self, id: &str, refund: &Refund) -> Result<(), Status> {
+        let sold_again = refund.returned.iter().filter(|line| line.disposition == Disposition::Restock);
+        for (index, line) in sold_again.enumerate() {
+            let request = RestockReservationRequest {
+                reservation_id: id.to_owned(),
+                product_id: line.product_id.clone(),
+                quantity: line.quantity,
+                request_id: format!("{}/{index}", refund.id),
+            };
+            self.inventory.clone().restock_reservation(request).await?;
+        }
+        Ok(())
     }
 
     /// Gives the money back.

@@ -1,9 +1,14 @@
 //! Between the contract and the domain.
 
-use crate::domain::{Address, Item, Order, Quote, State, Transition};
+use crate::{
+    domain::{Address, Disposition, Extent, Item, Order, Progress, Quote, Refund, Returned, State, Transition},
+    error::Error,
+};
 use ::store::{Time, Versioned, fields::time};
 use contracts::{
-    orders::v1::{self as wire, OrderItem, ProductSnapshot, order},
+    google::r#type::Money as WireMoney,
+    money::Money,
+    orders::v1::{self as wire, OrderItem, ProductSnapshot, order, order_refund, returned_item},
     payments::v1::payment::State as PaymentState,
     shipping::v1::{self as shipping, shipment::State as ShipmentState},
 };
@@ -29,6 +34,8 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         create_time: Some(time::to_wire(order.created_at)),
         update_time: Some(time::to_wire(order.updated_at)),
         etag: found.etag(),
+        refunds: order.refunds.iter().map(refund_to_wire).collect(),
+        frozen_reason: order.frozen.clone().unwrap_or_default(),
     }
 }
 
@@ -58,6 +65,54 @@ pub fn item_to_wire(item: &Item) -> OrderItem {
             price: Some(item.price.to_wire()),
         }),
         amount: Some(item.amount.to_wire()),
+    }
+}
+
+fn refund_to_wire(refund: &Refund) -> wire::OrderRefund {
+    let state = match refund.progress {
+        Progress::Requested => order_refund::State::Requested,
+        Progress::Done => order_refund::State::Done,
+        Progress::Refused => order_refund::State::Refused,
+    };
+    wire::OrderRefund {
+        refund_id: refund.id.clone(),
+        items: refund.returned.iter().map(returned_to_wire).collect(),
+        amount: Some(refund.amount.to_wire()),
+        reason: refund.reason.clone(),
+        actor: refund.actor.clone(),
+        state: state.into(),
+        refusal: refund.refusal.clone(),
+        create_time: Some(time::to_wire(refund.at)),
+    }
+}
+
+fn returned_to_wire(line: &Returned) -> wire::ReturnedItem {
+    let disposition = match line.disposition {
+        Disposition::Restock => returned_item::Disposition::Restock,
+        Disposition::Scrap => returned_item::Disposition::Scrap,
+    };
+    wire::ReturnedItem {
+        product_id: line.product_id.clone(),
+        quantity: line.quantity,
+        disposition: disposition.into(),
+        amount: Some(line.amount.to_wire()),
+    }
+}
+
+/// How much a request wants to be given back.
+pub fn extent(items: Vec<wire::ReturnedItem>, amount: Option<WireMoney>) -> Result<Extent, Error> {
+    let units = |item: wire::ReturnedItem| {
+        let disposition = match item.disposition() {
+            returned_item::Disposition::Restock => Disposition::Restock,
+            returned_item::Disposition::Scrap | returned_item::Disposition::Unspecified => Disposition::Scrap,
+        };
+        (item.product_id, item.quantity, disposition)
+    };
+    match (items.is_empty(), amount) {
+        (true, None) => Ok(Extent::Rest),
+        (true, Some(amount)) => Money::from_wire(&amount).map(Extent::Amount).map_err(Error::RefundAmount),
+        (false, None) => Ok(Extent::Units(items.into_iter().map(units).collect())),
+        (false, Some(_)) => Err(Error::ItemsAndAmount),
     }
 }
 

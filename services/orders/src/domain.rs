@@ -1,6 +1,9 @@
 //! What an order is, and what each command and each answer of a saga does to it. Pure.
 
 mod follow;
+mod refunds;
+
+pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
 
 use crate::error::Error;
 use ::store::Time;
@@ -178,6 +181,12 @@ pub struct Order {
     pub saga: Saga,
     /// The wish to cancel, while a saga is still under way.
     pub cancellation: Option<Cancellation>,
+    /// What was, or is being, given back after it had left; oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refunds: Vec<Refund>,
+    /// Why nothing is given back any more; people must see to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen: Option<String>,
     /// Each transition of `state`.
     pub history: Vec<Transition>,
     /// When it was placed.

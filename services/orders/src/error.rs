@@ -4,7 +4,7 @@ use crate::{
     convert,
     domain::{Quote, State},
 };
-use contracts::validate::Violation;
+use contracts::{money::Money, validate::Violation};
 use rpc::status;
 use tonic::{Code, Status};
 
@@ -53,6 +53,38 @@ pub enum Error {
     /// The carrier has it.
     #[error("the goods have left: an order that is with the carrier cannot be cancelled")]
     HasLeft,
+    /// It has not left, or not been paid.
+    #[error("an order that is {0:?} cannot be refunded; cancel it")]
+    NotRefundable(State),
+    /// People must see to it first.
+    #[error("this order is frozen: {0}")]
+    Frozen(String),
+    /// More than was paid and not given back.
+    #[error("no more than {0} can be refunded")]
+    MoreThanPaid(Money),
+    /// More units than were bought and have not come back.
+    #[error("no more than {left} of {product_id} can come back")]
+    MoreThanBought {
+        /// The product.
+        product_id: String,
+        /// Units that can still come back.
+        left: u32,
+    },
+    /// The amount is in another currency than the order.
+    #[error("amount must be in {0}")]
+    RefundCurrency(String),
+    /// The amount is not an amount of money.
+    #[error("amount: {0}")]
+    RefundAmount(#[source] contracts::money::Error),
+    /// Nothing would be given back.
+    #[error("amount must be above 0")]
+    RefundNotPositive,
+    /// Units and an amount.
+    #[error("either items or an amount, not both")]
+    ItemsAndAmount,
+    /// There are too many.
+    #[error("this order has been refunded too often")]
+    TooManyRefunds,
     /// The saga does not allow what a person wants.
     #[error("{0}")]
     Intervention(saga::Refusal),
@@ -98,6 +130,15 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("order", &id),
             Error::CannotCancel(_) => status::precondition("ORDER_NOT_CANCELLABLE", text),
             Error::HasLeft => status::precondition("ORDER_NOT_CANCELLABLE", text),
+            Error::NotRefundable(_) => status::precondition("ORDER_NOT_REFUNDABLE", text),
+            Error::Frozen(_) => status::precondition("ORDER_FROZEN", text),
+            Error::MoreThanPaid(_) => status::precondition("REFUND_EXCEEDS_CAPTURE", text),
+            Error::MoreThanBought { .. } => status::precondition("RETURN_EXCEEDS_ORDER", text),
+            Error::RefundAmount(cause) => status::violation("amount", cause.to_string()),
+            Error::RefundCurrency(_) | Error::RefundNotPositive | Error::ItemsAndAmount => {
+                status::violation("amount", text)
+            }
+            Error::TooManyRefunds => status::precondition("TOO_MANY_REFUNDS", text),
             Error::Intervention(refusal) => status::precondition(refusal.code(), text),
             Error::Transition { .. } => {
                 tracing::error!(%text, "an illegal transition was refused");

@@ -4,17 +4,20 @@ use crate::{
     clients::Peers,
     convert,
     desk::Desk,
-    domain::{Order, State},
+    domain::{Order, Progress, Refund, State},
     error::Error,
 };
 use ::events::{Event, Handler, HandlerError};
 use ::store::{NewEvent, fields::time, now};
 use contracts::{
-    orders::v1::{OrderChanged, OrderCreated, OrderIntervened, OrderSagaAlarmed},
-    payments::v1::{PaymentChanged, payment::State as PaymentState},
+    orders::v1::{OrderChanged, OrderCreated, OrderFrozen, OrderIntervened, OrderRefunded, OrderSagaAlarmed},
+    payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
     shipping::v1::{ShipmentChanged, shipment::State as ShipmentState},
 };
 use saga::{Caller, Saga, Status};
+
+/// Why an order is frozen whose money the payer's bank took back.
+const CHARGED_BACK: &str = "CHARGED_BACK";
 
 /// The event of an accepted order.
 pub fn created(id: &str, order: &Order) -> NewEvent {
@@ -33,7 +36,34 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
     let moved = moved(id, old, new);
     let intervened = intervened(id, &old.saga, &new.saga);
     let alarmed = alarmed(id, &old.saga, &new.saga);
-    intervened.into_iter().chain(moved).chain(alarmed).collect()
+    let refunded = new.refunds.iter().enumerate().filter_map(|(index, refund)| {
+        let was_open = old.refunds.get(index).is_some_and(|before| before.progress == Progress::Requested);
+        was_open.then(|| refunded(id, new, refund)).flatten()
+    });
+    let frozen = new.frozen.as_ref().filter(|_| old.frozen.is_none()).map(|reason| frozen(id, new, reason));
+    intervened.into_iter().chain(moved).chain(alarmed).chain(refunded).chain(frozen).collect()
+}
+
+/// That a refund has ended.
+fn refunded(id: &str, order: &Order, refund: &Refund) -> Option<NewEvent> {
+    let name = match refund.progress {
+        Progress::Requested => return None,
+        Progress::Done => "refunded",
+        Progress::Refused => "refund_refused",
+    };
+    let message = OrderRefunded {
+        order_id: id.to_owned(),
+        user_id: order.user_id.clone(),
+        refund_id: refund.id.clone(),
+        amount: Some(refund.amount.to_wire()),
+        refusal: code(&refund.refusal),
+    };
+    Some(NewEvent::of(name, &message))
+}
+
+fn frozen(id: &str, order: &Order, reason: &str) -> NewEvent {
+    let message = OrderFrozen { order_id: id.to_owned(), user_id: order.user_id.clone(), reason: reason.to_owned() };
+    NewEvent::of("frozen", &message)
 }
 
 fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
@@ -125,6 +155,10 @@ impl Handler for Inbox {
             let message = message?;
             return self.payment(&message).await.map_err(retry);
         }
+        if let Some(message) = event.decode::<PaymentChargedBack>() {
+            let message = message?;
+            return self.charged_back(&message).await.map_err(retry);
+        }
         Ok(())
     }
 }
@@ -144,6 +178,13 @@ impl Inbox {
                 Ok(())
             }
         }
+    }
+
+    /// The payer's bank took the money back: nothing is given back any more, and people are told.
+    async fn charged_back(&self, message: &PaymentChargedBack) -> Result<(), Error> {
+        self.desk.change(&message.order_id, |order| Ok(order.freeze(CHARGED_BACK, now()))).await?;
+        tracing::error!(order = message.order_id, "charged back: the order is frozen, a person must see to it");
+        Ok(())
     }
 
     async fn payment(&self, message: &PaymentChanged) -> Result<(), Error> {

@@ -73,6 +73,7 @@ impl Host for OrderHost {
             }
             ("capture_payment", _) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
             ("ship_stock", _) => self.peers.ship(id, caller).await.map(done),
+            ("refund_payment" | "restock", _) => self.refund(call.name.as_str(), id, order, caller).await,
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
         };
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
@@ -104,6 +105,17 @@ impl Host for OrderHost {
 }
 
 impl OrderHost {
+    /// The steps of a refund.
+    async fn refund(&self, step: &str, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        let Some(refund) = order.current_refund() else {
+            return Ok((Outcome::Bug("no refund is under way".to_owned()), Vec::new()));
+        };
+        if step == "restock" {
+            return self.peers.restock(id, refund).await.map(|()| (Outcome::Done, Vec::new()));
+        }
+        self.peers.refund(order, refund, caller).await.map(|payment| moved(&payment))
+    }
+
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
     /// they are the pivot.
     async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {

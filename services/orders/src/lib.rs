@@ -1,14 +1,15 @@
 //! Orders, and the sagas that carry them through stock, payment and shipping.
 //!
 //! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
-//! **RPCs** `OrderService`: create, read, list, cancel, watch, details, saga. `SagaService`, for staff: list, read, retry,
+//! **RPCs** `OrderService`: create, read, list, cancel, refund, watch, details, saga. `SagaService`, for staff: list, read, retry,
 //! resume, compensate, skip, and these for many at once.
 //! **Collections** `orders` (`_id` ord_…; unique `request_key`; indexes `user_id`; `saga.peer, saga.wake_at` for those who
 //! look for due sagas; `saga.status` for those who look after them).
-//! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`, and
+//! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`,
+//! `{refunded,refund_refused,frozen}`, and
 //! of its saga `{intervened,alarmed,parked}`.
 //! **Events in** shipping (dispatched → the saga that captures and ships; delivered), payments (an answer that a saga
-//! waits for; money for an order that has ended).
+//! waits for; money for an order that has ended; a charge-back, which freezes the order).
 //!
 //! The way of an order: `rpc` parses, `place` asks users and products and writes order and first saga intent in one
 //! insert; `host` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
@@ -45,9 +46,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use address::checked as checked_address;
-pub use domain::{Address, Cancellation, Fact, Item, Order, State, Transition, UserSnapshot};
+pub use domain::{
+    Address, Cancellation, Disposition, Extent, Fact, Item, Order, Progress, Refund, RefundWish, Returned, State,
+    Transition, UserSnapshot,
+};
 pub use error::Error;
-pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, SAGAS, know};
+pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, REFUND_ORDER, SAGAS, know};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

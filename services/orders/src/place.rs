@@ -86,6 +86,8 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         hold_expires_at: None,
         saga: Saga::start(newest(&PLACE_ORDER), owner, now),
         cancellation: None,
+        refunds: Vec::new(),
+        frozen: None,
         history: vec![Transition {
             from: None,
             to: State::Pending,
@@ -116,8 +118,9 @@ fn same(before: Versioned<Order>, digest: &str) -> Result<Placed, Error> {
     if before.state.request_digest == digest { Ok(Placed::Before(before)) } else { Err(Error::KeyReused) }
 }
 
-fn digest(draft: &OrderDraft) -> String {
-    Sha256::digest(draft.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect()
+/// Tells whether a request with a known key is the same request.
+pub fn digest(request: &impl Message) -> String {
+    Sha256::digest(request.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn distinct(ids: &[String]) -> Vec<String> {

@@ -4,17 +4,19 @@ use crate::{
     clients::Peers,
     convert,
     desk::Desk,
-    domain::{Cancellation, Order},
+    domain::{Cancellation, Order, RefundWish},
     error::Error,
-    place::{Placed, Placement, place},
+    place::{Placed, Placement, digest, place},
     sagas_wire,
     watch::{self, Watched},
 };
 use ::rpc::{Principal, principal, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
+use contracts::id::Kind;
 use contracts::orders::v1::{
     self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, GetOrderSagaRequest,
-    ListOrdersRequest, ListOrdersResponse, OrderDetails, WatchOrderRequest, order_service_server::OrderService,
+    ListOrdersRequest, ListOrdersResponse, OrderDetails, RefundOrderRequest, WatchOrderRequest,
+    order_service_server::OrderService,
 };
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
@@ -91,6 +93,17 @@ impl OrderService for Handler {
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
         let cancelled = self.desk.change_found(order, |order| order.cancel(wish.clone(), now())).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
+    }
+
+    async fn refund_order(&self, request: Request<RefundOrderRequest>) -> Result<Response<wire::Order>, Status> {
+        let actor = principal(&request).actor().to_owned();
+        let request = validated(request)?;
+        let digest = digest(&request);
+        let RefundOrderRequest { order_id, items, amount, reason, request_id } = request;
+        let extent = convert::extent(items, amount)?;
+        let wish = RefundWish { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };
+        let refunded = self.desk.change(&order_id, |order| order.refund(wish.clone(), now())).await?;
+        Ok(Response::new(convert::to_wire(&refunded)))
     }
 
     async fn watch_order(

@@ -66,9 +66,20 @@ pub const DISPATCH_ORDER: Definition = Definition {
     alarm_after: ALARM_AFTER,
 };
 
+/// What was sold is given back after it has left: the money first, which payments may refuse, then the units.
+pub const REFUND_ORDER: Definition = Definition {
+    kind: "refund_order",
+    version: 1,
+    steps: &[Step::new("refund_payment", "payments").refusable().pivot(), Step::new("restock", "inventory")],
+    starts_past_pivot: false,
+    deadline: Duration::from_secs(30 * 24 * 3600),
+    patience: A_DAY,
+    alarm_after: ALARM_AFTER,
+};
+
 /// Every definition that may still be running. One that has changed stays here, beside its next version, until no order
 /// runs it any more.
-pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &PLACE_ORDER_1, &CANCEL_ORDER, &DISPATCH_ORDER]);
+pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &PLACE_ORDER_1, &CANCEL_ORDER, &DISPATCH_ORDER, &REFUND_ORDER]);
 
 static OTHERS: OnceLock<&'static Registry> = OnceLock::new();
 

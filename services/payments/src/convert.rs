@@ -1,17 +1,23 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{Amounts, Entry, Kind, Payment, Start, State},
+    domain::{Amounts, Entry, Kind, Payment, Portion, Start, State},
     error::Error,
     provider::Token,
+    reconcile::{self, Difference, Reconciliation},
 };
 use ::saga::Caller;
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,
     money::Money,
-    payments::v1::{self as wire, AuthorizePaymentRequest, LedgerEntry, PaymentChanged, ledger_entry, payment},
+    payments::v1::{
+        self as wire, AuthorizePaymentRequest, LedgerEntry, PaymentChanged, PaymentChargedBack, ledger_entry, payment,
+    },
 };
+
+/// Differences in one answer.
+const TOLD: usize = 1_000;
 
 /// A stored payment on the wire.
 pub fn to_wire(found: &Versioned<Payment>) -> Result<wire::Payment, Error> {
@@ -31,6 +37,9 @@ pub fn to_wire(found: &Versioned<Payment>) -> Result<wire::Payment, Error> {
         create_time: Some(time::to_wire(payment.created_at)),
         update_time: Some(time::to_wire(payment.updated_at)),
         etag: found.etag(),
+        voided_amount: sum(amounts.as_ref(), |sums| &sums.voided),
+        charged_back_amount: sum(amounts.as_ref(), |sums| &sums.charged_back),
+        frozen_reason: payment.frozen.clone().unwrap_or_default(),
     })
 }
 
@@ -41,13 +50,26 @@ pub fn start(request: AuthorizePaymentRequest) -> Result<Start, Error> {
     Ok(Start { order_id, user_id, amount, token: Token::new(payment_token), caller: Caller { step_key, epoch } })
 }
 
-/// The event of the step from `old` to `new`; none when the state stays.
+/// A part that is asked for under a name.
+pub fn portion(amount: Option<WireMoney>, name: String) -> Result<Portion, Error> {
+    let amount = amount.map(|amount| Money::from_wire(&amount).map_err(Error::Amount)).transpose()?;
+    Ok(Portion { amount, name })
+}
+
+/// The events of the step from `old` to `new`; none when state and sums stay.
 pub fn changed(id: &str, old: Option<&Payment>, new: &Payment) -> Result<Vec<NewEvent>, Error> {
     let from = old.map(|old| old.state);
-    if from == Some(new.state) {
-        return Ok(Vec::new());
-    }
     let amounts = new.amounts()?;
+    let mut events = Vec::new();
+    if let (Some(old), Some(sums)) = (old, &amounts)
+        && old.frozen.is_none()
+        && new.frozen.is_some()
+    {
+        events.push(charged_back(id, new, sums));
+    }
+    if from == Some(new.state) && old.is_some_and(|old| old.ledger == new.ledger || new.frozen != old.frozen) {
+        return Ok(events);
+    }
     let event = PaymentChanged {
         payment_id: id.to_owned(),
         order_id: new.order_id.clone(),
@@ -60,7 +82,57 @@ pub fn changed(id: &str, old: Option<&Payment>, new: &Payment) -> Result<Vec<New
         refunded_amount: sum(amounts.as_ref(), |sums| &sums.refunded),
         decline_reason: new.decline_reason.clone(),
     };
-    Ok(vec![NewEvent::of(new.state.name(), &event)])
+    events.push(NewEvent::of(new.state.name(), &event));
+    Ok(events)
+}
+
+fn charged_back(id: &str, payment: &Payment, sums: &Amounts) -> NewEvent {
+    let event = PaymentChargedBack {
+        payment_id: id.to_owned(),
+        order_id: payment.order_id.clone(),
+        user_id: payment.user_id.clone(),
+        charged_back_amount: Some(sums.charged_back.to_wire()),
+        captured_amount: Some(sums.captured.to_wire()),
+    };
+    NewEvent::of("charged_back", &event)
+}
+
+/// What a comparison with the provider has found.
+pub fn reconciliation(found: &Reconciliation) -> wire::ReconcilePaymentsResponse {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    wire::ReconcilePaymentsResponse {
+        charges: count(found.charges),
+        payments: count(found.payments),
+        under_way: count(found.under_way),
+        differences: found.differences.iter().take(TOLD).map(difference).collect(),
+        difference_count: count(found.differences.len()),
+    }
+}
+
+fn difference(found: &Difference) -> wire::Difference {
+    let kind = match found.kind() {
+        reconcile::Kind::NoPayment => wire::difference::Kind::NoPayment,
+        reconcile::Kind::NoCharge => wire::difference::Kind::NoCharge,
+        reconcile::Kind::Amounts => wire::difference::Kind::Amounts,
+    };
+    wire::Difference {
+        kind: kind.into(),
+        payment_id: found.payment_id.clone(),
+        provider_reference: found.reference.clone(),
+        ledger: found.ledger.as_ref().map(sums),
+        provider: found.provider.as_ref().map(sums),
+        advice: found.advice().to_owned(),
+    }
+}
+
+fn sums(of: &Amounts) -> wire::LedgerSums {
+    wire::LedgerSums {
+        authorized_amount: Some(of.authorized.to_wire()),
+        captured_amount: Some(of.captured.to_wire()),
+        voided_amount: Some(of.voided.to_wire()),
+        refunded_amount: Some(of.refunded.to_wire()),
+        charged_back_amount: Some(of.charged_back.to_wire()),
+    }
 }
 
 fn asked(payment: &Payment) -> Option<WireMoney> {
@@ -87,6 +159,7 @@ fn kind_to_wire(kind: Kind) -> ledger_entry::Kind {
         Kind::Capture => ledger_entry::Kind::Capture,
         Kind::Void => ledger_entry::Kind::Void,
         Kind::Refund => ledger_entry::Kind::Refund,
+        Kind::ChargeBack => ledger_entry::Kind::ChargeBack,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a payment is, what may be asked of the provider next, and what its answer means. Pure.
 
+mod answer;
 mod ledger;
 mod state;
 
@@ -13,7 +14,6 @@ use crate::{
 use ::saga::{Caller, Callers};
 use ::store::Time;
 use contracts::money::Money;
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
 /// How long the one who wrote an intent may take before the resolver asks as well.
@@ -24,6 +24,9 @@ const LONGEST_PAUSE_MS: i64 = 64_000;
 
 /// Reason of a payment that the payer gave up.
 const ABANDONED: &str = "ACTION_ABANDONED";
+
+/// Between two attempts of the same operation, in its key.
+const AGAIN: &str = "/again-";
 
 /// What the provider is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,6 +90,13 @@ pub struct Payment {
     pub ledger: Ledger,
     /// What it is being asked to do.
     pub intent: Option<Intent>,
+    /// How often the provider has refused to move the money: what is tried again then is another request.
+    #[serde(default)]
+    pub refusals: i32,
+    /// When the provider is asked how things are, because they end by themselves.
+    pub check_at: Option<Time>,
+    /// Why nothing may be moved any more; people must see to it.
+    pub frozen: Option<String>,
     /// The saga steps that changed this payment.
     #[serde(default)]
     pub callers: Callers,
@@ -111,11 +121,22 @@ pub struct Start {
     pub caller: Caller,
 }
 
+/// A part of a payment: an amount under a name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Portion {
+    /// How much; none: all there is.
+    pub amount: Option<Money>,
+    /// Its name among the payment's captures or refunds, for example a shipment's id; empty for the whole.
+    pub name: String,
+}
+
 /// What can be asked of an existing payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Take the authorized amount.
-    Capture,
+    /// Take what is authorized.
+    Capture(Portion),
+    /// Give back what was taken.
+    Refund(Portion),
     /// Give everything back.
     Cancel,
     /// The payer approves or abandons.
@@ -125,18 +146,34 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// Its word.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Capture(_) => "capture",
+            Command::Refund(_) => "refund",
+            Command::Cancel => "cancel",
+            Command::CompleteAction { .. } => "complete_action",
+        }
+    }
+}
+
 impl Operation {
     /// The idempotency key of this operation on a payment.
     pub fn key(self, payment_id: &str) -> String {
-        let name = match self {
+        format!("{payment_id}/{}", self.name())
+    }
+
+    /// Its word in keys.
+    pub const fn name(self) -> &'static str {
+        match self {
             Operation::Authorize => "authorize",
             Operation::Capture => "capture",
             Operation::Void => "void",
             Operation::Refund => "refund",
             Operation::Approve => "approve",
             Operation::Abandon => "abandon",
-        };
-        format!("{payment_id}/{name}")
+        }
     }
 
     /// An error when `outcome` means that the money stays where it was although it should have moved.
@@ -153,12 +190,13 @@ impl Operation {
 impl Payment {
     /// A new payment that intends to be authorized.
     pub fn begin(id: &str, start: Start, now: Time) -> Result<Self, Error> {
-        if start.amount.amount <= Decimal::ZERO {
+        if !start.amount.is_positive() {
             return Err(Error::NotPositive);
         }
         transition(None, State::Authorizing)?;
         let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, &start.caller, now);
-        payment.intent = Some(intent(Operation::Authorize, id, start.amount.clone(), now));
+        let key = Operation::Authorize.key(id);
+        payment.intent = Some(intent(Operation::Authorize, key, start.amount.clone(), now));
         payment.asked = Some(Asked { amount: start.amount });
         payment.token = Some(start.token);
         Ok(payment)
@@ -180,6 +218,9 @@ impl Payment {
             decline_reason: String::new(),
             ledger: Ledger::default(),
             intent: None,
+            refusals: 0,
+            check_at: None,
+            frozen: None,
             callers: Callers::default().with(caller),
             created_at: now,
             updated_at: now,
@@ -216,7 +257,7 @@ impl Payment {
     pub fn decide(
         &self,
         id: &str,
-        command: Command,
+        command: &Command,
         caller: Option<&Caller>,
         now: Time,
     ) -> Result<Option<Self>, Error> {
@@ -231,127 +272,117 @@ impl Payment {
         if let Some(caller) = caller {
             next.callers = next.callers.with(caller);
         }
-        match self.next_step(command)? {
+        match self.next_step(id, command)? {
             Step::Nothing => Ok(None),
             Step::Forget => {
                 next.enter(State::Voided)?;
                 Ok(Some(next))
             }
-            Step::Ask(operation) => {
-                let amount = self.open_amount(operation)?;
-                next.intent = Some(intent(operation, id, amount, now));
+            Step::Ask { operation, key, amount } => {
+                next.intent = Some(intent(operation, self.attempt(key), amount, now));
                 Ok(Some(next))
             }
         }
     }
 
-    fn next_step(&self, command: Command) -> Result<Step, Error> {
-        use State::*;
+    /// A refused request is known to have had no effect; trying again is another request.
+    fn attempt(&self, key: String) -> String {
+        if self.refusals == 0 { key } else { format!("{key}{AGAIN}{}", self.refusals) }
+    }
+
+    fn next_step(&self, id: &str, command: &Command) -> Result<Step, Error> {
         match command {
-            Command::Capture => match self.state {
-                Authorized => Ok(Step::Ask(Operation::Capture)),
-                Captured => Ok(Step::Nothing),
-                Created | Authorizing | Refunded | Declined | Voided | ActionRequired | Unknown => {
-                    Err(Error::NotAuthorized(self.state))
-                }
-            },
-            Command::Cancel => Ok(match self.state {
-                Created => Step::Forget,
-                Authorized | ActionRequired => Step::Ask(Operation::Void),
-                Captured => Step::Ask(Operation::Refund),
-                Declined | Voided | Refunded => Step::Nothing,
-                Authorizing | Unknown => return Err(Error::Unknown),
-            }),
-            Command::CompleteAction { approve } => match self.state {
-                ActionRequired if approve => Ok(Step::Ask(Operation::Approve)),
-                ActionRequired => Ok(Step::Ask(Operation::Abandon)),
-                Authorized | Captured if approve => Ok(Step::Nothing),
-                Declined if !approve && self.decline_reason == ABANDONED => Ok(Step::Nothing),
-                Created | Authorizing | Authorized | Captured | Refunded | Declined | Voided | Unknown => {
-                    Err(Error::NoAction(self.state))
-                }
-            },
+            Command::Capture(portion) => self.next_capture(id, portion),
+            Command::Refund(portion) => self.next_refund(id, portion),
+            Command::Cancel => self.next_cancel(id),
+            Command::CompleteAction { approve } => self.next_action(id, *approve),
         }
     }
 
-    /// How much `operation` is about.
-    fn open_amount(&self, operation: Operation) -> Result<Money, Error> {
-        let asked = self.asked.as_ref().ok_or(Error::NotAuthorized(self.state))?;
-        let amounts = self.ledger.amounts(&asked.amount.currency)?;
-        match operation {
-            Operation::Authorize | Operation::Approve | Operation::Abandon => Ok(asked.amount.clone()),
-            Operation::Capture | Operation::Void => amounts.open(),
-            Operation::Refund => amounts.refundable(),
+    fn next_capture(&self, id: &str, portion: &Portion) -> Result<Step, Error> {
+        let key = portion.key(Operation::Capture, id);
+        let sums = self.amounts()?.ok_or(Error::NotAuthorized(self.state))?;
+        if self.has_done(&key, portion)? {
+            // What was taken and has all been given back is not there for who asks again.
+            let is_kept = sums.refunded != sums.captured;
+            return if is_kept { Ok(Step::Nothing) } else { Err(Error::NotAuthorized(self.state)) };
         }
-    }
-
-    /// The payment after the provider's answer under `key`. `None` when that intent has ended before.
-    pub fn record(&self, key: &str, outcome: &Outcome, now: Time) -> Result<Option<Self>, Error> {
-        let Some(intent) = self.intent.as_ref().filter(|intent| intent.key == key) else { return Ok(None) };
-        let mut next = self.clone();
-        next.updated_at = now;
-        match outcome {
-            Outcome::Unknown => next.keep_asking(intent, now)?,
-            Outcome::Done { reference } => next.finish(intent, reference, now)?,
-            Outcome::Declined { reason } => next.refuse(intent.operation, reason)?,
-            Outcome::ActionRequired { reference } => next.await_payer(intent.operation, reference)?,
+        self.thawed()?;
+        let open = sums.open()?;
+        match self.state {
+            State::Authorized | State::Captured | State::Refunded if open.is_positive() => {}
+            State::Captured if portion.amount.is_none() => return Ok(Step::Nothing),
+            State::Captured | State::Refunded if portion.amount.is_some() => {}
+            _ => return Err(Error::NotAuthorized(self.state)),
         }
-        Ok(Some(next))
+        let amount = portion.within(&open, Error::MoreThanAuthorized)?;
+        Ok(Step::Ask { operation: Operation::Capture, key, amount })
     }
 
-    fn keep_asking(&mut self, intent: &Intent, now: Time) -> Result<(), Error> {
-        let doublings = intent.attempts.clamp(0, 5).unsigned_abs();
-        let pause = (PATIENCE_MS << doublings).min(LONGEST_PAUSE_MS);
-        let attempts = intent.attempts.saturating_add(1);
-        self.intent = Some(Intent { attempts, ask_at: later(now, pause), ..intent.clone() });
-        if intent.operation == Operation::Authorize { self.enter(State::Unknown) } else { Ok(()) }
+    fn next_refund(&self, id: &str, portion: &Portion) -> Result<Step, Error> {
+        let key = portion.key(Operation::Refund, id);
+        if self.has_done(&key, portion)? {
+            return Ok(Step::Nothing);
+        }
+        self.thawed()?;
+        let sums = self.amounts()?.ok_or(Error::NotCaptured(self.state))?;
+        if !matches!(self.state, State::Captured | State::Refunded) {
+            return Err(Error::NotCaptured(self.state));
+        }
+        let amount = portion.within(&sums.refundable()?, Error::MoreThanCaptured)?;
+        Ok(Step::Ask { operation: Operation::Refund, key, amount })
     }
 
-    fn finish(&mut self, intent: &Intent, reference: &str, now: Time) -> Result<(), Error> {
-        let (state, kind) = match intent.operation {
-            Operation::Authorize | Operation::Approve => (State::Authorized, Some(Kind::Authorization)),
-            Operation::Capture => (State::Captured, Some(Kind::Capture)),
-            Operation::Void => (State::Voided, Some(Kind::Void)),
-            Operation::Refund => (State::Refunded, Some(Kind::Refund)),
-            Operation::Abandon => (State::Declined, None),
+    fn next_cancel(&self, id: &str) -> Result<Step, Error> {
+        use State::{Authorized, Authorizing, Captured, Created, Declined, Refunded, Unknown, Voided};
+        match self.state {
+            Created => return Ok(Step::Forget),
+            Declined | Voided => return Ok(Step::Nothing),
+            Authorizing | Unknown => return Err(Error::Unknown),
+            State::ActionRequired | Authorized | Captured | Refunded => self.thawed()?,
+        }
+        let sums = self.amounts()?.ok_or(Error::NotAuthorized(self.state))?;
+        let (open, refundable) = (sums.open()?, sums.refundable()?);
+        let ask = |operation: Operation, amount| Step::Ask { operation, key: operation.key(id), amount };
+        Ok(match (open.is_positive(), refundable.is_positive()) {
+            (true, _) => ask(Operation::Void, open),
+            (false, true) => ask(Operation::Refund, refundable),
+            (false, false) if self.state == State::ActionRequired => ask(Operation::Void, open),
+            (false, false) => Step::Nothing,
+        })
+    }
+
+    fn next_action(&self, id: &str, approve: bool) -> Result<Step, Error> {
+        use State::*;
+        let ask = |operation: Operation| {
+            let asked = self.asked.as_ref().ok_or(Error::NoAction(self.state))?;
+            Ok(Step::Ask { operation, key: operation.key(id), amount: asked.amount.clone() })
         };
-        // Calling off the payer's action voids nothing: no money was set aside.
-        if let Some(kind) = kind.filter(|_| intent.amount.amount > Decimal::ZERO) {
-            let (amount, key) = (intent.amount.clone(), intent.key.clone());
-            self.ledger.append(Entry { kind, amount, provider_reference: reference.to_owned(), key, at: now })?;
-        }
-        if intent.operation == Operation::Abandon {
-            ABANDONED.clone_into(&mut self.decline_reason);
-        }
-        self.provider_reference.get_or_insert_with(|| reference.to_owned());
-        self.end(state)
-    }
-
-    fn refuse(&mut self, operation: Operation, reason: &str) -> Result<(), Error> {
-        match operation {
-            Operation::Authorize | Operation::Approve | Operation::Abandon => {
-                reason.clone_into(&mut self.decline_reason);
-                self.end(State::Declined)
+        match self.state {
+            ActionRequired if approve => ask(Operation::Approve),
+            ActionRequired => ask(Operation::Abandon),
+            Authorized | Captured if approve => Ok(Step::Nothing),
+            Declined if !approve && self.decline_reason == ABANDONED => Ok(Step::Nothing),
+            Created | Authorizing | Authorized | Captured | Refunded | Declined | Voided | Unknown => {
+                Err(Error::NoAction(self.state))
             }
-            Operation::Capture | Operation::Void | Operation::Refund => self.end(self.state),
         }
     }
 
-    fn await_payer(&mut self, operation: Operation, reference: &str) -> Result<(), Error> {
-        match operation {
-            Operation::Authorize | Operation::Approve | Operation::Abandon => {
-                self.provider_reference = Some(reference.to_owned());
-                self.end(State::ActionRequired)
+    /// Whether the ledger has what is asked for under `key`. The same name for another amount is a mistake.
+    fn has_done(&self, key: &str, portion: &Portion) -> Result<bool, Error> {
+        let is_same =
+            |known: &str| known.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with(AGAIN));
+        match self.ledger.entries().iter().find(|entry| is_same(&entry.key)) {
+            Some(entry) if portion.amount.as_ref().is_some_and(|amount| *amount != entry.amount) => {
+                Err(Error::Mismatch)
             }
-            Operation::Capture | Operation::Void | Operation::Refund => Err(Error::UnexpectedOutcome(operation)),
+            found => Ok(found.is_some()),
         }
     }
 
-    /// Closes the intent; with its outcome known the token has served.
-    fn end(&mut self, state: State) -> Result<(), Error> {
-        self.intent = None;
-        self.token = None;
-        self.enter(state)
+    fn thawed(&self) -> Result<(), Error> {
+        self.frozen.as_ref().map_or(Ok(()), |reason| Err(Error::Frozen(reason.clone())))
     }
 
     fn enter(&mut self, state: State) -> Result<(), Error> {
@@ -361,14 +392,35 @@ impl Payment {
     }
 }
 
+impl Portion {
+    fn key(&self, operation: Operation, id: &str) -> String {
+        let key = operation.key(id);
+        if self.name.is_empty() { key } else { format!("{key}/{}", self.name) }
+    }
+
+    /// The amount, of at most `there_is`.
+    fn within(&self, there_is: &Money, too_much: fn(Money) -> Error) -> Result<Money, Error> {
+        let amount = self.amount.as_ref().unwrap_or(there_is);
+        if amount.currency != there_is.currency {
+            return Err(Error::Currency(there_is.currency.clone()));
+        }
+        if self.amount.is_some() && !amount.is_positive() {
+            return Err(Error::NotPositive);
+        }
+        if amount.amount > there_is.amount || !there_is.is_positive() {
+            return Err(too_much(there_is.clone()));
+        }
+        Ok(amount.clone())
+    }
+}
+
 enum Step {
     Nothing,
     Forget,
-    Ask(Operation),
+    Ask { operation: Operation, key: String, amount: Money },
 }
 
-fn intent(operation: Operation, payment_id: &str, amount: Money, now: Time) -> Intent {
-    let key = operation.key(payment_id);
+fn intent(operation: Operation, key: String, amount: Money, now: Time) -> Intent {
     Intent { operation, key, amount, attempts: 0, ask_at: later(now, PATIENCE_MS) }
 }
 

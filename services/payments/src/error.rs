@@ -1,6 +1,7 @@
 //! Why a payment was refused.
 
 use crate::domain::{Kind, Operation, State};
+use contracts::money::Money;
 use rpc::status;
 use tonic::{Code, Status};
 
@@ -16,6 +17,21 @@ pub enum Error {
     /// No such payment, or somebody else's.
     #[error("payment {0:?} was not found")]
     NotFound(String),
+    /// The amount is in another currency than the payment.
+    #[error("amount must be in {0}")]
+    Currency(String),
+    /// More than is authorized and not yet taken or given back.
+    #[error("no more than {0} can be captured")]
+    MoreThanAuthorized(Money),
+    /// More than was captured and not yet given back.
+    #[error("no more than {0} can be refunded")]
+    MoreThanCaptured(Money),
+    /// Nothing was captured.
+    #[error("a payment in state {} cannot be refunded", .0.name())]
+    NotCaptured(State),
+    /// People must see to it first.
+    #[error("this payment is frozen: {0}")]
+    Frozen(String),
     /// The payment exists for another order, user or amount.
     #[error("this payment exists for another order, user or amount")]
     Mismatch,
@@ -34,6 +50,9 @@ pub enum Error {
     /// The provider has not answered; the same request may be repeated.
     #[error("the provider has not answered yet")]
     Unknown,
+    /// The provider's report cannot be read.
+    #[error(transparent)]
+    Silent(#[from] crate::provider::Silent),
     /// The provider answered that it will not move the money.
     #[error("the provider refused {operation:?}: {reason}")]
     ProviderRefused {
@@ -69,6 +88,11 @@ impl From<Error> for Status {
         match error {
             Error::Amount(cause) => status::violation("amount", cause.to_string()),
             Error::NotPositive => status::violation("amount", "must be above 0"),
+            Error::Currency(_) => status::violation("amount", error.to_string()),
+            Error::MoreThanAuthorized(_) => status::precondition("CAPTURE_EXCEEDS_AUTHORIZATION", error.to_string()),
+            Error::MoreThanCaptured(_) => status::precondition("REFUND_EXCEEDS_CAPTURE", error.to_string()),
+            Error::NotCaptured(_) => status::precondition("PAYMENT_NOT_CAPTURED", error.to_string()),
+            Error::Frozen(_) => status::precondition("PAYMENT_FROZEN", error.to_string()),
             Error::NotFound(id) => status::not_found("payments", &id),
             Error::Mismatch => status::error(Code::AlreadyExists, "PAYMENT_MISMATCH", error.to_string()),
             Error::Cancelled => status::precondition("PAYMENT_CANCELLED", error.to_string()),
@@ -76,6 +100,7 @@ impl From<Error> for Status {
             Error::NoAction(_) => status::precondition("PAYMENT_ACTION_NOT_REQUIRED", error.to_string()),
             Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", error.to_string()),
             Error::Unknown => status::unavailable("PAYMENT_UNKNOWN", error.to_string()),
+            Error::Silent(_) => status::unavailable("PROVIDER_SILENT", error.to_string()),
             Error::ProviderRefused { .. } => status::precondition("PROVIDER_REFUSED", error.to_string()),
             Error::UnexpectedOutcome(_)
             | Error::IllegalTransition { .. }

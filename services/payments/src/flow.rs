@@ -1,9 +1,9 @@
 //! Intent, call, outcome: how a payment is moved by a provider that may not answer.
 
 use crate::{
-    domain::{Command, Intent, Operation, Payment, Start},
+    domain::{Command, Intent, Operation, Payment, Start, State},
     error::Error,
-    provider::{Outcome, Provider},
+    provider::{Charge, Happened, Notice, Outcome, Provider},
     store::Payments,
 };
 use ::saga::Caller;
@@ -12,6 +12,9 @@ use std::{sync::Arc, time::Duration};
 
 /// Longest wait for the provider's answer.
 const PATIENCE: Duration = Duration::from_secs(4);
+
+/// End of the key of an authorization.
+pub const AUTHORIZE: &str = "/authorize";
 
 /// How many intents one command may have to carry out: those it finds open, and its own.
 const ROUNDS: u32 = 4;
@@ -60,14 +63,14 @@ impl Flow {
             found => found?,
         };
         found.state.belongs_to(&order_id, &user_id)?;
-        self.command(found, Command::Cancel, Some(caller)).await
+        self.command(found, &Command::Cancel, Some(caller)).await
     }
 
     /// Carries out what is open, then `command`. [`Error::Unknown`] when the provider does not answer.
     pub async fn command(
         &self,
         found: Versioned<Payment>,
-        command: Command,
+        command: &Command,
         caller: Option<&Caller>,
     ) -> Result<Versioned<Payment>, Error> {
         let (id, mut seen, mut is_own) = (found.id.clone(), found, false);
@@ -77,23 +80,71 @@ impl Flow {
                 if asked.state.intends(intent.operation) {
                     return Err(Error::Unknown);
                 }
-                if is_own {
-                    intent.operation.check(&outcome)?;
-                }
                 seen = asked;
+                if is_own && let Err(refusal) = intent.operation.check(&outcome) {
+                    // It may have run out at the provider, or been moved there by somebody else.
+                    let before = seen.state.state;
+                    seen = self.check(seen).await?;
+                    if seen.state.state == before {
+                        return Err(refusal);
+                    }
+                }
             }
             let decide = |payment: &Payment| {
                 let next = payment.decide(&id, command, caller, now())?;
                 is_own = next.is_some();
                 Ok(next)
             };
-            crash_at(command, "intending");
+            crash_at(command.name(), "intending");
             seen = self.payments.change(seen, decide).await?;
             if seen.state.intent.is_none() {
                 return Ok(seen);
             }
         }
         Err(Error::Unknown)
+    }
+
+    /// What the provider tells of a charge by itself: whether that was new; none when the payment is not known here.
+    pub async fn hear(&self, notice: &Notice) -> Result<Option<bool>, Error> {
+        if notice.happened == Happened::Nothing {
+            return Ok(Some(false));
+        }
+        let is_nameless = notice.charge_key.is_empty();
+        let found = match notice.charge_key.strip_suffix(AUTHORIZE) {
+            Some(id) => self.get(id).await?,
+            None if is_nameless => self.payments.by_reference(&notice.reference).await?,
+            None => None,
+        };
+        // What has no key of ours, and a name that we don't know, is somebody else's charge in the same account.
+        let Some(found) = found else { return Ok(is_nameless.then_some(false)) };
+        let id = found.id.clone();
+        let mut is_new = false;
+        let hear = |payment: &Payment| {
+            let next = payment.hear(&id, &notice.reference, &notice.happened, now())?;
+            is_new = next.is_some();
+            Ok(next)
+        };
+        self.payments.change(found, hear).await?;
+        Ok(Some(is_new))
+    }
+
+    /// A payment, when there is one.
+    pub async fn get(&self, id: &str) -> Result<Option<Versioned<Payment>>, Error> {
+        match self.payments.get(id).await {
+            Err(Error::NotFound(_)) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Asks how the charge is, of a payment that ends by itself.
+    pub async fn check(&self, found: Versioned<Payment>) -> Result<Versioned<Payment>, Error> {
+        if !matches!(found.state.state, State::ActionRequired | State::Authorized | State::Captured | State::Refunded) {
+            return Ok(found);
+        }
+        let (id, key) = (found.id.clone(), Operation::Authorize.key(&found.id));
+        let query = self.provider.query(charge(&found.state, &key));
+        let outcome = tokio::time::timeout(PATIENCE, query).await.ok().flatten().unwrap_or(Outcome::Unknown);
+        self.payments.change(found, |payment| payment.checked(&id, &outcome, now())).await
     }
 
     /// Asks again about an intent that was left open.
@@ -104,36 +155,37 @@ impl Flow {
     /// Carries out the open intent and writes what came of it. Without an answer the intent stays open.
     async fn ask(&self, seen: Versioned<Payment>, asking: Asking) -> Result<(Versioned<Payment>, Outcome), Error> {
         let Some(intent) = seen.state.intent.clone() else { return Ok((seen, Outcome::Unknown)) };
-        let call = self.call(&seen.state, &intent, asking);
-        crash_at(intent.operation, "asking");
+        let call = self.call(&seen, &intent, asking);
+        crash_at(intent.operation.name(), "asking");
         let outcome = tokio::time::timeout(PATIENCE, call).await.unwrap_or(Outcome::Unknown);
-        crash_at(intent.operation, "asked");
+        crash_at(intent.operation.name(), "asked");
         let record = |payment: &Payment| payment.record(&intent.key, &outcome, now());
         let written = self.payments.change(seen, record).await?;
-        crash_at(intent.operation, "recorded");
+        crash_at(intent.operation.name(), "recorded");
         if let Err(error) = intent.operation.check(&outcome) {
             tracing::warn!(payment = %written.id, %error, "the money stays where it was");
         }
         Ok((written, outcome))
     }
 
-    async fn call(&self, payment: &Payment, intent: &Intent, asking: Asking) -> Outcome {
+    async fn call(&self, found: &Versioned<Payment>, intent: &Intent, asking: Asking) -> Outcome {
         let (provider, key) = (&self.provider, intent.key.as_str());
-        let reference = payment.provider_reference.as_deref().unwrap_or_default();
+        let charge_key = Operation::Authorize.key(&found.id);
+        let charge = charge(&found.state, &charge_key);
         match intent.operation {
-            Operation::Authorize => self.call_authorize(payment, intent, asking).await,
-            Operation::Capture => provider.capture(key, reference, &intent.amount).await,
-            Operation::Void => provider.void(key, reference).await,
-            Operation::Refund => provider.refund(key, reference, &intent.amount).await,
-            Operation::Approve => provider.complete_action(key, reference, true).await,
-            Operation::Abandon => provider.complete_action(key, reference, false).await,
+            Operation::Authorize => self.call_authorize(&found.state, intent, asking).await,
+            Operation::Capture => provider.capture(key, charge, &intent.amount).await,
+            Operation::Void => provider.void(key, charge).await,
+            Operation::Refund => provider.refund(key, charge, &intent.amount).await,
+            Operation::Approve => provider.complete_action(key, charge, true).await,
+            Operation::Abandon => provider.complete_action(key, charge, false).await,
         }
     }
 
     /// What the provider has never seen is sent again, under the same key: the first request may still arrive.
     async fn call_authorize(&self, payment: &Payment, intent: &Intent, asking: Asking) -> Outcome {
         if asking == Asking::Again
-            && let Some(outcome) = self.provider.query(&intent.key).await
+            && let Some(outcome) = self.provider.query(charge(payment, &intent.key)).await
         {
             return outcome;
         }
@@ -144,10 +196,14 @@ impl Flow {
     }
 }
 
+fn charge<'a>(payment: &'a Payment, key: &'a str) -> Charge<'a> {
+    Charge { key, reference: payment.provider_reference.as_deref() }
+}
+
 /// Where a test kills this process: `payments.capture.asked`. Release builds have none of this.
-fn crash_at(what: impl std::fmt::Debug, moment: &str) {
+fn crash_at(what: &str, moment: &str) {
     if cfg!(debug_assertions) {
-        telemetry::crash_point(&format!("payments.{what:?}.{moment}").to_lowercase());
+        telemetry::crash_point(&format!("payments.{what}.{moment}"));
     }
 }
 

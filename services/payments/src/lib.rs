@@ -1,19 +1,28 @@
 //! Payments: one per order, an append-only ledger of what the provider did, amounts computed from it.
 //!
 //! **Owns** payments: amount asked for, state, ledger, and the intent that is being carried out at the provider.
-//! **RPCs** `PaymentService`: authorize, capture, cancel (void or refund), read, complete the payer's action.
-//! **Collections** `payments` (`_id` = the caller's payment id; index `intent.ask_at` for the resolver);
-//! `sandbox_charges`, the sandbox provider's own book (`_id` = idempotency key; unique `reference`).
-//! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`. **Events in** none.
+//! **RPCs** `PaymentService`: authorize, capture, refund, cancel (void and refund), read, reconcile, complete the
+//! payer's action.
+//! **HTTP** `POST /v1/webhooks/{provider}`: the provider's signed webhooks.
+//! **Collections** `payments` (`_id` = the caller's payment id; indexes `intent.ask_at` and `check_at` for the resolver);
+//! `reconciliations` (`_id` = the day; what the comparison of that night has found);
+//! `webhook_inbox` (`_id` = `<provider>/<event id>`; the event as it came, and what became of it).
+//! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`; `evt.payments.payment.charged_back`:
+//! `PaymentChargedBack`. **Events in** none.
 //!
-//! Data flow: `rpc` → `flow` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` today) →
-//! `store`. `resolver` carries out, in the background, what a caller or a crash has left behind.
+//! Data flow: `rpc` → `flow` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` and `stripe` over HTTP) →
+//! `store`. `inbox` takes webhooks and gives them to `flow`. `resolver` carries out, in the background, what a caller or
+//! a crash has left behind, and asks about what ends by itself. `reconcile` compares the ledger with the provider's report,
+//! `nightly` each night.
 //!
 //! Invariants
 //! - Each call to the provider is preceded by a majority write of its intent, with the idempotency key
-//!   `<payment id>/<operation>`; at most one intent is open, so a capture and a void cannot overtake each other.
+//!   `<payment id>/<operation>[/<name>]`; at most one intent is open, so a capture and a void cannot overtake each other.
 //! - An outcome, its ledger entry and its event are one write, which closes the intent. A ledger key is unique.
 //! - UNKNOWN is resolved by asking under the same key, never by a new charge.
+//! - A webhook is recorded by the code that records replies: whichever comes first closes the intent, the other is nothing
+//!   new. What a webhook tells is written before the webhook is answered.
+//! - A charge-back freezes the payment: nothing is captured or given back any more.
 //! - Σ refunds ≤ Σ captures, and Σ captures + Σ voids ≤ Σ authorizations.
 //! - A cancellation that arrives before the authorization leaves a VOIDED mark that refuses the late one.
 //! - A step of an earlier epoch than one that has changed the payment is refused.
@@ -22,34 +31,76 @@
 //! A crash between intent and outcome: the resolver, or the caller's repeat, asks the provider under the same key and
 //! gets the stored reply; a request that the provider has never seen is sent again under that key.
 
+mod config;
 mod convert;
 mod domain;
 mod error;
 mod flow;
+mod inbox;
+mod nightly;
 mod provider;
+mod reconcile;
 mod resolver;
 mod rpc;
-mod sandbox;
 mod store;
 
 use contracts::payments::v1::payment_service_server::PaymentServiceServer;
-use service::{Config, Service};
+use service::Service;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use domain::{Amounts, Asked, Command, Entry, Intent, Kind, Ledger, Operation, Payment, Start, State, transition};
+pub use config::{Config, ProviderKind};
+pub use domain::{
+    Amounts, Asked, Command, Entry, Intent, Kind, Ledger, Operation, Payment, Portion, Start, State, transition,
+};
 pub use error::Error;
-pub use provider::{Outcome, Token};
+pub use provider::{Charge, Happened, Notice, Outcome, Provider, Refused, Reported, Stripe, Token, Way};
+
+/// Why the service could not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// What every service is made of.
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    /// The client of the provider.
+    #[error("the provider: {0}")]
+    Provider(#[from] reqwest::Error),
+}
+
+/// Where it answers.
+pub struct Listeners {
+    /// gRPC.
+    pub grpc: TcpListener,
+    /// The provider's webhooks, over HTTP.
+    pub webhooks: TcpListener,
+}
 
 /// Runs the service until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+pub async fn run(
+    config: service::Config,
+    own: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), StartError> {
     let mut service = Service::start(config, shutdown).await?;
     service.indexes(&store::indexes()).await?;
-    let provider = Arc::new(sandbox::Sandbox::new(&service.database));
+    let provider = provider(own)?;
     let flow = flow::Flow { payments: store::Payments::new(&service.database), provider };
     service.spawn(resolver::run(flow.clone(), service.background()));
+    let inbox = Arc::new(inbox::Inbox::new(flow.clone(), &service.database));
+    service.spawn(inbox.clone().serve(listeners.webhooks, service.background()));
+    service.spawn(inbox.run(service.background()));
+    service.spawn(nightly::run(flow.clone(), service.database.clone(), service.background()));
     let routes = Routes::new(PaymentServiceServer::new(rpc::Handler { flow }));
-    service.serve(listener, routes).await
+    Ok(service.serve(listeners.grpc, routes).await?)
+}
+
+fn provider(config: Config) -> Result<Arc<dyn Provider>, reqwest::Error> {
+    let Config { provider, url, key, webhook_secret } = config;
+    Ok(match provider {
+        ProviderKind::Sandbox => Arc::new(provider::Sandbox::new(&url, key, webhook_secret)?),
+        ProviderKind::Stripe => Arc::new(provider::Stripe::new(&url, key, webhook_secret)?),
+    })
 }

@@ -1,6 +1,15 @@
-//! The seam to the payment provider: what can be asked of it and what it can answer.
+//! The seam to the payment provider: what can be asked of it, what it can answer, and what it tells by itself.
 
+mod sandbox;
+mod stripe;
+
+pub use sandbox::Sandbox;
+pub use stripe::Stripe;
+
+use crate::domain::Amounts;
+use ::store::Time;
 use contracts::money::Money;
+use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -34,6 +43,8 @@ pub enum Outcome {
     Done {
         /// Its name for the charge.
         reference: String,
+        /// When an authorization that is open runs out.
+        ends_at: Option<Time>,
     },
     /// It will not.
     Declined {
@@ -44,30 +55,157 @@ pub enum Outcome {
     ActionRequired {
         /// Its name for the charge.
         reference: String,
+        /// When it no longer waits.
+        ends_at: Option<Time>,
     },
     /// No answer, or none that can be trusted. It may have done what was asked.
     Unknown,
 }
 
+/// Something that the provider tells, or tells again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The provider's name for the event; it may come more than once.
+    pub event_id: String,
+    /// Key of the authorization of the charge that it is about; empty when it is about none of ours.
+    pub charge_key: String,
+    /// The provider's name for the charge.
+    pub reference: String,
+    /// What happened.
+    pub happened: Happened,
+}
+
+/// What happened to a charge, asked for under `key` by us, or by somebody else under a key that we don't know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happened {
+    /// The amount is set aside.
+    Authorized {
+        /// The key.
+        key: String,
+        /// When that runs out.
+        ends_at: Option<Time>,
+    },
+    /// The payer, or their bank, said no.
+    Declined {
+        /// The key.
+        key: String,
+        /// Why, upper case.
+        reason: String,
+    },
+    /// The payer must act.
+    ActionRequired {
+        /// The key.
+        key: String,
+        /// When the provider no longer waits.
+        ends_at: Option<Time>,
+    },
+    /// Money moved.
+    Moved {
+        /// Which way.
+        way: Way,
+        /// The key.
+        key: String,
+        /// How much.
+        amount: Money,
+    },
+    /// Nothing that counts here.
+    Nothing,
+}
+
+/// A way of money after the authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// It was taken.
+    Capture,
+    /// What was set aside was given back.
+    Void,
+    /// What was set aside was given back because its time was up.
+    Expiry,
+    /// It was given back.
+    Refund,
+    /// The payer's bank took it back.
+    ChargeBack,
+}
+
+/// Why a webhook is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Its signature is none, old, or of somebody else.
+    #[error(transparent)]
+    Signature(#[from] ::rpc::signature::Refusal),
+    /// It is signed and not understood.
+    #[error("the event is malformed: {0}")]
+    Malformed(String),
+}
+
+/// A charge as it is named on both sides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge<'a> {
+    /// Idempotency key of its authorization.
+    pub key: &'a str,
+    /// The provider's name for it; none before its first answer.
+    pub reference: Option<&'a str>,
+}
+
+/// What the provider reports of a charge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// Key of its authorization; empty when it is none of ours.
+    pub charge_key: String,
+    /// The provider's name for it.
+    pub reference: String,
+    /// What was done.
+    pub sums: Amounts,
+}
+
+/// A part of the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Charges, in the provider's order.
+    pub charges: Vec<Reported>,
+    /// Where the next part begins; none at the end.
+    pub next: Option<String>,
+}
+
+/// The provider does not answer, or not in a form that is understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the provider does not report: {0}")]
+pub struct Silent(pub String);
+
 /// A payment provider. Each call carries an idempotency key: under a known key it does nothing and answers as before.
 /// A failure of transport is [`Outcome::Unknown`]. Callers set the deadline; a dropped call may have had its effect.
 #[tonic::async_trait]
 pub trait Provider: Send + Sync {
+    /// Its name in paths and documents: `sandbox`.
+    fn name(&self) -> &'static str;
+
     /// Sets `amount` aside.
     async fn authorize(&self, key: &str, amount: &Money, token: &Token) -> Outcome;
 
-    /// What became of the authorization under `key`; none when the provider has never seen it.
-    async fn query(&self, key: &str) -> Option<Outcome>;
+    /// What became of an authorization; none when the provider has never seen it, or cannot tell without doing it.
+    async fn query(&self, charge: Charge<'_>) -> Option<Outcome>;
 
     /// Takes `amount` of an authorization.
-    async fn capture(&self, key: &str, reference: &str, amount: &Money) -> Outcome;
+    async fn capture(&self, key: &str, charge: Charge<'_>, amount: &Money) -> Outcome;
 
-    /// Gives an authorization back, or calls off the payer's action.
-    async fn void(&self, key: &str, reference: &str) -> Outcome;
+    /// Gives back what is left of an authorization, or calls off the payer's action.
+    async fn void(&self, key: &str, charge: Charge<'_>) -> Outcome;
 
     /// Gives `amount` of a capture back.
-    async fn refund(&self, key: &str, reference: &str, amount: &Money) -> Outcome;
+    async fn refund(&self, key: &str, charge: Charge<'_>, amount: &Money) -> Outcome;
 
     /// Plays the payer: approves or abandons.
-    async fn complete_action(&self, key: &str, reference: &str, approve: bool) -> Outcome;
+    async fn complete_action(&self, key: &str, charge: Charge<'_>, approve: bool) -> Outcome;
+
+    /// Charges that have changed since; `from` is none at first, then what the page before says.
+    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Silent>;
+
+    /// One charge as the report would have it; none when the provider has never seen it.
+    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent>;
+
+    /// What a webhook tells, once its signature has been checked; `now` in unix seconds.
+    fn notice(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notice, Refused>;
+
+    /// The same of one that was checked when it came.
+    fn parse(&self, body: &[u8]) -> Result<Notice, Refused>;
 }

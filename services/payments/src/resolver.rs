@@ -1,4 +1,5 @@
-//! Carries out, in the background, what a silent provider, a caller that left, or a crash has left open.
+//! Carries out, in the background, what a silent provider, a caller that left, or a crash has left open, and asks about
+//! what ends by itself.
 
 use crate::{error::Error, flow::Flow};
 use ::store::{Versioned, now};
@@ -37,5 +38,13 @@ async fn look(flow: &Flow) -> Result<(), Error> {
         }
     };
     stream::iter(due).for_each_concurrent(PARALLEL, resume).await;
+    let ended = flow.payments.to_check(now(), BATCH).await?;
+    let check = async |found: Versioned<_>| {
+        let id = found.id.clone();
+        if let Err(error) = flow.check(found).await {
+            tracing::warn!(payment = %id, %error, "whether a payment has run out is not known; it is asked again");
+        }
+    };
+    stream::iter(ended).for_each_concurrent(PARALLEL, check).await;
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! The RPCs: parse, call, reply.
 
-use crate::{convert, domain::Command, error::Error, flow::Flow};
+use crate::{convert, domain::Command, error::Error, flow::Flow, reconcile};
 use ::rpc::{principal, validated};
 use ::saga::Caller;
+use ::store::{Time, fields::time};
 use contracts::payments::v1::{
     AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
-    GetPaymentRequest, Payment, payment_service_server::PaymentService,
+    GetPaymentRequest, Payment, ReconcilePaymentsRequest, ReconcilePaymentsResponse, RefundPaymentRequest,
+    payment_service_server::PaymentService,
 };
 use tonic::{Request, Response, Status};
 
@@ -25,9 +27,18 @@ impl PaymentService for Handler {
     }
 
     async fn capture_payment(&self, request: Request<CapturePaymentRequest>) -> Result<Response<Payment>, Status> {
-        let CapturePaymentRequest { payment_id, step_key, epoch } = validated(request)?;
+        let CapturePaymentRequest { payment_id, step_key, epoch, amount, capture_id } = validated(request)?;
+        let command = Command::Capture(convert::portion(amount, capture_id)?);
         let found = self.flow.payments.get(&payment_id).await?;
-        let payment = self.flow.command(found, Command::Capture, Some(&Caller { step_key, epoch })).await?;
+        let payment = self.flow.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+
+    async fn refund_payment(&self, request: Request<RefundPaymentRequest>) -> Result<Response<Payment>, Status> {
+        let RefundPaymentRequest { payment_id, step_key, epoch, amount, refund_id } = validated(request)?;
+        let command = Command::Refund(convert::portion(amount, refund_id)?);
+        let found = self.flow.payments.get(&payment_id).await?;
+        let payment = self.flow.command(found, &command, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
@@ -47,6 +58,15 @@ impl PaymentService for Handler {
         Ok(Response::new(convert::to_wire(&found)?))
     }
 
+    async fn reconcile_payments(
+        &self,
+        request: Request<ReconcilePaymentsRequest>,
+    ) -> Result<Response<ReconcilePaymentsResponse>, Status> {
+        let since = validated(request)?.since.as_ref().map_or(Time::from_millis(0), time::from_wire);
+        let found = reconcile::run(&self.flow, since).await?;
+        Ok(Response::new(convert::reconciliation(&found)))
+    }
+
     async fn complete_payment_action(
         &self,
         request: Request<CompletePaymentActionRequest>,
@@ -58,7 +78,7 @@ impl PaymentService for Handler {
             return Err(Error::NotFound(request.payment_id).into());
         }
         let command = Command::CompleteAction { approve: request.approve };
-        let payment = self.flow.command(found, command, None).await?;
+        let payment = self.flow.command(found, &command, None).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 }

@@ -1,6 +1,6 @@
 //! Payments in MongoDB.
 
-use crate::{convert, domain::Payment, error::Error, sandbox};
+use crate::{convert, domain::Payment, error::Error, inbox};
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned};
 use bson::{Document, doc};
 
@@ -10,8 +10,13 @@ impl Aggregate for Payment {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
-    [(Payment::COLLECTION, doc! { "intent.ask_at": 1 }, false), (sandbox::COLLECTION, doc! { "reference": 1 }, true)]
+pub fn indexes() -> [(&'static str, Document, bool); 4] {
+    [
+        (Payment::COLLECTION, doc! { "provider_reference": 1 }, false),
+        (Payment::COLLECTION, doc! { "intent.ask_at": 1 }, false),
+        (Payment::COLLECTION, doc! { "check_at": 1 }, false),
+        (inbox::COLLECTION, doc! { "fate": 1, "received_at": 1 }, false),
+    ]
 }
 
 /// The payments.
@@ -57,6 +62,23 @@ impl Payments {
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(cause) => cause.into(),
         })
+    }
+
+    /// Payments without an intent that may have ended by themselves, the longest due first.
+    pub async fn to_check(&self, now: Time, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
+        let filter = doc! { "check_at": { "$lte": now }, "intent": null };
+        Ok(self.0.find(filter, doc! { "check_at": 1 }, limit).await?)
+    }
+
+    /// Payments with entries in their ledger that have changed since, in the order of their ids, after `after`.
+    pub async fn moved(&self, since: Time, after: &str, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
+        let filter = doc! { "_id": { "$gt": after }, "updated_at": { "$gte": since }, "ledger.0": { "$exists": true } };
+        Ok(self.0.find(filter, doc! { "_id": 1 }, limit).await?)
+    }
+
+    /// The payment of a charge that the provider names so.
+    pub async fn by_reference(&self, reference: &str) -> Result<Option<Versioned<Payment>>, Error> {
+        Ok(self.0.find_one(doc! { "provider_reference": reference }).await?)
     }
 
     /// Payments whose intent is due for another question, the longest due first.

@@ -43,7 +43,7 @@ impl Stage {
     /// Starts everything, and opens the shop.
     pub async fn open() -> Self {
         let stores = Stores::start().await;
-        let names = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
+        let names = topology::Topology::get().service.keys().map(String::as_str).chain(["sandbox-psp", "gateway"]);
         let services: BTreeMap<String, Process> =
             names.map(|name| (name.to_owned(), stores.serve_at_home(name, &[]))).collect();
         let mut stage = Self { stores, services, customers: Vec::new(), answered: Answered::default() };
@@ -219,7 +219,7 @@ impl Stage {
 
     /// The provider's own record against the orders: at most one charge each, and none that holds money for nothing.
     async fn charged_once(&self) -> anyhow::Result<()> {
-        let book = self.stores.db("payments").await.collection::<Document>("sandbox_charges");
+        let book = self.stores.db("sandbox-psp").await.collection::<Document>("charges");
         let charges: Vec<Document> = book.find(doc! {}).await?.try_collect().await?;
         let mut by_payment: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for charge in &charges {

@@ -1,7 +1,10 @@
 //! The rules of payments as pure code: states, ledger, intents.
 
 use contracts::money::Money;
-use payments::{Command, Entry, Error, Kind, Ledger, Operation, Outcome, Payment, Start, State, Token, transition};
+use payments::{
+    Command, Entry, Error, Happened, Kind, Ledger, Operation, Outcome, Payment, Portion, Start, State, Token, Way,
+    transition,
+};
 use proptest::prelude::*;
 use rust_decimal::Decimal;
 use saga::Caller;
@@ -32,7 +35,7 @@ fn begun() -> Payment {
 }
 
 fn done() -> Outcome {
-    Outcome::Done { reference: "sbx_1".into() }
+    Outcome::Done { reference: "sbx_1".into(), ends_at: None }
 }
 
 fn declined(reason: &str) -> Outcome {
@@ -46,7 +49,7 @@ fn answered(payment: &Payment, outcome: &Outcome) -> Payment {
 }
 
 fn commanded(payment: &Payment, command: Command) -> Payment {
-    payment.decide(ID, command, Some(&caller("step", 1)), now()).unwrap().unwrap()
+    payment.decide(ID, &command, Some(&caller("step", 1)), now()).unwrap().unwrap()
 }
 
 #[derive(Debug, Clone)]
@@ -54,16 +57,43 @@ enum Happening {
     Command(Command),
     Answer(Outcome),
     LateAnswer(Operation, Outcome),
+    News(Happened),
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
-    let waits = Outcome::ActionRequired { reference: "sbx_1".into() };
+    let waits = Outcome::ActionRequired { reference: "sbx_1".into(), ends_at: None };
     prop_oneof![4 => Just(done()), 1 => Just(declined("CARD_DECLINED")), 1 => Just(waits), 2 => Just(Outcome::Unknown)]
+}
+
+/// All, or a part under one of a few names; parts may be nothing, too much, or of another currency.
+fn any_portion() -> impl Strategy<Value = Portion> {
+    let part = (prop_oneof![8 => 1..900_i64, 1 => -5..5_i64, 1 => Just(9_999)], 0..4u8, prop::bool::weighted(0.05));
+    let part = part.prop_map(|(cents, name, is_foreign)| {
+        let currency = if is_foreign { "USD" } else { "EUR" };
+        let amount = Some(Money::new(currency, Decimal::new(cents, 2)).unwrap());
+        Portion { amount, name: format!("part-{name}") }
+    });
+    prop_oneof![1 => Just(Portion::default()), 2 => part]
+}
+
+fn any_news() -> impl Strategy<Value = Happened> {
+    let way = prop::sample::select(vec![Way::Capture, Way::Void, Way::Expiry, Way::Refund, Way::ChargeBack]);
+    let key = (0..6u8).prop_map(|number| format!("{ID}/news-{number}"));
+    prop_oneof![
+        3 => (way, 1..900_i64, key.clone()).prop_map(|(way, cents, key)| Happened::Moved { way, key, amount: eur(cents) }),
+        1 => key.clone().prop_map(|key| Happened::Authorized { key, ends_at: None }),
+        1 => key.prop_map(|key| Happened::Declined { key, reason: "NO".into() }),
+    ]
+}
+
+fn whole_capture() -> Command {
+    Command::Capture(Portion::default())
 }
 
 fn any_happening() -> impl Strategy<Value = Happening> {
     let commands = prop_oneof![
-        Just(Command::Capture),
+        any_portion().prop_map(Command::Capture),
+        any_portion().prop_map(Command::Refund),
         Just(Command::Cancel),
         any::<bool>().prop_map(|approve| Command::CompleteAction { approve }),
     ];
@@ -78,13 +108,15 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         3 => commands.prop_map(Happening::Command),
         4 => any_outcome().prop_map(Happening::Answer),
+        1 => any_news().prop_map(Happening::News),
         1 => (operations, any_outcome()).prop_map(|(operation, outcome)| Happening::LateAnswer(operation, outcome)),
     ]
 }
 
 fn happen(payment: &Payment, happening: &Happening) -> Result<Option<Payment>, Error> {
     match happening {
-        Happening::Command(command) => payment.decide(ID, *command, Some(&caller("step", 1)), now()),
+        Happening::Command(command) => payment.decide(ID, command, Some(&caller("step", 1)), now()),
+        Happening::News(happened) => payment.hear(ID, "sbx_1", happened, now()),
         Happening::LateAnswer(operation, outcome) => payment.record(&operation.key(ID), outcome, now()),
         Happening::Answer(outcome) => {
             let key = payment.intent.as_ref().map_or("nothing is open", |intent| intent.key.as_str());
@@ -122,10 +154,14 @@ proptest! {
     ) {
         let mark = Payment::cancelled("ord_1".into(), "usr_1".into(), &caller("void/do", 1), now());
         let mut payment = if was_cancelled_first { mark } else { begun() };
+        let mut was_told = false;
         for happening in &happenings {
+            was_told |= matches!(happening, Happening::News(_));
             let next = match happen(&payment, happening) {
                 Ok(Some(next)) => next,
                 Ok(None) => continue,
+                // News of more than there is, and answers that contradict news, are refused, and people are told.
+                Err(Error::LedgerRefused(_) | Error::IllegalTransition { .. }) if was_told => continue,
                 Err(Error::IllegalTransition { .. } | Error::LedgerRefused(_) | Error::Arithmetic(_)) => {
                     panic!("{happening:?} of {payment:?}")
                 }
@@ -169,16 +205,20 @@ fn is_sound(payment: &Payment) -> Result<(), TestCaseError> {
         return Ok(());
     };
     let (zero, asked) = (eur(0), payment.asked.as_ref().unwrap().amount.clone());
-    let expected = match payment.state {
+    let [authorized, captured, voided, refunded] = [&sums.authorized, &sums.captured, &sums.voided, &sums.refunded];
+    prop_assert!(*authorized == zero || *authorized == asked);
+    prop_assert!(captured.amount + voided.amount <= authorized.amount);
+    prop_assert!(refunded.amount <= captured.amount && sums.charged_back.amount <= captured.amount);
+    prop_assert_eq!(payment.frozen.is_some(), sums.charged_back.is_positive());
+    match payment.state {
         State::Created | State::Authorizing | State::Unknown | State::Declined | State::ActionRequired => {
-            [&zero, &zero, &zero, &zero]
+            prop_assert_eq!([authorized, captured, voided, refunded], [&zero; 4]);
         }
-        State::Authorized => [&asked, &zero, &zero, &zero],
-        State::Captured => [&asked, &asked, &zero, &zero],
-        State::Refunded => [&asked, &asked, &zero, &asked],
-        State::Voided => [&sums.authorized, &zero, &sums.authorized, &zero],
-    };
-    prop_assert_eq!([&sums.authorized, &sums.captured, &sums.voided, &sums.refunded], expected);
+        State::Authorized => prop_assert_eq!([authorized, captured, refunded], [&asked, &zero, &zero]),
+        State::Captured => prop_assert!(captured.is_positive() && *refunded == zero),
+        State::Refunded => prop_assert!(refunded.is_positive()),
+        State::Voided => prop_assert_eq!([authorized, captured], [voided, &zero]),
+    }
     Ok(())
 }
 
@@ -212,7 +252,7 @@ fn an_answer_is_recorded_once() {
 
 #[test]
 fn a_late_answer_to_one_operation_is_not_taken_for_that_of_another() {
-    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
+    let capturing = commanded(&answered(&begun(), &done()), whole_capture());
     for outcome in [done(), declined("LATE"), Outcome::Unknown] {
         assert_eq!(capturing.record(&Operation::Authorize.key(ID), &outcome, now()).unwrap(), None);
     }
@@ -220,8 +260,8 @@ fn a_late_answer_to_one_operation_is_not_taken_for_that_of_another() {
 
 #[test]
 fn a_capture_under_way_ends_before_a_cancellation_is_decided() {
-    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
-    assert_eq!(capturing.decide(ID, Command::Cancel, Some(&caller("cancel", 1)), now()).unwrap(), None);
+    let capturing = commanded(&answered(&begun(), &done()), whole_capture());
+    assert_eq!(capturing.decide(ID, &Command::Cancel, Some(&caller("cancel", 1)), now()).unwrap(), None);
     let refunding = commanded(&answered(&capturing, &done()), Command::Cancel);
     assert!(refunding.intends(Operation::Refund));
     assert_eq!(answered(&refunding, &done()).state, State::Refunded);
@@ -229,10 +269,10 @@ fn a_capture_under_way_ends_before_a_cancellation_is_decided() {
 
 #[test]
 fn a_runner_that_was_replaced_moves_no_money() {
-    let capturing = begun_by(7).decide(ID, Command::Capture, Some(&caller("capture/do", 7)), now()).unwrap().unwrap();
+    let capturing = begun_by(7).decide(ID, &whole_capture(), Some(&caller("capture/do", 7)), now()).unwrap().unwrap();
     for payment in [begun_by(7), capturing] {
-        for command in [Command::Capture, Command::Cancel] {
-            let late = payment.decide(ID, command, Some(&caller("late", 6)), now());
+        for command in [whole_capture(), Command::Refund(part(1, "a")), Command::Cancel] {
+            let late = payment.decide(ID, &command, Some(&caller("late", 6)), now());
             assert!(matches!(late, Err(Error::Stale(_))), "{late:?}");
         }
         let late = payment.repeats(&Start { caller: caller("authorize/do", 6), ..start(1999) });
@@ -260,7 +300,7 @@ fn a_silent_provider_is_asked_again_ever_later_but_within_64_seconds() {
 
 #[test]
 fn a_refused_capture_leaves_the_authorization_in_place() {
-    let capturing = commanded(&answered(&begun(), &done()), Command::Capture);
+    let capturing = commanded(&answered(&begun(), &done()), whole_capture());
     let refused = answered(&capturing, &declined("EXPIRED"));
     assert_eq!((refused.state, refused.intent.is_none()), (State::Authorized, true));
     assert!(matches!(Operation::Capture.check(&declined("EXPIRED")), Err(Error::ProviderRefused { .. })));
@@ -269,4 +309,100 @@ fn a_refused_capture_leaves_the_authorization_in_place() {
 #[test]
 fn a_payment_is_printed_without_its_token() {
     assert!(!format!("{:?}{:?}", begun(), start(1)).contains("tok_secret"));
+}
+
+fn part(cents: i64, name: &str) -> Portion {
+    Portion { amount: Some(eur(cents)), name: name.into() }
+}
+
+#[test]
+fn partial_captures_and_refunds_add_up_and_their_names_count_once() {
+    let mut payment = answered(&begun(), &done());
+    for (cents, name) in [(500, "shp_1"), (1_499, "shp_2")] {
+        payment = answered(&commanded(&payment, Command::Capture(part(cents, name))), &done());
+        let again = payment.decide(ID, &Command::Capture(part(cents, name)), Some(&caller("step", 1)), now()).unwrap();
+        assert_eq!((again, payment.state), (None, State::Captured));
+        let other = payment.decide(ID, &Command::Capture(part(cents + 1, name)), Some(&caller("step", 1)), now());
+        assert!(matches!(other, Err(Error::Mismatch)));
+    }
+    for (cents, name) in [(1, "rfd_1"), (1_998, "rfd_2")] {
+        payment = answered(&commanded(&payment, Command::Refund(part(cents, name))), &done());
+        assert_eq!(payment.state, State::Refunded);
+    }
+    let sums = payment.amounts().unwrap().unwrap();
+    assert_eq!([sums.authorized, sums.captured, sums.refunded], [eur(1999), eur(1999), eur(1999)]);
+}
+
+#[test]
+fn an_amount_of_zero_of_another_currency_or_beyond_what_is_there_is_a_typed_error() {
+    let authorized = answered(&begun(), &done());
+    let captured = answered(&commanded(&authorized, Command::Capture(part(500, "a"))), &done());
+    let dollars = Portion { amount: Some(Money::new("USD", 1.into()).unwrap()), name: "b".into() };
+    let refused = |payment: &Payment, command: Command| {
+        payment.decide(ID, &command, Some(&caller("step", 1)), now()).unwrap_err()
+    };
+    for cents in [0, -1] {
+        assert!(matches!(refused(&authorized, Command::Capture(part(cents, "b"))), Error::NotPositive));
+        assert!(matches!(refused(&captured, Command::Refund(part(cents, "b"))), Error::NotPositive));
+    }
+    assert!(matches!(refused(&authorized, Command::Capture(dollars.clone())), Error::Currency(_)));
+    assert!(matches!(refused(&captured, Command::Refund(dollars)), Error::Currency(_)));
+    assert!(matches!(refused(&captured, Command::Capture(part(1_500, "b"))), Error::MoreThanAuthorized(_)));
+    assert!(matches!(refused(&captured, Command::Refund(part(501, "b"))), Error::MoreThanCaptured(_)));
+    assert!(matches!(refused(&authorized, Command::Refund(part(1, "b"))), Error::NotCaptured(_)));
+}
+
+#[test]
+fn a_cancellation_after_a_partial_capture_voids_the_rest_and_refunds_the_part() {
+    let captured = answered(&commanded(&answered(&begun(), &done()), Command::Capture(part(500, "a"))), &done());
+    let voided = answered(&commanded(&captured, Command::Cancel), &done());
+    assert_eq!(voided.state, State::Captured);
+    let refunded = answered(&commanded(&voided, Command::Cancel), &done());
+    let sums = refunded.amounts().unwrap().unwrap();
+    assert_eq!([sums.captured, sums.voided, sums.refunded], [eur(500), eur(1499), eur(500)]);
+    assert_eq!(
+        (refunded.state, refunded.decide(ID, &Command::Cancel, Some(&caller("step", 1)), now()).unwrap()),
+        (State::Refunded, None)
+    );
+}
+
+#[test]
+fn what_the_provider_refused_is_tried_again_under_another_key_and_still_done_once() {
+    let capturing = commanded(&answered(&begun(), &done()), whole_capture());
+    let refused = answered(&capturing, &declined("LATER"));
+    let again = commanded(&refused, whole_capture());
+    assert_ne!(again.intent.as_ref().unwrap().key, capturing.intent.as_ref().unwrap().key);
+    let captured = answered(&again, &done());
+    assert_eq!(captured.decide(ID, &whole_capture(), Some(&caller("step", 1)), now()).unwrap(), None);
+}
+
+#[test]
+fn a_webhook_without_a_reply_is_recorded_as_the_reply_would_be() {
+    let asked = begun();
+    let news = Happened::Authorized { key: Operation::Authorize.key(ID), ends_at: None };
+    let heard = asked.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    assert_eq!(heard, answered(&asked, &done()));
+    assert_eq!(heard.hear(ID, "sbx_1", &news, now()).unwrap(), None, "the second webhook is nothing new");
+    assert_eq!(heard.record(&Operation::Authorize.key(ID), &done(), now()).unwrap(), None, "nor is the late reply");
+}
+
+#[test]
+fn a_charge_back_freezes_the_payment() {
+    let captured = answered(&commanded(&answered(&begun(), &done()), whole_capture()), &done());
+    let news = Happened::Moved { way: Way::ChargeBack, key: "dp_1".into(), amount: eur(1999) };
+    let frozen = captured.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    assert_eq!(frozen.hear(ID, "sbx_1", &news, now()).unwrap(), None);
+    for command in [Command::Cancel, Command::Refund(part(1, "a"))] {
+        assert!(matches!(frozen.decide(ID, &command, Some(&caller("step", 1)), now()), Err(Error::Frozen(_))));
+    }
+}
+
+#[test]
+fn an_approval_that_is_heard_of_after_its_action_was_called_off_is_noted_with_its_void() {
+    let waits = Outcome::ActionRequired { reference: "sbx_1".into(), ends_at: None };
+    let voided = answered(&commanded(&answered(&begun(), &waits), Command::Cancel), &done());
+    let news = Happened::Authorized { key: "elsewhere".into(), ends_at: None };
+    let noted = voided.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    let sums = noted.amounts().unwrap().unwrap();
+    assert_eq!((noted.state, sums.authorized, sums.voided), (State::Voided, eur(1999), eur(1999)));
 }

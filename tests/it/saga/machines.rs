@@ -143,19 +143,19 @@ proptest! {
         let mut payment = Payment::begin("pay_1", start, at(0)).expect("begins");
         for (now, byte) in (1i64..).zip(bytes) {
             let reference = "ref".to_owned();
-            let asked = |command| payment.decide("pay_1", command, Some(&caller(1)), at(now));
+            let asked = |command: Command| payment.decide("pay_1", &command, Some(&caller(1)), at(now));
             let told = |outcome: Outcome| {
                 let key = payment.intent.as_ref().map(|intent| intent.key.clone()).unwrap_or_default();
                 payment.record(&key, &outcome, at(now))
             };
             let decided = match byte % 8 {
-                0 => asked(Command::Capture),
+                0 => asked(Command::Capture(payments::Portion::default())),
                 1 => asked(Command::Cancel),
                 2 => asked(Command::CompleteAction { approve: byte >= 128 }),
                 3 => told(Outcome::Unknown),
-                4 | 5 => told(Outcome::Done { reference }),
+                4 | 5 => told(Outcome::Done { reference, ends_at: None }),
                 6 => told(Outcome::Declined { reason: "NO".into() }),
-                _ => told(Outcome::ActionRequired { reference }),
+                _ => told(Outcome::ActionRequired { reference, ends_at: None }),
             };
             match decided {
                 Ok(Some(next)) => {

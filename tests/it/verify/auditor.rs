@@ -14,7 +14,8 @@ const PASSWORD: &str = "reads-only";
 
 /// A user with the role "read" on these services' databases; how to connect as them.
 async fn mongodb_user(stack: &Stack, name: &str, services: &[&str]) -> String {
-    let role = |service: &&str| doc! { "role": "read", "db": &topology::Topology::get().service[*service].database };
+    let database = |service: &&str| topology::Topology::get().database(service).expect("it has a database");
+    let role = |service: &&str| doc! { "role": "read", "db": database(service) };
     let roles: Vec<Document> = services.iter().map(role).collect();
     let create = doc! { "createUser": name, "pwd": PASSWORD, "roles": roles };
     stack.mongodb().database("admin").run_command(create).await.expect("root may");
@@ -56,7 +57,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let (customer, _) = Client::register(&stack).await;
     let order = shop::place(&customer, &[(&product, 1)], "tok_visa").await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");
-    let services: Vec<&str> = topology::Topology::get().service.keys().map(String::as_str).collect();
+    let services: Vec<&str> = topology::Topology::get().stores().collect();
     let uri = mongodb_user(&stack, NAME, &services).await;
     nats_user(&stack).await;
 
@@ -67,7 +68,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
     let checked = |line: &str| line.split_whitespace().nth(1).is_some_and(|count| count != "0");
-    assert!(table.lines().count() == 11 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
+    assert!(table.lines().count() == 13 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
 
     set_payment(&stack, &order, "Voided").await;
     let output = verify(&stack, &uri);

@@ -13,6 +13,8 @@ struct Garden {
     stack: Stack,
     product: String,
     confirmed: Document,
+    /// The payment of the order that has shipped.
+    captured: String,
     waiting: String,
 }
 
@@ -24,7 +26,13 @@ impl Garden {
         let mut stack = Stack::start(StackOptions::default()).await;
         stack.stop().await;
         stack.restart_with(here).await;
-        Self { stack, product: String::new(), confirmed: Document::new(), waiting: String::new() }
+        Self {
+            stack,
+            product: String::new(),
+            confirmed: Document::new(),
+            captured: String::new(),
+            waiting: String::new(),
+        }
     }
 
     async fn sow(&mut self) {
@@ -36,6 +44,7 @@ impl Garden {
         let path = format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId"));
         staff.post(&path, json!({})).await.expect(200);
         shop::order_with(&customer, &shipped, "state", "SHIPPED").await;
+        self.captured = id(&shipped, "paymentId").to_owned();
         let waiting = customer.post("/v1/orders", draft(&lines, "tok_action_required")).await.expect(201);
         shop::order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await;
         self.waiting = id(&waiting, "orderId").to_owned();
@@ -168,11 +177,33 @@ async fn money(garden: &Garden) {
     second.insert("_id", "pay_second");
     garden.added(at, second, (name, "pay_second", "another payment for the order")).await;
     garden.removed(at, doc! { "_id": payment }, (name, garden.of_order("_id"), "no payment")).await;
-    let (at, name) = (("payments", "sandbox_charges"), "charges-agree");
+    ledgers(garden).await;
+    let (at, name) = (("sandbox-psp", "charges"), "charges-agree");
+    let (taken, more) = (format!("{}/authorize", garden.captured), doc! { "$inc": { "captured": 1_i64 } });
+    garden.broken(at, &taken, more, (name, &taken, "the provider has")).await;
     garden.broken(at, &charge, doc! { "$set": { "status": "Captured" } }, (name, &charge, "CAPTURED")).await;
     let twice = doc! { "_id": "pay_ghost/authorize", "reference": "sbx_ghost", "status": "Authorized" };
     garden.added(at, twice, (name, "pay_ghost/authorize", "no payment")).await;
     garden.removed(at, doc! { "_id": &charge }, (name, payment, "no charge")).await;
+}
+
+async fn ledgers(garden: &Garden) {
+    let (at, captured) = (("payments", "payments"), garden.captured.as_str());
+    let entry = |kind: &str, amount: &str| {
+        let amount = doc! { "currency": "EUR", "amount": amount.parse::<bson::Decimal128>().expect("a number") };
+        let entry =
+            doc! { "kind": kind, "amount": amount, "provider_reference": "", "key": kind, "at": DateTime::now() };
+        doc! { "$push": { "ledger": entry } }
+    };
+    let name = "ledgers-are-sound";
+    garden.broken(at, captured, entry("Refund", "9999"), (name, captured, "more is refunded than was captured")).await;
+    garden.broken(at, captured, entry("Capture", "0.01"), (name, captured, "than was authorized")).await;
+    garden.broken(at, captured, entry("Refund", "0.01"), (name, captured, "does not fit the ledger")).await;
+    let mut untold = entry("Refund", "0.01");
+    untold.insert("$set", doc! { "state": "Refunded" });
+    garden.broken(at, captured, untold, (name, captured, "told were authorized")).await;
+    let refunded = entry("Refund", "0.01");
+    garden.broken(at, captured, refunded, ("money-is-owed", captured, "captured and kept")).await;
 }
 
 async fn goods_and_rows(garden: &Garden) {

@@ -3,7 +3,7 @@
 use super::{Cancellation, Fact, Order, State, Transition};
 use crate::{
     error::Error,
-    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, known, newest},
+    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, REFUND_ORDER, known, newest},
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
@@ -130,10 +130,13 @@ impl Order {
             self.follow_placing(now)?;
         } else if definition.kind == CANCEL_ORDER.kind {
             self.follow_cancelling(now)?;
+        } else if definition.kind == REFUND_ORDER.kind {
+            self.follow_refunding();
         } else {
             self.follow_dispatching(now)?;
         }
         self.dispatch_if_left(now);
+        self.refund_next(now);
         Ok(())
     }
 
@@ -191,6 +194,10 @@ impl Order {
             let reason = self.reason.clone();
             self.enter(State::Shipped, &reason, "shipping", now)?;
         }
+        self.arrive(now)
+    }
+
+    fn arrive(&mut self, now: Time) -> Result<(), Error> {
         if self.state == State::Shipped && self.shipment_state == ShipmentState::Delivered {
             self.enter(State::Delivered, "", "shipping", now)?;
         }
@@ -213,7 +220,7 @@ impl Order {
         }
     }
 
-    fn start(&mut self, any_version: &'static Definition, now: Time) {
+    pub(super) fn start(&mut self, any_version: &'static Definition, now: Time) {
         self.saga = self.saga.followed_by(newest(any_version), now);
     }
 
@@ -225,9 +232,7 @@ impl Order {
     /// It is at the door. `None` when that is known.
     pub fn delivered(&self, now: Time) -> Result<Option<Self>, Error> {
         let Some(mut next) = self.carried(ShipmentState::Delivered, now) else { return Ok(None) };
-        if next.saga.kind == DISPATCH_ORDER.kind {
-            next.follow_dispatching(now)?;
-        }
+        next.arrive(now)?;
         Ok(Some(next))
     }
 

@@ -17,6 +17,8 @@ pub enum Kind {
     Void,
     /// The amount was given back after capture.
     Refund,
+    /// The payer's bank took the amount back.
+    ChargeBack,
 }
 
 /// One thing that the provider did.
@@ -51,6 +53,8 @@ pub struct Amounts {
     pub voided: Money,
     /// Σ refunds.
     pub refunded: Money,
+    /// Σ charge-backs.
+    pub charged_back: Money,
 }
 
 impl Ledger {
@@ -85,6 +89,7 @@ impl Ledger {
             captured: sum(Kind::Capture)?,
             voided: sum(Kind::Void)?,
             refunded: sum(Kind::Refund)?,
+            charged_back: sum(Kind::ChargeBack)?,
         })
     }
 }
@@ -95,18 +100,18 @@ impl Amounts {
         minus(&minus(&self.authorized, &self.captured)?, &self.voided)
     }
 
-    /// Captured and not given back.
+    /// Captured and neither given nor taken back; below 0 when the payer's bank took back what had been given back.
     pub fn refundable(&self) -> Result<Money, Error> {
-        minus(&self.captured, &self.refunded)
+        minus(&minus(&self.captured, &self.refunded)?, &self.charged_back)
     }
 
     fn check(&self, added: Kind) -> Result<(), Error> {
-        let is_sound = self.open()?.amount >= Decimal::ZERO && self.refundable()?.amount >= Decimal::ZERO;
+        let left = [self.open()?, minus(&self.captured, &self.refunded)?, minus(&self.captured, &self.charged_back)?];
+        let is_sound = left.iter().all(|left| left.amount >= Decimal::ZERO);
         if is_sound { Ok(()) } else { Err(Error::LedgerRefused(added)) }
     }
 }
 
 fn minus(from: &Money, amount: &Money) -> Result<Money, Error> {
-    let negative = Money { currency: amount.currency.clone(), amount: -amount.amount };
-    from.add(&negative).map_err(Error::Arithmetic)
+    from.minus(amount).map_err(Error::Arithmetic)
 }

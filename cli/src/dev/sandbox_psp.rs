@@ -1,0 +1,40 @@
+//! The sandbox payment provider as a child: a foreign system, so a process of its own.
+
+use super::{data::DataDir, state};
+use crate::{
+    child::Child,
+    settings::{INHERITED, SANDBOX_PSP},
+};
+use anyhow::Context;
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    os::fd::OwnedFd,
+    process::{Command, Stdio},
+    time::Duration,
+};
+use tokio::net::TcpListener;
+
+/// Name of its log.
+const LOG: &str = "sandbox-psp.log";
+
+/// How long it may take to end after SIGTERM.
+pub const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// Starts this same program as the provider. It answers on `listener`, which it gets as its standard input: no moment at
+/// which the port is free for somebody else.
+pub fn start(data: &DataDir, listener: TcpListener, values: &BTreeMap<&'static str, String>) -> anyhow::Result<Child> {
+    let log = data.join(LOG);
+    let output = File::options().create(true).append(true).open(&log)?;
+    let mut command = Command::new(std::env::current_exe().context("find this program")?);
+    command.args(["serve", SANDBOX_PSP]);
+    for (name, _) in std::env::vars_os() {
+        // It refuses variables that are none of its settings.
+        if name.to_string_lossy().starts_with("COMPTOIR_") && name != "COMPTOIR_LOG" {
+            command.env_remove(name);
+        }
+    }
+    command.envs(state::variables(values)).env("COMPTOIR_LISTEN", INHERITED);
+    command.stdin(Stdio::from(OwnedFd::from(listener.into_std()?))).stdout(output.try_clone()?).stderr(output);
+    Child::spawn(SANDBOX_PSP, command, &log)
+}

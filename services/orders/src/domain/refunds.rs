@@ -1,0 +1,232 @@
+//! Refunds of an order that has left: what each gives back, to the minor unit, and where its units go. Pure.
+
+use super::{Order, State};
+use crate::{error::Error, sagas::REFUND_ORDER};
+use ::store::Time;
+use contracts::money::Money;
+use saga::Status;
+use serde::{Deserialize, Serialize};
+
+/// Most refunds of one order.
+const MOST: usize = 100;
+
+/// What becomes of units that come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disposition {
+    /// Back on the shelf.
+    Restock,
+    /// Thrown away.
+    Scrap,
+}
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Progress {
+    /// Its saga is under way, or waits for that of the refund before.
+    Requested,
+    /// The money is given back, and the units are where they go.
+    Done,
+    /// The money was not given back.
+    Refused,
+}
+
+/// Units of a product that come back, and what is given for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    /// The product.
+    pub product_id: String,
+    /// Units.
+    pub quantity: i32,
+    /// Where they go.
+    pub disposition: Disposition,
+    /// What they had cost.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+}
+
+/// A refund, as it is kept with its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Identifier, `rfd_` and a UUIDv7; the name of the refund among those of the payment.
+    pub id: String,
+    /// Key of the request; may be empty.
+    pub request_id: String,
+    /// Digest of its content.
+    pub digest: String,
+    /// What comes back; empty when only money is given.
+    pub returned: Vec<Returned>,
+    /// How much is given back, above 0.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+    /// Why, in somebody's own words.
+    pub reason: String,
+    /// Who wanted it.
+    pub actor: String,
+    /// How far it is.
+    pub progress: Progress,
+    /// Why it was refused, as a code; empty otherwise.
+    pub refusal: String,
+    /// When it was wanted.
+    pub at: Time,
+}
+
+/// How much is to be given back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Extent {
+    /// All that is left.
+    Rest,
+    /// So much, and nothing comes back.
+    Amount(Money),
+    /// What these units have cost.
+    Units(Vec<(String, i32, Disposition)>),
+}
+
+/// The wish to refund.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefundWish {
+    /// The new refund's identifier.
+    pub id: String,
+    /// Key of the request; may be empty.
+    pub request_id: String,
+    /// Digest of its content.
+    pub digest: String,
+    /// How much.
+    pub extent: Extent,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub actor: String,
+}
+
+impl Order {
+    /// What the wish to refund does. `None`: the same request was taken before.
+    pub fn refund(&self, wish: RefundWish, now: Time) -> Result<Option<Self>, Error> {
+        let is_same = |known: &&Refund| !wish.request_id.is_empty() && known.request_id == wish.request_id;
+        if let Some(known) = self.refunds.iter().find(is_same) {
+            return if known.digest == wish.digest { Ok(None) } else { Err(Error::KeyReused) };
+        }
+        match (self.state, &self.frozen) {
+            (State::Shipped | State::Delivered, None) => {}
+            (State::Shipped | State::Delivered, Some(reason)) => return Err(Error::Frozen(reason.clone())),
+            (state, _) => return Err(Error::NotRefundable(state)),
+        }
+        if self.refunds.len() >= MOST {
+            return Err(Error::TooManyRefunds);
+        }
+        let (returned, amount) = self.priced(wish.extent)?;
+        let RefundWish { id, request_id, digest, extent: _, reason, actor } = wish;
+        let (progress, refusal) = (Progress::Requested, String::new());
+        let mut next = self.clone();
+        next.refunds.push(Refund {
+            id,
+            request_id,
+            digest,
+            returned,
+            amount,
+            reason,
+            actor,
+            progress,
+            refusal,
+            at: now,
+        });
+        next.updated_at = now;
+        next.refund_next(now);
+        Ok(Some(next))
+    }
+
+    /// What comes back, and how much is given: above 0, and no more than is left.
+    fn priced(&self, extent: Extent) -> Result<(Vec<Returned>, Money), Error> {
+        let left = self.left()?;
+        let (returned, amount) = match extent {
+            Extent::Rest => (Vec::new(), left.clone()),
+            Extent::Amount(amount) if amount.currency != left.currency => {
+                return Err(Error::RefundCurrency(left.currency));
+            }
+            Extent::Amount(amount) => (Vec::new(), amount),
+            Extent::Units(units) => self.price_units(units)?,
+        };
+        if !left.is_positive() || amount.amount > left.amount {
+            return Err(Error::MoreThanPaid(left));
+        }
+        if amount.is_positive() { Ok((returned, amount)) } else { Err(Error::RefundNotPositive) }
+    }
+
+    /// Units cost their share of what all of the product had cost, less what was given for others before: whatever the
+    /// units are parted into, the parts sum to the whole.
+    fn price_units(&self, units: Vec<(String, i32, Disposition)>) -> Result<(Vec<Returned>, Money), Error> {
+        let (mut all, mut sum) = (Vec::new(), Money::zero(&self.total.currency)?);
+        for (product_id, quantity, disposition) in units {
+            let before = self.given_back(&product_id, &all)?;
+            let bought = self.bought(&product_id)?;
+            let upto = before.0.saturating_add(quantity.unsigned_abs());
+            if upto > bought.0 {
+                return Err(Error::MoreThanBought { product_id, left: bought.0.saturating_sub(before.0) });
+            }
+            let amount = bought.1.units(0, upto, bought.0)?.minus(&before.1)?;
+            sum = sum.add(&amount)?;
+            all.push(Returned { product_id, quantity, disposition, amount });
+        }
+        Ok((all, sum))
+    }
+
+    /// Units of a product that were bought, and what they had cost.
+    fn bought(&self, product_id: &str) -> Result<(u32, Money), Error> {
+        let lines = self.items.iter().filter(|item| item.product_id == product_id);
+        let none = (0, Money::zero(&self.total.currency)?);
+        lines.map(|item| (item.quantity, &item.amount)).try_fold(none, add)
+    }
+
+    /// Units of a product that have come back, with those of `also`, and what was given for them.
+    fn given_back(&self, product_id: &str, also: &[Returned]) -> Result<(u32, Money), Error> {
+        let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
+        let lines = kept.flat_map(|refund| &refund.returned).chain(also).filter(|line| line.product_id == product_id);
+        let none = (0, Money::zero(&self.total.currency)?);
+        lines.map(|line| (line.quantity, &line.amount)).try_fold(none, add)
+    }
+
+    /// What was paid and is neither given back nor about to be.
+    fn left(&self) -> Result<Money, Error> {
+        let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
+        Ok(kept.map(|refund| &refund.amount).try_fold(self.total.clone(), |left, amount| left.minus(amount))?)
+    }
+
+    /// The refund that the saga is about: the first that has not ended.
+    pub fn current_refund(&self) -> Option<&Refund> {
+        self.refunds.iter().find(|refund| refund.progress == Progress::Requested)
+    }
+
+    /// Notes how the saga of a refund has ended.
+    pub(super) fn follow_refunding(&mut self) {
+        let progress = match self.saga.status {
+            Status::Completed => Progress::Done,
+            Status::Compensated => Progress::Refused,
+            Status::Running | Status::Compensating | Status::Parked => return,
+        };
+        let refusal = self.saga.reason.clone().filter(|_| progress == Progress::Refused);
+        if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.progress == Progress::Requested) {
+            refund.progress = progress;
+            refund.refusal = refusal.unwrap_or_default();
+        }
+    }
+
+    /// Starts the saga of the next refund, once no other is under way.
+    pub(super) fn refund_next(&mut self, now: Time) {
+        let has_left = matches!(self.state, State::Shipped | State::Delivered);
+        if has_left && self.saga.has_ended() && self.current_refund().is_some() {
+            self.start(&REFUND_ORDER, now);
+            self.saga.wake(now);
+        }
+    }
+
+    /// The payer's bank took money back. `None` when that is known.
+    pub fn freeze(&self, reason: &str, now: Time) -> Option<Self> {
+        if self.frozen.is_some() {
+            return None;
+        }
+        Some(Self { frozen: Some(reason.to_owned()), updated_at: now, ..self.clone() })
+    }
+}
+
+fn add((units, sum): (u32, Money), (quantity, amount): (i32, &Money)) -> Result<(u32, Money), Error> {
+    Ok((units.saturating_add(quantity.unsigned_abs()), sum.add(amount)?))
+}

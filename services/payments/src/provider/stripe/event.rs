@@ -1,0 +1,140 @@
+//! What Stripe's events tell.
+
+use super::{
+    super::{Happened, Notice, Refused, Way},
+    minor,
+    shape::{ChargeObject, Intent},
+};
+use contracts::money::Money;
+use serde::Deserialize;
+use serde_json::Value;
+
+#[derive(Debug, Deserialize)]
+struct Event {
+    id: String,
+    #[serde(rename = "type")]
+    kind: String,
+    data: Data,
+    #[serde(default)]
+    request: Option<Request>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Data {
+    object: Value,
+    #[serde(default)]
+    previous_attributes: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Request {
+    idempotency_key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Dispute {
+    id: String,
+    payment_intent: Option<String>,
+    currency: String,
+    amount: i64,
+}
+
+/// The charge that an event is about, and what happened to it.
+struct Told {
+    charge_key: String,
+    reference: String,
+    happened: Happened,
+}
+
+/// What the body of a webhook tells. Kinds that are not known tell nothing.
+pub fn notice(body: &[u8]) -> Result<Notice, Refused> {
+    let event: Event = serde_json::from_slice(body).map_err(malformed)?;
+    let told = match event.kind.as_str() {
+        kind if kind.starts_with("payment_intent.") => of_intent(&event)?,
+        "charge.captured" | "charge.refunded" => of_charge(&event)?,
+        "charge.dispute.funds_withdrawn" => of_dispute(&event)?,
+        _ => Told { charge_key: String::new(), reference: String::new(), happened: Happened::Nothing },
+    };
+    let Told { charge_key, reference, happened } = told;
+    Ok(Notice { event_id: event.id, charge_key, reference, happened })
+}
+
+impl Event {
+    /// The key of the request that caused it: ours, or one of somebody who works at Stripe's own page.
+    fn key(&self) -> String {
+        let asked = self.request.as_ref().and_then(|request| request.idempotency_key.clone());
+        asked.unwrap_or_else(|| self.id.clone())
+    }
+
+    fn object<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Refused> {
+        T::deserialize(&self.data.object).map_err(malformed)
+    }
+
+    /// What an amount was before.
+    fn before(&self, field: &str) -> i64 {
+        self.data.previous_attributes[field].as_i64().unwrap_or(0)
+    }
+}
+
+fn of_intent(event: &Event) -> Result<Told, Refused> {
+    let intent: Intent = event.object()?;
+    let (key, reason, ends_at) = (intent.key(), intent.reason(), intent.ends_at());
+    let happened = match event.kind.as_str() {
+        "payment_intent.amount_capturable_updated" => Happened::Authorized { key: key.clone(), ends_at },
+        "payment_intent.requires_action" => Happened::ActionRequired { key: key.clone(), ends_at: None },
+        "payment_intent.payment_failed" => Happened::Declined { key: key.clone(), reason },
+        "payment_intent.canceled" => {
+            let is_asked = event.request.as_ref().is_some_and(|request| request.idempotency_key.is_some());
+            let open = if intent.latest_charge.is_some() { intent.amount - intent.amount_received } else { 0 };
+            match (is_asked, open) {
+                // No money was set aside, and the payer did not act.
+                (false, 0) => Happened::Declined { key: event.key(), reason },
+                (true, _) => moved(Way::Void, event.key(), money(&intent.currency, open)?),
+                (false, _) => moved(Way::Expiry, event.key(), money(&intent.currency, open)?),
+            }
+        }
+        "payment_intent.succeeded" if intent.amount > intent.amount_received => {
+            // Stripe gives back what is not taken by the first capture.
+            let rest = money(&intent.currency, intent.amount - intent.amount_received)?;
+            moved(Way::Void, format!("{}/rest", intent.id), rest)
+        }
+        _ => Happened::Nothing,
+    };
+    Ok(Told { charge_key: key, reference: intent.id, happened })
+}
+
+fn of_charge(event: &Event) -> Result<Told, Refused> {
+    let charge: ChargeObject = event.object()?;
+    let happened = match event.kind.as_str() {
+        "charge.captured" => {
+            let taken = charge.amount_captured - event.before("amount_captured");
+            moved(Way::Capture, event.key(), money(&charge.currency, taken)?)
+        }
+        // What was never captured is released, not refunded: the intent's own events tell of it.
+        "charge.refunded" if charge.captured => {
+            let given = charge.amount_refunded - event.before("amount_refunded");
+            moved(Way::Refund, event.key(), money(&charge.currency, given)?)
+        }
+        _ => Happened::Nothing,
+    };
+    let charge_key = charge.metadata.get("key").cloned().unwrap_or_default();
+    Ok(Told { charge_key, reference: charge.payment_intent.unwrap_or_default(), happened })
+}
+
+fn of_dispute(event: &Event) -> Result<Told, Refused> {
+    let Dispute { id, payment_intent, currency, amount } = event.object()?;
+    let happened = moved(Way::ChargeBack, id, money(&currency, amount)?);
+    Ok(Told { charge_key: String::new(), reference: payment_intent.unwrap_or_default(), happened })
+}
+
+fn moved(way: Way, key: String, amount: Money) -> Happened {
+    Happened::Moved { way, key, amount }
+}
+
+fn money(currency: &str, amount: i64) -> Result<Money, Refused> {
+    minor::parse(currency, amount).map_err(malformed)
+}
+
+fn malformed(error: impl std::fmt::Display) -> Refused {
+    Refused::Malformed(error.to_string())
+}

@@ -1,0 +1,122 @@
+//! What each token makes the sandbox do. Names in camelCase are those of Stripe's test tokens.
+//!
+//! | token | what happens |
+//! |---|---|
+//! | `tok_visa`, `tok_mastercard` | authorizes |
+//! | `tok_declined`, `tok_chargeDeclined` | declined: `CARD_DECLINED` |
+//! | `tok_insufficient_funds`, `tok_chargeDeclinedInsufficientFunds` | declined: `INSUFFICIENT_FUNDS` |
+//! | `tok_timeout` | authorizes, and the first reply is lost |
+//! | `tok_timeout_before` | the first request is lost; its repeat authorizes |
+//! | `tok_error_after` | authorizes, and the first reply is a 500 |
+//! | `tok_slow` | authorizes after 1.5 s |
+//! | `tok_webhook_first` | authorizes; the webhook is delivered before the reply |
+//! | `tok_webhook_twice` | authorizes; each webhook is delivered twice |
+//! | `tok_webhook_late` | authorizes; webhooks come 5 s late |
+//! | `tok_webhook_reordered` | authorizes; the first webhook comes after those of the next three seconds |
+//! | `tok_action_required`, `tok_threeDSecure2Required` | waits for the payer, for 15 minutes |
+//! | `tok_action_expires` | waits for the payer, for 2 s |
+//! | `tok_expires` | authorizes, for 2 s |
+//! | `tok_dispute`, `tok_createDispute` | authorizes; what is captured is charged back at once |
+//! | any other | declined: `INVALID_TOKEN` |
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What the payer's bank says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes.
+    Authorize,
+    /// No, for this reason.
+    Decline(&'static str),
+    /// The payer must act first.
+    Ask,
+}
+
+/// What becomes of the reply to the authorization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// It comes.
+    Prompt,
+    /// It comes late.
+    Slow,
+    /// It breaks off.
+    Lost,
+    /// Nothing was done, and it breaks off.
+    LostBefore,
+    /// It is a 500.
+    Failed,
+}
+
+/// What becomes of the webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Webhooks {
+    /// They come soon.
+    #[default]
+    Soon,
+    /// That of the authorization comes before the reply.
+    BeforeReply,
+    /// Each comes twice.
+    Twice,
+    /// They come late.
+    Late,
+    /// The first comes late, the others soon.
+    Reordered,
+}
+
+/// What a token does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behaviour {
+    /// What the payer's bank says.
+    pub verdict: Verdict,
+    /// What becomes of the reply.
+    pub reply: Reply,
+    /// What becomes of the webhooks.
+    pub webhooks: Webhooks,
+    /// Whether what is captured is charged back.
+    pub is_disputed: bool,
+    /// How long the authorization, or the wait for the payer, lasts.
+    pub lasts: Duration,
+}
+
+const A_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
+const FOR_THE_PAYER: Duration = Duration::from_secs(15 * 60);
+const SHORT: Duration = Duration::from_secs(2);
+
+const AUTHORIZES: Behaviour = Behaviour {
+    verdict: Verdict::Authorize,
+    reply: Reply::Prompt,
+    webhooks: Webhooks::Soon,
+    is_disputed: false,
+    lasts: A_WEEK,
+};
+
+const ASKS: Behaviour = Behaviour { verdict: Verdict::Ask, lasts: FOR_THE_PAYER, ..AUTHORIZES };
+
+const fn declines(reason: &'static str) -> Behaviour {
+    Behaviour { verdict: Verdict::Decline(reason), ..AUTHORIZES }
+}
+
+impl Behaviour {
+    /// That of a token.
+    pub fn of(token: &str) -> Self {
+        match token {
+            "tok_visa" | "tok_mastercard" => AUTHORIZES,
+            "tok_declined" | "tok_chargeDeclined" => declines("CARD_DECLINED"),
+            "tok_insufficient_funds" | "tok_chargeDeclinedInsufficientFunds" => declines("INSUFFICIENT_FUNDS"),
+            "tok_timeout" => Behaviour { reply: Reply::Lost, ..AUTHORIZES },
+            "tok_timeout_before" => Behaviour { reply: Reply::LostBefore, ..AUTHORIZES },
+            "tok_error_after" => Behaviour { reply: Reply::Failed, ..AUTHORIZES },
+            "tok_slow" => Behaviour { reply: Reply::Slow, ..AUTHORIZES },
+            "tok_webhook_first" => Behaviour { webhooks: Webhooks::BeforeReply, ..AUTHORIZES },
+            "tok_webhook_twice" => Behaviour { webhooks: Webhooks::Twice, ..AUTHORIZES },
+            "tok_webhook_late" => Behaviour { webhooks: Webhooks::Late, ..AUTHORIZES },
+            "tok_webhook_reordered" => Behaviour { webhooks: Webhooks::Reordered, ..AUTHORIZES },
+            "tok_action_required" | "tok_threeDSecure2Required" => ASKS,
+            "tok_action_expires" => Behaviour { lasts: SHORT, ..ASKS },
+            "tok_expires" => Behaviour { lasts: SHORT, ..AUTHORIZES },
+            "tok_dispute" | "tok_createDispute" => Behaviour { is_disputed: true, ..AUTHORIZES },
+            _ => declines("INVALID_TOKEN"),
+        }
+    }
+}

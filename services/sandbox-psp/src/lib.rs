@@ -1,0 +1,82 @@
+//! The sandbox payment provider: a foreign system that behaves as providers do at their worst, on purpose.
+//!
+//! **Owns** charges: what was authorized, captured, voided, refunded and charged back, in minor units, with every request
+//! under its idempotency key and the reply that it got, and the webhooks that are not delivered yet.
+//! **HTTP** (bearer key): `POST /v1/charges`, `GET /v1/charges?key=`, `GET /v1/charges/{id}`,
+//! `POST /v1/charges/{id}/{captures,voids,refunds,actions,disputes}`, `GET /v1/report?since=&after=`, `GET /readyz`.
+//! **Collection** `charges` (`_id` = idempotency key of the authorization; unique `reference`; indexes `hooks.due`,
+//! `hooks.id`, `ends_at`, `updated_at`).
+//! **Webhooks** `charge.{authorized,action_required,declined,captured,voided,refunded,expired,charged_back}`, signed
+//! (`webhook-signature`, see [`rpc::signature`]), at least once, in no order.
+//!
+//! Data flow: `http` → `domain` (pure: what a request does to a charge) → `book` (one write: charge, reply and webhooks)
+//! → `couriers` (deliver, retry, let authorizations and payers' actions run out). `behaviour` is the table of tokens.
+//!
+//! Invariants
+//! - A key does something once: its repeat gets the stored reply, with another body it is an error (409).
+//! - refunded + charged back ≤ captured, captured + voided ≤ authorized.
+//! - A webhook is durable with what it tells of, and is delivered until it is answered with 2xx.
+//!
+//! A crash: what was written has its webhooks and replies; what was not may be sent again under its key.
+//! It stands alone: no other crate depends on it, and the payments service knows it by its HTTP alone.
+
+mod behaviour;
+mod book;
+mod couriers;
+mod domain;
+mod http;
+mod wire;
+
+use service::Secret;
+use std::{sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+/// How long requests under way may take after the shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What it is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// MongoDB connection string with its own user.
+    pub mongodb_uri: Secret,
+    /// Its database.
+    pub database: String,
+    /// What callers must bring as their bearer token.
+    pub key: Secret,
+    /// Where webhooks go; empty: nowhere.
+    pub webhook_url: String,
+    /// What webhooks are signed with.
+    pub webhook_secret: Secret,
+}
+
+/// Why it could not start or ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// The client for webhooks.
+    #[error("webhooks: {0}")]
+    Webhooks(#[from] reqwest::Error),
+    /// The server.
+    #[error("http: {0}")]
+    Server(#[from] std::io::Error),
+}
+
+/// Serves until `shutdown`.
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
+    let database = store::connect(config.mongodb_uri.reveal(), &config.database, "sandbox-psp").await?;
+    let book = book::Book::new(&database, !config.webhook_url.is_empty());
+    book.prepare(&shutdown).await;
+    let couriers = Arc::new(couriers::Couriers::new(&config, book.clone())?);
+    let delivering = tokio::spawn(couriers.clone().run(shutdown.clone()));
+    let app = http::router(http::Desk { book, couriers, key: config.key });
+    let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let served = tokio::select! {
+        served = serving.into_future() => served,
+        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
+    };
+    delivering.abort(); // what it had under way is delivered again
+    Ok(served?)
+}
