@@ -6,6 +6,7 @@ use crate::dev::{
     keys::Keys,
 };
 use std::path::PathBuf;
+use topology::Topology;
 
 /// Options of `comptoir secrets`.
 #[derive(Debug, clap::Args)]
@@ -21,19 +22,24 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let credentials = Credentials::open(&data)?;
     Keys::open(&data)?;
     let route = data.read("nats/route")?;
-    for directory in ["mongodb", "nats"] {
+    for directory in ["mongodb", "nats", "payment-provider"] {
         data.directory(directory)?;
     }
     data.write("mongodb/root", &credentials.mongodb_root)?;
     data.write("mongodb/keyfile", &credentials.mongodb_key_file)?;
     data.write("nats/operator", &credentials.nats_operator)?;
     data.write("nats/route", &route.unwrap_or_else(credentials::password))?;
+    let topology = Topology::get();
     for (name, passwords) in &credentials.services {
         data.write(&format!("mongodb/{name}"), &passwords.mongodb)?;
-        data.write(&format!("nats/{name}"), &passwords.nats)?;
+        if topology.service(name).is_some() {
+            data.write(&format!("nats/{name}"), &passwords.nats)?;
+        }
     }
+    data.write("payment-provider/COMPTOIR_PROVIDER_KEY", &credentials.provider_key)?;
+    data.write("payment-provider/COMPTOIR_WEBHOOK_SECRET", &credentials.webhook_secret)?;
     crate::events::table::print(&format!(
-        "keys/, mongodb/ and nats/ in {} are three Secrets: \
+        "keys/, mongodb/, nats/ and payment-provider/ (the sandbox's) in {} are four Secrets: \
          kubectl create secret generic comptoir-keys --from-file=keys, and so on\n",
         data.path().display()
     ))

@@ -88,17 +88,18 @@ async fn secrets_are_made_once_for_every_service_and_only_their_owner_reads_them
     for _ in 0..2 {
         let done = comptoir(&["secrets", "--output", &output], &[]).await;
         assert!(done.status.success(), "{done:?}");
-        made.push(["keys", "mongodb", "nats"].map(|secret| files(&directory.join(secret))));
+        made.push(["keys", "mongodb", "nats", "payment-provider"].map(|secret| files(&directory.join(secret))));
     }
     fs::remove_dir_all(&directory).expect("what was written can be removed");
     assert_eq!(made[0], made[1], "the second run changed something");
     let services: Vec<&str> = Topology::get().service.keys().map(String::as_str).collect();
     let expected = |more: &[&str]| services.iter().chain(more).map(ToString::to_string).collect::<BTreeSet<_>>();
-    let [keys, mongodb, nats] = &made[0];
+    let [keys, mongodb, nats, provider] = &made[0];
     let pem: BTreeSet<String> = keys.keys().map(|name| name.trim_end_matches(".pem").to_owned()).collect();
     assert_eq!(pem, expected(&["jwks.json", "user-tokens"]));
-    assert_eq!(mongodb.keys().cloned().collect::<BTreeSet<_>>(), expected(&["root", "keyfile"]));
+    assert_eq!(mongodb.keys().cloned().collect::<BTreeSet<_>>(), expected(&["root", "keyfile", "sandbox-psp"]));
     assert_eq!(nats.keys().cloned().collect::<BTreeSet<_>>(), expected(&["operator", "route"]));
+    assert!(provider.keys().eq(["COMPTOIR_PROVIDER_KEY", "COMPTOIR_WEBHOOK_SECRET"]), "{:?}", provider.keys());
 }
 
 /// The files of a directory with what is in them.

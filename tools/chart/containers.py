@@ -94,11 +94,14 @@ def served_with() -> Iterator[str]:
         stub.chmod(0o755)
         env = {"PATH": f"{stub.parent}:{os.environ['PATH']}", "SECRETS": scratch}
         for name, service in contracts.table()["services"].items():
-            done = subprocess.run(["sh", tools.ROOT / "compose" / "serve.sh", name], env=env, capture_output=True, text=True)
+            command = ["sh", tools.ROOT / "compose" / "serve.sh", name, *service["uses"]]
+            done = subprocess.run(command, env=env, capture_output=True, text=True)
             given = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
             for variable, value in expected(name, service, scratch).items():
                 if given.get(variable) != value:
                     yield f"{name}: {variable} is {given.get(variable)}, not {value} {done.stderr.strip()}"
+            if ("COMPTOIR_PROVIDER_KEY" in given) != ("payment-provider" in service["uses"]):
+                yield f"{name}: was given {sorted(given)}"
 
 
 def expected(name: str, service: dict, secrets: str) -> dict[str, str]:
@@ -119,6 +122,8 @@ def secrets_in(scratch: Path) -> Path:
         (scratch / directory).mkdir()
         for name in [*contracts.table()["services"], *more]:
             (scratch / directory / (f"{name}.pem" if directory == "keys" else name)).write_text(f"9{directory}-{name}")
+    (scratch / "payment-provider").mkdir()
+    (scratch / "payment-provider" / "COMPTOIR_PROVIDER_KEY").write_text("9key")
     return scratch
 
 

@@ -3,6 +3,8 @@
 import collections
 from collections.abc import Iterator
 
+import yaml
+
 import contracts
 import pods
 import render
@@ -31,8 +33,8 @@ def wanted(each: render.Render, calls: contracts.Calls) -> Edges:
         edges[start, to, calls.ports[to]] = rpcs
         if start == "gateway" and sets.get("gateway.gatewayApi.grpc.enabled") == "true":
             edges[OUTSIDE, to, calls.ports[to]] = rpcs
-    edges.update({edge: None for edge in of_providers(sets, calls)})
-    for service in [*calls.uses, *installed(sets, calls)]:
+    edges.update({edge: None for edge in of_providers(each, calls)})
+    for service in [*calls.uses, *installed(each, calls)]:
         for store, port, inner in (("mongodb", 27017, ()), ("nats", 4222, (6222,))):
             if store == "nats" and service in calls.programs:
                 continue
@@ -44,26 +46,29 @@ def wanted(each: render.Render, calls: contracts.Calls) -> Edges:
     return edges
 
 
-def installed(sets: dict[str, str], calls: contracts.Calls) -> dict[str, tuple[int, str]]:
+def installed(each: render.Render, calls: contracts.Calls) -> dict[str, tuple[int, str]]:
     """The programs of a render: those whose provider is in the sandbox. name -> (port, what it stands for)."""
-    return {name: (port, use) for name, (port, use) in calls.programs.items() if not use or is_sandbox(sets, use)}
+    return {name: (port, use) for name, (port, use) in calls.programs.items() if not use or is_sandbox(each, use)}
 
 
-def is_sandbox(sets: dict[str, str], use: str) -> bool:
-    return sets.get(f"providers.{VALUES[use]}.sandbox") != "false"
+def is_sandbox(each: render.Render, use: str) -> bool:
+    key = VALUES[use]
+    files = [yaml.safe_load((each.chart / file).read_text()) for file in each.files]
+    is_off = any(not file.get("providers", {}).get(key, {}).get("sandbox", True) for file in files)
+    return each.sets.get(f"providers.{key}.sandbox", "false" if is_off else "true") != "false"
 
 
-def of_providers(sets: dict[str, str], calls: contracts.Calls) -> Iterator[Edge]:
+def of_providers(each: render.Render, calls: contracts.Calls) -> Iterator[Edge]:
     """The edges of those who use a provider: to it or to what stands for it, and back to where its webhooks go."""
-    standing = {use: (name, port) for name, (port, use) in installed(sets, calls).items()}
+    standing = {use: (name, port) for name, (port, use) in installed(each, calls).items()}
     for service, uses in calls.uses.items():
         caller = OUTSIDE
         for use in uses & set(VALUES):
             if use in standing:
                 caller, port = standing[use]
                 yield service, caller, port
-            elif not is_sandbox(sets, use):
-                yield service, ANYWHERE, int(sets.get(f"providers.{VALUES[use]}.port", PORTS[use]))
+            elif not is_sandbox(each, use):
+                yield service, ANYWHERE, int(each.sets.get(f"providers.{VALUES[use]}.port", PORTS[use]))
         if service in calls.webhooks:
             yield caller, service, calls.webhooks[service]
 
