@@ -1,5 +1,7 @@
 //! Shipping: the rules as pure code, and the service over gRPC and JSON.
 
+mod rates;
+
 use crate::payments::{as_orders, event_names};
 use contracts::{
     id::Kind as Id,

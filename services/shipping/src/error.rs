@@ -28,6 +28,20 @@ pub enum Error {
     /// The carrier gave it up.
     #[error("this shipment was lost")]
     Lost,
+    /// No parcel goes there.
+    #[error("nothing is shipped to {0:?}")]
+    CountryNotServed(String),
+    /// No price in this currency.
+    #[error("there is no shipping rate in {0:?}")]
+    CurrencyNotServed(String),
+    /// More than a parcel may weigh.
+    #[error("{weight_grams} g are more than can be shipped there, {most_grams} g")]
+    TooHeavy {
+        /// What was to be sent.
+        weight_grams: i64,
+        /// Most that is carried there.
+        most_grams: i64,
+    },
     /// A move that is not in the table of transitions.
     #[error("illegal transition from {from:?} to {to:?}")]
     IllegalTransition {
@@ -51,6 +65,9 @@ impl From<Error> for Status {
             Error::Dispatched => status::precondition("SHIPMENT_DISPATCHED", error.to_string()),
             Error::NotDispatched => status::precondition("SHIPMENT_NOT_DISPATCHED", error.to_string()),
             Error::Lost => status::precondition("SHIPMENT_LOST", error.to_string()),
+            Error::CountryNotServed(_) => status::precondition("COUNTRY_NOT_SERVED", error.to_string()),
+            Error::CurrencyNotServed(_) => status::precondition("CURRENCY_NOT_SERVED", error.to_string()),
+            Error::TooHeavy { .. } => status::precondition("PARCEL_TOO_HEAVY", error.to_string()),
             Error::IllegalTransition { .. } => {
                 tracing::error!(%error, "a command decided on an illegal transition");
                 status::internal()

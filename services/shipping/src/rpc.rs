@@ -4,13 +4,14 @@ use crate::{
     convert,
     domain::{Command, Order},
     error::Error,
+    rates::{Rate, Rates},
     store::Shipments,
 };
 use ::rpc::{principal, validated};
 use ::saga::Caller;
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
-    Shipment, shipping_service_server::ShippingService,
+    GetShippingRateRequest, Shipment, ShippingRate, shipping_service_server::ShippingService,
 };
 use tonic::{Request, Response, Status};
 
@@ -18,6 +19,8 @@ use tonic::{Request, Response, Status};
 pub struct Handler {
     /// The shipments.
     pub shipments: Shipments,
+    /// What it costs to send a parcel.
+    pub rates: Rates,
 }
 
 #[tonic::async_trait]
@@ -58,5 +61,13 @@ impl ShippingService for Handler {
         let request = validated(request)?;
         let shipment = self.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
+    }
+    async fn get_shipping_rate(
+        &self,
+        request: Request<GetShippingRateRequest>,
+    ) -> Result<Response<ShippingRate>, Status> {
+        let GetShippingRateRequest { country_code, weight_grams, currency_code } = validated(request)?;
+        let Rate { name, amount } = self.rates.rate(&country_code, weight_grams, &currency_code)?;
+        Ok(Response::new(ShippingRate { name, amount: Some(amount.to_wire()) }))
     }
 }
