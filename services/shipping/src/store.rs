@@ -60,7 +60,7 @@ impl Shipments {
     }
 
     /// Stops all shipments of the order of `id`, or marks that one as cancelled when it does not exist. Refused, and nothing
-    /// is stopped, when one of them has left.
+    /// is stopped, when one of them has left; refused too when one leaves meanwhile, and the order goes on with that one.
     pub async fn cancel(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
         let of_order = doc! { "order_id": &order.order_id };
         let all = self.documents.find(of_order.clone(), doc! {}, LOOK).await?;
