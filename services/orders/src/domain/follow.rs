@@ -157,14 +157,14 @@ impl Order {
             self.saga.abort(known(), "CANCELLED", now);
         }
         match self.saga.status {
-            Status::Running | Status::Parked if self.state == State::Pending && self.saga.is_past_pivot(known()) => {
+            Status::Running | Status::Parked if self.cancellation.is_none() && self.saga.is_past_pivot(known()) => {
                 self.enter(State::Confirmed, "", "orders", now)
             }
             Status::Completed if self.cancellation.is_some() => {
                 self.start(&CANCEL_ORDER, now);
                 Ok(())
             }
-            Status::Completed if self.state == State::Pending => self.enter(State::Confirmed, "", "orders", now),
+            Status::Completed => self.enter(State::Confirmed, "", "orders", now),
             Status::Compensated if self.state == State::Cancelling => {
                 let reason = self.reason.clone();
                 self.enter(State::Cancelled, &reason, "orders", now)
@@ -173,7 +173,7 @@ impl Order {
                 let reason = self.saga.reason.clone().unwrap_or_default();
                 self.enter(State::Rejected, &reason, "orders", now)
             }
-            Status::Running | Status::Parked | Status::Completed | Status::Compensating => Ok(()),
+            Status::Running | Status::Parked | Status::Compensating => Ok(()),
         }
     }
 
