@@ -101,6 +101,8 @@ fn write_rule(out: &mut String, name: &str, kind: &str, rule: &str, value: &Valu
             let values = values.iter().filter_map(Value::as_i32).collect::<Vec<_>>();
             (format!("{values:?}.contains(&self.{name})"), format!("must not be one of {values:?}"))
         }
+        ("int64", "gte", Value::I64(n)) => (format!("self.{name} < {n}"), format!("must be at least {n}")),
+        ("int64", "lte", Value::I64(n)) => (format!("self.{name} > {n}"), format!("must be at most {n}")),
         ("int64", "gt", Value::I64(n)) => (format!("self.{name} <= {n}"), format!("must be above {n}")),
         ("enum", "defined_only", Value::Bool(true)) => (
             format!("{{ let mut copy = self.clone(); copy.set_{name}(self.{name}()); copy.{name} != self.{name} }}"),

@@ -2,8 +2,8 @@
 
 use crate::{
     Environment, args, logging,
-    services::{self, Launch},
-    settings::{GATEWAY, PAYMENTS, SANDBOX_PSP, Settings},
+    services::{self, Launch, Own},
+    settings::{GATEWAY, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings},
     signals,
 };
 use anyhow::Context;
@@ -31,14 +31,17 @@ pub async fn run(options: args::Serve, environment: &Environment) -> anyhow::Res
         return services::run_sandbox_psp(config, listener, shutdown).await;
     }
     let config = settings.service()?;
-    let own = if options.name == PAYMENTS { Some((settings.payments()?, settings.webhook_listen()?)) } else { None };
+    let payments =
+        if options.name == PAYMENTS { Some((settings.payments()?, settings.webhook_listen()?)) } else { None };
+    let shipping = if options.name == SHIPPING { Some(settings.shipping()?) } else { None };
     let _guard = log()?;
     let listener = bind(config.listen).await?;
-    let payments = match own {
-        Some((own, webhooks)) => Some((own, bind(webhooks).await?)),
-        None => None,
+    let own = match (payments, shipping) {
+        (Some((own, webhooks)), _) => Own::Payments(own, bind(webhooks).await?),
+        (None, Some(own)) => Own::Shipping(own),
+        (None, None) => Own::Nothing,
     };
-    services::run(Launch { config, listener, payments }, signals::shutdown()?).await
+    services::run(Launch { config, listener, own }, signals::shutdown()?).await
 }
 
 /// The open socket that `comptoir dev` gives as the standard input.

@@ -10,23 +10,33 @@ pub struct Launch {
     pub config: service::Config,
     /// Where it answers gRPC.
     pub listener: TcpListener,
-    /// What payments alone is configured with, and where it takes webhooks.
-    pub payments: Option<(payments::Config, TcpListener)>,
+    /// What it alone is configured with.
+    pub own: Own,
+}
+
+/// What a service is configured with beside what every service is.
+pub enum Own {
+    /// Nothing.
+    Nothing,
+    /// Payments, and where it takes webhooks.
+    Payments(payments::Config, TcpListener),
+    /// Shipping.
+    Shipping(shipping::Config),
 }
 
 /// Runs the service that the configuration names until `shutdown`, then drains it.
 pub async fn run(launch: Launch, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Launch { config, listener, payments } = launch;
-    match (config.name.as_str(), payments) {
+    let Launch { config, listener, own } = launch;
+    match (config.name.as_str(), own) {
         ("users", _) => users::run(config, listener, shutdown).await?,
         ("products", _) => products::run(config, listener, shutdown).await?,
         ("inventory", _) => inventory::run(config, listener, shutdown).await?,
         ("orders", _) => orders::run(config, listener, shutdown).await?,
         ("order-history", _) => order_history::run(config, listener, shutdown).await?,
-        ("payments", Some((own, webhooks))) => {
+        ("payments", Own::Payments(own, webhooks)) => {
             payments::run(config, own, payments::Listeners { grpc: listener, webhooks }, shutdown).await?;
         }
-        ("shipping", _) => shipping::run(config, listener, shutdown).await?,
+        ("shipping", Own::Shipping(own)) => shipping::run(config, own, listener, shutdown).await?,
         (name, _) => bail!("{name} is in mesh/topology.toml but not in cli/src/services.rs: add its line there"),
     }
     Ok(())

@@ -3,7 +3,7 @@
 mod keys;
 
 pub use keys::{
-    DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, PAYMENTS, SANDBOX_PSP, Scope,
+    DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, PAYMENTS, SANDBOX_PSP, SHIPPING, Scope,
 };
 
 use crate::Environment;
@@ -102,6 +102,7 @@ impl clap::Args for Flags {
                 Scope::All | Scope::Mesh | Scope::Stored => "Settings",
                 Scope::Service => "Settings of a service",
                 Scope::Gateway => "Settings of the gateway",
+                Scope::Shipping => "Settings of shipping",
                 Scope::Payments | Scope::Sandbox | Scope::Provider => "Settings of payments and the sandbox provider",
             };
             command.arg(clap::Arg::new(key.flag).long(key.flag).value_name("VALUE").help(help).help_heading(heading))
@@ -202,6 +203,15 @@ impl Settings {
     /// The address on which payments takes webhooks.
     pub fn webhook_listen(&self) -> Result<std::net::SocketAddr, Error> {
         self.parsed("webhook-listen")
+    }
+
+    /// What shipping is configured with beside what every service is; reads the table of rates.
+    pub fn shipping(&self) -> Result<shipping::Config, Error> {
+        let rates = match self.find("rates-file").value.as_str() {
+            "" => shipping::Rates::default(),
+            _ => self.file("rates-file")?.parse().map_err(|error| self.bad("rates-file", error))?,
+        };
+        Ok(shipping::Config { rates })
     }
 
     /// The configuration of the sandbox provider.

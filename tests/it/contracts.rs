@@ -234,6 +234,7 @@ async fn an_ordinary_day(stack: &Stack) {
     staff.post(&shipment, json!({})).await.expect(200);
     let refund = format!("/v1/orders/{}:refund", shop::id(&delivered, "orderId"));
     staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
+    two_shipments(&customer, &staff, &product).await;
     let cancelled = shop::place(&customer, &line, "tok_visa").await;
     let cancel = format!("/v1/orders/{}:cancel", shop::id(&cancelled, "orderId"));
     customer.post(&cancel, json!({ "reason": "CHANGED_MIND" })).await.expect(200);
@@ -247,6 +248,17 @@ async fn an_ordinary_day(stack: &Stack) {
     let me = format!("/v1/users/{}", shop::id(&user, "userId"));
     customer.patch(&me, json!({ "name": "Somebody Else" })).await.expect(200);
     customer.delete(&me).await.expect(200);
+}
+
+/// An order in two shipments, one of which comes back.
+async fn two_shipments(customer: &Client, staff: &Client, product: &str) {
+    let order = shop::place(customer, &[(product, 2)], "tok_visa").await;
+    let shipment = format!("/v1/shipments/{}", shop::id(&order, "shipmentId"));
+    let body = json!({ "lines": [{ "productId": product, "quantity": 1 }], "requestId": "split" });
+    staff.post(&format!("{shipment}:split"), body).await.expect(200);
+    let event =
+        json!({ "carrier": "sandbox", "eventId": "1", "kind": "RETURNED", "occurTime": "2030-01-01T00:00:00Z" });
+    staff.post(&format!("{shipment}:recordTrackingEvent"), json!({ "event": event })).await.expect(200);
 }
 
 async fn logged(mongodb: &mongodb::Client, service: &str) -> anyhow::Result<Vec<Document>> {

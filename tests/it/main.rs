@@ -26,6 +26,7 @@ mod payments;
 mod rebuild;
 mod refunds;
 mod saga;
+mod shipments;
 mod shipping;
 mod shop;
 mod transcode;

@@ -8,7 +8,7 @@ use contracts::{
     google::r#type::Money,
     orders::v1::{OrderChanged, OrderCreated, OrderItem, ProductSnapshot, order},
     payments::v1::{PaymentChanged, payment},
-    shipping::v1::{ShipmentChanged, shipment},
+    shipping::v1::{ShipmentChanged, ShipmentSplit, shipment},
 };
 use events::Event;
 use kit::{Client, eventually, shared};
@@ -126,6 +126,26 @@ fn events_in_order_make_the_row() {
     assert_eq!(entry.shipment.as_ref().unwrap().state, i32::from(shipment::State::Dispatched));
     assert_eq!((entry.applied(ORDER), entry.applied(PAYMENT), entry.applied(SHIPMENT)), (4, 3, 2));
     assert_eq!(entry.updated_at.timestamp_millis(), 1_000_004);
+}
+
+#[test]
+fn a_row_of_two_shipments_shows_the_first_in_whatever_order_they_are_heard_of() {
+    let other = format!("{SHIPMENT}9");
+    let told = |seq: i64, to: shipment::State| {
+        let (shipment_id, order_id) = (other.clone(), ORDER.to_owned());
+        event("shipping", &other, seq, &ShipmentChanged { shipment_id, order_id, to: to.into(), ..Default::default() })
+    };
+    let (shipment_id, order_id) = (SHIPMENT.to_owned(), ORDER.to_owned());
+    let split = ShipmentSplit { shipment_id, order_id, split_off_id: other.clone(), ..Default::default() };
+    let split = event("shipping", SHIPMENT, 2, &split);
+    let first = [shipment(1, shipment::State::Created), split, shipment(3, shipment::State::Dispatched)];
+    let second =
+        [told(1, shipment::State::Created), told(2, shipment::State::Dispatched), told(3, shipment::State::Lost)];
+    let row = in_order(&[&first[..], &second].concat());
+    assert_eq!(in_order(&[&second[..], &first].concat()), row);
+    let shown = row.shipment.as_ref().unwrap();
+    assert_eq!((shown.shipment_id.as_str(), shown.state), (SHIPMENT, i32::from(shipment::State::Dispatched)));
+    assert_eq!((row.split_off.first(), row.applied(SHIPMENT), row.applied(&other)), (Some(&other), 3, 3));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod reconcile;
+mod release;
 mod rules;
 mod sandbox;
 mod stripe;

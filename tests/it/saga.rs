@@ -2,7 +2,7 @@
 
 mod cli;
 mod crowd;
-mod lost;
+pub mod lost;
 mod machines;
 pub mod operators;
 mod pivot;
@@ -15,7 +15,7 @@ mod zombie;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, SAGAS, State, UserSnapshot};
+use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, SAGAS, State, Told, UserSnapshot};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Direction, Operator, Outcome, Progress, Refusal, Saga, Status};
 use store::Time;
@@ -53,6 +53,7 @@ pub fn order() -> Order {
         saga: Saga::start(&PLACE_ORDER, "here", at(0)),
         cancellation: None,
         refunds: Vec::new(),
+        shipments: Vec::new(),
         frozen: None,
         history: Vec::new(),
         created_at: at(0),
@@ -60,6 +61,11 @@ pub fn order() -> Order {
         request_key: "key".into(),
         request_digest: String::new(),
     }
+}
+
+/// What shipping tells of the first shipment.
+pub fn told(state: ShipmentState) -> Told {
+    Told { id: "shp_1".into(), lines: Vec::new(), state }
 }
 
 /// What the participants hold for the order, played by the test.
@@ -378,8 +384,11 @@ fn the_same_state_again_changes_nothing() {
     assert_eq!(order.cancel(wish, at(1)).expect("legal"), None);
     order.state = State::Delivered;
     order.shipment_state = ShipmentState::Delivered;
-    assert_eq!(order.dispatched(at(1)), None);
-    assert_eq!(order.delivered(at(1)).expect("legal"), None);
+    let known =
+        order.shipments_told(vec![told(ShipmentState::Delivered)], at(1)).expect("legal").expect("it is new here");
+    for state in [ShipmentState::Created, ShipmentState::Dispatched, ShipmentState::Delivered] {
+        assert_eq!(known.shipments_told(vec![told(state)], at(2)).expect("legal"), None, "{state:?}");
+    }
 }
 
 /// A saga of a cancelled order that waits for a person at its second step.

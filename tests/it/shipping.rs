@@ -1,5 +1,9 @@
 //! Shipping: the rules as pure code, and the service over gRPC and JSON.
 
+mod rates;
+mod split;
+mod tracking;
+
 use crate::payments::{as_orders, event_names};
 use contracts::{
     id::Kind as Id,
@@ -45,11 +49,15 @@ fn caller(epoch: i64) -> Caller {
 }
 
 /// The legal moves, written down a second time.
-const LEGAL: [(State, State); 4] = [
+const LEGAL: [(State, State); 8] = [
     (State::Created, State::Dispatched),
     (State::Created, State::Cancelled),
     (State::Dispatched, State::Delivered),
     (State::Dispatched, State::Lost),
+    (State::Dispatched, State::Returned),
+    (State::Lost, State::Delivered),
+    (State::Lost, State::Returned),
+    (State::Delivered, State::Returned),
 ];
 
 proptest! {
@@ -96,6 +104,11 @@ fn the_table_of_shipment_transitions_is_that_of_the_design() {
 #[test]
 fn a_shipment_is_printed_without_its_address() {
     assert!(!format!("{:?}", planned()).contains("Lovelace"));
+}
+
+/// The order of a shipment: each has its own, for orders cancel all of theirs.
+fn own(id: &str) -> String {
+    id.replace("shp_", "ord_")
 }
 
 /// The service as a runner of orders sees it.
@@ -146,7 +159,7 @@ impl Shipping {
     }
 
     async fn cancel(&self, id: &str) -> Result<wire::Shipment, Status> {
-        let (shipment_id, order_id, user_id) = (id.into(), "ord_1".into(), "usr_1".into());
+        let (shipment_id, order_id, user_id) = (id.into(), own(id), "usr_1".into());
         let (step_key, epoch) = ("ord_1/ship/undo".into(), self.epoch);
         let request = CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch };
         Ok(self.rpc.clone().cancel_shipment(request).await?.into_inner())
@@ -168,7 +181,7 @@ async fn staff_dispatch_and_deliver_a_shipment_and_repeats_change_nothing() {
     let stack = shared().await;
     let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
     for _ in 0..2 {
-        assert_eq!(shipping.create(&id, "ord_1", "usr_1").await.unwrap().state(), WireState::Created);
+        assert_eq!(shipping.create(&id, &own(&id), "usr_1").await.unwrap().state(), WireState::Created);
     }
     let (dispatch, deliver) = (format!("/v1/shipments/{id}:dispatch"), format!("/v1/shipments/{id}:deliver"));
     let early = staff.post(&deliver, json!({})).await.expect(400);
@@ -197,12 +210,12 @@ async fn a_cancelled_shipment_cannot_be_created_late_nor_dispatched() {
     for is_planned in [false, true] {
         let id = Id::Shipment.new_id();
         if is_planned {
-            shipping.create(&id, "ord_1", "usr_1").await.unwrap();
+            shipping.create(&id, &own(&id), "usr_1").await.unwrap();
         }
         for _ in 0..2 {
             assert_eq!(shipping.cancel(&id).await.unwrap().state(), WireState::Cancelled);
         }
-        assert_eq!(refused(shipping.create(&id, "ord_1", "usr_1").await), cancelled);
+        assert_eq!(refused(shipping.create(&id, &own(&id), "usr_1").await), cancelled);
         staff.post(&format!("/v1/shipments/{id}:dispatch"), json!({})).await.expect(400);
         assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Cancelled);
     }
@@ -215,22 +228,22 @@ async fn a_runner_that_was_replaced_stops_no_shipment_and_a_repeat_by_its_succes
     let (zombie, successor) = (shipping.at(6), shipping.at(7));
     let shipments = stack.connect().await.database("shipping").collection::<Document>("shipments");
     let stored = async || shipments.find_one(doc! { "_id": &id }).await.unwrap();
-    successor.create(&id, "ord_1", "usr_1").await.unwrap();
+    successor.create(&id, &own(&id), "usr_1").await.unwrap();
     let created = stored().await;
-    shipping.at(8).create(&id, "ord_1", "usr_1").await.unwrap();
-    for reply in [zombie.create(&id, "ord_1", "usr_1").await, zombie.cancel(&id).await] {
+    shipping.at(8).create(&id, &own(&id), "usr_1").await.unwrap();
+    for reply in [zombie.create(&id, &own(&id), "usr_1").await, zombie.cancel(&id).await] {
         assert_eq!(refused(reply), (Code::Aborted, "STALE_EPOCH".into()));
     }
     assert_eq!(stored().await, created);
     assert_eq!(shipping.at(8).cancel(&id).await.unwrap().state(), WireState::Cancelled);
-    assert_eq!(refused(successor.create(&id, "ord_1", "usr_1").await), (Code::Aborted, "STALE_EPOCH".into()));
+    assert_eq!(refused(successor.create(&id, &own(&id), "usr_1").await), (Code::Aborted, "STALE_EPOCH".into()));
 }
 
 #[tokio::test]
 async fn the_same_shipment_with_another_body_is_refused() {
     let (shipping, id) = (Shipping::connect(shared().await), Id::Shipment.new_id());
-    shipping.create(&id, "ord_1", "usr_1").await.unwrap();
-    let other = shipping.create_of(&id, "ord_1", "usr_1", 3).await;
+    shipping.create(&id, &own(&id), "usr_1").await.unwrap();
+    let other = shipping.create_of(&id, &own(&id), "usr_1", 3).await;
     assert_eq!(refused(other), (Code::AlreadyExists, "SHIPMENT_MISMATCH".into()));
     assert_eq!(shipping.get(&id).await.unwrap().lines[0].quantity, 2);
 }
@@ -240,7 +253,7 @@ async fn forty_cancellations_and_creations_at_once_end_cancelled() {
     let (shipping, id) = (Shipping::connect(shared().await), Id::Shipment.new_id());
     let calls = (0..40).map(|n| {
         let (shipping, id) = (&shipping, &id);
-        async move { if n % 2 == 0 { shipping.create(id, "ord_1", "usr_1").await } else { shipping.cancel(id).await } }
+        async move { if n % 2 == 0 { shipping.create(id, &own(id), "usr_1").await } else { shipping.cancel(id).await } }
     });
     for reply in futures::future::join_all(calls).await {
         if let Err(status) = reply {
@@ -257,7 +270,7 @@ async fn a_shipment_belongs_to_one_order_and_is_shown_to_its_owner_only() {
     let (owner, user) = Client::register(stack).await;
     let (stranger, _) = Client::register(stack).await;
     let user_id = user["userId"].as_str().unwrap();
-    shipping.create(&id, "ord_1", user_id).await.unwrap();
+    shipping.create(&id, &own(&id), user_id).await.unwrap();
     let mismatch = (Code::AlreadyExists, "SHIPMENT_MISMATCH".to_owned());
     assert_eq!(refused(shipping.create(&id, "ord_2", user_id).await), mismatch);
     assert_eq!(refused(shipping.cancel(&id).await), mismatch);

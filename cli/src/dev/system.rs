@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     Environment, args,
-    services::{self, Launch},
-    settings::{Flags, GATEWAY, PAYMENTS, Settings},
+    services::{self, Launch, Own},
+    settings::{Flags, GATEWAY, PAYMENTS, SHIPPING, Settings},
 };
 use anyhow::{Context, anyhow, bail};
 use service::Secret;
@@ -90,9 +90,12 @@ impl System {
         for name in names {
             let listener = self.endpoints.get_mut(&name).and_then(|endpoint| endpoint.listener.take());
             if let Some(listener) = listener.filter(|_| self.here.contains(&name)) {
-                let webhooks = if name == PAYMENTS { webhooks.take() } else { None };
-                let payments = webhooks.map(|webhooks| (self.payments_config(), webhooks));
-                let launch = Launch { config: self.service_config(&name, stores), listener, payments };
+                let own = match webhooks.take_if(|_| name == PAYMENTS) {
+                    Some(webhooks) => Own::Payments(self.payments_config(), webhooks),
+                    None if name == SHIPPING => Own::Shipping(shipping::Config::default()),
+                    None => Own::Nothing,
+                };
+                let launch = Launch { config: self.service_config(&name, stores), listener, own };
                 let running = services::run(launch, shutdown.clone());
                 tasks.spawn(async move { (name, running.await) });
             }

@@ -21,6 +21,9 @@ pub const INHERITED: &str = "inherited";
 /// The service that talks to payment providers.
 pub const PAYMENTS: &str = "payments";
 
+/// The service that sends parcels.
+pub const SHIPPING: &str = "shipping";
+
 /// Variables that every command knows.
 pub const KNOWN_EVERYWHERE: &[&str] = &[
     "COMPTOIR_LOG",
@@ -46,6 +49,8 @@ pub enum Scope {
     Gateway,
     /// Payments.
     Payments,
+    /// Shipping.
+    Shipping,
     /// The sandbox provider.
     Sandbox,
     /// Payments and its provider.
@@ -78,6 +83,7 @@ impl Key {
             Scope::Service => !is_gateway && !is_sandbox,
             Scope::Gateway => is_gateway,
             Scope::Payments => name == PAYMENTS,
+            Scope::Shipping => name == SHIPPING,
             Scope::Sandbox => is_sandbox,
             Scope::Provider => is_sandbox || name == PAYMENTS,
         }
@@ -225,6 +231,13 @@ pub const KEYS: &[Key] = &[
         Scope::Service,
         false,
         "Copies of the service's stream in a NATS cluster, 1 to 5; counts when the stream is made; default 1",
+    ),
+    key(
+        "rates-file",
+        "COMPTOIR_RATES_FILE",
+        Scope::Shipping,
+        false,
+        "File with what it costs to send a parcel, TOML as services/shipping/src/rates.toml; default that one, built in",
     ),
     key(
         "upstreams",

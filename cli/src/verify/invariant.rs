@@ -28,6 +28,8 @@ pub enum Invariant {
     ChargesAgree,
     /// The shipment is where its order believes it to be.
     ShipmentsAgree,
+    /// The units of an order's shipments are those of the order.
+    ShipmentsCarryOrders,
     /// The events of each aggregate are numbered without gaps, up to the document itself.
     SequencesAreWhole,
     /// The log is the stream: what waits goes out, in order, and nothing else is there.
@@ -38,7 +40,7 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -48,6 +50,7 @@ impl Invariant {
         Self::MoneyIsOwed,
         Self::ChargesAgree,
         Self::ShipmentsAgree,
+        Self::ShipmentsCarryOrders,
         Self::SequencesAreWhole,
         Self::StreamsAreLogs,
         Self::HistoryIsOrders,
@@ -70,6 +73,7 @@ impl Invariant {
             Self::MoneyIsOwed => ledgers::owed(site, scope).await,
             Self::ChargesAgree => money::charges(site, scope).await,
             Self::ShipmentsAgree => shipments::examine(site, scope).await,
+            Self::ShipmentsCarryOrders => shipments::carry(site, scope).await,
             Self::SequencesAreWhole => sequences::examine(site, scope).await,
             Self::StreamsAreLogs => streams::examine(site, scope).await,
             Self::HistoryIsOrders => history::examine(site, scope).await,

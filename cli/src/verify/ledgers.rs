@@ -158,7 +158,8 @@ fn amounts(told: &PaymentChanged) -> String {
     format!("told were authorized {authorized}, captured {captured}, refunded {}", text(&told.refunded_amount))
 }
 
-/// What was captured and not refunded is what the order owes: its total once it has shipped, and nothing otherwise.
+/// What was captured and not refunded is what the order owes: the shares of its shipments that have left, and nothing
+/// otherwise.
 pub async fn owed(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
     let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
@@ -184,16 +185,25 @@ fn unsettled(order: &Document, sums: &Sums) -> Result<Option<(String, String)>, 
     let kept = sums.kept()?;
     let owed = match standing(order) {
         Standing::Moving => return Ok(None),
-        Standing::Confirmed | Standing::Over => Money::zero(&kept.currency)?,
+        Standing::Over => Money::zero(&kept.currency)?,
+        Standing::Confirmed => shares(order)?.unwrap_or(Money::zero(&kept.currency)?),
         Standing::Shipped | Standing::Delivered => left(order)?,
     };
     let is_settled = owed == kept;
     Ok((!is_settled).then(|| (format!("{owed}, as {} owes", text(order, "_id")), format!("{kept} captured and kept"))))
 }
 
-/// The total less what was refunded.
+/// What the shipments that have left owe; none when none has, or when the order is older than shares.
+fn shares(order: &Document) -> Result<Option<Money>, Error> {
+    let captures = list(order, "shipments").filter_map(|shipment| part(shipment, "capture"));
+    let mut amounts = captures.filter_map(|capture| part(capture, "amount")).map(parsed);
+    let Some(first) = amounts.next() else { return Ok(None) };
+    amounts.try_fold(first?, |sum, amount| sum.add(&amount?)).map(Some)
+}
+
+/// What the order owes less what was refunded.
 fn left(order: &Document) -> Result<Money, Error> {
-    let total = parsed(part(order, "total").unwrap_or(&Document::new()))?;
+    let total = shares(order)?.map_or_else(|| parsed(part(order, "total").unwrap_or(&Document::new())), Ok)?;
     let refunds = list(order, "refunds").filter(|refund| text(refund, "progress") == "Done");
     let amounts = refunds.filter_map(|refund| part(refund, "amount"));
     amounts.map(parsed).try_fold(total, |left, amount| left.minus(&amount?))

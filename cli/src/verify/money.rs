@@ -72,6 +72,7 @@ async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invari
 fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, String)> {
     let wanted: &[&str] = match standing(order) {
         Standing::Moving => return None,
+        Standing::Confirmed if has_captured(order) => &["Captured"],
         Standing::Confirmed => &["Authorized"],
         Standing::Shipped | Standing::Delivered if is_refunded(order) => &["Refunded"],
         Standing::Shipped | Standing::Delivered => &["Captured"],
@@ -95,6 +96,12 @@ fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, Stri
     let total = amount(part(order, "total"));
     let is_other = !asked.is_empty() && asked != total;
     is_other.then(|| (format!("{total}, the total of the order"), asked))
+}
+
+/// Whether a part of it has left and is paid.
+fn has_captured(order: &Document) -> bool {
+    let captures = list(order, "shipments").filter_map(|shipment| part(shipment, "capture"));
+    captures.filter_map(|capture| part(capture, "amount")).any(|amount| !self::amount(Some(amount)).starts_with("0 "))
 }
 
 fn is_refunded(order: &Document) -> bool {

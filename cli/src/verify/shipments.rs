@@ -1,12 +1,14 @@
 //! Shipments against their orders.
 
 use super::{
-    cut::text,
+    cut::{list, text},
     invariant::{Examined, Violation},
-    orders::{Standing, standing},
+    orders::{Standing, contract_name, standing},
     site::{PAGE, Pages, Scope, Site},
+    stock::units,
 };
 use bson::{Document, doc};
+use std::collections::BTreeMap;
 
 /// Looks at shipments, and from the orders at those that are missing.
 pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
@@ -17,14 +19,15 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
         let found = cut.find(&shipments, filter, doc! { "state": 1, "order_id": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|shipment| text(shipment, "order_id")).collect();
-        let orders = cut.by_id(&orders, &ids, doc! { "state": 1, "saga": 1 }).await?;
+        let orders = cut.by_id(&orders, &ids, doc! { "state": 1, "saga": 1, "shipments": 1 }).await?;
         for shipment in &found {
             let (id, order_id) = (text(shipment, "_id"), text(shipment, "order_id"));
             examined.checked += 1;
             match orders.get(order_id) {
                 None => examined.suspect(id, format!("an order {order_id}"), "no order"),
                 Some(order) => {
-                    if let Some((expected, found)) = compare(order, text(shipment, "state")) {
+                    let state = text(shipment, "state");
+                    if let Some((expected, found)) = compare(order, state).or_else(|| believed(order, id, state)) {
                         examined.suspect(id, expected, found);
                     }
                 }
@@ -55,11 +58,15 @@ async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
 
 /// What should be and what is, when they differ; no shipment is an empty state.
 fn compare(order: &Document, state: &str) -> Option<(String, String)> {
+    let has_several = list(order, "shipments").count() > 1;
     let wanted: &[&str] = match standing(order) {
         Standing::Moving => return None,
+        Standing::Confirmed if has_several => &["Created", "Dispatched", "Delivered", "Lost", "Returned", "Cancelled"],
         Standing::Confirmed => &["Created"],
-        Standing::Shipped => &["Dispatched", "Lost"],
-        Standing::Delivered => &["Delivered"],
+        Standing::Shipped if has_several => &["Dispatched", "Lost", "Returned", "Delivered", "Cancelled"],
+        Standing::Shipped => &["Dispatched", "Lost", "Returned"],
+        Standing::Delivered if has_several => &["Delivered", "Returned", "Cancelled"],
+        Standing::Delivered => &["Delivered", "Returned"],
         Standing::Over => &["Cancelled", ""],
     };
     if wanted.contains(&state) {
@@ -68,4 +75,51 @@ fn compare(order: &Document, state: &str) -> Option<(String, String)> {
     let wanted: Vec<&str> = wanted.iter().copied().filter(|state| !state.is_empty()).collect();
     let expected = format!("{}, for the order is {}", wanted.join(" or "), text(order, "state")).to_uppercase();
     Some((expected, if state.is_empty() { "no shipment".to_owned() } else { state.to_uppercase() }))
+}
+
+/// What the order believes of a shipment, when that is something else. An order that is older than splits believes nothing.
+fn believed(order: &Document, id: &str, state: &str) -> Option<(String, String)> {
+    let mut shipments = list(order, "shipments").peekable();
+    if standing(order) == Standing::Moving || shipments.peek().is_none() {
+        return None;
+    }
+    let known = shipments.find(|known| text(known, "id") == id);
+    let believed = known.map_or("no shipment", |known| text(known, "state"));
+    (believed != state).then(|| (format!("{}, as the order believes", contract_name(believed)), contract_name(state)))
+}
+
+/// The units of an order's shipments are those of the order.
+pub async fn carry(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let (shipments, orders) = (site.collection("shipping", "shipments")?, site.collection("orders", "orders")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&orders, filter, doc! { "state": 1, "saga": 1, "items": 1 }, PAGE).await?;
+        pages.seen(&found);
+        let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
+        let fields = doc! { "order_id": 1, "lines": 1 };
+        let mut carried: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
+        for shipment in cut.find(&shipments, doc! { "order_id": { "$in": ids } }, fields, 0).await? {
+            let of_order = carried.entry(text(&shipment, "order_id").to_owned()).or_default();
+            for (product, quantity) in units(&shipment, "lines") {
+                *of_order.entry(product).or_default() += quantity;
+            }
+        }
+        for order in &found {
+            if !matches!(standing(order), Standing::Confirmed | Standing::Shipped | Standing::Delivered) {
+                continue;
+            }
+            examined.checked += 1;
+            let (id, ordered) = (text(order, "_id"), units(order, "items"));
+            let carried = carried.remove(id).unwrap_or_default();
+            if ordered != carried {
+                examined.suspect(
+                    id,
+                    format!("the units of the order: {ordered:?}"),
+                    format!("{carried:?} in shipments"),
+                );
+            }
+        }
+    }
+    Ok(examined)
 }

@@ -20,6 +20,7 @@ mod group;
 mod news;
 mod outbox;
 mod page;
+pub mod transaction;
 
 pub use bell::Bell;
 pub use bson::DateTime as Time;

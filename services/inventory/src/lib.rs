@@ -18,7 +18,6 @@
 //!
 //! A crash before the transaction commits changes nothing; after it, the caller repeats and finds its reservation.
 
-mod abandoned;
 mod clients;
 mod combine;
 mod convert;

@@ -1,12 +1,12 @@
 //! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
 
 use crate::{
-    abandoned, convert,
+    convert,
     domain::{Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
     memory::{Memory, Shelf},
 };
-use ::store::{Aggregate, Change, Database, Documents, NewEvent, Time, Versioned};
+use ::store::{Aggregate, Change, Database, Documents, NewEvent, Time, Versioned, transaction};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{ClientSession, Collection};
@@ -139,7 +139,7 @@ impl Store {
         match self.send(&mut session, stock, reservations, &books.movements).await {
             Ok(()) => {
                 telemetry::crash_point("inventory.committing");
-                commit(&mut session).await?;
+                transaction::commit(&mut session).await?;
                 written.stock.iter().for_each(|stock| self.stock.tell(stock));
                 written.reservations.iter().for_each(|reservation| self.reservations.tell(reservation));
                 Ok(written)
@@ -155,7 +155,7 @@ impl Store {
 
     /// Ends the transactions that a dead process of this service has left open, so that others can write.
     pub async fn end_abandoned(&self) {
-        match abandoned::end(self.database.client()).await {
+        match transaction::end_abandoned(self.database.client()).await {
             Ok(0) => {}
             Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
             Err(error) => tracing::warn!(%error, "transactions that a dead process may have left open were not found"),
@@ -172,7 +172,7 @@ impl Store {
         stock.send(&self.database, self.stock.collection(), session).await?;
         reservations.send(&self.database, self.reservations.collection(), session).await?;
         if !movements.is_empty() {
-            self.movements.insert_many(movements).session(session).await.map_err(transient)?;
+            self.movements.insert_many(movements).session(session).await.map_err(transaction::transient)?;
         }
         Ok(())
     }
@@ -242,12 +242,12 @@ impl Statements {
         session: &mut ClientSession,
     ) -> Result<(), Error> {
         if !self.inserts.is_empty() {
-            collection.insert_many(self.inserts).session(&mut *session).await.map_err(transient)?;
+            collection.insert_many(self.inserts).session(&mut *session).await.map_err(transaction::transient)?;
         }
         if !self.updates.is_empty() {
             let expected = i64::try_from(self.updates.len()).unwrap_or(i64::MAX);
             let command = doc! { "update": collection.name(), "updates": self.updates };
-            let reply = database.run_command(command).session(session).await.map_err(transient)?;
+            let reply = database.run_command(command).session(session).await.map_err(transaction::transient)?;
             let matched = reply.get_i32("n").map(i64::from).or_else(|_| reply.get_i64("n")).unwrap_or_default();
             if matched != expected {
                 return Err(::store::Error::Conflict.into());
@@ -279,28 +279,6 @@ async fn statements<T: Aggregate>(
         }
     }
     Ok((statements, after))
-}
-
-/// Commits; when the answer was lost, asks again: a commit can be repeated.
-async fn commit(session: &mut ClientSession) -> Result<(), Error> {
-    for _ in 0..3 {
-        match session.commit_transaction().await {
-            Ok(()) => return Ok(()),
-            Err(error) if error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
-                tracing::warn!(%error, "the answer to a commit was lost; committing again");
-            }
-            Err(error) => return Err(transient(error)),
-        }
-    }
-    session.commit_transaction().await.map_err(transient)
-}
-
-/// A transaction that the server gave up can be decided anew: a conflict.
-fn transient(error: mongodb::error::Error) -> Error {
-    if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) {
-        return ::store::Error::Conflict.into();
-    }
-    error.into()
 }
 
 async fn by_id<T: Aggregate>(

@@ -6,7 +6,7 @@
 use ::store::Time;
 use contracts::money::Money;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An amount of money, stored as `{currency, amount}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +25,11 @@ pub struct Entry {
     pub order: Option<Order>,
     /// What the payment's events tell.
     pub payment: Option<Payment>,
-    /// What the shipment's events tell.
+    /// What the events of the first shipment tell: that of the smallest id.
     pub shipment: Option<Shipment>,
+    /// The other shipments, which were split off.
+    #[serde(default)]
+    pub split_off: BTreeSet<String>,
     /// `seq` of the last event in this row, by the id of the aggregate that it came from.
     pub applied: BTreeMap<String, i64>,
     /// Time of the newest event in this row.
@@ -169,6 +172,7 @@ impl Entry {
             order: None,
             payment: None,
             shipment: None,
+            split_off: BTreeSet::new(),
             applied: BTreeMap::new(),
             updated_at: fact.at,
         }
@@ -191,8 +195,23 @@ impl Entry {
                 }
             }
             What::Payment(payment) => self.payment = Some(payment.clone()),
-            What::Shipment(shipment) => self.shipment = Some(shipment.clone()),
+            What::Shipment(shipment) => self.take_shipment(shipment),
             What::Unknown => {}
+        }
+    }
+    /// Whatever the order in which shipments are heard of, the row is the same.
+    fn take_shipment(&mut self, shipment: &Shipment) {
+        match &mut self.shipment {
+            Some(first) if first.shipment_id < shipment.shipment_id => {
+                self.split_off.insert(shipment.shipment_id.clone());
+            }
+            Some(first) => {
+                if first.shipment_id != shipment.shipment_id {
+                    self.split_off.insert(first.shipment_id.clone());
+                }
+                *first = shipment.clone();
+            }
+            none => *none = Some(shipment.clone()),
         }
     }
 }

@@ -13,7 +13,7 @@ use contracts::{
     orders::v1::{OrderChanged, OrderCreated, OrderItem, order},
     payments::v1::PaymentChanged,
     products::v1::{ProductCreated, ProductUpdated},
-    shipping::v1::ShipmentChanged,
+    shipping::v1::{ShipmentChanged, ShipmentSplit, shipment},
     users::v1::UserDeleted,
 };
 use std::sync::Arc;
@@ -106,6 +106,10 @@ pub fn fact(event: &Event) -> Result<Fact, Malformed> {
     } else if let Some(changed) = decode::<ShipmentChanged>(event)? {
         let shipment = Shipment { shipment_id: changed.shipment_id, state: changed.to };
         (changed.order_id, What::Shipment(shipment))
+    } else if let Some(split) = decode::<ShipmentSplit>(event)? {
+        // Only what is in the warehouse can be split.
+        let state = shipment::State::Created.into();
+        (split.order_id, What::Shipment(Shipment { shipment_id: split.shipment_id, state }))
     } else {
         (event.aggregate_id.clone(), What::Unknown)
     };

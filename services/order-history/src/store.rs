@@ -32,11 +32,12 @@ pub const TABLES: [Table; 3] = [
 ];
 
 /// Indexes of the rows in the collection called `rows`.
-pub fn indexes(rows: &str) -> [(&str, Document, bool); 3] {
+pub fn indexes(rows: &str) -> [(&str, Document, bool); 4] {
     [
         (rows, doc! { "order.user_id": 1, "_id": -1 }, false),
         (rows, doc! { "payment.payment_id": 1 }, false),
         (rows, doc! { "shipment.shipment_id": 1 }, false),
+        (rows, doc! { "split_off": 1 }, false),
     ]
 }
 
@@ -115,8 +116,8 @@ impl Histories {
 
     /// The row that the events of `source` go to, as far as earlier ones have told; else a row of its own id.
     pub async fn row_of(&self, source: &str) -> Result<String, Error> {
-        let either = [doc! { "payment.payment_id": source }, doc! { "shipment.shipment_id": source }];
-        let found = self.rows.find_one(doc! { "$or": either.to_vec() }).await?;
+        let any = ["payment.payment_id", "shipment.shipment_id", "split_off"].map(|field| doc! { field: source });
+        let found = self.rows.find_one(doc! { "$or": any.to_vec() }).await?;
         Ok(found.map_or_else(|| source.to_owned(), |entry| entry.order_id))
     }
 

@@ -10,7 +10,7 @@ use contracts::{
     },
     payments::v1::{
         AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
-        RefundPaymentRequest, payment_service_client::PaymentServiceClient,
+        RefundPaymentRequest, ReleasePaymentRequest, payment_service_client::PaymentServiceClient,
     },
     products::v1::{BatchGetProductsRequest, Product, product_service_client::ProductServiceClient},
     shipping::v1::{
@@ -111,11 +111,22 @@ impl Peers {
         Ok(self.payments.clone().authorize_payment(request).await?.into_inner())
     }
 
-    /// Takes the total.
+    /// Takes the total, or the share of the shipment whose turn it is: under its id, so that shares are taken once each.
     pub async fn capture(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
         let (Caller { step_key, epoch }, payment_id) = (caller, order.payment_id.clone());
-        let request = CapturePaymentRequest { payment_id, step_key, epoch, amount: None, capture_id: String::new() };
+        let (step_key, capture_id, amount) = match order.capturing() {
+            Some((id, amount)) => (format!("{step_key}/{id}"), id.to_owned(), Some(amount.to_wire())),
+            None => (step_key, String::new(), None),
+        };
+        let request = CapturePaymentRequest { payment_id, step_key, epoch, amount, capture_id };
         Ok(self.payments.clone().capture_payment(request).await?.into_inner())
+    }
+
+    /// Gives back what is set aside and not taken.
+    pub async fn release_payment(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
+        let Caller { step_key, epoch } = caller;
+        let request = ReleasePaymentRequest { payment_id: order.payment_id.clone(), step_key, epoch };
+        Ok(self.payments.clone().release_payment(request).await?.into_inner())
     }
 
     /// Gives a part back.
@@ -134,12 +145,25 @@ impl Peers {
     /// Puts back on the shelf what came back to be sold again: each line under a key of its own.
     pub async fn restock(&self, id: &str, refund: &Refund) -> Result<(), Status> {
         let sold_again = refund.returned.iter().filter(|line| line.disposition == Disposition::Restock);
-        for (index, line) in sold_again.enumerate() {
+        self.put_back(id, &refund.id, sold_again.map(|line| (line.product_id.as_str(), line.quantity))).await
+    }
+
+    /// Puts back on the shelf what was stopped: it was taken off with the rest of the order.
+    pub async fn restock_stopped(&self, id: &str, order: &Order) -> Result<(), Status> {
+        for shipment in order.stopped() {
+            let lines = shipment.lines.iter().map(|line| (line.product_id.as_str(), line.quantity));
+            self.put_back(id, &shipment.id, lines).await?;
+        }
+        Ok(())
+    }
+
+    async fn put_back(&self, id: &str, key: &str, lines: impl Iterator<Item = (&str, i32)>) -> Result<(), Status> {
+        for (index, (product_id, quantity)) in lines.enumerate() {
             let request = RestockReservationRequest {
                 reservation_id: id.to_owned(),
-                product_id: line.product_id.clone(),
-                quantity: line.quantity,
-                request_id: format!("{}/{index}", refund.id),
+                product_id: product_id.to_owned(),
+                quantity,
+                request_id: format!("{key}/{index}"),
             };
             self.inventory.clone().restock_reservation(request).await?;
         }

@@ -1,7 +1,9 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{Address, Disposition, Extent, Item, Order, Progress, Quote, Refund, Returned, State, Transition},
+    domain::{
+        Address, Disposition, Extent, Item, Line, Order, Progress, Quote, Refund, Returned, Shipment, State, Transition,
+    },
     error::Error,
 };
 use ::store::{Time, Versioned, fields::time};
@@ -10,7 +12,7 @@ use contracts::{
     money::Money,
     orders::v1::{self as wire, OrderItem, ProductSnapshot, order, order_refund, returned_item},
     payments::v1::payment::State as PaymentState,
-    shipping::v1::{self as shipping, shipment::State as ShipmentState},
+    shipping::v1::{self as shipping, ShipmentLine, shipment::State as ShipmentState},
 };
 use prost_types::Timestamp;
 
@@ -36,7 +38,24 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         etag: found.etag(),
         refunds: order.refunds.iter().map(refund_to_wire).collect(),
         frozen_reason: order.frozen.clone().unwrap_or_default(),
+        shipments: order.shipments.iter().map(shipment_to_wire).collect(),
     }
+}
+
+fn shipment_to_wire(shipment: &Shipment) -> wire::OrderShipment {
+    let line = |line: &Line| ShipmentLine { product_id: line.product_id.clone(), quantity: line.quantity };
+    let captured = shipment.capture.as_ref().filter(|capture| capture.is_done);
+    wire::OrderShipment {
+        shipment_id: shipment.id.clone(),
+        state: shipment.state.into(),
+        lines: shipment.lines.iter().map(line).collect(),
+        captured_amount: captured.map(|capture| capture.amount.to_wire()),
+    }
+}
+
+/// What is in a shipment.
+pub fn lines(lines: Vec<ShipmentLine>) -> Vec<Line> {
+    lines.into_iter().map(|line| Line { product_id: line.product_id, quantity: line.quantity }).collect()
 }
 
 /// The payment's id, once there is a payment.

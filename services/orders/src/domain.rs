@@ -2,8 +2,10 @@
 
 mod follow;
 mod refunds;
+mod shipments;
 
 pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
+pub use shipments::{Capture, Line, Shipment, Told};
 
 use crate::error::Error;
 use ::store::Time;
@@ -169,7 +171,7 @@ pub struct Order {
     pub shipment_state: ShipmentState,
     /// Identifier of the payment, chosen here so that repeating the call is safe.
     pub payment_id: String,
-    /// Identifier of the shipment, chosen here.
+    /// Identifier of the first shipment, chosen here.
     pub shipment_id: String,
     /// Where it goes.
     pub address: Address,
@@ -184,6 +186,10 @@ pub struct Order {
     /// What was, or is being, given back after it had left; oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
+    /// Its shipments, in the order in which it learned of them; empty before the first, and in orders that are older than
+    /// splits until something happens to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shipments: Vec<Shipment>,
     /// Why nothing is given back any more; people must see to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<String>,

@@ -4,7 +4,7 @@ use crate::{
     clients::Peers,
     convert,
     desk::Desk,
-    domain::{Order, Progress, Refund, State},
+    domain::{Order, Progress, Refund, State, Told},
     error::Error,
 };
 use ::events::{Event, Handler, HandlerError};
@@ -12,7 +12,7 @@ use ::store::{NewEvent, fields::time, now};
 use contracts::{
     orders::v1::{OrderChanged, OrderCreated, OrderFrozen, OrderIntervened, OrderRefunded, OrderSagaAlarmed},
     payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
-    shipping::v1::{ShipmentChanged, shipment::State as ShipmentState},
+    shipping::v1::{ShipmentChanged, ShipmentSplit, shipment::State as ShipmentState},
 };
 use saga::{Caller, Saga, Status};
 
@@ -149,7 +149,15 @@ impl Handler for Inbox {
     async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
         if let Some(message) = event.decode::<ShipmentChanged>() {
             let message = message?;
-            return self.shipment(&message).await.map_err(retry);
+            let told = Told { state: message.to(), lines: convert::lines(message.lines), id: message.shipment_id };
+            return self.shipments(&message.order_id, vec![told]).await.map_err(retry);
+        }
+        if let Some(message) = event.decode::<ShipmentSplit>() {
+            let message = message?;
+            let ShipmentSplit { shipment_id, order_id, user_id: _, lines, split_off_id, split_off_lines } = message;
+            let told = [(shipment_id, lines), (split_off_id, split_off_lines)];
+            let told = told.map(|(id, lines)| Told { id, lines: convert::lines(lines), state: ShipmentState::Created });
+            return self.shipments(&order_id, told.to_vec()).await.map_err(retry);
         }
         if let Some(message) = event.decode::<PaymentChanged>() {
             let message = message?;
@@ -168,16 +176,9 @@ fn retry(error: Error) -> HandlerError {
 }
 
 impl Inbox {
-    /// What the carrier did. Payment and stock follow in a saga of the order, which outlives this event.
-    async fn shipment(&self, message: &ShipmentChanged) -> Result<(), Error> {
-        let id = &message.order_id;
-        match message.to() {
-            ShipmentState::Dispatched => self.desk.change(id, |order| Ok(order.dispatched(now()))).await.map(drop),
-            ShipmentState::Delivered => self.desk.change(id, |order| order.delivered(now())).await.map(drop),
-            ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled | ShipmentState::Lost => {
-                Ok(())
-            }
-        }
+    /// What became of shipments. Payment and stock follow in a saga of the order, which outlives this event.
+    async fn shipments(&self, order_id: &str, told: Vec<Told>) -> Result<(), Error> {
+        self.desk.change(order_id, |order| order.shipments_told(told.clone(), now())).await.map(drop)
     }
 
     /// The payer's bank took the money back: nothing is given back any more, and people are told.

@@ -72,6 +72,8 @@ impl Host for OrderHost {
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
             }
             ("capture_payment", _) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
+            ("release_payment", _) => self.release(order, caller).await,
+            ("restock_stopped", _) => self.peers.restock_stopped(id, order).await.map(|()| (Outcome::Done, Vec::new())),
             ("ship_stock", _) => self.peers.ship(id, caller).await.map(done),
             ("refund_payment" | "restock", _) => self.refund(call.name.as_str(), id, order, caller).await,
             (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
@@ -105,6 +107,14 @@ impl Host for OrderHost {
 }
 
 impl OrderHost {
+    /// Gives back what was set aside for what was stopped, if anything was.
+    async fn release(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        if order.stopped().next().is_none() {
+            return Ok((Outcome::Done, Vec::new()));
+        }
+        self.peers.release_payment(order, caller).await.map(|payment| moved(&payment))
+    }
+
     /// The steps of a refund.
     async fn refund(&self, step: &str, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
         let Some(refund) = order.current_refund() else {

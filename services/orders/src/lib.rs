@@ -8,7 +8,7 @@
 //! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`,
 //! `{refunded,refund_refused,frozen}`, and
 //! of its saga `{intervened,alarmed,parked}`.
-//! **Events in** shipping (dispatched → the saga that captures and ships; delivered), payments (an answer that a saga
+//! **Events in** shipping (what each shipment holds and how far it is → the sagas that capture and ship), payments (an answer that a saga
 //! waits for; money for an order that has ended; a charge-back, which freezes the order).
 //!
 //! The way of an order: `rpc` parses, `place` asks users and products and writes order and first saga intent in one
@@ -16,7 +16,14 @@
 //! Whatever else changes an order passes `desk`, which moves a saga that became due.
 //!
 //! Invariants: an accepted order ends in CONFIRMED or REJECTED (or CANCELLED on request); it is CONFIRMED only while its
-//! hold lives and its payment is authorized; an order that ends otherwise holds no stock and no money.
+//! hold lives and its payment is authorized; an order that ends otherwise holds no stock and no money. What its shipments
+//! capture sums to its total, less the share of those that were stopped.
+//!
+//! Several shipments: an order stays CONFIRMED, and cannot be cancelled any more, from the first that leaves until none is
+//! to come; `shipment_state` then is DISPATCHED. Each that leaves captures its share in a saga of its own (`dispatch_shipment`).
+//! Once none is to come `close_order` gives back what was set aside for stopped ones, and the order is SHIPPED; DELIVERED
+//! once all that left were delivered. A lost or returned one keeps it SHIPPED, and staff refund. When all are stopped before
+//! any has left, the order is cancelled.
 //!
 //! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
 
@@ -47,11 +54,11 @@ use tonic::service::Routes;
 
 pub use address::checked as checked_address;
 pub use domain::{
-    Address, Cancellation, Disposition, Extent, Fact, Item, Order, Progress, Refund, RefundWish, Returned, State,
-    Transition, UserSnapshot,
+    Address, Cancellation, Capture, Disposition, Extent, Fact, Item, Line, Order, Progress, Refund, RefundWish,
+    Returned, Shipment, State, Told, Transition, UserSnapshot,
 };
 pub use error::Error;
-pub use sagas::{CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, REFUND_ORDER, SAGAS, know};
+pub use sagas::{CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, REFUND_ORDER, SAGAS, know};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

@@ -87,6 +87,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         saga: Saga::start(newest(&PLACE_ORDER), owner, now),
         cancellation: None,
         refunds: Vec::new(),
+        shipments: Vec::new(),
         frozen: None,
         history: vec![Transition {
             from: None,

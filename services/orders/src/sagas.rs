@@ -66,6 +66,27 @@ pub const DISPATCH_ORDER: Definition = Definition {
     alarm_after: ALARM_AFTER,
 };
 
+/// One of several shipments has left: its share of the money is taken.
+pub const DISPATCH_SHIPMENT: Definition = Definition {
+    kind: "dispatch_shipment",
+    version: 1,
+    steps: &[Step::new("capture_payment", "payments")],
+    ..DISPATCH_ORDER
+};
+
+/// Nothing of several shipments is to come: what was set aside for stopped ones is given back, the stock is off the shelf,
+/// and what was stopped is on it again.
+pub const CLOSE_ORDER: Definition = Definition {
+    kind: "close_order",
+    version: 1,
+    steps: &[
+        Step::new("release_payment", "payments"),
+        Step::new("ship_stock", "inventory"),
+        Step::new("restock_stopped", "inventory"),
+    ],
+    ..DISPATCH_ORDER
+};
+
 /// What was sold is given back after it has left: the money first, which payments may refuse, then the units.
 pub const REFUND_ORDER: Definition = Definition {
     kind: "refund_order",
@@ -79,7 +100,15 @@ pub const REFUND_ORDER: Definition = Definition {
 
 /// Every definition that may still be running. One that has changed stays here, beside its next version, until no order
 /// runs it any more.
-pub const SAGAS: &Registry = &Registry(&[&PLACE_ORDER, &PLACE_ORDER_1, &CANCEL_ORDER, &DISPATCH_ORDER, &REFUND_ORDER]);
+pub const SAGAS: &Registry = &Registry(&[
+    &PLACE_ORDER,
+    &PLACE_ORDER_1,
+    &CANCEL_ORDER,
+    &DISPATCH_ORDER,
+    &DISPATCH_SHIPMENT,
+    &CLOSE_ORDER,
+    &REFUND_ORDER,
+]);
 
 static OTHERS: OnceLock<&'static Registry> = OnceLock::new();
 

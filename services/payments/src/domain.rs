@@ -137,6 +137,8 @@ pub enum Command {
     Capture(Portion),
     /// Give back what was taken.
     Refund(Portion),
+    /// Give back what is open, and keep what was taken.
+    Release,
     /// Give everything back.
     Cancel,
     /// The payer approves or abandons.
@@ -152,6 +154,7 @@ impl Command {
         match self {
             Command::Capture(_) => "capture",
             Command::Refund(_) => "refund",
+            Command::Release => "release",
             Command::Cancel => "cancel",
             Command::CompleteAction { .. } => "complete_action",
         }
@@ -294,6 +297,7 @@ impl Payment {
         match command {
             Command::Capture(portion) => self.next_capture(id, portion),
             Command::Refund(portion) => self.next_refund(id, portion),
+            Command::Release => self.next_release(id),
             Command::Cancel => self.next_cancel(id),
             Command::CompleteAction { approve } => self.next_action(id, *approve),
         }
@@ -331,6 +335,19 @@ impl Payment {
         }
         let amount = portion.within(&sums.refundable()?, Error::MoreThanCaptured)?;
         Ok(Step::Ask { operation: Operation::Refund, key, amount })
+    }
+
+    fn next_release(&self, id: &str) -> Result<Step, Error> {
+        match self.state {
+            State::Authorized | State::Captured | State::Refunded => self.thawed()?,
+            State::Declined | State::Voided => return Ok(Step::Nothing),
+            State::Created | State::Authorizing | State::ActionRequired | State::Unknown => {
+                return Err(Error::NotAuthorized(self.state));
+            }
+        }
+        let open = self.amounts()?.ok_or(Error::NotAuthorized(self.state))?.open()?;
+        let ask = |amount| Step::Ask { operation: Operation::Void, key: Operation::Void.key(id), amount };
+        Ok(if open.is_positive() { ask(open) } else { Step::Nothing })
     }
 
     fn next_cancel(&self, id: &str) -> Result<Step, Error> {

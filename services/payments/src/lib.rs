@@ -1,7 +1,7 @@
 //! Payments: one per order, an append-only ledger of what the provider did, amounts computed from it.
 //!
 //! **Owns** payments: amount asked for, state, ledger, and the intent that is being carried out at the provider.
-//! **RPCs** `PaymentService`: authorize, capture, refund, cancel (void and refund), read, reconcile, complete the
+//! **RPCs** `PaymentService`: authorize, capture, refund, release what is open, cancel (void and refund), read, reconcile, complete the
 //! payer's action.
 //! **HTTP** `POST /v1/webhooks/{provider}`: the provider's signed webhooks.
 //! **Collections** `payments` (`_id` = the caller's payment id; indexes `intent.ask_at` and `check_at` for the resolver);

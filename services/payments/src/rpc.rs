@@ -7,7 +7,7 @@ use ::store::{Time, fields::time};
 use contracts::payments::v1::{
     AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
     GetPaymentRequest, Payment, ReconcilePaymentsRequest, ReconcilePaymentsResponse, RefundPaymentRequest,
-    payment_service_server::PaymentService,
+    ReleasePaymentRequest, payment_service_server::PaymentService,
 };
 use tonic::{Request, Response, Status};
 
@@ -39,6 +39,13 @@ impl PaymentService for Handler {
         let command = Command::Refund(convert::portion(amount, refund_id)?);
         let found = self.flow.payments.get(&payment_id).await?;
         let payment = self.flow.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        Ok(Response::new(convert::to_wire(&payment)?))
+    }
+
+    async fn release_payment(&self, request: Request<ReleasePaymentRequest>) -> Result<Response<Payment>, Status> {
+        let ReleasePaymentRequest { payment_id, step_key, epoch } = validated(request)?;
+        let found = self.flow.payments.get(&payment_id).await?;
+        let payment = self.flow.command(found, &Command::Release, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 

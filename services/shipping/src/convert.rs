@@ -1,9 +1,18 @@
 //! Between the contract and the domain.
 
-use crate::domain::{Address, Line, Order, Plan, Shipment, State};
+use crate::{
+    domain::{Address, Line, News, NewsKind, Order, Plan, Shipment, SplitWish, State},
+    error::Error,
+};
 use ::saga::Caller;
 use ::store::{NewEvent, Versioned, fields::time};
-use contracts::shipping::v1::{self as wire, CreateShipmentRequest, ShipmentChanged, ShipmentLine, shipment};
+use contracts::{
+    id::Kind,
+    shipping::v1::{
+        self as wire, CreateShipmentRequest, ShipmentChanged, ShipmentLine, ShipmentSplit, TrackingEvent, shipment,
+        tracking_event,
+    },
+};
 
 /// A stored shipment on the wire.
 pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
@@ -18,32 +27,83 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
         create_time: Some(time::to_wire(shipment.created_at)),
         update_time: Some(time::to_wire(shipment.updated_at)),
         etag: found.etag(),
+        carrier: shipment.label.as_ref().map(|label| label.carrier.clone()).unwrap_or_default(),
+        tracking_number: shipment.label.as_ref().map(|label| label.tracking_number.clone()).unwrap_or_default(),
+        tracking_events: shipment.news.iter().map(news_to_wire).collect(),
+        split_from: shipment.split_from.clone().unwrap_or_default(),
     }
 }
 
 /// What the caller of CreateShipment wants.
 pub fn plan(request: CreateShipmentRequest) -> Plan {
     let CreateShipmentRequest { order_id, user_id, lines, address, step_key, epoch, .. } = request;
-    let line = |line: ShipmentLine| Line { product_id: line.product_id, quantity: line.quantity };
     let address = address_from_wire(address.unwrap_or_default());
     let (order, caller) = (Order { order_id, user_id }, Caller { step_key, epoch });
     Plan { order, lines: lines.into_iter().map(line).collect(), address, caller }
 }
 
-/// The event of the step from `old` to `new`; none when the state stays.
-pub fn changed(id: &str, old: Option<&Shipment>, new: &Shipment) -> Vec<NewEvent> {
-    let from = old.map(|old| old.state);
-    if from == Some(new.state) {
-        return Vec::new();
-    }
+/// What the caller of SplitShipment wants.
+pub fn split_wish(lines: Vec<ShipmentLine>, request_id: String) -> SplitWish {
+    SplitWish { request_id, shipment_id: Kind::Shipment.new_id(), lines: lines.into_iter().map(line).collect() }
+}
+
+/// What the carrier tells.
+pub fn news(event: TrackingEvent) -> Result<News, Error> {
+    let kind = match event.kind() {
+        tracking_event::Kind::Unspecified => return Err(Error::NoKind),
+        tracking_event::Kind::InTransit => NewsKind::InTransit,
+        tracking_event::Kind::Delivered => NewsKind::Delivered,
+        tracking_event::Kind::Lost => NewsKind::Lost,
+        tracking_event::Kind::Returned => NewsKind::Returned,
+    };
+    let TrackingEvent { carrier, event_id, kind: _, occur_time } = event;
+    Ok(News { carrier, event_id, kind, at: time::from_wire(&occur_time.unwrap_or_default()) })
+}
+
+/// The events of a shipment that went from `from` through the states of `path`.
+pub fn moved(id: &str, from: Option<State>, path: &[State], new: &Shipment) -> Vec<NewEvent> {
+    let before = std::iter::once(from).chain(path.iter().copied().map(Some));
+    before.zip(path).map(|(from, to)| changed(id, from, *to, new)).collect()
+}
+
+fn changed(id: &str, from: Option<State>, to: State, new: &Shipment) -> NewEvent {
     let event = ShipmentChanged {
         shipment_id: id.to_owned(),
         order_id: new.order_id.clone(),
         user_id: new.user_id.clone(),
         from: from.map_or(shipment::State::Unspecified, state_to_wire).into(),
-        to: state_to_wire(new.state).into(),
+        to: state_to_wire(to).into(),
+        lines: new.lines.iter().map(line_to_wire).collect(),
     };
-    vec![NewEvent::of(new.state.name(), &event)]
+    NewEvent::of(to.name(), &event)
+}
+
+/// The event of the shipment `id`, now `left`, from which `off` was split off.
+pub fn split(id: &str, left: &Shipment, off_id: &str, off: &Shipment) -> NewEvent {
+    let event = ShipmentSplit {
+        shipment_id: id.to_owned(),
+        order_id: left.order_id.clone(),
+        user_id: left.user_id.clone(),
+        lines: left.lines.iter().map(line_to_wire).collect(),
+        split_off_id: off_id.to_owned(),
+        split_off_lines: off.lines.iter().map(line_to_wire).collect(),
+    };
+    NewEvent::of("split", &event)
+}
+
+fn line(line: ShipmentLine) -> Line {
+    Line { product_id: line.product_id, quantity: line.quantity }
+}
+
+fn news_to_wire(news: &News) -> TrackingEvent {
+    let kind = match news.kind {
+        NewsKind::InTransit => tracking_event::Kind::InTransit,
+        NewsKind::Delivered => tracking_event::Kind::Delivered,
+        NewsKind::Lost => tracking_event::Kind::Lost,
+        NewsKind::Returned => tracking_event::Kind::Returned,
+    };
+    let (carrier, event_id) = (news.carrier.clone(), news.event_id.clone());
+    TrackingEvent { carrier, event_id, kind: kind.into(), occur_time: Some(time::to_wire(news.at)) }
 }
 
 fn line_to_wire(line: &Line) -> ShipmentLine {
@@ -67,5 +127,6 @@ fn state_to_wire(state: State) -> shipment::State {
         State::Delivered => shipment::State::Delivered,
         State::Cancelled => shipment::State::Cancelled,
         State::Lost => shipment::State::Lost,
+        State::Returned => shipment::State::Returned,
     }
 }

@@ -1,5 +1,11 @@
 //! What a shipment is and which moves it allows. Pure.
 
+mod split;
+mod tracking;
+
+pub use split::{Parted, Split, SplitWish};
+pub use tracking::{Label, News, NewsKind};
+
 use crate::error::Error;
 use ::saga::{Caller, Callers};
 use ::store::Time;
@@ -16,13 +22,16 @@ pub enum State {
     Delivered,
     /// Stopped before dispatch.
     Cancelled,
-    /// Given up by the carrier.
+    /// Given up by the carrier; it may still turn up.
     Lost,
+    /// Brought back.
+    Returned,
 }
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 5] = [State::Created, State::Dispatched, State::Delivered, State::Cancelled, State::Lost];
+    pub const ALL: [State; 6] =
+        [State::Created, State::Dispatched, State::Delivered, State::Cancelled, State::Lost, State::Returned];
 
     /// The states in which a shipment may begin.
     pub const FIRST: [State; 2] = [State::Created, State::Cancelled];
@@ -31,8 +40,10 @@ impl State {
     pub const fn next(self) -> &'static [State] {
         match self {
             State::Created => &[State::Dispatched, State::Cancelled],
-            State::Dispatched => &[State::Delivered, State::Lost],
-            State::Delivered | State::Cancelled | State::Lost => &[],
+            State::Dispatched => &[State::Lost, State::Delivered, State::Returned],
+            State::Lost => &[State::Delivered, State::Returned],
+            State::Delivered => &[State::Returned],
+            State::Cancelled | State::Returned => &[],
         }
     }
 
@@ -44,6 +55,15 @@ impl State {
             State::Delivered => "delivered",
             State::Cancelled => "cancelled",
             State::Lost => "lost",
+            State::Returned => "returned",
+        }
+    }
+
+    /// Whether the carrier has, or had, it.
+    pub const fn has_left(self) -> bool {
+        match self {
+            State::Dispatched | State::Delivered | State::Lost | State::Returned => true,
+            State::Created | State::Cancelled => false,
         }
     }
 }
@@ -132,6 +152,21 @@ pub struct Shipment {
     pub state: State,
     /// What is in it; empty when it was cancelled before it was planned.
     pub lines: Vec<Line>,
+    /// What was in it when it was planned, before any split; empty in those that are older than splits.
+    #[serde(default)]
+    pub planned: Vec<Line>,
+    /// The shipment from which it was split off.
+    #[serde(default)]
+    pub split_from: Option<String>,
+    /// What was split off, oldest first.
+    #[serde(default)]
+    pub splits: Vec<Split>,
+    /// Carrier and tracking number, once the carrier has it.
+    #[serde(default)]
+    pub label: Option<Label>,
+    /// What the carrier told, in the order in which it came.
+    #[serde(default)]
+    pub news: Vec<News>,
     /// Where it goes; none when it was cancelled before it was planned.
     pub address: Option<Address>,
     /// The saga steps that changed this shipment.
@@ -147,7 +182,8 @@ impl Shipment {
     /// A new shipment.
     pub fn create(plan: Plan, now: Time) -> Self {
         let Plan { order, lines, address, caller } = plan;
-        Self { lines, address: Some(address), ..Self::blank(order, State::Created, &caller, now) }
+        let planned = lines.clone();
+        Self { lines, planned, address: Some(address), ..Self::blank(order, State::Created, &caller, now) }
     }
 
     /// The mark of a cancellation that came before its shipment.
@@ -157,8 +193,21 @@ impl Shipment {
 
     fn blank(order: Order, state: State, caller: &Caller, now: Time) -> Self {
         let Order { order_id, user_id } = order;
-        let (lines, address, callers) = (Vec::new(), None, Callers::default().with(caller));
-        Self { order_id, user_id, state, lines, address, callers, created_at: now, updated_at: now }
+        Self {
+            order_id,
+            user_id,
+            state,
+            lines: Vec::new(),
+            planned: Vec::new(),
+            split_from: None,
+            splits: Vec::new(),
+            label: None,
+            news: Vec::new(),
+            address: None,
+            callers: Callers::default().with(caller),
+            created_at: now,
+            updated_at: now,
+        }
     }
 
     /// Refuses a request that names another order or user.
@@ -173,7 +222,8 @@ impl Shipment {
         if self.state == State::Cancelled {
             return Err(Error::Cancelled);
         }
-        let is_same = self.lines == plan.lines && self.address.as_ref() == Some(&plan.address);
+        let planned = if self.planned.is_empty() { &self.lines } else { &self.planned };
+        let is_same = *planned == plan.lines && self.address.as_ref() == Some(&plan.address);
         if is_same { Ok(()) } else { Err(Error::Mismatch) }
     }
 
@@ -195,13 +245,15 @@ impl Shipment {
         match (command, self.state) {
             (Command::Cancel, State::Created) => Ok(Some(State::Cancelled)),
             (Command::Cancel, State::Cancelled) => Ok(None),
-            (Command::Cancel, State::Dispatched | State::Delivered | State::Lost) => Err(Error::Dispatched),
+            (Command::Cancel, State::Dispatched | State::Delivered | State::Lost | State::Returned) => {
+                Err(Error::Dispatched)
+            }
             (Command::Dispatch, State::Created) => Ok(Some(State::Dispatched)),
-            (Command::Dispatch, State::Dispatched | State::Delivered | State::Lost) => Ok(None),
+            (Command::Dispatch, State::Dispatched | State::Delivered | State::Lost | State::Returned) => Ok(None),
             (Command::Deliver, State::Created) => Err(Error::NotDispatched),
-            (Command::Deliver, State::Dispatched) => Ok(Some(State::Delivered)),
+            (Command::Deliver, State::Dispatched | State::Lost) => Ok(Some(State::Delivered)),
             (Command::Deliver, State::Delivered) => Ok(None),
-            (Command::Deliver, State::Lost) => Err(Error::Lost),
+            (Command::Deliver, State::Returned) => Err(Error::Returned),
             (Command::Dispatch | Command::Deliver, State::Cancelled) => Err(Error::Cancelled),
         }
     }

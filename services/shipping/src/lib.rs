@@ -1,37 +1,89 @@
 //! Shipments: from the confirmed order to the door.
 //!
-//! **Owns** shipments: what goes where, and how far it is.
-//! **RPCs** `ShippingService`: create, cancel, read, dispatch, deliver.
-//! **Collections** `shipments` (`_id` = the caller's shipment id).
-//! **Events out** `evt.shipping.shipment.<state in lower case>`: `ShipmentChanged`, without the address.
-//! **Events in** none.
+//! **Owns** shipments: what goes where, how far it is, and what the carrier told of it.
+//! **RPCs** `ShippingService`: create, cancel, read, split, stop, dispatch, deliver, record what the carrier tells; what it
+//! costs to send a parcel, from a table (`rates.toml`, or the file of a deployment).
+//! **Collections** `shipments` (`_id` = the caller's shipment id, or a new one for what is split off; index `order_id`).
+//! **Events out** `evt.shipping.shipment.<state in lower case>`: `ShipmentChanged`, without the address;
+//! `evt.shipping.shipment.split`: `ShipmentSplit`. **Events in** none.
 //!
-//! Invariants: states move only along the table in `domain`; what has been dispatched cannot be cancelled; a
-//! cancellation that arrives before its shipment leaves a CANCELLED mark that refuses the late creation; a step of an
-//! earlier epoch than one that has changed the shipment is refused; the address is personal data and stays in this database.
+//! Data flow: `rpc` → `flow` (what needs the carrier) → `carrier` (the seam; a sandbox lives in this process) and `domain`
+//! (pure) → `store`. A carrier's news come in through `RecordTrackingEvent`; there is no webhook yet.
+//!
+//! Invariants
+//! - States move only along the table in `domain`. What has left cannot be cancelled or split.
+//! - An order begins with one shipment of all its lines. A split writes both shipments in one transaction: at any moment
+//!   the units of an order's shipments are those of the order.
+//! - Orders cancel an order's shipments together; staff stop one by one.
+//! - A carrier's news are kept once by (carrier, event id). Whatever their order, the shipment ends in the same state:
+//!   DISPATCHED, LOST, DELIVERED, RETURNED, whichever of those told comes last in this row. At most 100 are kept, and those
+//!   that move the shipment.
+//! - A cancellation that arrives before its shipment leaves a CANCELLED mark that refuses the late creation; a step of an
+//!   earlier epoch than one that has changed the shipment is refused.
+//! - The address is personal data and stays in this database.
+//!
+//! Loss and return move no money: orders are told by the event, and staff refund, with each line's disposition.
 //!
 //! A crash between the write and the reply: each RPC is a no-op when the shipment is there already, so the caller's
-//! repeat answers with the same shipment.
+//! repeat answers with the same shipment. A split that died before its commit changed nothing; the transaction that it left
+//! open is ended by a look every few seconds.
 
+mod carrier;
 mod convert;
 mod domain;
 mod error;
+mod flow;
+mod rates;
 mod rpc;
 mod store;
 
 use contracts::shipping::v1::shipping_service_server::ShippingServiceServer;
-use service::{Config, Service};
+use service::Service;
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use domain::{Address, Command, Line, Order, Plan, Shipment, State, transition};
+pub use carrier::{Carrier, Sandbox, Silent};
+pub use domain::{
+    Address, Command, Label, Line, News, NewsKind, Order, Parted, Plan, Shipment, Split, SplitWish, State, transition,
+};
 pub use error::Error;
+pub use rates::{BadRates, Rate, Rates};
+
+/// Pause between two looks for transactions that nobody will end.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// What shipping is configured with beside what every service is.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// What it costs to send a parcel.
+    pub rates: Rates,
+}
 
 /// Runs the service until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let service = Service::start(config, shutdown).await?;
-    let handler = rpc::Handler { shipments: store::Shipments::new(&service.database) };
-    let routes = Routes::new(ShippingServiceServer::new(handler));
+pub async fn run(
+    config: service::Config,
+    own: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), service::Error> {
+    let mut service = Service::start(config, shutdown).await?;
+    service.indexes(&store::indexes()).await?;
+    let shipments = store::Shipments::new(&service.database);
+    service.spawn(end_abandoned(service.database.clone(), service.background()));
+    let flow = flow::Flow { shipments, carrier: Arc::new(Sandbox) };
+    let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { flow, rates: own.rates }));
     service.serve(listener, routes).await
+}
+
+/// Ends the transactions of processes that died in a split, so that others can write their shipments.
+async fn end_abandoned(database: ::store::Database, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        match ::store::transaction::end_abandoned(database.client()).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
+            Err(error) => tracing::debug!(%error, "transactions that a dead process may have left open were not found"),
+        }
+    }
 }

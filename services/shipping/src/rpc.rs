@@ -4,20 +4,24 @@ use crate::{
     convert,
     domain::{Command, Order},
     error::Error,
-    store::Shipments,
+    flow::Flow,
+    rates::{Rate, Rates},
 };
 use ::rpc::{principal, validated};
 use ::saga::Caller;
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
-    Shipment, shipping_service_server::ShippingService,
+    GetShippingRateRequest, RecordTrackingEventRequest, Shipment, ShippingRate, SplitShipmentRequest,
+    SplitShipmentResponse, StopShipmentRequest, shipping_service_server::ShippingService,
 };
 use tonic::{Request, Response, Status};
 
 /// Answers `ShippingService`.
 pub struct Handler {
-    /// The shipments.
-    pub shipments: Shipments,
+    /// The shipments and their carrier.
+    pub flow: Flow,
+    /// What it costs to send a parcel.
+    pub rates: Rates,
 }
 
 #[tonic::async_trait]
@@ -25,38 +29,71 @@ impl ShippingService for Handler {
     async fn create_shipment(&self, request: Request<CreateShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
         let id = request.shipment_id.clone();
-        let shipment = self.shipments.create(&id, convert::plan(request)).await?;
+        let shipment = self.flow.shipments.create(&id, convert::plan(request)).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn cancel_shipment(&self, request: Request<CancelShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch } = validated(request)?;
         let order = Order { order_id, user_id };
-        let shipment = self.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
+        let shipment = self.flow.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn get_shipment(&self, request: Request<GetShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let found = self.shipments.get(&request.shipment_id).await?;
+        let found = self.flow.shipments.get(&request.shipment_id).await?;
         if !caller.may_act_for(&found.state.user_id) {
             return Err(Error::NotFound(request.shipment_id).into());
         }
         Ok(Response::new(convert::to_wire(&found)))
     }
 
-    // A repeated request finds the shipment moved already, so dispatch and deliver need no request_id.
+    // A repeated request finds the shipment moved already, so dispatch, deliver and stop need no request_id.
 
     async fn dispatch_shipment(&self, request: Request<DispatchShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.shipments.change(&request.shipment_id, Command::Dispatch, None).await?;
+        let shipment = self.flow.dispatch(&request.shipment_id).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn deliver_shipment(&self, request: Request<DeliverShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
+        let shipment = self.flow.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
+        Ok(Response::new(convert::to_wire(&shipment)))
+    }
+    async fn get_shipping_rate(
+        &self,
+        request: Request<GetShippingRateRequest>,
+    ) -> Result<Response<ShippingRate>, Status> {
+        let GetShippingRateRequest { country_code, weight_grams, currency_code } = validated(request)?;
+        let Rate { name, amount } = self.rates.rate(&country_code, weight_grams, &currency_code)?;
+        Ok(Response::new(ShippingRate { name, amount: Some(amount.to_wire()) }))
+    }
+    async fn stop_shipment(&self, request: Request<StopShipmentRequest>) -> Result<Response<Shipment>, Status> {
+        let request = validated(request)?;
+        let shipment = self.flow.shipments.change(&request.shipment_id, Command::Cancel, None).await?;
+        Ok(Response::new(convert::to_wire(&shipment)))
+    }
+
+    async fn split_shipment(
+        &self,
+        request: Request<SplitShipmentRequest>,
+    ) -> Result<Response<SplitShipmentResponse>, Status> {
+        let SplitShipmentRequest { shipment_id, lines, request_id } = validated(request)?;
+        let wish = convert::split_wish(lines, request_id);
+        let (shipment, split_off) = self.flow.shipments.split(&shipment_id, wish).await?;
+        let (shipment, split_off) = (Some(convert::to_wire(&shipment)), Some(convert::to_wire(&split_off)));
+        Ok(Response::new(SplitShipmentResponse { shipment, split_off }))
+    }
+
+    async fn record_tracking_event(
+        &self,
+        request: Request<RecordTrackingEventRequest>,
+    ) -> Result<Response<Shipment>, Status> {
+        let RecordTrackingEventRequest { shipment_id, event } = validated(request)?;
+        let shipment = self.flow.hear(&shipment_id, convert::news(event.unwrap_or_default())?).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 }

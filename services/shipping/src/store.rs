@@ -2,29 +2,49 @@
 
 use crate::{
     convert,
-    domain::{Command, Order, Plan, Shipment},
+    domain::{Command, Label, News, Order, Parted, Plan, Shipment, SplitWish, State},
     error::Error,
 };
 use ::saga::Caller;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now, transaction};
+use bson::{Document, doc};
+use std::time::Duration;
+
+/// How often a split is decided anew when somebody else wrote in between.
+const ATTEMPTS: u32 = 8;
+
+/// Most shipments of an order; some more when it is split from several sides at once.
+const OF_ORDER: u64 = 100;
+
+/// Shipments of an order in one look.
+const LOOK: i64 = 1_000;
 
 impl Aggregate for Shipment {
     const COLLECTION: &'static str = "shipments";
     const NOUN: &'static str = "shipment";
 }
 
-/// The shipments.
-pub struct Shipments(Documents<Shipment>);
+/// Indexes of the service.
+pub fn indexes() -> [(&'static str, Document, bool); 1] {
+    [(Shipment::COLLECTION, doc! { "order_id": 1 }, false)]
+}
+
+/// The shipments. Cheap to clone.
+#[derive(Clone)]
+pub struct Shipments {
+    documents: Documents<Shipment>,
+    database: Database,
+}
 
 impl Shipments {
     /// Shipments of this database.
     pub fn new(database: &Database) -> Self {
-        Self(Documents::new(database))
+        Self { documents: Documents::new(database), database: database.clone() }
     }
 
     /// One shipment.
     pub async fn get(&self, id: &str) -> Result<Versioned<Shipment>, Error> {
-        self.0.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
+        self.documents.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }
 
     /// Stores a new shipment, or finds the one that the same request made before.
@@ -39,9 +59,32 @@ impl Shipments {
         }
     }
 
-    /// Stops a shipment, or marks one that does not exist as cancelled.
+    /// Stops all shipments of the order of `id`, or marks that one as cancelled when it does not exist. Refused, and nothing
+    /// is stopped, when one of them has left; refused too when one leaves meanwhile, and the order goes on with that one.
     pub async fn cancel(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
-        if let Some(found) = self.0.load(id).await? {
+        let of_order = doc! { "order_id": &order.order_id };
+        let all = self.documents.find(of_order.clone(), doc! {}, LOOK).await?;
+        if all.iter().any(|shipment| shipment.state.state.has_left()) {
+            return Err(Error::Dispatched);
+        }
+        let named = self.cancel_one(id, order, caller).await?;
+        // One that is being split meanwhile has another in the next look. What is stopped cannot be split, and an order has a
+        // bounded number of shipments: the looks end.
+        let mut waiting = of_order;
+        waiting.insert("state", bson::serialize_to_bson(&State::Created).map_err(::store::Error::from)?);
+        loop {
+            let left = self.documents.find(waiting.clone(), doc! {}, LOOK).await?;
+            if left.is_empty() {
+                return Ok(named);
+            }
+            for shipment in left {
+                self.change(&shipment.id, Command::Cancel, Some(caller)).await?;
+            }
+        }
+    }
+
+    async fn cancel_one(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
+        if let Some(found) = self.documents.load(id).await? {
             found.state.belongs_to(&order)?;
             return self.change(id, Command::Cancel, Some(caller)).await;
         }
@@ -62,24 +105,114 @@ impl Shipments {
         caller: Option<&Caller>,
     ) -> Result<Versioned<Shipment>, Error> {
         crash_at(command, "writing");
-        let changed = self.0.change(id, |old| -> Result<_, Error> {
-            let Some(state) = old.state.decide(command, caller, now())? else { return Ok(None) };
-            let events = convert::changed(id, Some(&old.state), &state);
+        let decide = |old: &Shipment| {
+            let next = old.decide(command, caller, now())?;
+            Ok(next.map(|next| (vec![next.state], next)))
+        };
+        let changed = self.write(id, decide).await;
+        crash_at(command, "written");
+        changed
+    }
+
+    /// Hands a shipment to the carrier, who has given it `label`.
+    pub async fn dispatch(&self, id: &str, label: &Label) -> Result<Versioned<Shipment>, Error> {
+        crash_at(Command::Dispatch, "writing");
+        let decide = |old: &Shipment| {
+            let next = old.decide(Command::Dispatch, None, now())?;
+            Ok(next.map(|next| (vec![next.state], Shipment { label: Some(label.clone()), ..next })))
+        };
+        let changed = self.write(id, decide).await;
+        crash_at(Command::Dispatch, "written");
+        changed
+    }
+
+    /// Takes down what the carrier tells.
+    pub async fn hear(&self, id: &str, news: &News, label: &Label) -> Result<Versioned<Shipment>, Error> {
+        let decide = |old: &Shipment| {
+            let heard = old.hear(news.clone(), label.clone(), now())?;
+            Ok(heard.map(|(next, path)| (path, next)))
+        };
+        self.write(id, decide).await
+    }
+
+    /// Writes what `decide` makes of a shipment, with the states that it goes through.
+    async fn write(
+        &self,
+        id: &str,
+        mut decide: impl FnMut(&Shipment) -> Result<Option<(Vec<State>, Shipment)>, Error>,
+    ) -> Result<Versioned<Shipment>, Error> {
+        let changed = self.documents.change(id, |old| -> Result<_, Error> {
+            let Some((path, state)) = decide(&old.state)? else { return Ok(None) };
+            let events = convert::moved(id, Some(old.state.state), &path, &state);
             Ok(Some(Change { state, events }))
         });
-        let changed = changed.await;
-        crash_at(command, "written");
-        changed.map_err(|error| match error {
+        changed.await.map_err(|error| match error {
             ChangeError::NotFound => Error::NotFound(id.to_owned()),
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(cause) => cause.into(),
         })
     }
 
+    /// Parts a shipment in two, or finds what the same request made before: the shipment, and the new one.
+    pub async fn split(&self, id: &str, wish: SplitWish) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
+        for _ in 0..ATTEMPTS {
+            let old = self.get(id).await?;
+            let (left, off) = match old.state.split(id, wish.clone(), now())? {
+                Parted::Before(other) => return Ok((old, self.get(&other).await?)),
+                Parted::Now(left, off) => (*left, *off),
+            };
+            let of_order = doc! { "order_id": &old.state.order_id };
+            let shipments =
+                self.documents.collection().count_documents(of_order).await.map_err(::store::Error::from)?;
+            if shipments >= OF_ORDER {
+                return Err(Error::TooManyShipments);
+            }
+            match self.write_both(&old, left, &wish.shipment_id, off).await {
+                Err(::store::Error::Conflict) => {
+                    let pause = Duration::from_millis(rand::random_range(1..20));
+                    tokio::time::sleep(pause).await;
+                }
+                written => return Ok(written?),
+            }
+        }
+        Err(::store::Error::Conflict.into())
+    }
+
+    /// Both documents, or neither.
+    async fn write_both(
+        &self,
+        old: &Versioned<Shipment>,
+        left: Shipment,
+        off_id: &str,
+        off: Shipment,
+    ) -> Result<(Versioned<Shipment>, Versioned<Shipment>), ::store::Error> {
+        let created = convert::moved(off_id, None, &[off.state], &off);
+        let events = vec![convert::split(&old.id, &left, off_id, &off)];
+        let (filter, update, left) = self.documents.statement(old, Change { state: left, events }).await?;
+        let (document, off) = self.documents.first(off_id, off, created)?;
+        let mut session = self.database.client().start_session().await?;
+        session.start_transaction().await?;
+        telemetry::crash_point("shipping.split.writing");
+        let shipments = self.documents.collection();
+        let updated =
+            shipments.update_one(filter, update).session(&mut session).await.map_err(transaction::transient)?;
+        if updated.matched_count == 0 {
+            session.abort_transaction().await?;
+            return Err(::store::Error::Conflict);
+        }
+        shipments.insert_one(document).session(&mut session).await.map_err(transaction::transient)?;
+        telemetry::crash_point("shipping.split.committing");
+        transaction::commit(&mut session).await?;
+        telemetry::crash_point("shipping.split.committed");
+        self.documents.tell(&left);
+        self.documents.tell(&off);
+        Ok((left, off))
+    }
+
     async fn insert(&self, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
-        let events = convert::changed(id, None, &shipment);
+        let events = convert::moved(id, None, &[shipment.state], &shipment);
         telemetry::crash_point("shipping.create.writing");
-        let inserted = self.0.insert(id, shipment, events).await;
+        let inserted = self.documents.insert(id, shipment, events).await;
         telemetry::crash_point("shipping.create.written");
         Ok(inserted?)
     }

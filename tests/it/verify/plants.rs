@@ -211,6 +211,8 @@ async fn goods_and_rows(garden: &Garden) {
     let (at, name) = (("shipping", "shipments"), "shipments-agree");
     garden.broken(at, shipment, doc! { "$set": { "state": "Cancelled" } }, (name, shipment, "CANCELLED")).await;
     garden.removed(at, doc! { "_id": shipment }, (name, order, "no shipment")).await;
+    let more = doc! { "$set": { "lines.0.quantity": 3 } };
+    garden.broken(at, shipment, more, ("shipments-carry-orders", order, "in shipments")).await;
     let (at, name) = (("order-history", "order_history"), "history-is-orders");
     garden.broken(at, order, doc! { "$set": { "order.state": 6 } }, (name, order, "state 6")).await;
     garden.broken(at, order, doc! { "$set": { "order.reason": "WHY" } }, (name, order, "WHY")).await;

@@ -1,9 +1,9 @@
 //! How an order follows its saga: what the answers of participants, the carrier's news and people's interventions do.
 
-use super::{Cancellation, Fact, Order, State, Transition};
+use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_left};
 use crate::{
     error::Error,
-    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_ORDER, PLACE_ORDER, REFUND_ORDER, known, newest},
+    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, REFUND_ORDER, known, newest},
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
@@ -43,7 +43,7 @@ impl Order {
         match self.state {
             State::Cancelling | State::Cancelled => return Ok(None),
             State::Shipped | State::Delivered | State::Rejected => return Err(Error::CannotCancel(self.state)),
-            State::Pending | State::Confirmed if self.has_left() => return Err(Error::HasLeft),
+            State::Pending | State::Confirmed if has_left(self.shipment_state) => return Err(Error::HasLeft),
             State::Pending | State::Confirmed => {}
         }
         next.enter(State::Cancelling, &wish.reason, &wish.actor, now)?;
@@ -87,7 +87,11 @@ impl Order {
             match *fact {
                 Fact::Held(until) => self.hold_expires_at = Some(until),
                 Fact::Payment(state) => self.payment_state = state,
-                Fact::Shipment(state) => self.shipment_state = self.shipment_state.max(state),
+                Fact::Shipment(ShipmentState::Cancelled) => self.take_cancelled(),
+                Fact::Shipment(state) => {
+                    let id = self.shipment_id.clone();
+                    self.take(Told { id, lines: Vec::new(), state });
+                }
             }
         }
     }
@@ -132,10 +136,14 @@ impl Order {
             self.follow_cancelling(now)?;
         } else if definition.kind == REFUND_ORDER.kind {
             self.follow_refunding();
+        } else if definition.kind == DISPATCH_SHIPMENT.kind {
+            if self.saga.status == Status::Completed {
+                self.captured();
+            }
         } else {
             self.follow_dispatching(now)?;
         }
-        self.dispatch_if_left(now);
+        self.ship_next(now)?;
         self.refund_next(now);
         Ok(())
     }
@@ -190,6 +198,7 @@ impl Order {
 
     fn follow_dispatching(&mut self, now: Time) -> Result<(), Error> {
         if self.saga.status == Status::Completed && self.state == State::Confirmed {
+            self.captured();
             // After a cancellation that came too late the reason of the refusal stays.
             let reason = self.reason.clone();
             self.enter(State::Shipped, &reason, "shipping", now)?;
@@ -197,57 +206,15 @@ impl Order {
         self.arrive(now)
     }
 
-    fn arrive(&mut self, now: Time) -> Result<(), Error> {
+    pub(super) fn arrive(&mut self, now: Time) -> Result<(), Error> {
         if self.state == State::Shipped && self.shipment_state == ShipmentState::Delivered {
             self.enter(State::Delivered, "", "shipping", now)?;
         }
         Ok(())
     }
 
-    /// Whether the carrier has, or had, the goods.
-    fn has_left(&self) -> bool {
-        match self.shipment_state {
-            ShipmentState::Dispatched | ShipmentState::Delivered | ShipmentState::Lost => true,
-            ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled => false,
-        }
-    }
-
-    /// Starts the saga of goods that have left, once no other is under way.
-    fn dispatch_if_left(&mut self, now: Time) {
-        let is_free = self.saga.has_ended() && self.saga.kind != DISPATCH_ORDER.kind;
-        if is_free && self.state == State::Confirmed && self.has_left() {
-            self.start(&DISPATCH_ORDER, now);
-        }
-    }
-
     pub(super) fn start(&mut self, any_version: &'static Definition, now: Time) {
         self.saga = self.saga.followed_by(newest(any_version), now);
-    }
-
-    /// The carrier has it: what follows is a saga. `None` when that is known.
-    pub fn dispatched(&self, now: Time) -> Option<Self> {
-        self.carried(ShipmentState::Dispatched, now)
-    }
-
-    /// It is at the door. `None` when that is known.
-    pub fn delivered(&self, now: Time) -> Result<Option<Self>, Error> {
-        let Some(mut next) = self.carried(ShipmentState::Delivered, now) else { return Ok(None) };
-        next.arrive(now)?;
-        Ok(Some(next))
-    }
-
-    fn carried(&self, state: ShipmentState, now: Time) -> Option<Self> {
-        let mut next = self.clone();
-        next.shipment_state = next.shipment_state.max(state);
-        next.dispatch_if_left(now);
-        if next.saga.kind != self.saga.kind {
-            next.saga.wake(now);
-        }
-        if next == *self {
-            return None;
-        }
-        next.updated_at = now;
-        Some(next)
     }
 
     /// Has the saga ask about the payment at once, if it waits for its decision.

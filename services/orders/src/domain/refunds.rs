@@ -159,8 +159,9 @@ impl Order {
             let before = self.given_back(&product_id, &all)?;
             let bought = self.bought(&product_id)?;
             let upto = before.0.saturating_add(quantity.unsigned_abs());
-            if upto > bought.0 {
-                return Err(Error::MoreThanBought { product_id, left: bought.0.saturating_sub(before.0) });
+            let left = bought.0.saturating_sub(self.never_left(&product_id));
+            if upto > left {
+                return Err(Error::MoreThanBought { product_id, left: left.saturating_sub(before.0) });
             }
             let amount = bought.1.units(0, upto, bought.0)?.minus(&before.1)?;
             sum = sum.add(&amount)?;
@@ -176,6 +177,12 @@ impl Order {
         lines.map(|item| (item.quantity, &item.amount)).try_fold(none, add)
     }
 
+    /// Units of a product that were stopped before they left, and never paid.
+    fn never_left(&self, product_id: &str) -> u32 {
+        let lines = self.stopped().flat_map(|shipment| &shipment.lines).filter(|line| line.product_id == product_id);
+        lines.map(|line| line.quantity.unsigned_abs()).sum()
+    }
+
     /// Units of a product that have come back, with those of `also`, and what was given for them.
     fn given_back(&self, product_id: &str, also: &[Returned]) -> Result<(u32, Money), Error> {
         let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
@@ -187,7 +194,7 @@ impl Order {
     /// What was paid and is neither given back nor about to be.
     fn left(&self) -> Result<Money, Error> {
         let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
-        Ok(kept.map(|refund| &refund.amount).try_fold(self.total.clone(), |left, amount| left.minus(amount))?)
+        Ok(kept.map(|refund| &refund.amount).try_fold(self.owed()?, |left, amount| left.minus(amount))?)
     }
 
     /// The refund that the saga is about: the first that has not ended.

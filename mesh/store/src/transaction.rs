@@ -1,0 +1,48 @@
+//! What transactions need beside their writes: a commit that may be repeated, and an end for those of dead processes.
+//!
+//! mongod keeps the transaction of a process that died before its commit open for a minute, and nobody can write its
+//! documents for so long.
+
+use crate::Error;
+use bson::{Document, doc};
+use futures::TryStreamExt;
+use mongodb::{Client, ClientSession, options::ReadConcern};
+
+/// A transaction takes some milliseconds. One that is idle and has been open for so long is nobody's; should its process
+/// come back after all, its commit is refused and the change decided anew.
+const OPEN_MICROS: i64 = 3_000_000;
+
+/// Commits; when the answer was lost, asks again: a commit can be repeated.
+pub async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+    for _ in 0..3 {
+        match session.commit_transaction().await {
+            Ok(()) => return Ok(()),
+            Err(error) if error.contains_label(mongodb::error::UNKNOWN_TRANSACTION_COMMIT_RESULT) => {
+                tracing::warn!(%error, "the answer to a commit was lost; committing again");
+            }
+            Err(error) => return Err(transient(error)),
+        }
+    }
+    session.commit_transaction().await.map_err(transient)
+}
+
+/// A transaction that the server gave up can be decided anew: a conflict.
+pub fn transient(error: mongodb::error::Error) -> Error {
+    if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) { Error::Conflict } else { error.into() }
+}
+
+/// Ends those that a dead process of this service's own user has left open, which needs no privilege; how many.
+pub async fn end_abandoned(client: &Client) -> Result<usize, Error> {
+    let admin = client.database("admin");
+    let stages = [
+        doc! { "$currentOp": { "allUsers": false, "idleSessions": true } },
+        doc! { "$match": { "type": "idleSession", "transaction.timeOpenMicros": { "$gte": OPEN_MICROS } } },
+        doc! { "$project": { "id": "$lsid.id" } },
+    ];
+    let open = admin.aggregate(stages).read_concern(ReadConcern::local()).await?;
+    let open: Vec<Document> = open.try_collect().await?;
+    if !open.is_empty() {
+        admin.run_command(doc! { "killSessions": &open }).await?;
+    }
+    Ok(open.len())
+}

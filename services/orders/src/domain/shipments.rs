@@ -1,0 +1,265 @@
+//! The shipments of an order: what is in each, how far it is, and which part of the total it owes. Pure.
+//!
+//! Each shipment that leaves captures its share: the total is allocated to the products in proportion to what their lines
+//! had cost (so tax, shipping and discounts fall on them alike), and a product's part to its units in the order in which
+//! they leave, by `Money::units`. The last one captures what is left. So whatever the split and the order of dispatch, the
+//! captures sum to the total, or to the total less what the units cost that were stopped.
+
+use super::{Order, State};
+use crate::{
+    error::Error,
+    sagas::{CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT},
+};
+use ::store::Time;
+use contracts::{
+    money::{self, Money},
+    shipping::v1::shipment::State as ShipmentState,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Why an order is cancelled whose shipments were all stopped.
+const STOPPED: &str = "SHIPMENTS_STOPPED";
+
+/// Units of one product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The product.
+    pub product_id: String,
+    /// Units.
+    pub quantity: i32,
+}
+
+/// What a shipment captures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// How much: frozen when its saga starts.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+    /// Whether the saga has ended.
+    pub is_done: bool,
+}
+
+/// A shipment, as the order knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// Identifier.
+    pub id: String,
+    /// What is in it.
+    pub lines: Vec<Line>,
+    /// How far it is.
+    pub state: ShipmentState,
+    /// What it captures, once it has left.
+    pub capture: Option<Capture>,
+}
+
+/// What shipping tells of a shipment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Identifier.
+    pub id: String,
+    /// What is in it.
+    pub lines: Vec<Line>,
+    /// How far it is.
+    pub state: ShipmentState,
+}
+
+impl Shipment {
+    fn has_left(&self) -> bool {
+        has_left(self.state)
+    }
+}
+
+/// Whether the carrier has, or had, the goods.
+pub(super) fn has_left(state: ShipmentState) -> bool {
+    match state {
+        ShipmentState::Dispatched | ShipmentState::Delivered | ShipmentState::Lost | ShipmentState::Returned => true,
+        ShipmentState::Unspecified | ShipmentState::Created | ShipmentState::Cancelled => false,
+    }
+}
+
+/// A shipment only moves on, so an event that comes again does nothing.
+const fn rank(state: ShipmentState) -> u8 {
+    match state {
+        ShipmentState::Unspecified => 0,
+        ShipmentState::Created => 1,
+        ShipmentState::Cancelled => 2,
+        ShipmentState::Dispatched => 3,
+        ShipmentState::Lost => 4,
+        ShipmentState::Delivered => 5,
+        ShipmentState::Returned => 6,
+    }
+}
+
+fn units(lines: &[Line]) -> i64 {
+    lines.iter().map(|line| i64::from(line.quantity)).sum()
+}
+
+impl Order {
+    /// Takes what shipping tells of its shipments. Payment and stock follow in sagas. `None` when it is known.
+    pub fn shipments_told(&self, told: Vec<Told>, now: Time) -> Result<Option<Self>, Error> {
+        let mut next = self.clone();
+        told.into_iter().for_each(|told| next.take(told));
+        next.ship_next(now)?;
+        next.arrive(now)?;
+        if next.saga.epoch != self.saga.epoch {
+            next.saga.wake(now);
+        }
+        if next == *self {
+            return Ok(None);
+        }
+        next.updated_at = now;
+        Ok(Some(next))
+    }
+
+    /// Takes what is told of one of them. Splits only take units away: fewer are newer.
+    pub(super) fn take(&mut self, told: Told) {
+        let Told { id, mut lines, state } = told;
+        let is_first = id == self.shipment_id;
+        if self.shipments.is_empty() && !is_first && self.shipment_state != ShipmentState::Unspecified {
+            self.take(Told { id: self.shipment_id.clone(), lines: Vec::new(), state: self.shipment_state });
+        }
+        if is_first && lines.is_empty() {
+            let line = |item: &super::Item| Line { product_id: item.product_id.clone(), quantity: item.quantity };
+            lines = self.items.iter().map(line).collect();
+        }
+        match self.shipments.iter_mut().find(|known| known.id == id) {
+            Some(known) => {
+                if units(&lines) < units(&known.lines) && !lines.is_empty() {
+                    known.lines = lines;
+                }
+                if rank(state) > rank(known.state) {
+                    known.state = state;
+                }
+            }
+            None => {
+                let is_older = is_first && rank(self.shipment_state) > rank(state);
+                let state = if is_older { self.shipment_state } else { state };
+                self.shipments.push(Shipment { id, lines, state, capture: None });
+            }
+        }
+        self.shipment_state = self.axis();
+    }
+
+    /// Notes that shipping has stopped all that had not left.
+    pub(super) fn take_cancelled(&mut self) {
+        let id = self.shipment_id.clone();
+        self.take(Told { id, lines: Vec::new(), state: ShipmentState::Cancelled });
+        for shipment in &mut self.shipments {
+            if shipment.state == ShipmentState::Created {
+                shipment.state = ShipmentState::Cancelled;
+            }
+        }
+        self.shipment_state = self.axis();
+    }
+
+    /// Where the goods are, all shipments together: DISPATCHED while some have left and not all of them have come to an end.
+    fn axis(&self) -> ShipmentState {
+        let live = || self.shipments.iter().map(|shipment| shipment.state).filter(|s| *s != ShipmentState::Cancelled);
+        let is_any = |state| live().any(|other| other == state);
+        if live().next().is_none() {
+            ShipmentState::Cancelled
+        } else if live().all(|state| state == ShipmentState::Created) {
+            ShipmentState::Created
+        } else if is_any(ShipmentState::Created) || is_any(ShipmentState::Dispatched) {
+            ShipmentState::Dispatched
+        } else if is_any(ShipmentState::Lost) {
+            ShipmentState::Lost
+        } else if is_any(ShipmentState::Returned) {
+            ShipmentState::Returned
+        } else {
+            ShipmentState::Delivered
+        }
+    }
+
+    /// Starts the saga that its shipments ask for, once no other is under way.
+    pub(super) fn ship_next(&mut self, now: Time) -> Result<(), Error> {
+        let is_free = self.state == State::Confirmed && self.saga.has_ended() && self.saga.kind != DISPATCH_ORDER.kind;
+        if !is_free || self.shipments.is_empty() {
+            return Ok(());
+        }
+        if self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
+            self.enter(State::Cancelling, STOPPED, "shipping", now)?;
+            self.start(&CANCEL_ORDER, now);
+        } else if let Some(next) = self.shipments.iter().position(|one| one.has_left() && one.capture.is_none()) {
+            let saga = if self.shipments.len() == 1 { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
+            let amount = self.share(next)?;
+            let is_done = !amount.is_positive(); // free units owe nothing
+            if let Some(shipment) = self.shipments.get_mut(next) {
+                shipment.capture = Some(Capture { amount, is_done });
+            }
+            if is_done {
+                return self.ship_next(now);
+            }
+            self.start(saga, now);
+        } else if self.shipments.iter().all(|shipment| shipment.state != ShipmentState::Created) {
+            self.start(&CLOSE_ORDER, now);
+        }
+        Ok(())
+    }
+
+    /// The shipment whose share is being captured, and how much that is; none when the whole order is.
+    pub fn capturing(&self) -> Option<(&str, &Money)> {
+        if self.shipments.len() < 2 {
+            return None;
+        }
+        let open = |one: &&Shipment| one.capture.as_ref().is_some_and(|capture| !capture.is_done);
+        let shipment = self.shipments.iter().find(open)?;
+        Some((&shipment.id, &shipment.capture.as_ref()?.amount))
+    }
+
+    /// Notes that the share is captured.
+    pub(super) fn captured(&mut self) {
+        self.shipments.iter_mut().filter_map(|one| one.capture.as_mut()).for_each(|capture| capture.is_done = true);
+    }
+
+    /// What its shipments owe: the shares of those that have left. Of an order that is older than shares, the total.
+    pub fn owed(&self) -> Result<Money, Error> {
+        let captures = self.shipments.iter().filter_map(|one| one.capture.as_ref());
+        let mut captures = captures.peekable();
+        if captures.peek().is_none() {
+            return Ok(self.total.clone());
+        }
+        Ok(captures.try_fold(Money::zero(&self.total.currency)?, |sum, capture| sum.add(&capture.amount))?)
+    }
+
+    /// What was stopped.
+    pub fn stopped(&self) -> impl Iterator<Item = &Shipment> {
+        self.shipments.iter().filter(|one| one.state == ShipmentState::Cancelled)
+    }
+
+    /// What the shipment at `index` owes, when those with a capture have left before.
+    fn share(&self, index: usize) -> Result<Money, Error> {
+        let captures = || self.shipments.iter().filter_map(|one| one.capture.as_ref());
+        let others = self.shipments.iter().enumerate().filter(|(at, _)| *at != index);
+        if others.clone().all(|(_, one)| one.capture.is_some()) {
+            return Ok(captures().try_fold(self.total.clone(), |left, capture| left.minus(&capture.amount))?);
+        }
+        let mut share = Money::zero(&self.total.currency)?;
+        let mine = self.shipments.get(index).map(|one| one.lines.as_slice()).unwrap_or_default();
+        for (product_id, (all, part)) in self.parts()? {
+            let of = |lines: &[Line]| -> u32 {
+                let lines = lines.iter().filter(|line| line.product_id == product_id);
+                lines.map(|line| line.quantity.unsigned_abs()).sum()
+            };
+            let before = others.clone().filter(|(_, one)| one.capture.is_some()).map(|(_, one)| of(&one.lines)).sum();
+            share = share.add(&part.units(before, before + of(mine), all)?)?;
+        }
+        Ok(share)
+    }
+
+    /// The units of each product, and its part of the total.
+    fn parts(&self) -> Result<BTreeMap<&str, (u32, Money)>, Error> {
+        let mut products: BTreeMap<&str, (u32, i128)> = BTreeMap::new();
+        for item in &self.items {
+            let (units, minor) = products.entry(&item.product_id).or_default();
+            *units += item.quantity.unsigned_abs();
+            *minor += item.amount.minor();
+        }
+        let is_free = products.values().all(|(_, minor)| *minor == 0);
+        let weight = |(units, minor): &(u32, i128)| u64::try_from(if is_free { i128::from(*units) } else { *minor });
+        let weights: Result<Vec<u64>, _> = products.values().map(weight).collect();
+        let parts = self.total.allocate(&weights.map_err(|_| money::Error::Overflow)?)?;
+        Ok(products.into_iter().zip(parts).map(|((id, (units, _)), part)| (id, (units, part))).collect())
+    }
+}

@@ -1,0 +1,91 @@
+//! What a carrier tells of a shipment: twice, late and in any order. Pure.
+
+use super::{Shipment, State};
+use crate::error::Error;
+use ::store::Time;
+use serde::{Deserialize, Serialize};
+
+/// Most news that are kept; beyond them only what moves the shipment is taken, which are few.
+const MOST: usize = 100;
+
+/// A booked parcel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The carrier.
+    pub carrier: String,
+    /// The carrier's name for the parcel.
+    pub tracking_number: String,
+}
+
+/// What a carrier can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NewsKind {
+    /// It has the parcel.
+    InTransit,
+    /// The parcel is at the door.
+    Delivered,
+    /// It has given the parcel up.
+    Lost,
+    /// The parcel is back.
+    Returned,
+}
+
+/// Something that a carrier told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// The carrier.
+    pub carrier: String,
+    /// The carrier's name for it.
+    pub event_id: String,
+    /// What.
+    pub kind: NewsKind,
+    /// When it happened, as the carrier says.
+    pub at: Time,
+}
+
+impl NewsKind {
+    const fn state(self) -> State {
+        match self {
+            NewsKind::InTransit => State::Dispatched,
+            NewsKind::Delivered => State::Delivered,
+            NewsKind::Lost => State::Lost,
+            NewsKind::Returned => State::Returned,
+        }
+    }
+}
+
+impl Shipment {
+    /// The shipment after news of its parcel, which the carrier has under `label`, and the states it went through. `None`
+    /// when they are known. It only moves on: whatever the order in which news come, it ends in the same state.
+    pub fn hear(&self, news: News, label: Label, now: Time) -> Result<Option<(Self, Vec<State>)>, Error> {
+        if news.carrier != label.carrier {
+            return Err(Error::CarrierUnknown(news.carrier));
+        }
+        let is_same = |known: &&News| known.carrier == news.carrier && known.event_id == news.event_id;
+        if let Some(known) = self.news.iter().find(is_same) {
+            return if known.kind == news.kind { Ok(None) } else { Err(Error::OtherNews(news.event_id)) };
+        }
+        let path = path(self.state, news.kind.state());
+        if path.is_empty() && self.news.len() >= MOST {
+            return Err(Error::TooMuchNews);
+        }
+        let mut next = Self { updated_at: now, ..self.clone() };
+        next.news.push(news);
+        if let Some(last) = path.last() {
+            next.state = *last;
+            next.label = Some(label);
+        }
+        Ok(Some((next, path)))
+    }
+}
+
+/// The states from `from`, without it, up to `to`; none when it is there, or further.
+fn path(from: State, to: State) -> Vec<State> {
+    match from {
+        State::Cancelled => Vec::new(),
+        State::Created if to == State::Dispatched => vec![to],
+        State::Created => vec![State::Dispatched, to],
+        _ if from.next().contains(&to) => vec![to],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Splitting and stopping shipments: the rules, and both documents together.
+
+use super::{Shipping, caller, now, order, own, planned, refused};
+use crate::{payments::event_names, shop::reason};
+use contracts::{id::Kind as Id, shipping::v1::shipment::State as WireState};
+use kit::{Client, Reply, shared};
+use serde_json::{Value, json};
+use shipping::{Command, Error, Line, Parted, Shipment, SplitWish};
+use tonic::Code;
+
+fn wish(key: &str, lines: &[(&str, i32)]) -> SplitWish {
+    let line = |(id, quantity): &(&str, i32)| Line { product_id: (*id).into(), quantity: *quantity };
+    SplitWish { request_id: key.into(), shipment_id: format!("shp_{key}"), lines: lines.iter().map(line).collect() }
+}
+
+fn holding(lines: &[(&str, i32)]) -> Shipment {
+    let lines = wish("", lines).lines;
+    Shipment { planned: lines.clone(), lines, ..planned() }
+}
+
+#[test]
+fn a_split_takes_units_of_several_lines_and_its_repeat_makes_nothing_new() {
+    let whole = holding(&[("prd_1", 2), ("prd_2", 5), ("prd_1", 3)]);
+    let Parted::Now(left, off) = whole.split("shp_1", wish("a", &[("prd_1", 4), ("prd_2", 1)]), now()).unwrap() else {
+        panic!("it is new")
+    };
+    assert_eq!(left.lines, wish("", &[("prd_2", 4), ("prd_1", 1)]).lines);
+    assert_eq!(
+        (off.lines.as_slice(), off.split_from.as_deref()),
+        (&*wish("", &[("prd_1", 4), ("prd_2", 1)]).lines, Some("shp_1"))
+    );
+    assert_eq!((&off.address, &off.order_id), (&whole.address, &whole.order_id));
+    let again = SplitWish { shipment_id: "shp_other".into(), ..wish("a", &[("prd_1", 4), ("prd_2", 1)]) };
+    assert_eq!(left.split("shp_1", again, now()).unwrap(), Parted::Before("shp_a".into()));
+    assert!(matches!(left.split("shp_1", wish("a", &[("prd_1", 1)]), now()), Err(Error::KeyReused)));
+}
+
+#[test]
+fn a_split_that_cannot_be_is_told_why() {
+    let whole = holding(&[("prd_1", 2), ("prd_2", 1)]);
+    let refused =
+        |shipment: &Shipment, lines: &[(&str, i32)]| shipment.split("shp_1", wish("a", lines), now()).unwrap_err();
+    assert!(matches!(refused(&whole, &[("prd_1", 3)]), Error::MoreThanInIt { left: 2, .. }));
+    assert!(matches!(refused(&whole, &[("prd_9", 1)]), Error::MoreThanInIt { left: 0, .. }));
+    assert!(matches!(refused(&whole, &[("prd_1", 2), ("prd_2", 1)]), Error::NothingLeft));
+    assert!(matches!(refused(&whole, &[("prd_1", 1), ("prd_1", 1)]), Error::NamedTwice(_)));
+    let moved = |command| whole.decide(command, None, now()).unwrap().unwrap();
+    assert!(matches!(refused(&moved(Command::Dispatch), &[("prd_1", 1)]), Error::Dispatched));
+    assert!(matches!(refused(&moved(Command::Cancel), &[("prd_1", 1)]), Error::Cancelled));
+}
+
+#[test]
+fn a_shipment_that_was_split_still_answers_the_request_that_planned_it() {
+    let whole = planned();
+    let Parted::Now(left, _) = whole.split("shp_1", wish("a", &[("prd_1", 1)]), now()).unwrap() else { panic!("new") };
+    let address = whole.address.clone().unwrap();
+    let plan = shipping::Plan { order: order("ord_1"), lines: whole.lines.clone(), address, caller: caller(1) };
+    left.repeats(&plan).unwrap();
+    let other = shipping::Plan { lines: left.lines.clone(), ..plan };
+    assert!(matches!(left.repeats(&other), Err(Error::Mismatch)));
+}
+
+async fn split(staff: &Client, id: &str, quantity: i32, key: &str) -> Reply {
+    let body = json!({ "lines": [{ "productId": "prd_1", "quantity": quantity }], "requestId": key });
+    staff.post(&format!("/v1/shipments/{id}:split"), body).await
+}
+
+fn quantities(reply: &Value) -> (i64, i64) {
+    let of = |name: &str| reply[name]["lines"][0]["quantity"].as_i64().unwrap();
+    (of("shipment"), of("splitOff"))
+}
+
+#[tokio::test]
+async fn staff_split_a_shipment_both_tell_of_it_and_a_repeat_answers_with_the_same() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create_of(&id, &own(&id), "usr_1", 5).await.unwrap();
+    let first = split(&staff, &id, 2, "a").await.expect(200);
+    assert_eq!(quantities(&first), (3, 2));
+    let off = first["splitOff"]["shipmentId"].as_str().unwrap().to_owned();
+    assert_eq!((&first["splitOff"]["splitFrom"], &first["splitOff"]["state"]), (&json!(id), &json!("CREATED")));
+    let again = split(&staff, &id, 2, "a").await.expect(200);
+    assert_eq!((&again["splitOff"], &again["shipment"]), (&first["splitOff"], &first["shipment"]));
+    assert_eq!(reason(&split(&staff, &id, 1, "a").await), "IDEMPOTENCY_KEY_REUSED");
+    assert_eq!(reason(&split(&staff, &id, 4, "b").await), "SPLIT_EXCEEDS_SHIPMENT");
+    assert_eq!(reason(&split(&staff, &id, 3, "b").await), "SPLIT_LEAVES_NOTHING");
+    assert_eq!(shipping.create_of(&id, &own(&id), "usr_1", 5).await.unwrap().lines[0].quantity, 3);
+    let database = stack.connect().await.database("shipping");
+    assert_eq!(event_names(&database, &id, 2).await, ["created", "split"]);
+    assert_eq!(event_names(&database, &off, 1).await, ["created"]);
+    staff.post(&format!("/v1/shipments/{off}:dispatch"), json!({})).await.expect(200);
+    assert_eq!(reason(&split(&staff, &off, 1, "c").await), "SHIPMENT_DISPATCHED");
+    let late = refused(shipping.cancel(&id).await);
+    assert_eq!(late, (Code::FailedPrecondition, "SHIPMENT_DISPATCHED".into()), "one of the order's shipments has left");
+    assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Created, "nothing is stopped");
+}
+
+#[tokio::test]
+async fn twenty_splits_at_once_take_each_unit_once() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create_of(&id, &own(&id), "usr_1", 6).await.unwrap();
+    let splits = (0..20).map(|n| {
+        let (staff, id) = (&staff, &id);
+        async move { split(staff, id, 1, &format!("split-{}", n % 10)).await }
+    });
+    let replies = futures::future::join_all(splits).await;
+    for reply in &replies {
+        let is_known = ["SPLIT_EXCEEDS_SHIPMENT", "SPLIT_LEAVES_NOTHING"].contains(&reason(reply).as_str());
+        assert!(reply.status == 200 || is_known || reply.status == 503 || reply.status == 409, "{reply:?}");
+    }
+    let mut units = 0;
+    for n in 0..10 {
+        let _ = split(&staff, &id, 1, &format!("split-{n}")).await; // those that met too many others
+    }
+    let shipments = stack.connect().await.database("shipping").collection::<bson::Document>("shipments");
+    let mut found = shipments.find(bson::doc! { "order_id": own(&id) }).await.unwrap();
+    let mut count = 0;
+    while found.advance().await.unwrap() {
+        let shipment = found.deserialize_current().unwrap();
+        let line = shipment.get_array("lines").unwrap()[0].as_document().unwrap().get_i32("quantity").unwrap();
+        (units, count) = (units + line, count + 1);
+    }
+    assert_eq!((units, count), (6, 6));
+}
+
+#[tokio::test]
+async fn a_cancelled_order_stops_all_its_shipments_and_staff_stop_one() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create_of(&id, &own(&id), "usr_1", 5).await.unwrap();
+    let mut offs = Vec::new();
+    for key in ["a", "b"] {
+        let reply = split(&staff, &id, 1, key).await.expect(200);
+        offs.push(reply["splitOff"]["shipmentId"].as_str().unwrap().to_owned());
+    }
+    for _ in 0..2 {
+        let stopped = staff.post(&format!("/v1/shipments/{}:stop", offs[0]), json!({})).await.expect(200);
+        assert_eq!(stopped["state"], "CANCELLED");
+    }
+    assert_eq!(shipping.get(&id).await.unwrap().state(), WireState::Created);
+    shipping.cancel(&id).await.unwrap();
+    for id in offs.iter().chain([&id]) {
+        assert_eq!(shipping.get(id).await.unwrap().state(), WireState::Cancelled);
+    }
+    let dispatched = staff.post(&format!("/v1/shipments/{}:dispatch", offs[1]), json!({})).await;
+    assert_eq!(reason(&dispatched), "SHIPMENT_CANCELLED");
+}
+
+#[tokio::test]
+async fn an_order_has_a_hundred_shipments_at_most() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create_of(&id, &own(&id), "usr_1", 200).await.unwrap();
+    for n in 1..100 {
+        split(&staff, &id, 1, &format!("split-{n}")).await.expect(200);
+    }
+    assert_eq!(reason(&split(&staff, &id, 1, "one more").await), "TOO_MANY_SHIPMENTS");
+    split(&staff, &id, 1, "split-99").await.expect(200);
+    shipping.cancel(&id).await.unwrap();
+    let shipments = stack.connect().await.database("shipping").collection::<bson::Document>("shipments");
+    let stopped = bson::doc! { "order_id": own(&id), "state": "Cancelled" };
+    assert_eq!(shipments.count_documents(stopped).await.unwrap(), 100);
+}

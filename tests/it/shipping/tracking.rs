@@ -1,0 +1,111 @@
+//! What a carrier tells: twice, out of order, of nobody's shipment, and too much.
+
+use super::{LEGAL, Shipping, now, own, planned};
+use crate::{payments::event_names, shop::reason};
+use contracts::id::Kind as Id;
+use kit::{Client, Reply, shared};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use shipping::{Label, News, NewsKind, State};
+
+fn label() -> Label {
+    Label { carrier: "sandbox".into(), tracking_number: "SBX-1".into() }
+}
+
+fn news(number: usize, kind: NewsKind) -> News {
+    News { carrier: "sandbox".into(), event_id: format!("evt-{number}"), kind, at: now() }
+}
+
+proptest! {
+    #[test]
+    fn in_whatever_order_news_come_and_however_often_the_shipment_ends_in_the_same_state(
+        kinds in prop::collection::vec(
+            prop::sample::select(vec![NewsKind::InTransit, NewsKind::Delivered, NewsKind::Lost, NewsKind::Returned]),
+            1..6,
+        ),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 12),
+    ) {
+        let last = |kinds: &[NewsKind]| [NewsKind::Returned, NewsKind::Delivered, NewsKind::Lost, NewsKind::InTransit]
+            .into_iter().find(|kind| kinds.contains(kind)).expect("there is one");
+        let mut shipment = planned();
+        let told = order.iter().map(|index| index.index(kinds.len())).chain(0..kinds.len());
+        for number in told {
+            let heard = shipment.hear(news(number, kinds[number]), label(), now()).expect("the carrier may tell it");
+            let Some((next, path)) = heard else { continue };
+            let mut state = shipment.state;
+            for step in path {
+                prop_assert!(LEGAL.contains(&(state, step)), "{:?} to {:?}", state, step);
+                state = step;
+            }
+            prop_assert_eq!(state, next.state);
+            shipment = next;
+        }
+        let wanted = match last(&kinds) {
+            NewsKind::InTransit => State::Dispatched,
+            NewsKind::Delivered => State::Delivered,
+            NewsKind::Lost => State::Lost,
+            NewsKind::Returned => State::Returned,
+        };
+        prop_assert_eq!((shipment.state, shipment.news.len()), (wanted, kinds.len()));
+    }
+}
+
+#[test]
+fn beyond_a_hundred_only_news_that_move_the_shipment_are_kept() {
+    let mut shipment = planned();
+    for number in 0..100 {
+        shipment = shipment.hear(news(number, NewsKind::InTransit), label(), now()).unwrap().unwrap().0;
+    }
+    let more = shipment.hear(news(100, NewsKind::InTransit), label(), now());
+    assert!(matches!(more, Err(shipping::Error::TooMuchNews)));
+    let (delivered, _) = shipment.hear(news(101, NewsKind::Delivered), label(), now()).unwrap().unwrap();
+    assert_eq!((delivered.state, delivered.news.len()), (State::Delivered, 101));
+}
+
+async fn tell(staff: &Client, id: &str, event_id: &str, kind: &str) -> Reply {
+    let event = json!({ "carrier": "sandbox", "eventId": event_id, "kind": kind, "occurTime": "2030-01-01T00:00:00Z" });
+    staff.post(&format!("/v1/shipments/{id}:recordTrackingEvent"), json!({ "event": event })).await
+}
+
+fn ids(shipment: &Value) -> Vec<&str> {
+    shipment["trackingEvents"].as_array().unwrap().iter().map(|event| event["eventId"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn tracking_events_that_come_twice_and_out_of_order_are_kept_once_and_the_shipment_only_moves_on() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create(&id, &own(&id), "usr_1").await.unwrap();
+    assert_eq!(tell(&staff, &id, "b", "DELIVERED").await.expect(200)["state"], "DELIVERED");
+    for _ in 0..2 {
+        tell(&staff, &id, "a", "IN_TRANSIT").await.expect(200);
+    }
+    let shown = tell(&staff, &id, "b", "DELIVERED").await.expect(200);
+    assert_eq!((ids(&shown), &shown["state"]), (vec!["b", "a"], &json!("DELIVERED")));
+    let number = shown["trackingNumber"].as_str().unwrap().to_owned();
+    assert!(number.starts_with("SBX-") && shown["carrier"] == "sandbox", "{shown}");
+    assert_eq!(
+        staff.post(&format!("/v1/shipments/{id}:dispatch"), json!({})).await.expect(200)["trackingNumber"],
+        number
+    );
+    let other = tell(&staff, &id, "b", "LOST").await;
+    assert_eq!((other.status, reason(&other).as_str()), (409, "TRACKING_EVENT_MISMATCH"));
+    assert_eq!(tell(&staff, &id, "c", "RETURNED").await.expect(200)["state"], "RETURNED");
+    let database = stack.connect().await.database("shipping");
+    assert_eq!(event_names(&database, &id, 4).await, ["created", "dispatched", "delivered", "returned"]);
+    let late = staff.post(&format!("/v1/shipments/{id}:deliver"), json!({})).await;
+    assert_eq!(reason(&late), "SHIPMENT_RETURNED");
+}
+
+#[tokio::test]
+async fn a_tracking_event_of_nobody_of_another_carrier_or_of_no_kind_changes_nothing() {
+    let stack = shared().await;
+    let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
+    shipping.create(&id, &own(&id), "usr_1").await.unwrap();
+    assert_eq!(tell(&staff, "shp_absent", "a", "DELIVERED").await.status, 404);
+    assert_eq!(tell(&staff, &id, "a", "KIND_UNSPECIFIED").await.status, 400);
+    let event = json!({ "carrier": "other", "eventId": "a", "kind": "LOST", "occurTime": "2030-01-01T00:00:00Z" });
+    let strange = staff.post(&format!("/v1/shipments/{id}:recordTrackingEvent"), json!({ "event": event })).await;
+    assert_eq!((strange.status, reason(&strange).as_str()), (400, "CARRIER_UNKNOWN"));
+    assert_eq!(shipping.get(&id).await.unwrap().etag, "1");
+}
