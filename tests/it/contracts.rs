@@ -235,6 +235,7 @@ async fn an_ordinary_day(stack: &Stack) {
     let refund = format!("/v1/orders/{}:refund", shop::id(&delivered, "orderId"));
     staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
     two_shipments(&customer, &staff, &product).await;
+    a_coupon(&customer, &staff, &product).await;
     let cancelled = shop::place(&customer, &line, "tok_visa").await;
     let cancel = format!("/v1/orders/{}:cancel", shop::id(&cancelled, "orderId"));
     customer.post(&cancel, json!({ "reason": "CHANGED_MIND" })).await.expect(200);
@@ -259,6 +260,16 @@ async fn two_shipments(customer: &Client, staff: &Client, product: &str) {
     let event =
         json!({ "carrier": "sandbox", "eventId": "1", "kind": "RETURNED", "occurTime": "2030-01-01T00:00:00Z" });
     staff.post(&format!("{shipment}:recordTrackingEvent"), json!({ "event": event })).await.expect(200);
+}
+
+/// A coupon that an order uses, one gives back, and staff end.
+async fn a_coupon(customer: &Client, staff: &Client, product: &str) {
+    let code = crate::coupons::new_code();
+    staff.post("/v1/coupons", json!({ "code": code, "percentage": "10" })).await.expect(201);
+    for token in ["tok_visa", "tok_declined"] {
+        crate::coupons::buy(customer, product, &code, token).await.expect(201);
+    }
+    staff.post(&format!("/v1/coupons/{code}:disable"), json!({})).await.expect(200);
 }
 
 async fn logged(mongodb: &mongodb::Client, service: &str) -> anyhow::Result<Vec<Document>> {

@@ -96,6 +96,7 @@ async fn an_expired_deadline_is_deadline_exceeded_and_the_order_goes_on() {
         }),
         payment_token: "tok_action_required".into(),
         expected_total: None,
+        coupon_code: String::new(),
     };
     let wait = Some(prost_types::Duration { seconds: 20, nanos: 0 });
     let create = CreateOrderRequest { order: Some(draft.clone()), request_id: "deadline".into(), wait };

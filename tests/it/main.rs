@@ -9,6 +9,7 @@ mod check;
 mod company;
 mod consumers;
 mod contracts;
+mod coupons;
 mod crash;
 mod events;
 mod events_cli;

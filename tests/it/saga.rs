@@ -55,6 +55,7 @@ pub fn order() -> Order {
         refunds: Vec::new(),
         shipments: Vec::new(),
         frozen: None,
+        discount: None,
         history: Vec::new(),
         created_at: at(0),
         updated_at: at(0),

@@ -13,7 +13,7 @@ use kit::{Client, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 
 /// A new product at so much, with units in stock.
-async fn priced(stack: &Stack, currency: &str, units: &str, nanos: i32) -> String {
+pub(crate) async fn priced(stack: &Stack, currency: &str, units: &str, nanos: i32) -> String {
     let staff = Client::staff(stack).await;
     let price = json!({ "currencyCode": currency, "units": units, "nanos": nanos });
     let sku = format!("TEST-{:016x}", rand::random::<u64>());

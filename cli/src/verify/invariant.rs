@@ -1,7 +1,7 @@
 //! What must hold, by name.
 
 use super::{
-    history, ledgers, money, orders, reservations, sequences, shipments,
+    coupons, history, ledgers, money, orders, reservations, sequences, shipments,
     site::{Scope, Site},
     stock, streams,
 };
@@ -18,6 +18,8 @@ pub enum Invariant {
     ReservationsHaveOrders,
     /// An order's saga has ended with it, or lives: it has a time to wake, or is parked with a reason.
     OrdersEndOrLive,
+    /// A coupon counts its redemptions, and these are of orders that are being placed or were confirmed.
+    CouponsAreTheirRedemptions,
     /// The payment is where its order believes it to be, for the order's total.
     PaymentsAgree,
     /// Refunds are within captures and these within authorizations; the amounts that were told are the fold of the ledger.
@@ -40,11 +42,12 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
         Self::OrdersEndOrLive,
+        Self::CouponsAreTheirRedemptions,
         Self::PaymentsAgree,
         Self::LedgersAreSound,
         Self::MoneyIsOwed,
@@ -68,6 +71,7 @@ impl Invariant {
             Self::StockIsItsReservations => stock::reservations(site, scope).await,
             Self::ReservationsHaveOrders => reservations::examine(site, scope).await,
             Self::OrdersEndOrLive => orders::examine(site, scope).await,
+            Self::CouponsAreTheirRedemptions => coupons::examine(site, scope).await,
             Self::PaymentsAgree => money::payments(site, scope).await,
             Self::LedgersAreSound => ledgers::sound(site, scope).await,
             Self::MoneyIsOwed => ledgers::owed(site, scope).await,

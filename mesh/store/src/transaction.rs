@@ -7,10 +7,15 @@ use crate::Error;
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Client, ClientSession, options::ReadConcern};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// A transaction takes some milliseconds. One that is idle and has been open for so long is nobody's; should its process
 /// come back after all, its commit is refused and the change decided anew.
 const OPEN_MICROS: i64 = 3_000_000;
+
+/// Pause between two looks for transactions that nobody will end.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Commits; when the answer was lost, asks again: a commit can be repeated.
 pub async fn commit(session: &mut ClientSession) -> Result<(), Error> {
@@ -29,6 +34,17 @@ pub async fn commit(session: &mut ClientSession) -> Result<(), Error> {
 /// A transaction that the server gave up can be decided anew: a conflict.
 pub fn transient(error: mongodb::error::Error) -> Error {
     if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) { Error::Conflict } else { error.into() }
+}
+
+/// Looks for those that dead processes have left open and ends them, until `stop`.
+pub async fn keep_ending_abandoned(client: Client, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
+        match end_abandoned(&client).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
+            Err(error) => tracing::debug!(%error, "transactions that a dead process may have left open were not found"),
+        }
+    }
 }
 
 /// Ends those that a dead process of this service's own user has left open, which needs no privilege; how many.

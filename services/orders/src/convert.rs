@@ -39,6 +39,8 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         refunds: order.refunds.iter().map(refund_to_wire).collect(),
         frozen_reason: order.frozen.clone().unwrap_or_default(),
         shipments: order.shipments.iter().map(shipment_to_wire).collect(),
+        discount: order.discount.as_ref().map(|discount| discount.amount.to_wire()),
+        coupon_code: order.discount.as_ref().map_or_else(String::new, |discount| discount.code.clone()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What an order is, and what each command and each answer of a saga does to it. Pure.
 
+mod coupons;
 mod follow;
 mod refunds;
 mod shipments;
 
+pub use coupons::{Benefit, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Minimum, less};
 pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
 pub use shipments::{Capture, Line, Shipment, Told};
 
@@ -158,7 +160,10 @@ pub struct Order {
     pub user: UserSnapshot,
     /// What was ordered.
     pub items: Vec<Item>,
-    /// Sum of the lines.
+    /// What a coupon takes off the lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub discount: Option<Discount>,
+    /// Sum of the lines, less the discount.
     #[serde(with = "::store::fields::money")]
     pub total: Money,
     /// Where it is in its life.

@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{Quote, State},
+    domain::{CouponRefusal, Quote, State},
 };
 use contracts::{money::Money, validate::Violation};
 use rpc::status;
@@ -38,6 +38,24 @@ pub enum Error {
     /// The caller has seen another total than the catalogue's of now.
     #[error("the total is {} now", .0.total)]
     TotalChanged(Box<Quote>),
+    /// The order may not use its coupon.
+    #[error(transparent)]
+    Coupon(#[from] CouponRefusal),
+    /// A field of a coupon that cannot be.
+    #[error("{0} {1}")]
+    CouponField(&'static str, &'static str),
+    /// A field of a coupon that is not an amount of money.
+    #[error("{0}: {1}")]
+    CouponMoney(&'static str, #[source] contracts::money::Error),
+    /// No such coupon.
+    #[error("coupon {0} was not found")]
+    CouponNotFound(String),
+    /// The code is taken.
+    #[error("there is a coupon {0} already")]
+    CouponExists(String),
+    /// The caller saw an older version.
+    #[error("the etag is stale")]
+    StaleEtag,
     /// Accounts that are closed cannot order.
     #[error("the account is closed")]
     AccountClosed,
@@ -125,6 +143,12 @@ impl From<Error> for Status {
                 let quote = convert::quote_to_wire(&quote);
                 status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &quote)
             }
+            Error::Coupon(refusal) => status::precondition(refusal.code(), text),
+            Error::CouponField(field, why) => status::violation(&format!("coupon.{field}"), why),
+            Error::CouponMoney(field, cause) => status::violation(&format!("coupon.{field}"), cause.to_string()),
+            Error::CouponNotFound(code) => status::not_found("coupon", &code),
+            Error::CouponExists(_) => status::error(Code::AlreadyExists, "COUPON_EXISTS", text),
+            Error::StaleEtag => status::stale_etag(),
             Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
             Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
             Error::NotFound(id) => status::not_found("order", &id),

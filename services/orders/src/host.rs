@@ -3,6 +3,7 @@
 use crate::{
     clients::Peers,
     convert,
+    coupons::Coupons,
     domain::{Fact, Order},
     error::Error,
     sagas::{AUTHORIZE, known},
@@ -23,6 +24,8 @@ const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 pub struct OrderHost {
     /// Where they are.
     pub orders: Orders,
+    /// The coupons that they use.
+    pub coupons: Coupons,
     /// Whom they call.
     pub peers: Peers,
 }
@@ -56,6 +59,7 @@ impl Host for OrderHost {
         let (id, order, caller) = (item.id.as_str(), &item.state, call.caller());
         let done = |_| (Outcome::Done, Vec::new());
         let answer = match (call.name.as_str(), call.direction) {
+            ("redeem_coupon", direction) => self.coupon(id, order, direction).await,
             ("hold_stock", Direction::Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
             ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, caller).await.map(done),
             (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
@@ -107,6 +111,15 @@ impl Host for OrderHost {
 }
 
 impl OrderHost {
+    /// Counts the use of the order's coupon, or gives it back.
+    async fn coupon(&self, id: &str, order: &Order, direction: Direction) -> Result<Answered, Status> {
+        match direction {
+            Direction::Do => self.coupons.redeem(id, order).await?,
+            Direction::Undo => self.coupons.release(id, order).await?,
+        }
+        Ok((Outcome::Done, Vec::new()))
+    }
+
     /// Gives back what was set aside for what was stopped, if anything was.
     async fn release(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
         if order.stopped().next().is_none() {

@@ -2,12 +2,13 @@
 //!
 //! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
 //! **RPCs** `OrderService`: create, read, list, cancel, refund, watch, details, saga. `SagaService`, for staff: list, read, retry,
-//! resume, compensate, skip, and these for many at once.
+//! resume, compensate, skip, and these for many at once. `CouponService`, for staff: create, read, list, disable.
 //! **Collections** `orders` (`_id` ord_…; unique `request_key`; indexes `user_id`; `saga.peer, saga.wake_at` for those who
-//! look for due sagas; `saga.status` for those who look after them).
+//! look for due sagas; `saga.status` for those who look after them). `coupons` (`_id` the code; unique `request_key`) and
+//! `redemptions` (`_id` ord_…: that the order uses a coupon, or gave it back; index `code, user_id, state`).
 //! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`,
 //! `{refunded,refund_refused,frozen}`, and
-//! of its saga `{intervened,alarmed,parked}`.
+//! of its saga `{intervened,alarmed,parked}`; `evt.orders.coupon.{created,disabled,redeemed,released}`.
 //! **Events in** shipping (what each shipment holds and how far it is → the sagas that capture and ship), payments (an answer that a saga
 //! waits for; money for an order that has ended; a charge-back, which freezes the order).
 //!
@@ -25,11 +26,19 @@
 //! once all that left were delivered. A lost or returned one keeps it SHIPPED, and staff refund. When all are stopped before
 //! any has left, the order is cancelled.
 //!
+//! Coupons: the discount is computed and frozen when the order is placed; the use is counted by the saga's first step
+//! (`place_order_with_coupon`), in one transaction of the coupon's count and the order's redemption, and refuses the order when
+//! the coupon can no longer be used. An order that is rejected, or cancelled before it is confirmed, gives its use back; one
+//! that is cancelled or refunded later does not.
+//!
 //! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
 
 mod address;
 mod clients;
 mod convert;
+mod coupons;
+mod coupons_rpc;
+mod coupons_wire;
 mod desk;
 mod domain;
 mod error;
@@ -43,8 +52,11 @@ mod sagas_wire;
 mod store;
 mod watch;
 
-use ::store::{Bell, Pager};
-use contracts::orders::v1::{order_service_server::OrderServiceServer, saga_service_server::SagaServiceServer};
+use ::store::{Bell, Pager, transaction::keep_ending_abandoned};
+use contracts::orders::v1::{
+    coupon_service_server::CouponServiceServer, order_service_server::OrderServiceServer,
+    saga_service_server::SagaServiceServer,
+};
 use saga::Runner;
 use service::{Config, Service};
 use std::sync::Arc;
@@ -53,30 +65,41 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use address::checked as checked_address;
+pub use coupons::Coupons;
 pub use domain::{
-    Address, Cancellation, Capture, Disposition, Extent, Fact, Item, Line, Order, Progress, Refund, RefundWish,
-    Returned, Shipment, State, Told, Transition, UserSnapshot,
+    Address, Benefit, Cancellation, Capture, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Disposition,
+    Extent, Fact, Item, Line, Minimum, Order, Progress, Refund, RefundWish, Returned, Shipment, State, Told,
+    Transition, UserSnapshot,
 };
 pub use error::Error;
-pub use sagas::{CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, REFUND_ORDER, SAGAS, know};
+pub use sagas::{
+    CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER,
+    SAGAS, know,
+};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let mut service = Service::start(config, shutdown.clone()).await?;
     service.indexes(&store::indexes()).await?;
+    service.indexes(&coupons::indexes()).await?;
     let orders = store::Orders::new(&service.database);
+    let coupons = coupons::Coupons::new(&service.database);
     let peers = clients::Peers::new(&service)?;
-    let host = Arc::new(host::OrderHost { orders: orders.clone(), peers: peers.clone() });
+    let host = Arc::new(host::OrderHost { orders: orders.clone(), coupons: coupons.clone(), peers: peers.clone() });
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runner = Runner::new(host, &owner, service.background());
     service.spawn(runner.clone().run());
+    service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
     let desk = desk::Desk { orders: orders.clone(), runner };
     service.consume(Arc::new(events::Inbox { desk: desk.clone(), peers: peers.clone() }))?;
     let bell = Bell::start(orders.collection().clone(), service.background());
     let secret = service.config.service_key.reveal();
     let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
-    let orders = rpc::Handler { desk, peers, bell, pager, shutdown };
-    let routes = Routes::new(OrderServiceServer::new(orders)).add_service(SagaServiceServer::new(sagas));
+    let orders = rpc::Handler { desk, coupons: coupons.clone(), peers, bell, pager, shutdown };
+    let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
+    let routes = Routes::new(OrderServiceServer::new(orders))
+        .add_service(SagaServiceServer::new(sagas))
+        .add_service(CouponServiceServer::new(coupons));
     service.serve(listener, routes).await
 }

@@ -4,9 +4,10 @@ use crate::{
     address,
     clients::Peers,
     convert,
+    coupons::Coupons,
     domain::{self, Item, Order, Quote, State, Transition, UserSnapshot},
     error::Error,
-    sagas::{PLACE_ORDER, newest},
+    sagas::{PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
     store::Orders,
 };
 use ::store::{Versioned, now};
@@ -44,7 +45,13 @@ pub enum Placed {
 }
 
 /// Accepts an order for the runner called `owner`.
-pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Placement) -> Result<Placed, Error> {
+pub async fn place(
+    orders: &Orders,
+    coupons: &Coupons,
+    peers: &Peers,
+    owner: &str,
+    placement: Placement,
+) -> Result<Placed, Error> {
     let id = Kind::Order.new_id();
     let digest = digest(&placement.draft);
     let Placement { user_id, draft, request_id } = placement;
@@ -64,7 +71,16 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
     }
     let products = products.map_err(|status| unknown_products(status, &wanted))?;
     let items = items(&draft, &products)?;
-    let total = domain::total(&items)?;
+    let subtotal = domain::total(&items)?;
+    let discount = coupons.discount(&draft.coupon_code, &user_id, &subtotal).await;
+    if matches!(discount, Err(Error::Coupon(_)))
+        && let Some(before) = orders.by_request(&request_key).await?
+    {
+        return same(before, &digest); // the same request, a moment ago, may have used it up
+    }
+    let discount = discount?;
+    let total = domain::less(subtotal, discount.as_ref())?;
+    let saga = if discount.is_some() { &PLACE_ORDER_WITH_COUPON } else { &PLACE_ORDER };
     if let Some(expected) = &draft.expected_total
         && Money::from_wire(expected)? != total
     {
@@ -74,6 +90,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
     let order = Order {
         user: UserSnapshot { name: user.name, email: user.email },
         items,
+        discount,
         total,
         state: State::Pending,
         reason: String::new(),
@@ -84,7 +101,7 @@ pub async fn place(orders: &Orders, peers: &Peers, owner: &str, placement: Place
         address,
         payment_token: Some(draft.payment_token),
         hold_expires_at: None,
-        saga: Saga::start(newest(&PLACE_ORDER), owner, now),
+        saga: Saga::start(newest(saga), owner, now),
         cancellation: None,
         refunds: Vec::new(),
         shipments: Vec::new(),

@@ -3,6 +3,7 @@
 use crate::{
     clients::Peers,
     convert,
+    coupons::Coupons,
     desk::Desk,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
@@ -27,6 +28,8 @@ use tonic::{Request, Response, Status};
 pub struct Handler {
     /// The orders, and who moves their sagas.
     pub desk: Desk,
+    /// The coupons.
+    pub coupons: Coupons,
     /// The peers.
     pub peers: Peers,
     /// Rings when an order changes.
@@ -55,12 +58,13 @@ impl OrderService for Handler {
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
         let placement = Placement { user_id, draft, request_id: request.request_id };
-        let (order, moving) = match place(&self.desk.orders, &self.peers, self.desk.runner.owner(), placement).await? {
-            Placed::Now(order) => (order.clone(), Some(self.desk.runner.spawn(order))),
+        let (Desk { orders, runner }, peers) = (&self.desk, &self.peers);
+        let (order, moving) = match place(orders, &self.coupons, peers, runner.owner(), placement).await? {
+            Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
             Placed::Before(order) => (order, None),
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let ended = watch::until_ended(&self.desk.orders, &self.bell, Watched { order, moving }, wait).await?;
+        let ended = watch::until_ended(orders, &self.bell, Watched { order, moving }, wait).await?;
         Ok(Response::new(convert::to_wire(&ended)))
     }
 

@@ -33,6 +33,20 @@ pub const PLACE_ORDER: Definition = Definition {
     alarm_after: ALARM_AFTER,
 };
 
+/// The same for an order with a coupon, whose use is counted first. The count is kept here: the peer is orders itself.
+pub const PLACE_ORDER_WITH_COUPON: Definition = Definition {
+    kind: "place_order_with_coupon",
+    version: 1,
+    steps: &[
+        Step::new("redeem_coupon", "orders").compensable().refusable().within(MINUTES),
+        PLACE_ORDER.steps[0],
+        PLACE_ORDER.steps[1],
+        PLACE_ORDER.steps[2],
+        PLACE_ORDER.steps[3],
+    ],
+    ..PLACE_ORDER
+};
+
 /// The first one, which wrote down what came of the hold before it asked for the payment.
 const PLACE_ORDER_1: Definition = Definition {
     version: 1,
@@ -103,6 +117,7 @@ pub const REFUND_ORDER: Definition = Definition {
 pub const SAGAS: &Registry = &Registry(&[
     &PLACE_ORDER,
     &PLACE_ORDER_1,
+    &PLACE_ORDER_WITH_COUPON,
     &CANCEL_ORDER,
     &DISPATCH_ORDER,
     &DISPATCH_SHIPMENT,

@@ -37,9 +37,10 @@ mod rates;
 mod rpc;
 mod store;
 
+use ::store::transaction::keep_ending_abandoned;
 use contracts::shipping::v1::shipping_service_server::ShippingServiceServer;
 use service::Service;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -50,9 +51,6 @@ pub use domain::{
 };
 pub use error::Error;
 pub use rates::{BadRates, Rate, Rates};
-
-/// Pause between two looks for transactions that nobody will end.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// What shipping is configured with beside what every service is.
 #[derive(Debug, Clone, Default)]
@@ -71,19 +69,8 @@ pub async fn run(
     let mut service = Service::start(config, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     let shipments = store::Shipments::new(&service.database);
-    service.spawn(end_abandoned(service.database.clone(), service.background()));
+    service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
     let flow = flow::Flow { shipments, carrier: Arc::new(Sandbox) };
     let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { flow, rates: own.rates }));
     service.serve(listener, routes).await
-}
-
-/// Ends the transactions of processes that died in a split, so that others can write their shipments.
-async fn end_abandoned(database: ::store::Database, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
-        match ::store::transaction::end_abandoned(database.client()).await {
-            Ok(0) => {}
-            Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
-            Err(error) => tracing::debug!(%error, "transactions that a dead process may have left open were not found"),
-        }
-    }
 }

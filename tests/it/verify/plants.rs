@@ -16,6 +16,8 @@ struct Garden {
     /// The payment of the order that has shipped.
     captured: String,
     waiting: String,
+    /// The coupon of the confirmed order.
+    coupon: String,
 }
 
 impl Garden {
@@ -32,6 +34,7 @@ impl Garden {
             confirmed: Document::new(),
             captured: String::new(),
             waiting: String::new(),
+            coupon: String::new(),
         }
     }
 
@@ -39,7 +42,10 @@ impl Garden {
         self.product = shop::product(&self.stack, 50).await;
         let (customer, staff) = (Client::register(&self.stack).await.0, Client::staff(&self.stack).await);
         let lines = [(self.product.as_str(), 2)];
-        let confirmed = shop::place(&customer, &lines, "tok_visa").await;
+        self.coupon = crate::coupons::coupon(&self.stack, json!({ "percentage": "10", "maxRedemptions": 5 })).await;
+        let mut with_coupon = draft(&lines, "tok_visa");
+        with_coupon["couponCode"] = json!(self.coupon);
+        let confirmed = customer.post("/v1/orders?wait=25s", with_coupon).await.expect(201);
         let shipped = shop::place(&customer, &lines, "tok_visa").await;
         let path = format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId"));
         staff.post(&path, json!({})).await.expect(200);
@@ -121,6 +127,7 @@ async fn whatever_is_planted_is_named_and_ends_with_1() {
     garden.is_clean().await;
     stock(&garden).await;
     orders(&garden).await;
+    coupons(&garden).await;
     money(&garden).await;
     goods_and_rows(&garden).await;
     sequences(&garden).await;
@@ -151,6 +158,15 @@ async fn orders(garden: &Garden) {
     garden.broken(at, id, doc! { "$set": { "saga.status": "Running" } }, (name, id, "never wakes")).await;
     garden.broken(at, id, doc! { "$set": { "saga.status": "Parked" } }, (name, id, "without a reason")).await;
     garden.broken(at, id, doc! { "$set": { "state": "Pending" } }, (name, id, "its saga is Completed")).await;
+}
+
+async fn coupons(garden: &Garden) {
+    let (at, name, code) = (("orders", "coupons"), "coupons-are-their-redemptions", garden.coupon.as_str());
+    garden.broken(at, code, doc! { "$inc": { "redemption_count": 1_i64 } }, (name, code, "a count of 2")).await;
+    garden.removed(("orders", "redemptions"), doc! { "code": code }, (name, code, "a count of 1")).await;
+    let order = garden.of_order("_id");
+    let given_up = doc! { "$set": { "saga.status": "Compensated" } };
+    garden.broken(("orders", "orders"), order, given_up, (name, code, "1 without such an order")).await;
 }
 
 async fn reservations(garden: &Garden) {

@@ -3,7 +3,9 @@
 use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_left};
 use crate::{
     error::Error,
-    sagas::{AUTHORIZE, CANCEL_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, REFUND_ORDER, known, newest},
+    sagas::{
+        AUTHORIZE, CANCEL_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, known, newest,
+    },
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
@@ -130,7 +132,7 @@ impl Order {
         let Some(definition) = known().find(&self.saga.kind, self.saga.version) else {
             return Ok(()); // nothing is guessed
         };
-        if definition.kind == PLACE_ORDER.kind {
+        if [PLACE_ORDER.kind, PLACE_ORDER_WITH_COUPON.kind].contains(&definition.kind) {
             self.follow_placing(now)?;
         } else if definition.kind == CANCEL_ORDER.kind {
             self.follow_cancelling(now)?;

@@ -1,0 +1,57 @@
+//! The count of each coupon against the redemptions that count, and these against their orders.
+
+use super::{
+    cut::{number, text},
+    invariant::Examined,
+    site::{PAGE, Pages, Scope, Site},
+};
+use bson::{Document, doc};
+use std::collections::HashMap;
+
+const SERVICE: &str = "orders";
+
+/// Count = redemptions that count, no more than may be, and none of an order that should have given its use back.
+pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    let (coupons, redemptions) = (site.collection(SERVICE, "coupons")?, site.collection(SERVICE, "redemptions")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some(filter) = pages.next() {
+        let mut cut = site.cut().await?;
+        let found = cut.find(&coupons, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
+        pages.seen(&found);
+        let codes: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
+        let counts = cut.aggregate(&redemptions, counts(&codes)).await?;
+        let counts: HashMap<&str, &Document> = counts.iter().map(|count| (text(count, "_id"), count)).collect();
+        for coupon in &found {
+            let (code, none) = (text(coupon, "_id"), Document::new());
+            let counted = counts.get(code).copied().unwrap_or(&none);
+            let (uses, stray) = (number(counted, "uses"), number(counted, "stray"));
+            let (count, most) = (number(coupon, "redemption_count"), number(coupon, "max_redemptions"));
+            examined.checked += 1;
+            if count != uses {
+                examined.suspect(code, format!("a count of {uses}, its redemptions"), format!("a count of {count}"));
+            } else if most > 0 && count > most {
+                examined.suspect(code, format!("at most {most} redemptions"), format!("{count}"));
+            } else if stray > 0 {
+                let expected = "redemptions of orders that are being placed, or were confirmed";
+                examined.suspect(code, expected, format!("{stray} without such an order"));
+            }
+        }
+    }
+    Ok(examined)
+}
+
+/// Redemptions that count, by coupon, and how many of them have no order that may use it.
+fn counts(codes: &[&str]) -> Vec<Document> {
+    let of_saga = |field: &str, value: &str| doc! { "$in": [value, format!("$order.saga.{field}")] };
+    let gave_up = doc! { "$and": [of_saga("kind", "place_order_with_coupon"), of_saga("status", "Compensated")] };
+    let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up] };
+    vec![
+        doc! { "$match": { "code": { "$in": codes }, "state": "Redeemed" } },
+        doc! { "$lookup": { "from": "orders", "localField": "_id", "foreignField": "_id", "as": "order" } },
+        doc! { "$group": {
+            "_id": "$code",
+            "uses": { "$sum": 1_i64 },
+            "stray": { "$sum": { "$cond": [is_stray, 1_i64, 0_i64] } },
+        } },
+    ]
+}

@@ -1,0 +1,294 @@
+//! Coupons in MongoDB, and which orders use them.
+//!
+//! A use is one transaction: the coupon's count, guarded by its revision, with the event, and a redemption whose `_id` is the
+//! order. So an order uses a coupon once, and a count is as many redemptions as count. What is given back leaves its
+//! redemption as a mark that refuses a late use.
+
+use crate::{
+    coupons_wire as wire,
+    domain::{Coupon, CouponDraft, CouponRefusal, Discount, Order},
+    error::Error,
+};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
+use bson::{Document, doc};
+use contracts::money::Money;
+use mongodb::{ClientSession, Collection};
+use serde::{Deserialize, Serialize};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// How often a use is decided anew when another replica wrote in between.
+const ATTEMPTS: u32 = 16;
+
+/// Where redemptions are.
+const REDEMPTIONS: &str = "redemptions";
+
+impl Aggregate for Coupon {
+    const COLLECTION: &'static str = "coupons";
+    const NOUN: &'static str = "coupon";
+}
+
+/// Whether a redemption counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum RedemptionState {
+    /// It does.
+    Redeemed,
+    /// It was given back, or never was: it refuses a late one.
+    Released,
+}
+
+/// That an order uses a coupon, or no longer does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Redemption {
+    /// The order.
+    #[serde(rename = "_id")]
+    order_id: String,
+    code: String,
+    user_id: String,
+    state: RedemptionState,
+    created_at: Time,
+    updated_at: Time,
+}
+
+/// Indexes of the coupons.
+pub fn indexes() -> [(&'static str, Document, bool); 2] {
+    [
+        (Coupon::COLLECTION, doc! { "request_key": 1 }, true),
+        (REDEMPTIONS, doc! { "code": 1, "user_id": 1, "state": 1 }, false),
+    ]
+}
+
+/// An order that wants to use a coupon, or to give it back.
+struct Claim<'a> {
+    order_id: &'a str,
+    code: &'a str,
+    user_id: &'a str,
+    subtotal: Money,
+}
+
+impl<'a> Claim<'a> {
+    /// `None` of an order without a coupon.
+    fn of(order_id: &'a str, order: &'a Order) -> Result<Option<Self>, Error> {
+        let Some(discount) = &order.discount else { return Ok(None) };
+        Ok(Some(Self { order_id, code: &discount.code, user_id: &order.user_id, subtotal: order.subtotal()? }))
+    }
+
+    fn redemption(&self, state: RedemptionState, now: Time) -> Redemption {
+        let [order_id, code, user_id] = [self.order_id, self.code, self.user_id].map(str::to_owned);
+        Redemption { order_id, code, user_id, state, created_at: now, updated_at: now }
+    }
+}
+
+/// The coupons. Cheap to clone.
+#[derive(Clone)]
+pub struct Coupons {
+    database: Database,
+    coupons: Documents<Coupon>,
+    redemptions: Collection<Redemption>,
+    /// Uses are counted one after the other here: each writes the coupon, and those that collide would be decided anew.
+    turn: Arc<Mutex<()>>,
+}
+
+impl Coupons {
+    /// Coupons of this database.
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            coupons: Documents::new(database),
+            redemptions: database.collection(REDEMPTIONS),
+            turn: Arc::default(),
+        }
+    }
+
+    /// Stores a new coupon, or finds the one that the same request made before. An empty `request_key` is no key.
+    pub async fn create(&self, code: &str, draft: CouponDraft, request_key: &str) -> Result<Versioned<Coupon>, Error> {
+        let key = if request_key.is_empty() { code } else { request_key };
+        let coupon = Coupon::create(draft, key.to_owned(), now())?;
+        let created = wire::created(code, &coupon);
+        match self.coupons.insert(code, coupon, vec![created]).await {
+            Err(::store::Error::Duplicate) => {
+                let repeated = match request_key {
+                    "" => None,
+                    key => self.coupons.find_one(doc! { "request_key": key }).await?,
+                };
+                repeated.ok_or_else(|| Error::CouponExists(code.to_owned()))
+            }
+            stored => Ok(stored?),
+        }
+    }
+
+    /// One coupon.
+    pub async fn get(&self, code: &str) -> Result<Versioned<Coupon>, Error> {
+        self.coupons.load(code).await?.ok_or_else(|| Error::CouponNotFound(code.to_owned()))
+    }
+
+    /// Coupons after `after`, by code.
+    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Vec<Versioned<Coupon>>, Error> {
+        let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
+        Ok(self.coupons.find(filter, doc! { "_id": 1 }, limit).await?)
+    }
+
+    /// Ends a coupon.
+    pub async fn disable(&self, code: &str, etag: &str) -> Result<Versioned<Coupon>, Error> {
+        let changed = self.coupons.change(code, |old| {
+            let Some(state) = old.state.disabled(now()) else { return Ok(None) };
+            if !old.is_current(etag) {
+                return Err(Error::StaleEtag);
+            }
+            Ok(Some(Change { state, events: vec![wire::disabled(code)] }))
+        });
+        changed.await.map_err(|error| match error {
+            ChangeError::NotFound => Error::CouponNotFound(code.to_owned()),
+            ChangeError::Refused(refusal) => refusal,
+            ChangeError::Store(cause) => cause.into(),
+        })
+    }
+
+    /// What the coupon takes off an order that is about to be placed, as things are now; nothing without a code.
+    pub async fn discount(&self, code: &str, user_id: &str, subtotal: &Money) -> Result<Option<Discount>, Error> {
+        if code.is_empty() {
+            return Ok(None);
+        }
+        let coupon = self.admitting(code, user_id, subtotal).await?;
+        let amount = coupon.state.discount(subtotal)?;
+        Ok(Some(Discount { code: code.to_owned(), amount }))
+    }
+
+    /// Counts the order's use of its coupon. Safe to repeat.
+    pub async fn redeem(&self, order_id: &str, order: &Order) -> Result<(), Error> {
+        let Some(claim) = Claim::of(order_id, order)? else { return Ok(()) };
+        if self.decide(&claim).await?.is_none() {
+            return Ok(()); // who is refused does not wait for a turn either
+        }
+        self.until_it_fits(|| self.redeem_once(&claim)).await
+    }
+
+    /// Gives the order's use of its coupon back. Without a use, a mark refuses a late one. Safe to repeat.
+    pub async fn release(&self, order_id: &str, order: &Order) -> Result<(), Error> {
+        let Some(claim) = Claim::of(order_id, order)? else { return Ok(()) };
+        self.until_it_fits(|| self.release_once(&claim)).await
+    }
+
+    /// Again while others write in between.
+    async fn until_it_fits<F: Future<Output = Result<(), Error>>>(&self, once: impl Fn() -> F) -> Result<(), Error> {
+        for attempt in 0..ATTEMPTS {
+            match once().await {
+                Err(Error::Store(::store::Error::Conflict | ::store::Error::Duplicate)) => {
+                    let bound = 1000_u64 << attempt.min(6);
+                    tokio::time::sleep(Duration::from_micros(rand::random_range(0..=bound))).await;
+                }
+                done => return done,
+            }
+        }
+        Err(::store::Error::Conflict.into())
+    }
+
+    async fn redeem_once(&self, claim: &Claim<'_>) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let Some(coupon) = self.decide(claim).await? else { return Ok(()) };
+        let (now, mut session) = (now(), self.database.client().start_session().await.map_err(::store::Error::from)?);
+        let redemption = claim.redemption(RedemptionState::Redeemed, now);
+        let state = coupon.state.redeemed(now);
+        let event = wire::redeemed(claim.code, &redemption.order_id, &redemption.user_id, &state);
+        session.start_transaction().await.map_err(::store::Error::from)?;
+        let inserted = self.redemptions.insert_one(redemption).session(&mut session).await;
+        let inserted = inserted.map(drop).map_err(transaction::transient);
+        self.finish(session, inserted, &coupon, Change { state, events: vec![event] }).await
+    }
+
+    async fn release_once(&self, claim: &Claim<'_>) -> Result<(), Error> {
+        let _turn = self.turn.lock().await;
+        let now = now();
+        let Some(found) = self.redemption(claim.order_id).await? else {
+            let mark = claim.redemption(RedemptionState::Released, now);
+            self.redemptions.insert_one(mark).await.map_err(::store::Error::from)?;
+            return Ok(());
+        };
+        if found.state == RedemptionState::Released {
+            return Ok(());
+        }
+        let coupon = self.get(claim.code).await?;
+        let mut session = self.database.client().start_session().await.map_err(::store::Error::from)?;
+        let state = coupon.state.released(now);
+        let event = wire::released(claim.code, &found.order_id, &found.user_id, &state);
+        session.start_transaction().await.map_err(::store::Error::from)?;
+        let filter = doc! { "_id": claim.order_id, "state": "Redeemed" };
+        let update = doc! { "$set": { "state": "Released", "updated_at": now } };
+        let updated = self.redemptions.update_one(filter, update).session(&mut session).await;
+        let updated = match updated.map_err(transaction::transient) {
+            Ok(updated) if updated.matched_count == 0 => Err(::store::Error::Conflict),
+            other => other.map(drop),
+        };
+        self.finish(session, updated, &coupon, Change { state, events: vec![event] }).await
+    }
+
+    /// Writes the coupon and commits, when the redemption was `written`.
+    async fn finish(
+        &self,
+        mut session: ClientSession,
+        written: Result<(), ::store::Error>,
+        coupon: &Versioned<Coupon>,
+        change: Change<Coupon>,
+    ) -> Result<(), Error> {
+        let counted = match written {
+            Ok(()) => self.count(&mut session, coupon, change).await,
+            Err(error) => Err(error),
+        };
+        match counted {
+            Ok(counted) => {
+                telemetry::crash_point("orders.coupon.committing");
+                transaction::commit(&mut session).await?;
+                self.coupons.tell(&counted);
+                Ok(())
+            }
+            Err(error) => {
+                if let Err(abort) = session.abort_transaction().await {
+                    tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn count(
+        &self,
+        session: &mut ClientSession,
+        coupon: &Versioned<Coupon>,
+        change: Change<Coupon>,
+    ) -> Result<Versioned<Coupon>, ::store::Error> {
+        let (filter, update, counted) = self.coupons.statement(coupon, change).await?;
+        let updated = self.coupons.collection().update_one(filter, update).session(session).await;
+        match updated.map_err(transaction::transient)?.matched_count {
+            0 => Err(::store::Error::Conflict),
+            _ => Ok(counted),
+        }
+    }
+
+    /// The coupon whose use is to be counted; `None` when it has been.
+    async fn decide(&self, claim: &Claim<'_>) -> Result<Option<Versioned<Coupon>>, Error> {
+        match self.redemption(claim.order_id).await?.map(|found| found.state) {
+            Some(RedemptionState::Redeemed) => Ok(None),
+            Some(RedemptionState::Released) => Err(CouponRefusal::Released.into()),
+            None => self.admitting(claim.code, claim.user_id, &claim.subtotal).await.map(Some),
+        }
+    }
+
+    /// A coupon that may be used. The uses are counted after it is read: one that comes between writes a new revision.
+    async fn admitting(&self, code: &str, user_id: &str, subtotal: &Money) -> Result<Versioned<Coupon>, Error> {
+        let coupon = self.coupons.load(code).await?.ok_or(CouponRefusal::Unknown)?;
+        let uses = if coupon.state.max_redemptions_per_user > 0 { self.uses(code, user_id).await? } else { 0 };
+        coupon.state.admit(subtotal, uses, now())?;
+        Ok(coupon)
+    }
+
+    async fn redemption(&self, order_id: &str) -> Result<Option<Redemption>, Error> {
+        Ok(self.redemptions.find_one(doc! { "_id": order_id }).await.map_err(::store::Error::from)?)
+    }
+
+    /// How many orders of a user use the coupon.
+    async fn uses(&self, code: &str, user_id: &str) -> Result<i64, Error> {
+        let filter = doc! { "code": code, "user_id": user_id, "state": "Redeemed" };
+        let count = self.redemptions.count_documents(filter).await.map_err(::store::Error::from)?;
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}

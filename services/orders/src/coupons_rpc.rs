@@ -1,0 +1,57 @@
+//! `CouponService`: what staff do with coupons. Parse, call, reply.
+
+use crate::{coupons::Coupons, coupons_wire as convert};
+use ::rpc::{principal, validated};
+use ::store::{Pager, limit};
+use contracts::orders::v1::{
+    Coupon, CreateCouponRequest, DisableCouponRequest, GetCouponRequest, ListCouponsRequest, ListCouponsResponse,
+    coupon_service_server::CouponService,
+};
+use tonic::{Request, Response, Status};
+
+/// Answers `CouponService`.
+pub struct Handler {
+    /// The coupons.
+    pub coupons: Coupons,
+    /// Page tokens of the list.
+    pub pager: Pager,
+}
+
+#[tonic::async_trait]
+impl CouponService for Handler {
+    async fn create_coupon(&self, request: Request<CreateCouponRequest>) -> Result<Response<Coupon>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let key = caller.request_key(&request.request_id);
+        let coupon = request.coupon.unwrap_or_default();
+        let code = coupon.code.clone();
+        let stored = self.coupons.create(&code, convert::draft(coupon)?, &key).await?;
+        Ok(Response::new(convert::to_wire(&stored)))
+    }
+
+    async fn get_coupon(&self, request: Request<GetCouponRequest>) -> Result<Response<Coupon>, Status> {
+        let found = self.coupons.get(&validated(request)?.code).await?;
+        Ok(Response::new(convert::to_wire(&found)))
+    }
+
+    async fn list_coupons(
+        &self,
+        request: Request<ListCouponsRequest>,
+    ) -> Result<Response<ListCouponsResponse>, Status> {
+        let request = validated(request)?;
+        let limit = limit(request.page_size);
+        let after = self.pager.after("", &request.page_token)?;
+        let found = self.coupons.list(after, limit + 1).await?;
+        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
+        let coupons: Vec<Coupon> = page.map(convert::to_wire).collect();
+        let last = coupons.last().filter(|_| found.len() > coupons.len());
+        let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.code));
+        Ok(Response::new(ListCouponsResponse { coupons, next_page_token }))
+    }
+
+    async fn disable_coupon(&self, request: Request<DisableCouponRequest>) -> Result<Response<Coupon>, Status> {
+        let request = validated(request)?;
+        let disabled = self.coupons.disable(&request.code, &request.etag).await?;
+        Ok(Response::new(convert::to_wire(&disabled)))
+    }
+}

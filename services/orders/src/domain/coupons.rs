@@ -1,0 +1,262 @@
+//! What a coupon is, what it takes off, and whether an order may use it. Pure.
+
+use super::Order;
+use crate::error::Error;
+use ::store::Time;
+use contracts::money::{self, Money};
+use serde::{Deserialize, Serialize};
+
+/// Hundredths of a percent in the whole.
+pub const WHOLE: i32 = 10_000;
+
+/// Whether orders may use a coupon, within its times and limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CouponState {
+    /// They may.
+    Active,
+    /// None may any more.
+    Disabled,
+}
+
+/// What a coupon takes off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Benefit {
+    /// So many hundredths of a percent, 1 to [`WHOLE`].
+    Percentage(i32),
+    /// So much, above 0.
+    Amount(#[serde(with = "::store::fields::money")] Money),
+}
+
+/// The least subtotal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Minimum(#[serde(with = "::store::fields::money")] pub Money);
+
+/// What staff want a coupon to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CouponDraft {
+    /// What it takes off.
+    pub benefit: Benefit,
+    /// How many orders may use it; 0 is no limit.
+    pub max_redemptions: i32,
+    /// How many orders of one user; 0 is no limit.
+    pub max_redemptions_per_user: i32,
+    /// The least subtotal.
+    pub minimum: Option<Minimum>,
+    /// From when on.
+    pub starts_at: Option<Time>,
+    /// Until when.
+    pub expires_at: Option<Time>,
+}
+
+/// A coupon as it is stored, under its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    /// What it takes off.
+    pub benefit: Benefit,
+    /// How many orders may use it; 0 is no limit.
+    pub max_redemptions: i32,
+    /// How many orders of one user; 0 is no limit.
+    pub max_redemptions_per_user: i32,
+    /// The least subtotal.
+    pub minimum: Option<Minimum>,
+    /// From when on it may be used.
+    pub starts_at: Option<Time>,
+    /// From when on no more.
+    pub expires_at: Option<Time>,
+    /// How many orders use it: as many as there are redemptions that count.
+    pub redemption_count: i64,
+    /// Whether orders may use it.
+    pub state: CouponState,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+    /// Identity of the request that made it; its code when there was none.
+    pub request_key: String,
+}
+
+/// What a coupon takes off an order; frozen when the order is placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Discount {
+    /// The coupon.
+    pub code: String,
+    /// How much, from 0 to the subtotal.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+}
+
+/// Why an order may not use a coupon.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CouponRefusal {
+    /// There is none of this code.
+    #[error("there is no such coupon")]
+    Unknown,
+    /// Staff have ended it.
+    #[error("this coupon has been ended")]
+    Disabled,
+    /// Its time is to come.
+    #[error("this coupon cannot be used yet")]
+    NotStarted,
+    /// Its time is over.
+    #[error("this coupon has expired")]
+    Expired,
+    /// It is in another currency than the order.
+    #[error("this coupon is for orders in {0}")]
+    Currency(String),
+    /// The order is too small.
+    #[error("this coupon is for orders of {0} or more")]
+    Minimum(Money),
+    /// As many orders use it as may.
+    #[error("this coupon has been used up")]
+    Exhausted,
+    /// As many orders of the user use it as may.
+    #[error("this user has used this coupon up")]
+    UserLimit,
+    /// The order has given its use back: it came to its end without the coupon.
+    #[error("this order has given the coupon back")]
+    Released,
+}
+
+impl CouponRefusal {
+    /// The reason for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "COUPON_UNKNOWN",
+            Self::Disabled => "COUPON_DISABLED",
+            Self::NotStarted => "COUPON_NOT_STARTED",
+            Self::Expired => "COUPON_EXPIRED",
+            Self::Currency(_) => "COUPON_CURRENCY",
+            Self::Minimum(_) => "COUPON_MINIMUM",
+            Self::Exhausted => "COUPON_EXHAUSTED",
+            Self::UserLimit => "COUPON_USER_LIMIT",
+            Self::Released => "COUPON_RELEASED",
+        }
+    }
+}
+
+impl CouponDraft {
+    fn check(&self) -> Result<(), Error> {
+        let amount = match &self.benefit {
+            Benefit::Percentage(part) if !(1..=WHOLE).contains(part) => {
+                return Err(Error::CouponField("percentage", "must be above 0 and at most 100"));
+            }
+            Benefit::Percentage(_) => None,
+            Benefit::Amount(amount) => Some(amount),
+        };
+        if amount.is_some_and(|amount| !amount.is_positive()) {
+            return Err(Error::CouponField("amount", "must be above 0"));
+        }
+        let minimum = self.minimum.as_ref().map(|Minimum(minimum)| minimum);
+        if minimum.is_some_and(|minimum| !minimum.is_positive()) {
+            return Err(Error::CouponField("minimum_subtotal", "must be above 0"));
+        }
+        if amount.zip(minimum).is_some_and(|(amount, minimum)| amount.currency != minimum.currency) {
+            return Err(Error::CouponField("minimum_subtotal", "must be in the currency of amount"));
+        }
+        if self.starts_at.zip(self.expires_at).is_some_and(|(start, end)| start >= end) {
+            return Err(Error::CouponField("expire_time", "must be after start_time"));
+        }
+        Ok(())
+    }
+}
+
+impl Coupon {
+    /// A new coupon.
+    pub fn create(draft: CouponDraft, request_key: String, now: Time) -> Result<Self, Error> {
+        draft.check()?;
+        let CouponDraft { benefit, max_redemptions, max_redemptions_per_user, minimum, starts_at, expires_at } = draft;
+        Ok(Self {
+            benefit,
+            max_redemptions,
+            max_redemptions_per_user,
+            minimum,
+            starts_at,
+            expires_at,
+            redemption_count: 0,
+            state: CouponState::Active,
+            created_at: now,
+            updated_at: now,
+            request_key,
+        })
+    }
+
+    /// Whether one more order of this subtotal may use it, when `uses` orders of its user do.
+    pub fn admit(&self, subtotal: &Money, uses: i64, now: Time) -> Result<(), CouponRefusal> {
+        let has_reached = |count: i64, limit: i32| limit > 0 && count >= i64::from(limit);
+        if self.state == CouponState::Disabled {
+            Err(CouponRefusal::Disabled)
+        } else if self.starts_at.is_some_and(|start| now < start) {
+            Err(CouponRefusal::NotStarted)
+        } else if self.expires_at.is_some_and(|end| now >= end) {
+            Err(CouponRefusal::Expired)
+        } else if let Some(currency) = self.currency().filter(|currency| *currency != subtotal.currency) {
+            Err(CouponRefusal::Currency(currency.to_owned()))
+        } else if let Some(Minimum(minimum)) = self.minimum.as_ref().filter(|least| subtotal.amount < least.0.amount) {
+            Err(CouponRefusal::Minimum(minimum.clone()))
+        } else if has_reached(self.redemption_count, self.max_redemptions) {
+            Err(CouponRefusal::Exhausted)
+        } else if has_reached(uses, self.max_redemptions_per_user) {
+            Err(CouponRefusal::UserLimit)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The only currency that it can be used in; none for a bare percentage.
+    fn currency(&self) -> Option<&str> {
+        match (&self.benefit, &self.minimum) {
+            (Benefit::Amount(money), _) | (Benefit::Percentage(_), Some(Minimum(money))) => Some(&money.currency),
+            (Benefit::Percentage(_), None) => None,
+        }
+    }
+
+    /// What it takes off a subtotal: a percentage is rounded half-even, an amount is at most the subtotal.
+    pub fn discount(&self, subtotal: &Money) -> Result<Money, money::Error> {
+        match &self.benefit {
+            Benefit::Percentage(part) => {
+                let exact = subtotal.minor().checked_mul(i128::from(*part)).ok_or(money::Error::Overflow)?;
+                Money::from_minor(&subtotal.currency, half_even(exact, i128::from(WHOLE)))
+            }
+            Benefit::Amount(amount) if amount.amount < subtotal.amount => Ok(amount.clone()),
+            Benefit::Amount(_) => Ok(subtotal.clone()),
+        }
+    }
+
+    /// With one use more.
+    pub fn redeemed(&self, now: Time) -> Self {
+        Self { redemption_count: self.redemption_count + 1, updated_at: now, ..self.clone() }
+    }
+
+    /// With one use less.
+    pub fn released(&self, now: Time) -> Self {
+        Self { redemption_count: self.redemption_count - 1, updated_at: now, ..self.clone() }
+    }
+
+    /// Ended. `None` when it is already.
+    pub fn disabled(&self, now: Time) -> Option<Self> {
+        let is_active = self.state == CouponState::Active;
+        is_active.then(|| Self { state: CouponState::Disabled, updated_at: now, ..self.clone() })
+    }
+}
+
+/// The quotient of what is not negative, a half to the even neighbour.
+fn half_even(whole: i128, by: i128) -> i128 {
+    let (quotient, twice) = (whole / by, whole % by * 2);
+    let is_up = twice > by || (twice == by && quotient % 2 == 1);
+    quotient + i128::from(is_up)
+}
+
+impl Order {
+    /// What the lines cost, before a discount.
+    pub fn subtotal(&self) -> Result<Money, Error> {
+        let none = Money::zero(&self.total.currency)?;
+        Ok(self.items.iter().try_fold(none, |sum, item| sum.add(&item.amount))?)
+    }
+}
+
+/// What is left to pay of a subtotal; must be above 0.
+pub fn less(subtotal: Money, discount: Option<&Discount>) -> Result<Money, Error> {
+    let left = discount.map_or(Ok(subtotal.clone()), |discount| subtotal.minus(&discount.amount))?;
+    if left.is_positive() { Ok(left) } else { Err(Error::NothingToPay) }
+}
