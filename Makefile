@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders chaos-payments flash-sale mutants bench-orders bench-events bench-payments
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders chaos-payments flash-sale shop-day mutants bench-orders bench-events bench-payments
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -113,6 +113,11 @@ bench-orders: stores ## Measure confirmed orders per second, latency, CPU, write
 bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
 	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-events $(ARGS)
+
+shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, the reconciliation and the invariants
+	@$(CARGO) build --quiet -p comptoir
+	@ORDERS=$(or $(ORDERS),500) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact day::a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider --nocapture
 
 bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins

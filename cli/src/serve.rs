@@ -3,7 +3,7 @@
 use crate::{
     Environment, args, logging,
     services::{self, Launch, Own},
-    settings::{GATEWAY, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings},
+    settings::{GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings},
     signals,
 };
 use anyhow::Context;
@@ -33,13 +33,16 @@ pub async fn run(options: args::Serve, environment: &Environment) -> anyhow::Res
     let config = settings.service()?;
     let payments =
         if options.name == PAYMENTS { Some((settings.payments()?, settings.webhook_listen()?)) } else { None };
-    let shipping = if options.name == SHIPPING { Some(settings.shipping()?) } else { None };
+    let other = match options.name.as_str() {
+        SHIPPING => Own::Shipping(settings.shipping()?),
+        ORDERS => Own::Orders(settings.orders()?),
+        _ => Own::Nothing,
+    };
     let _guard = log()?;
     let listener = bind(config.listen).await?;
-    let own = match (payments, shipping) {
-        (Some((own, webhooks)), _) => Own::Payments(own, bind(webhooks).await?),
-        (None, Some(own)) => Own::Shipping(own),
-        (None, None) => Own::Nothing,
+    let own = match payments {
+        Some((own, webhooks)) => Own::Payments(own, bind(webhooks).await?),
+        None => other,
     };
     services::run(Launch { config, listener, own }, signals::shutdown()?).await
 }

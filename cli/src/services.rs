@@ -22,6 +22,8 @@ pub enum Own {
     Payments(payments::Config, TcpListener),
     /// Shipping.
     Shipping(shipping::Config),
+    /// Orders.
+    Orders(orders::Config),
 }
 
 /// Runs the service that the configuration names until `shutdown`, then drains it.
@@ -31,7 +33,7 @@ pub async fn run(launch: Launch, shutdown: CancellationToken) -> anyhow::Result<
         ("users", _) => users::run(config, listener, shutdown).await?,
         ("products", _) => products::run(config, listener, shutdown).await?,
         ("inventory", _) => inventory::run(config, listener, shutdown).await?,
-        ("orders", _) => orders::run(config, listener, shutdown).await?,
+        ("orders", Own::Orders(own)) => orders::run(config, own, listener, shutdown).await?,
         ("order-history", _) => order_history::run(config, listener, shutdown).await?,
         ("payments", Own::Payments(own, webhooks)) => {
             payments::run(config, own, payments::Listeners { grpc: listener, webhooks }, shutdown).await?;

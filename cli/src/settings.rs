@@ -3,12 +3,13 @@
 mod keys;
 
 pub use keys::{
-    DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, PAYMENTS, SANDBOX_PSP, SHIPPING, Scope,
+    DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, ORDERS, PAYMENTS, SANDBOX_PSP,
+    SHIPPING, Scope,
 };
 
 use crate::Environment;
 use service::Secret;
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use topology::Topology;
 
 /// A mistake in the configuration; the process exits with 64.
@@ -103,6 +104,7 @@ impl clap::Args for Flags {
                 Scope::Service => "Settings of a service",
                 Scope::Gateway => "Settings of the gateway",
                 Scope::Shipping => "Settings of shipping",
+                Scope::Orders => "Settings of orders",
                 Scope::Payments | Scope::Sandbox | Scope::Provider => "Settings of payments and the sandbox provider",
             };
             command.arg(clap::Arg::new(key.flag).long(key.flag).value_name("VALUE").help(help).help_heading(heading))
@@ -212,6 +214,15 @@ impl Settings {
             _ => self.file("rates-file")?.parse().map_err(|error| self.bad("rates-file", error))?,
         };
         Ok(shipping::Config { rates })
+    }
+
+    /// What orders is configured with beside what every service is; reads the table of taxes.
+    pub fn orders(&self) -> Result<orders::Config, Error> {
+        let taxes = match self.find("taxes-file").value.as_str() {
+            "" => orders::Table::default(),
+            _ => self.file("taxes-file")?.parse().map_err(|error| self.bad("taxes-file", error))?,
+        };
+        Ok(orders::Config { taxes: Arc::new(taxes) })
     }
 
     /// The configuration of the sandbox provider.

@@ -95,6 +95,7 @@ async fn an_expired_deadline_is_deadline_exceeded_and_the_order_goes_on() {
             ..Default::default()
         }),
         payment_token: "tok_action_required".into(),
+        quote_id: String::new(),
         expected_total: None,
         coupon_code: String::new(),
     };

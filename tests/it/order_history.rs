@@ -42,15 +42,26 @@ fn euros(units: i64) -> Option<Money> {
 }
 
 fn created() -> Event {
-    let snapshot = ProductSnapshot { name: "Teapot".to_owned(), sku: "TEA-1".to_owned(), price: euros(5) };
-    let item =
-        OrderItem { product_id: "prd_1".to_owned(), quantity: 2, product_snapshot: Some(snapshot), amount: euros(10) };
+    let snapshot = ProductSnapshot {
+        name: "Teapot".to_owned(),
+        sku: "TEA-1".to_owned(),
+        price: euros(5),
+        ..ProductSnapshot::default()
+    };
+    let item = OrderItem {
+        product_id: "prd_1".to_owned(),
+        quantity: 2,
+        product_snapshot: Some(snapshot),
+        amount: euros(10),
+        ..OrderItem::default()
+    };
     let message = OrderCreated {
         order_id: ORDER.to_owned(),
         user_id: "usr_1".to_owned(),
         items: vec![item],
         total: euros(10),
         create_time: Some(prost_types::Timestamp { seconds: 1_000, nanos: 1_000_000 }),
+        ..OrderCreated::default()
     };
     event("orders", ORDER, 1, &message)
 }

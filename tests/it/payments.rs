@@ -1,7 +1,7 @@
 //! Payments: the service over gRPC as orders calls it, and over JSON as the payer does.
 
-mod chaos;
-mod reconcile;
+pub mod chaos;
+pub mod reconcile;
 mod release;
 mod rules;
 mod sandbox;

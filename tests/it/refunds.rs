@@ -2,13 +2,13 @@
 
 use crate::{
     payments::event_names,
-    saga::{at, order},
+    saga::{at, item, order},
     shop::{PATIENCE, fields, id, order_with, place, product, reason, stock},
     verify::verify,
 };
 use contracts::money::Money;
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
-use orders::{Disposition, Extent, Item, Order, RefundWish, State};
+use orders::{Disposition, Extent, Order, RefundWish, State};
 use proptest::prelude::*;
 use saga::Status;
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn refund(staff: &Client, order: &Value, body: Value) -> Reply {
 }
 
 /// The order once none of its refunds is under way.
-async fn settled(customer: &Client, order: &Value) -> Value {
+pub async fn settled(customer: &Client, order: &Value) -> Value {
     let path = format!("/v1/orders/{}", id(order, "orderId"));
     eventually(PATIENCE, || async {
         let order = customer.get(&path).await.expect(200);
@@ -153,9 +153,7 @@ async fn a_charge_back_freezes_the_order_tells_of_it_and_refunds_are_refused() {
 /// An order that has left, of so many units of one product that have cost so much.
 fn left(quantity: i32, cents: i64) -> Order {
     let amount = Money::from_minor("EUR", cents.into()).expect("money");
-    let price = amount.clone();
-    let (name, sku) = ("Product".to_owned(), "SKU".to_owned());
-    let item = Item { product_id: "prd_1".into(), quantity, name, sku, price, amount: amount.clone() };
+    let item = item(quantity, amount.clone(), amount.clone());
     let mut order = order();
     order.saga.status = Status::Completed;
     Order { items: vec![item], total: amount, state: State::Delivered, ..order }

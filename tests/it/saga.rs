@@ -15,7 +15,7 @@ mod zombie;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Order, PLACE_ORDER, SAGAS, State, Told, UserSnapshot};
+use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Item, Order, PLACE_ORDER, SAGAS, State, Told, UserSnapshot};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Direction, Operator, Outcome, Progress, Refusal, Saga, Status};
 use store::Time;
@@ -41,6 +41,7 @@ pub fn order() -> Order {
         user: nobody,
         items: Vec::new(),
         total: Money::new("EUR", 10.into()).expect("money"),
+        amounts: None,
         state: State::Pending,
         reason: String::new(),
         payment_state: PaymentState::Unspecified,
@@ -61,6 +62,21 @@ pub fn order() -> Order {
         updated_at: at(0),
         request_key: "key".into(),
         request_digest: String::new(),
+    }
+}
+
+/// A line of an order, without discount and tax.
+pub fn item(quantity: i32, price: Money, amount: Money) -> Item {
+    Item {
+        product_id: "prd_1".into(),
+        quantity,
+        name: "Product".into(),
+        sku: "SKU".into(),
+        price,
+        amount,
+        tax_category: String::new(),
+        weight_grams: 0,
+        charges: None,
     }
 }
 

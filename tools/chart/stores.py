@@ -106,8 +106,10 @@ def nats_problems(clients: list[int], monitors: list[int], env: dict[str, str] |
     if len({peer["remote_name"] for peer in peers}) != MEMBERS - 1:
         yield f"the first server has routes to {sorted({peer['remote_name'] for peer in peers})}"
     stream = json.dumps({"name": "EVT_ORDERS", "subjects": ["evt.orders.>"], "num_replicas": MEMBERS}).encode()
-    wait("the cluster has no leader", lambda: json.load(urlopen(f"http://127.0.0.1:{monitors[0]}/jsz"))["meta_cluster"].get("leader"))
-    made = say(clients[1], "orders", env["SECRET_ORDERS"], "$JS.API.STREAM.CREATE.EVT_ORDERS", stream)
+    # A server that knows of no leader yet drops the request without an answer.
+    for monitor in monitors:
+        wait("the cluster has no leader", lambda: json.load(urlopen(f"http://127.0.0.1:{monitor}/jsz"))["meta_cluster"].get("leader"))
+    made = say(clients[1], "orders", env["SECRET_ORDERS"], "$JS.API.STREAM.CREATE.EVT_ORDERS", stream, LIMIT_SECONDS)
     yield None if b'"num_replicas":3' in made and b'"error"' not in made else f"orders cannot make its stream of three copies: {made[:300]}"
     for user, subject, allowed in (("orders", "evt.orders.order.created.1", True), ("payments", "evt.orders.order.created.1", False),
                                    ("payments", "$JS.API.STREAM.DELETE.EVT_ORDERS", False), ("order-history", "evt.users.user.created.1", False)):
@@ -118,20 +120,20 @@ def nats_problems(clients: list[int], monitors: list[int], env: dict[str, str] |
         yield "a wrong password is taken"
 
 
-def say(port: int, user: str, password: str, subject: str, body: bytes) -> bytes:
-    """Publishes one request over the text protocol of NATS and returns what comes back within a moment."""
+def say(port: int, user: str, password: str, subject: str, body: bytes, patience: float = 2) -> bytes:
+    """Publishes one request over the text protocol of NATS and returns what comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.recv(4096)
         options = json.dumps({"user": user, "pass": password, "verbose": False, "pedantic": False, "headers": True})
         inbox = f"_INBOX_{user}.1"
         head = f"CONNECT {options}\r\nSUB {inbox} 1\r\nPUB {subject} {inbox} {len(body)}\r\n".encode()
         connection.sendall(head + body + b"\r\nPING\r\n")
-        return received(connection)
+        return received(connection, patience)
 
 
-def received(connection: socket.socket) -> bytes:
-    """Everything until the answer to the request, an error, or two quiet seconds."""
-    connection.settimeout(2)
+def received(connection: socket.socket, patience: float) -> bytes:
+    """Everything until the answer to the request, an error, or so many quiet seconds."""
+    connection.settimeout(patience)
     reply = b""
     with contextlib.suppress(TimeoutError, ConnectionError):
         while part := connection.recv(65536):

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Environment, args,
     services::{self, Launch, Own},
-    settings::{Flags, GATEWAY, PAYMENTS, SHIPPING, Settings},
+    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SHIPPING, Settings},
 };
 use anyhow::{Context, anyhow, bail};
 use service::Secret;
@@ -93,6 +93,7 @@ impl System {
                 let own = match webhooks.take_if(|_| name == PAYMENTS) {
                     Some(webhooks) => Own::Payments(self.payments_config(), webhooks),
                     None if name == SHIPPING => Own::Shipping(shipping::Config::default()),
+                    None if name == ORDERS => Own::Orders(orders::Config::default()),
                     None => Own::Nothing,
                 };
                 let launch = Launch { config: self.service_config(&name, stores), listener, own };

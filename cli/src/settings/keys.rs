@@ -24,6 +24,9 @@ pub const PAYMENTS: &str = "payments";
 /// The service that sends parcels.
 pub const SHIPPING: &str = "shipping";
 
+/// The service that has taxes.
+pub const ORDERS: &str = "orders";
+
 /// Variables that every command knows.
 pub const KNOWN_EVERYWHERE: &[&str] = &[
     "COMPTOIR_LOG",
@@ -51,6 +54,8 @@ pub enum Scope {
     Payments,
     /// Shipping.
     Shipping,
+    /// Orders.
+    Orders,
     /// The sandbox provider.
     Sandbox,
     /// Payments and its provider.
@@ -84,6 +89,7 @@ impl Key {
             Scope::Gateway => is_gateway,
             Scope::Payments => name == PAYMENTS,
             Scope::Shipping => name == SHIPPING,
+            Scope::Orders => name == ORDERS,
             Scope::Sandbox => is_sandbox,
             Scope::Provider => is_sandbox || name == PAYMENTS,
         }
@@ -224,6 +230,13 @@ pub const KEYS: &[Key] = &[
         Scope::Sandbox,
         false,
         "Where the sandbox sends its webhooks; default http://payments:9013/v1/webhooks/sandbox",
+    ),
+    key(
+        "taxes-file",
+        "COMPTOIR_TAXES_FILE",
+        Scope::Orders,
+        false,
+        "File with the taxes by country and category, TOML as services/orders/src/taxes.toml; default that one, built in",
     ),
     key(
         "stream-replicas",

@@ -1,7 +1,7 @@
 //! From the row to the contract.
 
 use crate::{
-    domain::{Amount, Entry, Item, Order},
+    domain::{Amount, Charges, Entry, Item, Order},
     store::Names,
 };
 use ::store::fields::time;
@@ -43,6 +43,7 @@ pub fn to_wire(entry: &Entry, names: &Names) -> Option<wire::OrderHistory> {
 }
 
 fn item(item: &Item) -> OrderItem {
+    let charge = |of: fn(&Charges) -> &Amount| item.charges.as_ref().map(|charges| money(of(charges)));
     OrderItem {
         product_id: item.product_id.clone(),
         quantity: item.quantity,
@@ -50,8 +51,14 @@ fn item(item: &Item) -> OrderItem {
             name: item.name.clone(),
             sku: item.sku.clone(),
             price: Some(money(&item.price)),
+            tax_category: item.tax_category.clone(),
+            weight_grams: item.weight_grams,
         }),
         amount: Some(money(&item.amount)),
+        discount: charge(|charges| &charges.discount),
+        tax: charge(|charges| &charges.tax),
+        included_tax: charge(|charges| &charges.included_tax),
+        tax_percent: item.charges.as_ref().map(|charges| charges.tax_percent.clone()).unwrap_or_default(),
     }
 }
 

@@ -72,6 +72,28 @@ pub struct Item {
     pub price: Amount,
     /// Price times quantity.
     pub amount: Amount,
+    /// Discount and tax; none in rows that are older than both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<Charges>,
+    /// What tells its tax rate.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tax_category: String,
+    /// Weight of one unit in grams.
+    #[serde(default)]
+    pub weight_grams: i32,
+}
+
+/// Discount and tax of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charges {
+    /// The line's share of the discount.
+    pub discount: Amount,
+    /// Tax that is added.
+    pub tax: Amount,
+    /// Tax that is inside.
+    pub included_tax: Amount,
+    /// The rate, in percent.
+    pub tax_percent: String,
 }
 
 /// The payment's own view.

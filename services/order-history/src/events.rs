@@ -1,7 +1,7 @@
 //! Events in: from the contract to a fact, and on to the store.
 
 use crate::{
-    domain::{Amount, Fact, Item, Order, Payment, Shipment, What},
+    domain::{Amount, Charges, Fact, Item, Order, Payment, Shipment, What},
     error::{Error, Malformed},
     store::{Histories, Joined, ReadModel, TABLES},
 };
@@ -140,6 +140,15 @@ fn item(event: &Event, wire: OrderItem) -> Result<Item, Malformed> {
     let snapshot = wire.product_snapshot.ok_or_else(|| missing(event, "product_snapshot"))?;
     let price = snapshot.price.ok_or_else(|| missing(event, "price"))?;
     let line = wire.amount.ok_or_else(|| missing(event, "amount"))?;
+    let charges = match (wire.discount, wire.tax, wire.included_tax) {
+        (Some(discount), Some(tax), Some(included_tax)) => Some(Charges {
+            discount: amount(event, &discount)?,
+            tax: amount(event, &tax)?,
+            included_tax: amount(event, &included_tax)?,
+            tax_percent: wire.tax_percent,
+        }),
+        _ => None,
+    };
     Ok(Item {
         product_id: wire.product_id,
         quantity: wire.quantity,
@@ -147,6 +156,9 @@ fn item(event: &Event, wire: OrderItem) -> Result<Item, Malformed> {
         sku: snapshot.sku,
         price: amount(event, &price)?,
         amount: amount(event, &line)?,
+        charges,
+        tax_category: snapshot.tax_category,
+        weight_grams: snapshot.weight_grams,
     })
 }
 

@@ -1,21 +1,25 @@
 //! The peers that orders calls: users and products before an order is accepted, the rest from its sagas, each of whose
 //! calls carries the key of the step and the epoch of the claim.
 
-use crate::domain::{Disposition, Order, Refund};
+use crate::{
+    domain::{Disposition, Order, Refund},
+    error::Error,
+};
 use contracts::{
     inventory::v1::{
         CommitReservationRequest, ExtendReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation,
         ReservationLine, RestockReservationRequest, ShipReservationRequest,
         inventory_service_client::InventoryServiceClient,
     },
+    money::Money,
     payments::v1::{
         AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
         RefundPaymentRequest, ReleasePaymentRequest, payment_service_client::PaymentServiceClient,
     },
     products::v1::{BatchGetProductsRequest, Product, product_service_client::ProductServiceClient},
     shipping::v1::{
-        CancelShipmentRequest, CreateShipmentRequest, GetShipmentRequest, Shipment, ShipmentLine,
-        shipping_service_client::ShippingServiceClient,
+        CancelShipmentRequest, CreateShipmentRequest, GetShipmentRequest, GetShippingRateRequest, Shipment,
+        ShipmentLine, shipping_service_client::ShippingServiceClient,
     },
     users::v1::{GetUserRequest, User, user_service_client::UserServiceClient},
 };
@@ -56,6 +60,14 @@ impl Peers {
     pub async fn products(&self, product_ids: Vec<String>) -> Result<Vec<Product>, Status> {
         let request = BatchGetProductsRequest { product_ids };
         Ok(self.products.clone().batch_get_products(request).await?.into_inner().products)
+    }
+
+    /// What it costs to send so much to a country.
+    pub async fn shipping_rate(&self, country: &str, weight_grams: i64, currency: &str) -> Result<Money, Error> {
+        let (country_code, currency_code) = (country.to_owned(), currency.to_owned());
+        let request = GetShippingRateRequest { country_code, weight_grams, currency_code };
+        let rate = self.shipping.clone().get_shipping_rate(request).await?.into_inner();
+        Ok(Money::from_wire(&rate.amount.unwrap_or_default())?)
     }
 
     /// Holds the order's lines.

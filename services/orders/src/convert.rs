@@ -2,9 +2,11 @@
 
 use crate::{
     domain::{
-        Address, Disposition, Extent, Item, Line, Order, Progress, Quote, Refund, Returned, Shipment, State, Transition,
+        Address, Amounts, Charges, Disposition, Extent, Item, Line, Order, Progress, Refund, Returned, Shipment, State,
+        Transition,
     },
     error::Error,
+    prices::{Priced, Quote},
 };
 use ::store::{Time, Versioned, fields::time};
 use contracts::{
@@ -15,10 +17,12 @@ use contracts::{
     shipping::v1::{self as shipping, ShipmentLine, shipment::State as ShipmentState},
 };
 use prost_types::Timestamp;
+use rust_decimal::Decimal;
 
 /// A stored order on the wire.
 pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
     let order = &found.state;
+    let amount = |of| amount(order, of);
     wire::Order {
         order_id: found.id.clone(),
         user_id: order.user_id.clone(),
@@ -39,9 +43,18 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         refunds: order.refunds.iter().map(refund_to_wire).collect(),
         frozen_reason: order.frozen.clone().unwrap_or_default(),
         shipments: order.shipments.iter().map(shipment_to_wire).collect(),
-        discount: order.discount.as_ref().map(|discount| discount.amount.to_wire()),
+        subtotal: amount(|amounts| &amounts.subtotal),
+        tax: amount(|amounts| &amounts.tax),
+        shipping: amount(|amounts| &amounts.shipping),
+        included_tax: amount(|amounts| &amounts.included_tax),
+        discount: amount(|amounts| &amounts.discount),
         coupon_code: order.discount.as_ref().map_or_else(String::new, |discount| discount.code.clone()),
     }
+}
+
+/// One of the order's sums; none in orders that are older than taxes.
+pub fn amount(order: &Order, of: fn(&Amounts) -> &Money) -> Option<WireMoney> {
+    order.amounts.as_ref().map(|amounts| of(amounts).to_wire())
 }
 
 fn shipment_to_wire(shipment: &Shipment) -> wire::OrderShipment {
@@ -70,13 +83,29 @@ pub fn shipment_id(order: &Order) -> String {
     if order.shipment_state == ShipmentState::Unspecified { String::new() } else { order.shipment_id.clone() }
 }
 
-/// What an order would be now.
+/// What an order would cost.
 pub fn quote_to_wire(quote: &Quote) -> wire::OrderQuote {
-    wire::OrderQuote { items: quote.items.iter().map(item_to_wire).collect(), total: Some(quote.total.to_wire()) }
+    let Priced { items, amounts, .. } = &quote.priced;
+    wire::OrderQuote {
+        items: items.iter().map(item_to_wire).collect(),
+        total: Some(amounts.total.to_wire()),
+        subtotal: Some(amounts.subtotal.to_wire()),
+        discount: Some(amounts.discount.to_wire()),
+        tax: Some(amounts.tax.to_wire()),
+        shipping: Some(amounts.shipping.to_wire()),
+        included_tax: Some(amounts.included_tax.to_wire()),
+        quote_id: quote.id.clone(),
+        expire_time: Some(time::to_wire(quote.expires_at)),
+    }
 }
 
 /// A line on the wire.
 pub fn item_to_wire(item: &Item) -> OrderItem {
+    let tax = |is_included: bool| {
+        let tax = item.charges.as_ref().map(|charges| &charges.tax)?;
+        let none = Money::zero(&tax.amount.currency).ok()?;
+        Some(if tax.is_included == is_included { &tax.amount } else { &none }.to_wire())
+    };
     OrderItem {
         product_id: item.product_id.clone(),
         quantity: item.quantity,
@@ -84,9 +113,19 @@ pub fn item_to_wire(item: &Item) -> OrderItem {
             name: item.name.clone(),
             sku: item.sku.clone(),
             price: Some(item.price.to_wire()),
+            tax_category: item.tax_category.clone(),
+            weight_grams: item.weight_grams,
         }),
         amount: Some(item.amount.to_wire()),
+        discount: item.charges.as_ref().map(|charges| charges.discount.to_wire()),
+        tax: tax(false),
+        included_tax: tax(true),
+        tax_percent: item.charges.as_ref().map(percent).unwrap_or_default(),
     }
+}
+
+fn percent(charges: &Charges) -> String {
+    Decimal::new(charges.tax.millionths.into(), 4).normalize().to_string()
 }
 
 fn refund_to_wire(refund: &Refund) -> wire::OrderRefund {

@@ -2,10 +2,12 @@
 
 mod coupons;
 mod follow;
+mod pricing;
 mod refunds;
 mod shipments;
 
-pub use coupons::{Benefit, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Minimum, less};
+pub use coupons::{Benefit, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Minimum};
+pub use pricing::{Amounts, Charges, Delivery, Tax, price};
 pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
 pub use shipments::{Capture, Line, Shipment, Told};
 
@@ -95,6 +97,15 @@ pub struct Item {
     /// Price times quantity.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
+    /// What tells its tax rate; empty for the standard one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tax_category: String,
+    /// Weight of one unit.
+    #[serde(default)]
+    pub weight_grams: i32,
+    /// Discount and tax; none in orders that are older than both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charges: Option<Charges>,
 }
 
 /// Where it goes.
@@ -114,15 +125,6 @@ pub struct Address {
     pub postal_code: String,
     /// ISO 3166-1 alpha-2.
     pub country_code: String,
-}
-
-/// Lines and total by the catalogue of now.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quote {
-    /// The lines.
-    pub items: Vec<Item>,
-    /// Their sum.
-    pub total: Money,
 }
 
 /// One change of state.
@@ -163,9 +165,12 @@ pub struct Order {
     /// What a coupon takes off the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
-    /// Sum of the lines, less the discount.
+    /// What is to be paid.
     #[serde(with = "::store::fields::money")]
     pub total: Money,
+    /// How it comes about; none in orders that are older than taxes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amounts: Option<Amounts>,
     /// Where it is in its life.
     pub state: State,
     /// Why it is there.
@@ -221,8 +226,8 @@ pub enum Fact {
     Shipment(ShipmentState),
 }
 
-/// Sum of the lines; one currency, above zero, at most 10,000 units of a product.
-pub fn total(items: &[Item]) -> Result<Money, Error> {
+/// What the lines cost; one currency, above zero, at most 10,000 units of a product.
+pub fn subtotal(items: &[Item]) -> Result<Money, Error> {
     let mut units: BTreeMap<&str, i64> = BTreeMap::new();
     for item in items {
         let sum = units.entry(&item.product_id).or_default();
@@ -232,12 +237,12 @@ pub fn total(items: &[Item]) -> Result<Money, Error> {
         }
     }
     let first = items.first().ok_or(Error::NoItems)?;
-    let mut total = Money::zero(&first.price.currency)?;
+    let mut subtotal = Money::zero(&first.price.currency)?;
     for item in items {
         if item.price.currency != first.price.currency {
             return Err(Error::MixedCurrencies(first.price.currency.clone(), item.price.currency.clone()));
         }
-        total = total.add(&item.amount)?;
+        subtotal = subtotal.add(&item.amount)?;
     }
-    if total.amount.is_zero() { Err(Error::NothingToPay) } else { Ok(total) }
+    if subtotal.amount.is_zero() { Err(Error::NothingToPay) } else { Ok(subtotal) }
 }

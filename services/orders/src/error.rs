@@ -2,7 +2,8 @@
 
 use crate::{
     convert,
-    domain::{CouponRefusal, Quote, State},
+    domain::{CouponRefusal, State},
+    prices::Quote,
 };
 use contracts::{money::Money, validate::Violation};
 use rpc::status;
@@ -36,7 +37,7 @@ pub enum Error {
     #[error("{} fields of the address are at fault", .0.len())]
     Address(Vec<Violation>),
     /// The caller has seen another total than the catalogue's of now.
-    #[error("the total is {} now", .0.total)]
+    #[error("the total is {} now", .0.priced.amounts.total)]
     TotalChanged(Box<Quote>),
     /// The order may not use its coupon.
     #[error(transparent)]
@@ -56,6 +57,15 @@ pub enum Error {
     /// The caller saw an older version.
     #[error("the etag is stale")]
     StaleEtag,
+    /// Not a quote id of this shop.
+    #[error("this is no quote id")]
+    QuoteInvalid,
+    /// The quote is of somebody else, or of something else.
+    #[error("the quote is not of this order: ask for a new one")]
+    QuoteMismatch,
+    /// Its time is over.
+    #[error("the quote has expired: ask for a new one")]
+    QuoteExpired,
     /// Accounts that are closed cannot order.
     #[error("the account is closed")]
     AccountClosed,
@@ -149,6 +159,9 @@ impl From<Error> for Status {
             Error::CouponNotFound(code) => status::not_found("coupon", &code),
             Error::CouponExists(_) => status::error(Code::AlreadyExists, "COUPON_EXISTS", text),
             Error::StaleEtag => status::stale_etag(),
+            Error::QuoteInvalid => status::error(Code::InvalidArgument, "QUOTE_INVALID", text),
+            Error::QuoteMismatch => status::precondition("QUOTE_MISMATCH", text),
+            Error::QuoteExpired => status::precondition("QUOTE_EXPIRED", text),
             Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
             Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
             Error::NotFound(id) => status::not_found("order", &id),

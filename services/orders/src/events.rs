@@ -21,12 +21,18 @@ const CHARGED_BACK: &str = "CHARGED_BACK";
 
 /// The event of an accepted order.
 pub fn created(id: &str, order: &Order) -> NewEvent {
+    let amount = |of| convert::amount(order, of);
     let message = OrderCreated {
         order_id: id.to_owned(),
         user_id: order.user_id.clone(),
         items: order.items.iter().map(convert::item_to_wire).collect(),
         total: Some(order.total.to_wire()),
         create_time: Some(time::to_wire(order.created_at)),
+        subtotal: amount(|amounts| &amounts.subtotal),
+        discount: amount(|amounts| &amounts.discount),
+        tax: amount(|amounts| &amounts.tax),
+        shipping: amount(|amounts| &amounts.shipping),
+        included_tax: amount(|amounts| &amounts.included_tax),
     };
     NewEvent::of("created", &message)
 }

@@ -1,7 +1,7 @@
 //! Orders, and the sagas that carry them through stock, payment and shipping.
 //!
 //! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
-//! **RPCs** `OrderService`: create, read, list, cancel, refund, watch, details, saga. `SagaService`, for staff: list, read, retry,
+//! **RPCs** `OrderService`: quote, create, read, list, cancel, refund, watch, details, saga. `SagaService`, for staff: list, read, retry,
 //! resume, compensate, skip, and these for many at once. `CouponService`, for staff: create, read, list, disable.
 //! **Collections** `orders` (`_id` ord_…; unique `request_key`; indexes `user_id`; `saga.peer, saga.wake_at` for those who
 //! look for due sagas; `saga.status` for those who look after them). `coupons` (`_id` the code; unique `request_key`) and
@@ -45,11 +45,14 @@ mod error;
 mod events;
 mod host;
 mod place;
+mod prices;
+mod quotes;
 mod rpc;
 mod sagas;
 mod sagas_rpc;
 mod sagas_wire;
 mod store;
+mod taxes;
 mod watch;
 
 use ::store::{Bell, Pager, transaction::keep_ending_abandoned};
@@ -58,7 +61,7 @@ use contracts::orders::v1::{
     saga_service_server::SagaServiceServer,
 };
 use saga::Runner;
-use service::{Config, Service};
+use service::Service;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -67,18 +70,38 @@ use tonic::service::Routes;
 pub use address::checked as checked_address;
 pub use coupons::Coupons;
 pub use domain::{
-    Address, Benefit, Cancellation, Capture, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Disposition,
-    Extent, Fact, Item, Line, Minimum, Order, Progress, Refund, RefundWish, Returned, Shipment, State, Told,
-    Transition, UserSnapshot,
+    Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponDraft, CouponRefusal, CouponState,
+    Delivery, Discount, Disposition, Extent, Fact, Item, Line, Minimum, Order, Progress, Refund, RefundWish, Returned,
+    Shipment, State, Tax, Told, Transition, UserSnapshot, price,
 };
 pub use error::Error;
+pub use quotes::{Basket, Fixed, HOLDS, Seal};
 pub use sagas::{
     CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER,
     SAGAS, know,
 };
+pub use taxes::{BadTaxes, Rate, Table, Taxes};
+
+/// What orders is configured with beside what every service is.
+#[derive(Clone)]
+pub struct Config {
+    /// Which tax a product has.
+    pub taxes: Arc<dyn Taxes>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { taxes: Arc::new(Table::default()) }
+    }
+}
 
 /// Runs the service until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+pub async fn run(
+    config: service::Config,
+    own: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), service::Error> {
     let mut service = Service::start(config, shutdown.clone()).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&coupons::indexes()).await?;
@@ -96,7 +119,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let secret = service.config.service_key.reveal();
     let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
-    let orders = rpc::Handler { desk, coupons: coupons.clone(), peers, bell, pager, shutdown };
+    let seal = Seal::new(secret);
+    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes: own.taxes, seal };
+    let orders = rpc::Handler { desk, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))
         .add_service(SagaServiceServer::new(sagas))

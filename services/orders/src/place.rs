@@ -1,30 +1,22 @@
 //! Accepting an order: the user and the products as they are now, the total, and the first intent, in one insert.
 
 use crate::{
-    address,
-    clients::Peers,
-    convert,
-    coupons::Coupons,
-    domain::{self, Item, Order, Quote, State, Transition, UserSnapshot},
+    address, convert,
+    domain::{Order, State, Transition, UserSnapshot},
     error::Error,
+    prices::{Priced, Prices},
+    quotes::Basket,
     sagas::{PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
     store::Orders,
 };
 use ::store::{Versioned, now};
 use contracts::{
-    id::Kind,
-    money::Money,
-    orders::v1::OrderDraft,
-    payments::v1::payment::State as PaymentState,
-    products::v1::{Product, product},
-    shipping::v1::shipment::State as ShipmentState,
-    users::v1::user,
+    id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
+    shipping::v1::shipment::State as ShipmentState, users::v1::user,
 };
 use prost::Message;
 use saga::Saga;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use tonic::{Code, Status};
 
 /// A request to place an order.
 pub struct Placement {
@@ -45,13 +37,7 @@ pub enum Placed {
 }
 
 /// Accepts an order for the runner called `owner`.
-pub async fn place(
-    orders: &Orders,
-    coupons: &Coupons,
-    peers: &Peers,
-    owner: &str,
-    placement: Placement,
-) -> Result<Placed, Error> {
+pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Placement) -> Result<Placed, Error> {
     let id = Kind::Order.new_id();
     let digest = digest(&placement.draft);
     let Placement { user_id, draft, request_id } = placement;
@@ -63,35 +49,38 @@ pub async fn place(
     }
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
-    let wanted: Vec<String> = draft.items.iter().map(|item| item.product_id.clone()).collect();
-    let (user, products) = tokio::join!(peers.user(&user_id), peers.products(distinct(&wanted)));
+    let (user, products) = tokio::join!(prices.peers.user(&user_id), prices.products(&draft.items));
     let user = user?;
     if user.status() != user::Status::Active {
         return Err(Error::AccountClosed);
     }
-    let products = products.map_err(|status| unknown_products(status, &wanted))?;
-    let items = items(&draft, &products)?;
-    let subtotal = domain::total(&items)?;
-    let discount = coupons.discount(&draft.coupon_code, &user_id, &subtotal).await;
-    if matches!(discount, Err(Error::Coupon(_)))
+    let basket = Basket {
+        user_id: &user_id,
+        items: &draft.items,
+        country_code: &address.country_code,
+        coupon_code: &draft.coupon_code,
+    };
+    let priced = prices.price(basket, &products?, &draft.quote_id).await;
+    if matches!(priced, Err(Error::Coupon(_)))
         && let Some(before) = orders.by_request(&request_key).await?
     {
         return same(before, &digest); // the same request, a moment ago, may have used it up
     }
-    let discount = discount?;
-    let total = domain::less(subtotal, discount.as_ref())?;
-    let saga = if discount.is_some() { &PLACE_ORDER_WITH_COUPON } else { &PLACE_ORDER };
+    let priced = priced?;
     if let Some(expected) = &draft.expected_total
-        && Money::from_wire(expected)? != total
+        && Money::from_wire(expected)? != priced.amounts.total
     {
-        return Err(Error::TotalChanged(Box::new(Quote { items, total })));
+        return Err(Error::TotalChanged(Box::new(prices.sealed(basket, priced)?)));
     }
+    let Priced { items, discount, amounts, .. } = priced;
+    let saga = if discount.is_some() { &PLACE_ORDER_WITH_COUPON } else { &PLACE_ORDER };
     let now = now();
     let order = Order {
         user: UserSnapshot { name: user.name, email: user.email },
         items,
         discount,
-        total,
+        total: amounts.total.clone(),
+        amounts: Some(amounts),
         state: State::Pending,
         reason: String::new(),
         payment_state: PaymentState::Unspecified,
@@ -139,48 +128,4 @@ fn same(before: Versioned<Order>, digest: &str) -> Result<Placed, Error> {
 /// Tells whether a request with a known key is the same request.
 pub fn digest(request: &impl Message) -> String {
     Sha256::digest(request.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn distinct(ids: &[String]) -> Vec<String> {
-    ids.iter().cloned().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
-}
-
-/// Prices come from the catalogue, never from the caller.
-fn items(draft: &OrderDraft, products: &[Product]) -> Result<Vec<Item>, Error> {
-    let by_id: BTreeMap<&str, &Product> =
-        products.iter().map(|product| (product.product_id.as_str(), product)).collect();
-    let lines = || draft.items.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
-    let unknown: Vec<_> = lines().filter(|(_, id)| !by_id.contains_key(id.as_str())).collect();
-    if !unknown.is_empty() {
-        return Err(Error::UnknownProducts(unknown));
-    }
-    let is_sold = |id: &str| by_id.get(id).is_some_and(|product| product.status() == product::Status::Active);
-    let archived: Vec<_> = lines().filter(|(_, id)| !is_sold(id)).collect();
-    if !archived.is_empty() {
-        return Err(Error::ArchivedProducts(archived));
-    }
-    let item = |line: &contracts::orders::v1::OrderDraftItem| {
-        let product = by_id[line.product_id.as_str()];
-        let price = Money::from_wire(&product.price.clone().unwrap_or_default())?;
-        let amount = price.times(u32::try_from(line.quantity).unwrap_or(0))?;
-        Ok(Item {
-            product_id: line.product_id.clone(),
-            quantity: line.quantity,
-            name: product.name.clone(),
-            sku: product.sku.clone(),
-            price,
-            amount,
-        })
-    };
-    draft.items.iter().map(item).collect()
-}
-
-/// The catalogue names the absent products; the caller wants to know which lines they are.
-fn unknown_products(status: Status, wanted: &[String]) -> Error {
-    if status.code() != Code::NotFound {
-        return status.into();
-    }
-    let is_named = |id: &&String| status.message().contains(id.as_str());
-    let lines = wanted.iter().enumerate().filter(|(_, id)| is_named(id));
-    Error::UnknownProducts(lines.map(|(index, id)| (index, id.clone())).collect())
 }

@@ -3,11 +3,12 @@
 use crate::{
     clients::Peers,
     convert,
-    coupons::Coupons,
     desk::Desk,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
     place::{Placed, Placement, digest, place},
+    prices::Prices,
+    quotes::Basket,
     sagas_wire,
     watch::{self, Watched},
 };
@@ -16,8 +17,8 @@ use ::store::{Bell, Pager, Versioned, limit, now};
 use contracts::id::Kind;
 use contracts::orders::v1::{
     self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, GetOrderSagaRequest,
-    ListOrdersRequest, ListOrdersResponse, OrderDetails, RefundOrderRequest, WatchOrderRequest,
-    order_service_server::OrderService,
+    ListOrdersRequest, ListOrdersResponse, OrderDetails, OrderQuote, QuoteOrderRequest, RefundOrderRequest,
+    WatchOrderRequest, order_service_server::OrderService,
 };
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
@@ -28,10 +29,8 @@ use tonic::{Request, Response, Status};
 pub struct Handler {
     /// The orders, and who moves their sagas.
     pub desk: Desk,
-    /// The coupons.
-    pub coupons: Coupons,
-    /// The peers.
-    pub peers: Peers,
+    /// What orders cost.
+    pub prices: Prices,
     /// Rings when an order changes.
     pub bell: Bell,
     /// Page tokens of the list.
@@ -58,14 +57,26 @@ impl OrderService for Handler {
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
         let placement = Placement { user_id, draft, request_id: request.request_id };
-        let (Desk { orders, runner }, peers) = (&self.desk, &self.peers);
-        let (order, moving) = match place(orders, &self.coupons, peers, runner.owner(), placement).await? {
+        let Desk { orders, runner } = &self.desk;
+        let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
             Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
             Placed::Before(order) => (order, None),
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
         let ended = watch::until_ended(orders, &self.bell, Watched { order, moving }, wait).await?;
         Ok(Response::new(convert::to_wire(&ended)))
+    }
+
+    async fn quote_order(&self, request: Request<QuoteOrderRequest>) -> Result<Response<OrderQuote>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let basket = Basket {
+            user_id: caller.user_id().unwrap_or_default(),
+            items: &request.items,
+            country_code: &request.country_code,
+            coupon_code: &request.coupon_code,
+        };
+        Ok(Response::new(convert::quote_to_wire(&self.prices.quote(basket).await?)))
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {
@@ -136,7 +147,7 @@ impl OrderService for Handler {
     ) -> Result<Response<OrderDetails>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        Ok(Response::new(details(&self.peers, &order).await))
+        Ok(Response::new(details(&self.prices.peers, &order).await))
     }
 }
 

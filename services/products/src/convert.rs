@@ -26,14 +26,17 @@ fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
         create_time: Some(time::to_wire(product.created_at)),
         update_time: Some(time::to_wire(product.updated_at)),
         etag,
+        tax_category: product.tax_category.clone(),
+        weight_grams: product.weight_grams,
     }
 }
 
 /// What the caller of CreateProduct wants.
 pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     let status = status_from_wire(product.status());
-    let price = Money::from_wire(&product.price.ok_or(Error::Required("product.price"))?)?;
-    Ok(Draft { name: product.name, description: product.description, sku: product.sku, price, status })
+    let price = Money::from_wire(product.price.as_ref().ok_or(Error::Required("product.price"))?)?;
+    let wire::Product { name, description, sku, tax_category, weight_grams, .. } = product;
+    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams })
 }
 
 /// `draft` with the fields of `product` that the mask names.
@@ -43,6 +46,8 @@ pub fn merge(mut draft: Draft, product: wire::Product, mask: &[String]) -> Resul
             "name" => draft.name.clone_from(&product.name),
             "description" => draft.description.clone_from(&product.description),
             "sku" => draft.sku.clone_from(&product.sku),
+            "tax_category" => draft.tax_category.clone_from(&product.tax_category),
+            "weight_grams" => draft.weight_grams = product.weight_grams,
             "status" => draft.status = status_from_wire(product.status()),
             "price" => {
                 draft.price = Money::from_wire(product.price.as_ref().ok_or(Error::Required("product.price"))?)?;

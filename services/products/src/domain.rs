@@ -32,6 +32,12 @@ pub struct Product {
     pub price: Money,
     /// Whether it can be ordered.
     pub status: Status,
+    /// What tells its tax rate; empty for the standard one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tax_category: String,
+    /// Weight of one unit in grams.
+    #[serde(default)]
+    pub weight_grams: i32,
     /// When it was created.
     pub created_at: Time,
     /// When it last changed.
@@ -53,14 +59,29 @@ pub struct Draft {
     pub price: Money,
     /// Whether it can be ordered.
     pub status: Status,
+    /// What tells its tax rate; empty for the standard one.
+    pub tax_category: String,
+    /// Weight of one unit in grams.
+    pub weight_grams: i32,
 }
 
 impl Product {
     /// A new product.
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
         draft.check()?;
-        let Draft { name, description, sku, price, status } = draft;
-        Ok(Self { name, description, sku, price, status, created_at: now, updated_at: now, request_key })
+        let Draft { name, description, sku, price, status, tax_category, weight_grams } = draft;
+        Ok(Self {
+            name,
+            description,
+            sku,
+            price,
+            status,
+            tax_category,
+            weight_grams,
+            created_at: now,
+            updated_at: now,
+            request_key,
+        })
     }
 
     /// The product after an update, and the names of the fields that changed.
@@ -77,10 +98,9 @@ impl Product {
         note(self.sku != draft.sku, "sku");
         note(self.price != draft.price, "price");
         note(self.status != draft.status, "status");
-        let Draft { name, description, sku, price, status } = draft;
-        let request_key = self.request_key.clone();
-        let next =
-            Self { name, description, sku, price, status, created_at: self.created_at, updated_at: now, request_key };
+        note(self.tax_category != draft.tax_category, "tax_category");
+        note(self.weight_grams != draft.weight_grams, "weight_grams");
+        let next = Self { created_at: self.created_at, ..Self::create(draft, self.request_key.clone(), now)? };
         Ok((next, changed))
     }
 
@@ -92,6 +112,8 @@ impl Product {
             sku: self.sku.clone(),
             price: self.price.clone(),
             status: self.status,
+            tax_category: self.tax_category.clone(),
+            weight_grams: self.weight_grams,
         }
     }
 }

@@ -22,6 +22,9 @@ const CUSTOMERS: usize = 4;
 /// How long after the healing every order must have come to an end.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How long programs that start at once may take, on a machine that is at other work.
+const START: Duration = Duration::from_secs(180);
+
 /// How long a service may take to come to its step.
 const STEP_LIMIT: Duration = Duration::from_secs(8);
 
@@ -76,7 +79,7 @@ impl Stage {
         let variables = std::fs::read_to_string(self.stores.data().join(format!("serve/{service}.env")))?;
         let listen = variables.lines().find_map(|line| line.strip_prefix("COMPTOIR_LISTEN="));
         let uri = format!("http://{}", listen.context("a service has an address")?);
-        within(PATIENCE, || healthcheck::grpc(&uri)).await.with_context(|| format!("{service} is not ready"))
+        within(START, || healthcheck::grpc(&uri)).await.with_context(|| format!("{service} is not ready"))
     }
 
     async fn restart(&mut self, service: &str, more: &[(&str, &str)]) -> anyhow::Result<()> {

@@ -1,8 +1,8 @@
 //! Uses of coupons against a real mongod, from several replicas at once.
 
 use super::{new_code, rules::draft};
-use crate::saga::order;
-use ::orders::{Benefit, CouponDraft, CouponRefusal, Coupons, Discount, Error, Item, Order};
+use crate::saga::{item, order};
+use ::orders::{Benefit, CouponDraft, CouponRefusal, Coupons, Discount, Error, Order};
 use bson::{Document, doc};
 use contracts::{id::Kind, money::Money};
 use futures::future::join_all;
@@ -25,14 +25,7 @@ async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
 /// An order of ten euros with a coupon.
 fn placed(code: &str) -> Order {
     let price = Money::from_minor("EUR", 1_000).expect("money");
-    let item = Item {
-        product_id: "prd_1".into(),
-        quantity: 1,
-        name: "Test product".into(),
-        sku: "TEST".into(),
-        amount: price.clone(),
-        price,
-    };
+    let item = item(1, price.clone(), price);
     let amount = Money::from_minor("EUR", 100).expect("money");
     Order { items: vec![item], discount: Some(Discount { code: code.to_owned(), amount }), ..order() }
 }

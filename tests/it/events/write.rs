@@ -125,6 +125,8 @@ pub fn product(id: &str) -> Product {
         sku: format!("TEST-{id}"),
         price: Money::new("EUR", 5.into()).expect("money"),
         status: Status::Active,
+        tax_category: String::new(),
+        weight_grams: 0,
     };
     Product::create(draft, id.to_owned(), store::now()).expect("a product")
 }

@@ -18,7 +18,8 @@ use std::{
 };
 use tokio::sync::Mutex;
 
-const TOKENS: [&str; 15] = [
+/// What a customer may pay with.
+pub const TOKENS: [&str; 15] = [
     "tok_visa",
     "tok_declined",
     "tok_timeout",

@@ -7,7 +7,7 @@ use kit::{Client, Stack, StackOptions, binary};
 use serde_json::Value;
 use std::process::{Output, Stdio};
 
-async fn reconcile(stack: &Stack, arguments: &[&str]) -> Output {
+pub async fn reconcile(stack: &Stack, arguments: &[&str]) -> Output {
     let mut command = tokio::process::Command::new(binary());
     command.args(["payments", "reconcile"]).args(arguments).arg("--data").arg(stack.data());
     command.stdin(Stdio::null()).env_remove("COMPTOIR_TOKEN").output().await.expect("the binary runs")

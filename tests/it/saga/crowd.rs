@@ -47,6 +47,7 @@ fn cancelled(documents: &Documents<Order>) -> Document {
         items: Vec::new(),
         total: Some(placed.total.to_wire()),
         create_time: Some(store::fields::time::to_wire(now)),
+        ..OrderCreated::default()
     };
     let wish = Cancellation { reason: "CANCELLED".into(), actor: placed.user_id.clone() };
     let order = placed.cancel(wish, now).expect("legal").expect("a change");

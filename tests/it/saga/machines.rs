@@ -1,11 +1,11 @@
 //! The state machines: no sequence of commands reaches an illegal transition. 100,000 sequences each.
 
-use super::{at, order, told};
+use super::{at, item, order, told};
 use crate::inventory::caller;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Cancellation, Error, Fact, Item, Line, Order, SAGAS, Told};
+use orders::{Cancellation, Error, Fact, Line, Order, SAGAS, Told};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Operator, Outcome, Saga, Status};
 
@@ -67,8 +67,7 @@ fn news(choice: u8) -> Vec<Told> {
 /// An order of two units.
 fn two_units() -> Order {
     let amount = Money::new("EUR", 10.into()).expect("money");
-    let (name, sku, price) = (String::new(), String::new(), amount.clone());
-    Order { items: vec![Item { product_id: "prd_1".into(), quantity: 2, name, sku, price, amount }], ..order() }
+    Order { items: vec![item(2, amount.clone(), amount)], ..order() }
 }
 
 /// One command of any kind, at any time. `None` when it was refused or changed nothing.

@@ -1,6 +1,6 @@
 //! Whatever the split, the order of dispatch and the order in which news arrive: the captures sum to the total.
 
-use crate::saga::{at, order};
+use crate::saga::{at, item as item_of, order};
 use contracts::{money::Money, shipping::v1::shipment::State as ShipmentState};
 use orders::{Item, Line, Order, State, Told};
 use proptest::prelude::*;
@@ -28,11 +28,7 @@ fn confirmed(currency: &str, lines: &[(i32, i64)], extra: i64) -> Order {
     let money = |minor: i64| Money::from_minor(currency, minor.into()).expect("money");
     let item = |(product, (quantity, price)): (usize, &(i32, i64))| Item {
         product_id: format!("prd_{product}"),
-        quantity: *quantity,
-        name: "Product".into(),
-        sku: "SKU".into(),
-        price: money(*price),
-        amount: money(price * i64::from(*quantity)),
+        ..item_of(*quantity, money(*price), money(price * i64::from(*quantity)))
     };
     let items: Vec<Item> = lines.iter().enumerate().map(item).collect();
     let sum: i64 = lines.iter().map(|(quantity, price)| price * i64::from(*quantity)).sum();

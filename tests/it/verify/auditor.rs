@@ -1,6 +1,7 @@
 //! `comptoir verify` with the users that its help asks for: they may read, and nothing else.
 
 use crate::{
+    coupons::coupon,
     saga::operators::set_payment,
     shop::{self, id},
 };
@@ -54,6 +55,7 @@ fn verify(stack: &Stack, mongodb_uri: &str) -> Output {
 async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let stack = Stack::start(StackOptions::default()).await;
     let product = shop::product(&stack, 5).await;
+    coupon(&stack, json!({ "percentage": "10" })).await;
     let (customer, _) = Client::register(&stack).await;
     let order = shop::place(&customer, &[(&product, 1)], "tok_visa").await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");
@@ -68,7 +70,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
     let checked = |line: &str| line.split_whitespace().nth(1).is_some_and(|count| count != "0");
-    assert!(table.lines().count() == 14 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
+    assert!(table.lines().count() == 15 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
 
     set_payment(&stack, &order, "Voided").await;
     let output = verify(&stack, &uri);

@@ -254,9 +254,3 @@ impl Order {
         Ok(self.items.iter().try_fold(none, |sum, item| sum.add(&item.amount))?)
     }
 }
-
-/// What is left to pay of a subtotal; must be above 0.
-pub fn less(subtotal: Money, discount: Option<&Discount>) -> Result<Money, Error> {
-    let left = discount.map_or(Ok(subtotal.clone()), |discount| subtotal.minus(&discount.amount))?;
-    if left.is_positive() { Ok(left) } else { Err(Error::NothingToPay) }
-}

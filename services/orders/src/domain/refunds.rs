@@ -170,11 +170,14 @@ impl Order {
         Ok((all, sum))
     }
 
-    /// Units of a product that were bought, and what they had cost.
+    /// Units of a product that were bought, and what was paid for them: shipping is not in it.
     fn bought(&self, product_id: &str) -> Result<(u32, Money), Error> {
         let lines = self.items.iter().filter(|item| item.product_id == product_id);
         let none = (0, Money::zero(&self.total.currency)?);
-        lines.map(|item| (item.quantity, &item.amount)).try_fold(none, add)
+        lines.map(|item| Ok((item.quantity, item.paid()?))).try_fold(none, |sum, line: Result<_, Error>| {
+            let (quantity, paid) = line?;
+            add(sum, (quantity, &paid))
+        })
     }
 
     /// Units of a product that were stopped before they left, and never paid.

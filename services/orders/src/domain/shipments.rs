@@ -1,7 +1,7 @@
 //! The shipments of an order: what is in each, how far it is, and which part of the total it owes. Pure.
 //!
-//! Each shipment that leaves captures its share: the total is allocated to the products in proportion to what their lines
-//! had cost (so tax, shipping and discounts fall on them alike), and a product's part to its units in the order in which
+//! Each shipment that leaves captures its share: the total is allocated to the products in proportion to what was paid for
+//! their lines (so shipping falls on them alike), and a product's part to its units in the order in which
 //! they leave, by `Money::units`. The last one captures what is left. So whatever the split and the order of dispatch, the
 //! captures sum to the total, or to the total less what the units cost that were stopped.
 
@@ -254,7 +254,7 @@ impl Order {
         for item in &self.items {
             let (units, minor) = products.entry(&item.product_id).or_default();
             *units += item.quantity.unsigned_abs();
-            *minor += item.amount.minor();
+            *minor += item.paid()?.minor();
         }
         let is_free = products.values().all(|(_, minor)| *minor == 0);
         let weight = |(units, minor): &(u32, i128)| u64::try_from(if is_free { i128::from(*units) } else { *minor });

@@ -1,0 +1,129 @@
+//! What an order costs, line by line. Pure.
+//!
+//! subtotal − discount + shipping + tax = total, where the discount is allocated to the lines by what they cost, and each
+//! line's tax is on what is left of it, rounded half-even. Where prices have the tax inside, `tax` is 0 and `included_tax`
+//! tells what of the total is tax. Shipping has the standard rate.
+
+use super::{Discount, Item};
+use crate::{
+    error::Error,
+    taxes::{ONE, Rate},
+};
+use contracts::money::{self, Money};
+use serde::{Deserialize, Serialize};
+
+/// A tax, and how much it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tax {
+    /// Millionths of the price without it.
+    pub millionths: u32,
+    /// Whether it is inside the price; else it is added.
+    pub is_included: bool,
+    /// How much.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+}
+
+/// What a line's price is changed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charges {
+    /// The line's share of the discount.
+    #[serde(with = "::store::fields::money")]
+    pub discount: Money,
+    /// Its tax, on the rest.
+    pub tax: Tax,
+}
+
+/// The sums of an order, frozen when it is placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amounts {
+    /// What the lines cost.
+    #[serde(with = "::store::fields::money")]
+    pub subtotal: Money,
+    /// What is taken off it.
+    #[serde(with = "::store::fields::money")]
+    pub discount: Money,
+    /// What sending costs.
+    #[serde(with = "::store::fields::money")]
+    pub shipping: Money,
+    /// Tax that is added, of lines and shipping.
+    #[serde(with = "::store::fields::money")]
+    pub tax: Money,
+    /// Tax that is inside the other amounts.
+    #[serde(with = "::store::fields::money")]
+    pub included_tax: Money,
+    /// What is to be paid.
+    #[serde(with = "::store::fields::money")]
+    pub total: Money,
+}
+
+/// What sending costs, and its tax.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delivery {
+    /// How much.
+    pub amount: Money,
+    /// The rate of its tax.
+    pub rate: Rate,
+}
+
+impl Tax {
+    /// The tax of `rate` on `base`, or inside it.
+    fn on(base: &Money, rate: Rate) -> Result<Self, money::Error> {
+        let Rate { millionths, is_included } = rate;
+        let whole = if is_included { ONE + millionths } else { ONE };
+        Ok(Self { millionths, is_included, amount: base.units(0, millionths, whole)? })
+    }
+
+    /// What it adds to a price.
+    fn added(&self) -> Option<&Money> {
+        (!self.is_included).then_some(&self.amount)
+    }
+}
+
+impl Item {
+    /// What is paid for the line: its amount, less its share of the discount, and the tax that is added.
+    pub fn paid(&self) -> Result<Money, money::Error> {
+        let Some(Charges { discount, tax }) = &self.charges else { return Ok(self.amount.clone()) };
+        let rest = self.amount.minus(discount)?;
+        tax.added().map_or(Ok(rest.clone()), |tax| rest.add(tax))
+    }
+}
+
+/// Puts its charges to each line; `rates` are theirs. The total must be above 0.
+pub fn price(
+    items: &mut [Item],
+    rates: &[Rate],
+    discount: Option<&Discount>,
+    delivery: &Delivery,
+) -> Result<Amounts, Error> {
+    let none = Money::zero(&delivery.amount.currency)?;
+    let subtotal = items.iter().try_fold(none.clone(), |sum, item| sum.add(&item.amount))?;
+    let discount = discount.map_or_else(|| none.clone(), |discount| discount.amount.clone());
+    let shares = allocated(&discount, items)?;
+    let shipping_tax = Tax::on(&delivery.amount, delivery.rate)?;
+    let mut taxes = vec![shipping_tax];
+    for ((item, share), rate) in items.iter_mut().zip(shares).zip(rates) {
+        let tax = Tax::on(&item.amount.minus(&share)?, *rate)?;
+        taxes.push(tax.clone());
+        item.charges = Some(Charges { discount: share, tax });
+    }
+    let sum = |is_included: bool| {
+        let taxes = taxes.iter().filter(|tax| tax.is_included == is_included);
+        taxes.map(|tax| &tax.amount).try_fold(none.clone(), |sum, amount| sum.add(amount))
+    };
+    let (tax, included_tax, shipping) = (sum(false)?, sum(true)?, delivery.amount.clone());
+    let total = subtotal.minus(&discount)?.add(&shipping)?.add(&tax)?;
+    if !total.is_positive() {
+        return Err(Error::NothingToPay);
+    }
+    Ok(Amounts { subtotal, discount, shipping, tax, included_tax, total })
+}
+
+/// The discount in shares that are proportional to what the lines cost.
+fn allocated(discount: &Money, items: &[Item]) -> Result<Vec<Money>, money::Error> {
+    if !discount.is_positive() {
+        return Ok(vec![Money::zero(&discount.currency)?; items.len()]);
+    }
+    let weights: Result<Vec<u64>, _> = items.iter().map(|item| u64::try_from(item.amount.minor())).collect();
+    discount.allocate(&weights.map_err(|_| money::Error::Overflow)?)
+}

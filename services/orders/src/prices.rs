@@ -1,0 +1,151 @@
+//! What an order costs: asks the catalogue, shipping and the coupon, or opens a quote; `domain::pricing` computes.
+
+use crate::{
+    clients::Peers,
+    coupons::Coupons,
+    domain::{self, Amounts, Delivery, Discount, Item},
+    error::Error,
+    quotes::{Basket, Fixed, HOLDS, Seal},
+    taxes::{STANDARD, Taxes},
+};
+use ::store::{Time, now};
+use contracts::{
+    money::Money,
+    orders::v1::OrderDraftItem,
+    products::v1::{Product, product},
+};
+use std::{collections::BTreeMap, sync::Arc};
+use tonic::{Code, Status};
+
+/// Lines and sums, as they would be frozen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Priced {
+    /// The lines.
+    pub items: Vec<Item>,
+    /// What a coupon takes off.
+    pub discount: Option<Discount>,
+    /// The sums.
+    pub amounts: Amounts,
+    fixed: Fixed,
+}
+
+/// What an order would cost, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quote {
+    /// Lines and sums.
+    pub priced: Priced,
+    /// What makes an order cost that.
+    pub id: String,
+    /// Until when.
+    pub expires_at: Time,
+}
+
+/// Who is asked. Cheap to clone.
+#[derive(Clone)]
+pub struct Prices {
+    /// Catalogue and shipping.
+    pub peers: Peers,
+    /// Coupons.
+    pub coupons: Coupons,
+    /// Taxes.
+    pub taxes: Arc<dyn Taxes>,
+    /// Quotes.
+    pub seal: Seal,
+}
+
+impl Prices {
+    /// What a basket would cost now.
+    pub async fn quote(&self, basket: Basket<'_>) -> Result<Quote, Error> {
+        let products = self.products(basket.items).await?;
+        let priced = self.price(basket, &products, "").await?;
+        self.sealed(basket, priced)
+    }
+
+    /// A quote of these prices.
+    pub fn sealed(&self, basket: Basket<'_>, priced: Priced) -> Result<Quote, Error> {
+        let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(HOLDS.as_millis() as i64));
+        let id = self.seal.seal(basket, &priced.fixed, expires_at)?;
+        Ok(Quote { priced, id, expires_at })
+    }
+
+    /// The products of these lines; names the lines whose product is unknown.
+    pub async fn products(&self, items: &[OrderDraftItem]) -> Result<Vec<Product>, Error> {
+        let distinct: std::collections::BTreeSet<String> = items.iter().map(|item| item.product_id.clone()).collect();
+        let found = self.peers.products(distinct.into_iter().collect()).await;
+        found.map_err(|status| unknown_products(status, items))
+    }
+
+    /// What a basket costs now, or by a quote that still holds. A coupon must be usable now either way.
+    pub async fn price(&self, basket: Basket<'_>, products: &[Product], quote_id: &str) -> Result<Priced, Error> {
+        let mut items = items(basket.items, products)?;
+        let fixed = match quote_id {
+            "" => self.fixed(basket, &items).await?,
+            quote_id => self.seal.open(quote_id, basket, now())?,
+        };
+        for (item, (price, _)) in items.iter_mut().zip(&fixed.lines) {
+            item.amount = price.times(item.quantity.unsigned_abs())?;
+            item.price = price.clone();
+        }
+        let subtotal = domain::subtotal(&items)?;
+        let discount = self.coupons.discount(basket.coupon_code, basket.user_id, &subtotal).await?;
+        let rates: Vec<_> = fixed.lines.iter().map(|(_, rate)| *rate).collect();
+        let delivery = Delivery { amount: fixed.delivery.0.clone(), rate: fixed.delivery.1 };
+        let amounts = domain::price(&mut items, &rates, discount.as_ref(), &delivery)?;
+        Ok(Priced { items, discount, amounts, fixed })
+    }
+
+    /// Prices and rates of now.
+    async fn fixed(&self, basket: Basket<'_>, items: &[Item]) -> Result<Fixed, Error> {
+        let currency = &domain::subtotal(items)?.currency;
+        let weight = items.iter().map(|item| i64::from(item.weight_grams) * i64::from(item.quantity)).sum();
+        let shipping = match weight {
+            0 => Money::zero(currency)?, // nothing is carried: no need to ask
+            weight => self.peers.shipping_rate(basket.country_code, weight, currency).await?,
+        };
+        let rate = |category: &str| self.taxes.rate(basket.country_code, category);
+        let lines = items.iter().map(|item| (item.price.clone(), rate(&item.tax_category))).collect();
+        Ok(Fixed { lines, delivery: (shipping, rate(STANDARD)) })
+    }
+}
+
+/// The lines with their products as they are now. Prices come from the catalogue, never from the caller.
+fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, Error> {
+    let by_id: BTreeMap<&str, &Product> =
+        products.iter().map(|product| (product.product_id.as_str(), product)).collect();
+    let lines = || wanted.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
+    let unknown: Vec<_> = lines().filter(|(_, id)| !by_id.contains_key(id.as_str())).collect();
+    if !unknown.is_empty() {
+        return Err(Error::UnknownProducts(unknown));
+    }
+    let is_sold = |id: &str| by_id.get(id).is_some_and(|product| product.status() == product::Status::Active);
+    let archived: Vec<_> = lines().filter(|(_, id)| !is_sold(id)).collect();
+    if !archived.is_empty() {
+        return Err(Error::ArchivedProducts(archived));
+    }
+    let item = |line: &OrderDraftItem| {
+        let product = by_id[line.product_id.as_str()];
+        let price = Money::from_wire(&product.price.clone().unwrap_or_default())?;
+        let amount = price.times(u32::try_from(line.quantity).unwrap_or(0))?;
+        Ok(Item {
+            product_id: line.product_id.clone(),
+            quantity: line.quantity,
+            name: product.name.clone(),
+            sku: product.sku.clone(),
+            price,
+            amount,
+            tax_category: product.tax_category.clone(),
+            weight_grams: product.weight_grams,
+            charges: None,
+        })
+    };
+    wanted.iter().map(item).collect()
+}
+
+/// The catalogue names the absent products; the caller wants to know which lines they are.
+fn unknown_products(status: Status, wanted: &[OrderDraftItem]) -> Error {
+    if status.code() != Code::NotFound {
+        return status.into();
+    }
+    let lines = wanted.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
+    Error::UnknownProducts(lines.filter(|(_, id)| status.message().contains(id.as_str())).collect())
+}

@@ -1,0 +1,128 @@
+//! Quotes: what an order would cost, signed, so that for a while it costs that. Nothing is stored.
+//!
+//! A quote id is a signature and what it signs: until when it holds, a digest of who asked for what, and the prices and
+//! rates of that moment. From these the amounts are computed again.
+
+use crate::{error::Error, taxes::Rate};
+use ::store::Time;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use contracts::{money::Money, orders::v1::OrderDraftItem};
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How long a quote holds.
+pub const HOLDS: Duration = Duration::from_secs(15 * 60);
+
+/// Bytes of signature in a quote id.
+const SIGNATURE_BYTES: usize = 16;
+
+/// Who wants what sent where.
+#[derive(Debug, Clone, Copy)]
+pub struct Basket<'a> {
+    /// Who.
+    pub user_id: &'a str,
+    /// What.
+    pub items: &'a [OrderDraftItem],
+    /// Where, ISO 3166-1 alpha-2.
+    pub country_code: &'a str,
+    /// With which coupon; empty: none.
+    pub coupon_code: &'a str,
+}
+
+/// What a quote fixes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fixed {
+    /// Price and rate of each line.
+    pub lines: Vec<(Money, Rate)>,
+    /// What sending costs, with its rate.
+    pub delivery: (Money, Rate),
+}
+
+/// Signs and reads quote ids. Cheap to clone.
+#[derive(Clone)]
+pub struct Seal(Hmac<Sha256>);
+
+#[derive(Clone, PartialEq, Message)]
+struct Content {
+    #[prost(int64, tag = "1")]
+    expire_millis: i64,
+    #[prost(bytes = "vec", tag = "2")]
+    basket: Vec<u8>,
+    #[prost(string, tag = "3")]
+    currency: String,
+    #[prost(message, repeated, tag = "4")]
+    lines: Vec<Priced>,
+    #[prost(message, required, tag = "5")]
+    delivery: Priced,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Priced {
+    #[prost(int64, tag = "1")]
+    minor: i64,
+    #[prost(uint32, tag = "2")]
+    millionths: u32,
+    #[prost(bool, tag = "3")]
+    is_included: bool,
+}
+
+impl Seal {
+    /// `secret` is the same in every replica.
+    pub fn new(secret: &str) -> Self {
+        let key = [secret.as_bytes(), b"\0quote\0"].concat();
+        Self(Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"))
+    }
+
+    /// The id of a quote that holds until `expires_at`.
+    pub fn seal(&self, basket: Basket<'_>, fixed: &Fixed, expires_at: Time) -> Result<String, Error> {
+        let priced = |(money, rate): &(Money, Rate)| {
+            let minor = i64::try_from(money.minor()).map_err(|_| contracts::money::Error::Overflow)?;
+            Ok::<_, Error>(Priced { minor, millionths: rate.millionths, is_included: rate.is_included })
+        };
+        let content = Content {
+            expire_millis: expires_at.timestamp_millis(),
+            basket: digest(basket),
+            currency: fixed.delivery.0.currency.clone(),
+            lines: fixed.lines.iter().map(priced).collect::<Result<_, _>>()?,
+            delivery: priced(&fixed.delivery)?,
+        };
+        let content = content.encode_to_vec();
+        let signature = self.0.clone().chain_update(&content).finalize().into_bytes();
+        Ok(URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE_BYTES], &content].concat()))
+    }
+
+    /// What a quote fixes, when it is of this basket and holds at `now`.
+    pub fn open(&self, quote_id: &str, basket: Basket<'_>, now: Time) -> Result<Fixed, Error> {
+        let bytes = URL_SAFE_NO_PAD.decode(quote_id).map_err(|_| Error::QuoteInvalid)?;
+        let (signature, content) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(Error::QuoteInvalid)?;
+        let mac = self.0.clone().chain_update(content);
+        mac.verify_truncated_left(signature).map_err(|_| Error::QuoteInvalid)?;
+        let content = Content::decode(content).map_err(|_| Error::QuoteInvalid)?;
+        if content.basket != digest(basket) || content.lines.len() != basket.items.len() {
+            return Err(Error::QuoteMismatch);
+        }
+        if now.timestamp_millis() >= content.expire_millis {
+            return Err(Error::QuoteExpired);
+        }
+        let fixed = |priced: &Priced| {
+            let rate = Rate { millionths: priced.millionths, is_included: priced.is_included };
+            Ok::<_, Error>((Money::from_minor(&content.currency, priced.minor.into())?, rate))
+        };
+        let lines = content.lines.iter().map(fixed).collect::<Result<_, _>>()?;
+        Ok(Fixed { lines, delivery: fixed(&content.delivery)? })
+    }
+}
+
+fn digest(basket: Basket<'_>) -> Vec<u8> {
+    let mut digest = Sha256::new();
+    for text in [basket.user_id, basket.country_code, basket.coupon_code] {
+        digest.update(text.as_bytes());
+        digest.update(b"\0");
+    }
+    for item in basket.items {
+        digest.update(item.encode_length_delimited_to_vec());
+    }
+    digest.finalize()[..SIGNATURE_BYTES].to_vec()
+}
