@@ -6,8 +6,8 @@
 use crate::{
     coupons::coupon,
     payments::{chaos::TOKENS, reconcile::reconcile},
-    quotes::{money, product},
-    shop::{PATIENCE, id},
+    quotes::money,
+    shop::{PATIENCE, id, product_with},
     verify::verify,
 };
 use anyhow::ensure;
@@ -67,11 +67,8 @@ impl Shop {
         for [currency, lamp, tea] in PRICES {
             let lamp = json!({ "price": money(currency, lamp), "weightGrams": 1_200 });
             let tea = json!({ "price": money(currency, tea), "weightGrams": 100, "taxCategory": "FOOD" });
-            shelf.insert(currency, [product(&stack, lamp).await, product(&stack, tea).await]);
-        }
-        for product in shelf.values().flatten() {
-            let more = json!({ "delta": 5_000, "reason": "a day's stock" });
-            staff.post(&format!("/v1/stock/{product}:adjust"), more).await.expect(200);
+            let both = [product_with(&stack, 5_000, lamp).await, product_with(&stack, 5_000, tea).await];
+            shelf.insert(currency, both);
         }
         let coupon = coupon(&stack, json!({ "percentage": "12.5" })).await;
         Self { stack, staff, shelf, coupon, begun: AtomicUsize::new(0), orders }

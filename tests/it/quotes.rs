@@ -7,22 +7,16 @@ mod tables;
 use crate::{
     coupons::coupon,
     refunds::settled,
-    shop::{draft, fields, id, order_with, reason},
+    shop::{draft, fields, id, order_with, product_with, reason},
     verify::verify,
 };
 use contracts::{google::r#type::Money as WireMoney, money::Money};
 use kit::{Client, Reply, Stack, StackOptions, shared};
 use serde_json::{Value, json};
 
-/// A product with these fields beside what every product has, and with stock; its id.
-pub async fn product(stack: &Stack, fields: Value) -> String {
-    let staff = Client::staff(stack).await;
-    let mut body = json!({ "name": "Test product", "sku": format!("TEST-{:016x}", rand::random::<u64>()) });
-    body.as_object_mut().expect("an object").extend(fields.as_object().expect("an object").clone());
-    let product = staff.post("/v1/products", body).await.expect(201);
-    let id = id(&product, "productId").to_owned();
-    staff.post(&format!("/v1/stock/{id}:adjust"), json!({ "delta": 100, "reason": "test" })).await.expect(200);
-    id
+/// A product with these fields, and a hundred of it.
+async fn product(stack: &Stack, fields: Value) -> String {
+    product_with(stack, 100, fields).await
 }
 
 pub fn money(currency: &str, text: &str) -> Value {

@@ -5,7 +5,7 @@ mod shares;
 
 use crate::{
     payments::event_names,
-    shop::{PATIENCE, id, order_with, place, reason, stock},
+    shop::{PATIENCE, id, order_with, place, product_with, reason, stock},
     verify::verify,
 };
 use anyhow::ensure;
@@ -14,13 +14,8 @@ use serde_json::{Value, json};
 
 /// A new product at so much, with units in stock.
 pub(crate) async fn priced(stack: &Stack, currency: &str, units: &str, nanos: i32) -> String {
-    let staff = Client::staff(stack).await;
     let price = json!({ "currencyCode": currency, "units": units, "nanos": nanos });
-    let sku = format!("TEST-{:016x}", rand::random::<u64>());
-    let product = staff.post("/v1/products", json!({ "name": "Test product", "sku": sku, "price": price })).await;
-    let id = product.expect(201)["productId"].as_str().expect("a product has an id").to_owned();
-    staff.post(&format!("/v1/stock/{id}:adjust"), json!({ "delta": 100, "reason": "test" })).await.expect(200);
-    id
+    product_with(stack, 100, json!({ "price": price })).await
 }
 
 /// Thousandths of an amount on the wire.

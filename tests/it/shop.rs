@@ -9,14 +9,18 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A new product with `units` in stock; its id.
 pub async fn product(stack: &Stack, units: i32) -> String {
+    let price = json!({ "currencyCode": "EUR", "units": "12", "nanos": 500_000_000 });
+    product_with(stack, units, json!({ "price": price })).await
+}
+
+/// The same with these fields, beside the name and SKU that every product has.
+pub async fn product_with(stack: &Stack, units: i32, fields: Value) -> String {
     let staff = Client::staff(stack).await;
-    let body = json!({
-        "name": "Test product",
-        "sku": format!("TEST-{:016x}", rand::random::<u64>()),
-        "price": { "currencyCode": "EUR", "units": "12", "nanos": 500_000_000 },
-    });
+    let mut body = fields;
+    body["name"] = json!("Test product");
+    body["sku"] = json!(format!("TEST-{:016x}", rand::random::<u64>()));
     let product = staff.post("/v1/products", body).await.expect(201);
-    let id = product["productId"].as_str().expect("a product has an id").to_owned();
+    let id = id(&product, "productId").to_owned();
     if units > 0 {
         let adjusted = staff.post(&format!("/v1/stock/{id}:adjust"), json!({ "delta": units, "reason": "test" })).await;
         adjusted.expect(200);

@@ -68,9 +68,6 @@ async fn products(visitor: &Visitor) -> anyhow::Result<Vec<Value>> {
 
 /// Units that can be sold; a product that never had stock has none.
 async fn available(visitor: &Visitor, id: &str) -> anyhow::Result<i64> {
-    match visitor.get(&format!("/v1/stock/{id}")).await {
-        Ok(stock) => Ok(stock["available"].as_i64().unwrap_or(0)),
-        Err(error) if format!("{error:#}").contains("404") => Ok(0),
-        Err(error) => Err(error),
-    }
+    let stock = visitor.find(&format!("/v1/stock/{id}")).await?;
+    Ok(stock.and_then(|stock| stock["available"].as_i64()).unwrap_or(0))
 }

@@ -1,7 +1,7 @@
 //! JSON over HTTP to the gateway, as somebody.
 
 use anyhow::{Context, bail};
-use reqwest::{Method, RequestBuilder, Url};
+use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -42,15 +42,24 @@ impl Visitor {
         Ok(self.gateway.to_string())
     }
 
-    /// GET.
+    /// GET of what must be there.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.send(Method::GET, path, |request| request).await
+        self.find(path).await?.with_context(|| format!("GET {path} answers {}", StatusCode::NOT_FOUND))
+    }
+
+    /// GET of what may be there.
+    pub async fn find(&self, path: &str) -> anyhow::Result<Option<Value>> {
+        match self.send(Method::GET, path, |request| request).await? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            reply => taken(&Method::GET, path, reply).map(Some),
+        }
     }
 
     /// POST of JSON, under a key of its own.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         let key = format!("check-{:032x}", rand::random::<u128>());
-        self.send(Method::POST, path, |request| request.header("idempotency-key", key).json(&body)).await
+        let reply = self.send(Method::POST, path, |request| request.header("idempotency-key", key).json(&body)).await?;
+        taken(&Method::POST, path, reply)
     }
 
     async fn send(
@@ -58,17 +67,21 @@ impl Visitor {
         method: Method,
         path: &str,
         shape: impl FnOnce(RequestBuilder) -> RequestBuilder,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<(StatusCode, String)> {
         let url = self.gateway.join(path).with_context(|| format!("{path} is not a path"))?;
         let mut request = shape(self.http.request(method.clone(), url));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
         }
         let reply = request.send().await.with_context(|| format!("{method} {path}"))?;
-        let (status, text) = (reply.status(), reply.text().await.unwrap_or_default());
-        if !status.is_success() {
-            bail!("{method} {path} answers {status}: {}", text.trim());
-        }
-        Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
+        Ok((reply.status(), reply.text().await.unwrap_or_default()))
     }
+}
+
+/// What a reply brings, unless it is an error.
+fn taken(method: &Method, path: &str, (status, text): (StatusCode, String)) -> anyhow::Result<Value> {
+    if !status.is_success() {
+        bail!("{method} {path} answers {status}: {}", text.trim());
+    }
+    Ok(serde_json::from_str(&text).unwrap_or(Value::Null))
 }

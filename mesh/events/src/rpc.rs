@@ -192,10 +192,8 @@ impl EventService for EventsRpc {
             return Ok(Response::new(ListDeadLettersResponse::default()));
         };
         let found = consumers.letters().list(after, limit + 1).await?;
-        let page = &found[..found.len().min(usize::try_from(limit).unwrap_or(0))];
-        let dead_letters: Vec<DeadLetter> = page.iter().map(Letter::to_wire).collect();
-        let last = page.last().filter(|_| found.len() > page.len());
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.event_id));
+        let (page, next_page_token) = self.pager.page("", limit, found, |letter| letter.event_id.clone());
+        let dead_letters = page.iter().map(Letter::to_wire).collect();
         Ok(Response::new(ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 

@@ -20,7 +20,7 @@ impl Pager {
     }
 
     /// The token that continues after `last` in the list of `scope` (for example a user).
-    pub fn token(&self, scope: &str, last: &str) -> String {
+    fn token(&self, scope: &str, last: &str) -> String {
         let mut bytes = self.sign(scope, last);
         bytes.extend_from_slice(last.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
@@ -36,6 +36,18 @@ impl Pager {
         let (signature, last) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or_else(invalid)?;
         let last = std::str::from_utf8(last).map_err(|_| invalid())?;
         if self.sign(scope, last) == signature { Ok(Some(last.to_owned())) } else { Err(invalid()) }
+    }
+
+    /// What was found for a page of `limit` when one more was asked for, cut to the page, and the token of the next one:
+    /// empty when there is none.
+    pub fn page<T>(&self, scope: &str, limit: i64, mut found: Vec<T>, id: impl Fn(&T) -> String) -> (Vec<T>, String) {
+        let most = usize::try_from(limit).unwrap_or(0);
+        if found.len() <= most {
+            return (found, String::new());
+        }
+        found.truncate(most);
+        let token = found.last().map_or_else(String::new, |last| self.token(scope, &id(last)));
+        (found, token)
     }
 
     fn sign(&self, scope: &str, last: &str) -> Vec<u8> {

@@ -100,11 +100,8 @@ impl InventoryService for Handler {
         let limit = limit(page_size);
         let before = self.pager.after(&product_id, &page_token)?.and_then(|before| before.parse().ok());
         let found = self.store.movements(&product_id, before, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let movements: Vec<_> = page.map(convert::movement_to_wire).collect();
-        let last = movements.last().filter(|_| found.len() > movements.len());
-        let token = |sequence: i64| self.pager.token(&product_id, &sequence.to_string());
-        let next_page_token = last.map_or_else(String::new, |last| token(last.sequence));
+        let (page, next_page_token) = self.pager.page(&product_id, limit, found, |movement| movement.seq.to_string());
+        let movements = page.iter().map(convert::movement_to_wire).collect();
         Ok(Response::new(ListMovementsResponse { movements, next_page_token }))
     }
 

@@ -47,13 +47,10 @@ impl OrderHistoryService for Handler {
         let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
         let after = self.pager.after(scope, &request.page_token)?;
         let histories = self.model.current().await?;
-        let mut found = histories.list(user, after, limit + 1).await?;
-        let has_more = found.len() > usize::try_from(limit).unwrap_or(0);
-        found.truncate(usize::try_from(limit).unwrap_or(0));
-        let names = histories.names(&found).await?;
-        let last = found.last().filter(|_| has_more);
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token(scope, &last.order_id));
-        let order_histories = found.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();
+        let found = histories.list(user, after, limit + 1).await?;
+        let (page, next_page_token) = self.pager.page(scope, limit, found, |entry| entry.order_id.clone());
+        let names = histories.names(&page).await?;
+        let order_histories = page.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();
         Ok(Response::new(ListOrderHistoriesResponse { order_histories, next_page_token }))
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::{
     coupons_wire as wire,
-    domain::{Coupon, CouponDraft, CouponRefusal, Discount, Order},
+    domain::{self, Coupon, CouponRefusal, CouponTerms, Discount, Order},
     error::Error,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
@@ -70,7 +70,12 @@ impl<'a> Claim<'a> {
     /// `None` of an order without a coupon.
     fn of(order_id: &'a str, order: &'a Order) -> Result<Option<Self>, Error> {
         let Some(discount) = &order.discount else { return Ok(None) };
-        Ok(Some(Self { order_id, code: &discount.code, user_id: &order.user_id, subtotal: order.subtotal()? }))
+        Ok(Some(Self {
+            order_id,
+            code: &discount.code,
+            user_id: &order.user_id,
+            subtotal: domain::subtotal(&order.items)?,
+        }))
     }
 
     fn redemption(&self, state: RedemptionState, now: Time) -> Redemption {
@@ -101,9 +106,9 @@ impl Coupons {
     }
 
     /// Stores a new coupon, or finds the one that the same request made before. An empty `request_key` is no key.
-    pub async fn create(&self, code: &str, draft: CouponDraft, request_key: &str) -> Result<Versioned<Coupon>, Error> {
+    pub async fn create(&self, code: &str, terms: CouponTerms, request_key: &str) -> Result<Versioned<Coupon>, Error> {
         let key = if request_key.is_empty() { code } else { request_key };
-        let coupon = Coupon::create(draft, key.to_owned(), now())?;
+        let coupon = Coupon::create(terms, key.to_owned(), now())?;
         let created = wire::created(code, &coupon);
         match self.coupons.insert(code, coupon, vec![created]).await {
             Err(::store::Error::Duplicate) => {
@@ -276,7 +281,7 @@ impl Coupons {
     /// A coupon that may be used. The uses are counted after it is read: one that comes between writes a new revision.
     async fn admitting(&self, code: &str, user_id: &str, subtotal: &Money) -> Result<Versioned<Coupon>, Error> {
         let coupon = self.coupons.load(code).await?.ok_or(CouponRefusal::Unknown)?;
-        let uses = if coupon.state.max_redemptions_per_user > 0 { self.uses(code, user_id).await? } else { 0 };
+        let uses = if coupon.state.terms.max_redemptions_per_user > 0 { self.uses(code, user_id).await? } else { 0 };
         coupon.state.admit(subtotal, uses, now())?;
         Ok(coupon)
     }

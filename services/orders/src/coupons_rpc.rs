@@ -25,7 +25,7 @@ impl CouponService for Handler {
         let key = caller.request_key(&request.request_id);
         let coupon = request.coupon.unwrap_or_default();
         let code = coupon.code.clone();
-        let stored = self.coupons.create(&code, convert::draft(coupon)?, &key).await?;
+        let stored = self.coupons.create(&code, convert::terms(coupon)?, &key).await?;
         Ok(Response::new(convert::to_wire(&stored)))
     }
 
@@ -42,10 +42,8 @@ impl CouponService for Handler {
         let limit = limit(request.page_size);
         let after = self.pager.after("", &request.page_token)?;
         let found = self.coupons.list(after, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let coupons: Vec<Coupon> = page.map(convert::to_wire).collect();
-        let last = coupons.last().filter(|_| found.len() > coupons.len());
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.code));
+        let (page, next_page_token) = self.pager.page("", limit, found, |coupon| coupon.id.clone());
+        let coupons = page.iter().map(convert::to_wire).collect();
         Ok(Response::new(ListCouponsResponse { coupons, next_page_token }))
     }
 

@@ -1,7 +1,7 @@
 //! Coupons on the wire, and the events that tell of them.
 
 use crate::{
-    domain::{Benefit, Coupon, CouponDraft, CouponState, Minimum},
+    domain::{Benefit, Coupon, CouponState, CouponTerms, Minimum},
     error::Error,
 };
 use ::store::{NewEvent, Versioned, fields::time};
@@ -14,16 +14,17 @@ use contracts::{
 /// A stored coupon on the wire.
 pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
     let coupon = &found.state;
-    let (percentage, amount) = benefit(&coupon.benefit);
+    let terms = &coupon.terms;
+    let (percentage, amount) = benefit(&terms.benefit);
     wire::Coupon {
         code: found.id.clone(),
         percentage,
         amount,
-        max_redemptions: coupon.max_redemptions,
-        max_redemptions_per_user: coupon.max_redemptions_per_user,
-        minimum_subtotal: coupon.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
-        start_time: coupon.starts_at.map(time::to_wire),
-        expire_time: coupon.expires_at.map(time::to_wire),
+        max_redemptions: terms.max_redemptions,
+        max_redemptions_per_user: terms.max_redemptions_per_user,
+        minimum_subtotal: terms.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
+        start_time: terms.starts_at.map(time::to_wire),
+        expire_time: terms.expires_at.map(time::to_wire),
         redemption_count: coupon.redemption_count,
         state: state_to_wire(coupon.state).into(),
         create_time: Some(time::to_wire(coupon.created_at)),
@@ -33,7 +34,7 @@ pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
 }
 
 /// What the caller of CreateCoupon wants.
-pub fn draft(coupon: wire::Coupon) -> Result<CouponDraft, Error> {
+pub fn terms(coupon: wire::Coupon) -> Result<CouponTerms, Error> {
     let benefit = match (coupon.percentage.as_str(), &coupon.amount) {
         ("", None) => return Err(Error::CouponField("amount", "either this or percentage is required")),
         ("", Some(amount)) => Benefit::Amount(money("amount", amount)?),
@@ -41,7 +42,7 @@ pub fn draft(coupon: wire::Coupon) -> Result<CouponDraft, Error> {
         (_, Some(_)) => return Err(Error::CouponField("amount", "either this or percentage, not both")),
     };
     let minimum = coupon.minimum_subtotal.as_ref().map(|minimum| money("minimum_subtotal", minimum));
-    Ok(CouponDraft {
+    Ok(CouponTerms {
         benefit,
         max_redemptions: coupon.max_redemptions,
         max_redemptions_per_user: coupon.max_redemptions_per_user,
@@ -56,7 +57,7 @@ fn money(field: &'static str, wire: &WireMoney) -> Result<Money, Error> {
 }
 
 /// Hundredths of a percent, of a text that the contract has admitted: up to three digits and up to two decimals.
-fn hundredths(percentage: &str) -> i32 {
+fn hundredths(percentage: &str) -> u32 {
     let (whole, part) = percentage.split_once('.').unwrap_or((percentage, ""));
     format!("{whole}{part:0<2}").parse().unwrap_or(0)
 }
@@ -69,7 +70,7 @@ fn benefit(benefit: &Benefit) -> (String, Option<WireMoney>) {
 }
 
 /// `12.5`, without zeros that say nothing.
-fn percentage(hundredths: i32) -> String {
+fn percentage(hundredths: u32) -> String {
     let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
@@ -83,16 +84,17 @@ fn state_to_wire(state: CouponState) -> coupon::State {
 
 /// The event of a new coupon.
 pub fn created(code: &str, coupon: &Coupon) -> NewEvent {
-    let (percentage, amount) = benefit(&coupon.benefit);
+    let terms = &coupon.terms;
+    let (percentage, amount) = benefit(&terms.benefit);
     let message = CouponCreated {
         code: code.to_owned(),
         percentage,
         amount,
-        max_redemptions: coupon.max_redemptions,
-        max_redemptions_per_user: coupon.max_redemptions_per_user,
-        minimum_subtotal: coupon.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
-        start_time: coupon.starts_at.map(time::to_wire),
-        expire_time: coupon.expires_at.map(time::to_wire),
+        max_redemptions: terms.max_redemptions,
+        max_redemptions_per_user: terms.max_redemptions_per_user,
+        minimum_subtotal: terms.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
+        start_time: terms.starts_at.map(time::to_wire),
+        expire_time: terms.expires_at.map(time::to_wire),
     };
     NewEvent::of("created", &message)
 }

@@ -6,7 +6,7 @@ mod pricing;
 mod refunds;
 mod shipments;
 
-pub use coupons::{Benefit, Coupon, CouponDraft, CouponRefusal, CouponState, Discount, Minimum};
+pub use coupons::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
 pub use pricing::{Amounts, Charges, Delivery, Tax, price};
 pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
 pub use shipments::{Capture, Line, Shipment, Told};

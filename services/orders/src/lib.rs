@@ -70,7 +70,7 @@ use tonic::service::Routes;
 pub use address::checked as checked_address;
 pub use coupons::Coupons;
 pub use domain::{
-    Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponDraft, CouponRefusal, CouponState,
+    Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
     Delivery, Discount, Disposition, Extent, Fact, Item, Line, Minimum, Order, Progress, Refund, RefundWish, Returned,
     Shipment, State, Tax, Told, Transition, UserSnapshot, price,
 };

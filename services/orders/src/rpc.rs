@@ -93,10 +93,8 @@ impl OrderService for Handler {
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token)?;
         let found = self.desk.orders.list(user_id, after, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let orders: Vec<wire::Order> = page.map(convert::to_wire).collect();
-        let last = orders.last().filter(|_| found.len() > orders.len());
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token(scope, &last.order_id));
+        let (page, next_page_token) = self.pager.page(scope, limit, found, |order| order.id.clone());
+        let orders = page.iter().map(convert::to_wire).collect();
         Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
     }
 

@@ -93,10 +93,8 @@ impl SagaService for Handler {
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token)?;
         let found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), after, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let sagas: Vec<wire::Saga> = page.map(sagas_wire::saga).collect();
-        let last = sagas.last().filter(|_| found.len() > sagas.len());
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token(&scope, &last.order_id));
+        let (page, next_page_token) = self.pager.page(&scope, limit, found, |order| order.id.clone());
+        let sagas = page.iter().map(sagas_wire::saga).collect();
         Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
     }
 

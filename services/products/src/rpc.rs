@@ -27,10 +27,8 @@ impl ProductService for Handler {
         let limit = limit(request.page_size);
         let after = self.pager.after("", &request.page_token)?;
         let found = self.products.list(after, limit + 1).await?;
-        let page = found.iter().take(usize::try_from(limit).unwrap_or(0));
-        let products: Vec<Product> = page.map(convert::to_wire).collect();
-        let last = products.last().filter(|_| found.len() > products.len());
-        let next_page_token = last.map_or_else(String::new, |last| self.pager.token("", &last.product_id));
+        let (page, next_page_token) = self.pager.page("", limit, found, |product| product.id.clone());
+        let products = page.iter().map(convert::to_wire).collect();
         Ok(Response::new(ListProductsResponse { products, next_page_token }))
     }
 

@@ -1,6 +1,6 @@
 //! What a coupon takes off, without a running system.
 
-use ::orders::{Benefit, Coupon, CouponDraft, CouponRefusal, Minimum};
+use ::orders::{Benefit, Coupon, CouponRefusal, CouponTerms, Minimum};
 use contracts::money::{Money, decimals};
 use proptest::prelude::*;
 use store::Time;
@@ -13,8 +13,8 @@ fn money(currency: &str, minor: i128) -> Money {
     Money::from_minor(currency, minor).expect("money")
 }
 
-pub fn draft(benefit: Benefit) -> CouponDraft {
-    CouponDraft {
+pub fn draft(benefit: Benefit) -> CouponTerms {
+    CouponTerms {
         benefit,
         max_redemptions: 0,
         max_redemptions_per_user: 0,
@@ -24,7 +24,7 @@ pub fn draft(benefit: Benefit) -> CouponDraft {
     }
 }
 
-fn coupon(draft: CouponDraft) -> Coupon {
+fn coupon(draft: CouponTerms) -> Coupon {
     Coupon::create(draft, "KEY".to_owned(), at(0)).expect("it can be")
 }
 
@@ -51,12 +51,12 @@ fn a_percentage_is_rounded_half_even_and_an_amount_is_capped_at_the_subtotal() {
 #[test]
 fn a_coupon_can_be_used_from_its_start_until_just_before_its_end() {
     let limited =
-        coupon(CouponDraft { starts_at: Some(at(10)), expires_at: Some(at(20)), ..draft(Benefit::Percentage(100)) });
+        coupon(CouponTerms { starts_at: Some(at(10)), expires_at: Some(at(20)), ..draft(Benefit::Percentage(100)) });
     let admit = |seconds: i64| limited.admit(&money("EUR", 1), 0, at(seconds));
     assert_eq!(admit(9), Err(CouponRefusal::NotStarted));
     assert_eq!((admit(10), admit(19)), (Ok(()), Ok(())));
     assert_eq!(admit(20), Err(CouponRefusal::Expired));
-    let least = coupon(CouponDraft { minimum: Some(Minimum(money("EUR", 1_000))), ..draft(Benefit::Percentage(100)) });
+    let least = coupon(CouponTerms { minimum: Some(Minimum(money("EUR", 1_000))), ..draft(Benefit::Percentage(100)) });
     assert_eq!(least.admit(&money("EUR", 1_000), 0, at(0)), Ok(()));
     assert_eq!(least.admit(&money("EUR", 999), 0, at(0)), Err(CouponRefusal::Minimum(money("EUR", 1_000))));
     assert_eq!(least.admit(&money("USD", 1_000), 0, at(0)), Err(CouponRefusal::Currency("EUR".into())));
@@ -67,7 +67,7 @@ proptest! {
 
     #[test]
     fn a_discount_is_never_below_0_nor_above_the_subtotal_and_a_percentage_is_within_half_a_unit(
-        part in 1..=10_000_i32, minor in 1..1_000_000_000_000_000_i128, off in 1..1_000_000_000_i128,
+        part in 1..=10_000_u32, minor in 1..1_000_000_000_000_000_i128, off in 1..1_000_000_000_i128,
         currency in prop::sample::select(vec!["JPY", "EUR", "KWD"]),
     ) {
         let subtotal = money(currency, minor);

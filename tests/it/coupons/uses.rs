@@ -2,7 +2,7 @@
 
 use super::{new_code, rules::draft};
 use crate::saga::{item, order};
-use ::orders::{Benefit, CouponDraft, CouponRefusal, Coupons, Discount, Error, Order};
+use ::orders::{Benefit, CouponRefusal, CouponTerms, Coupons, Discount, Error, Order};
 use bson::{Document, doc};
 use contracts::{id::Kind, money::Money};
 use futures::future::join_all;
@@ -17,7 +17,7 @@ async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
 
 /// A coupon that so many orders may use.
 async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
-    let (code, draft) = (new_code(), CouponDraft { max_redemptions, ..draft(Benefit::Percentage(1_000)) });
+    let (code, draft) = (new_code(), CouponTerms { max_redemptions, ..draft(Benefit::Percentage(1_000)) });
     coupons.create(&code, draft, "").await.expect("it is new");
     code
 }

@@ -1,13 +1,12 @@
 //! What a coupon is, what it takes off, and whether an order may use it. Pure.
 
-use super::Order;
 use crate::error::Error;
 use ::store::Time;
 use contracts::money::{self, Money};
 use serde::{Deserialize, Serialize};
 
 /// Hundredths of a percent in the whole.
-pub const WHOLE: i32 = 10_000;
+const WHOLE: u32 = 10_000;
 
 /// Whether orders may use a coupon, within its times and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +21,7 @@ pub enum CouponState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Benefit {
     /// So many hundredths of a percent, 1 to [`WHOLE`].
-    Percentage(i32),
+    Percentage(u32),
     /// So much, above 0.
     Amount(#[serde(with = "::store::fields::money")] Money),
 }
@@ -32,26 +31,9 @@ pub enum Benefit {
 #[serde(transparent)]
 pub struct Minimum(#[serde(with = "::store::fields::money")] pub Money);
 
-/// What staff want a coupon to be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CouponDraft {
-    /// What it takes off.
-    pub benefit: Benefit,
-    /// How many orders may use it; 0 is no limit.
-    pub max_redemptions: i32,
-    /// How many orders of one user; 0 is no limit.
-    pub max_redemptions_per_user: i32,
-    /// The least subtotal.
-    pub minimum: Option<Minimum>,
-    /// From when on.
-    pub starts_at: Option<Time>,
-    /// Until when.
-    pub expires_at: Option<Time>,
-}
-
-/// A coupon as it is stored, under its code.
+/// What a coupon does, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coupon {
+pub struct CouponTerms {
     /// What it takes off.
     pub benefit: Benefit,
     /// How many orders may use it; 0 is no limit.
@@ -64,6 +46,13 @@ pub struct Coupon {
     pub starts_at: Option<Time>,
     /// From when on no more.
     pub expires_at: Option<Time>,
+}
+
+/// A coupon as it is stored, under its code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coupon {
+    /// What it does.
+    pub terms: CouponTerms,
     /// How many orders use it: as many as there are redemptions that count.
     pub redemption_count: i64,
     /// Whether orders may use it.
@@ -135,7 +124,7 @@ impl CouponRefusal {
     }
 }
 
-impl CouponDraft {
+impl CouponTerms {
     fn check(&self) -> Result<(), Error> {
         let amount = match &self.benefit {
             Benefit::Percentage(part) if !(1..=WHOLE).contains(part) => {
@@ -163,22 +152,10 @@ impl CouponDraft {
 
 impl Coupon {
     /// A new coupon.
-    pub fn create(draft: CouponDraft, request_key: String, now: Time) -> Result<Self, Error> {
-        draft.check()?;
-        let CouponDraft { benefit, max_redemptions, max_redemptions_per_user, minimum, starts_at, expires_at } = draft;
-        Ok(Self {
-            benefit,
-            max_redemptions,
-            max_redemptions_per_user,
-            minimum,
-            starts_at,
-            expires_at,
-            redemption_count: 0,
-            state: CouponState::Active,
-            created_at: now,
-            updated_at: now,
-            request_key,
-        })
+    pub fn create(terms: CouponTerms, request_key: String, now: Time) -> Result<Self, Error> {
+        terms.check()?;
+        let (redemption_count, state) = (0, CouponState::Active);
+        Ok(Self { terms, redemption_count, state, created_at: now, updated_at: now, request_key })
     }
 
     /// Whether one more order of this subtotal may use it, when `uses` orders of its user do.
@@ -186,17 +163,19 @@ impl Coupon {
         let has_reached = |count: i64, limit: i32| limit > 0 && count >= i64::from(limit);
         if self.state == CouponState::Disabled {
             Err(CouponRefusal::Disabled)
-        } else if self.starts_at.is_some_and(|start| now < start) {
+        } else if self.terms.starts_at.is_some_and(|start| now < start) {
             Err(CouponRefusal::NotStarted)
-        } else if self.expires_at.is_some_and(|end| now >= end) {
+        } else if self.terms.expires_at.is_some_and(|end| now >= end) {
             Err(CouponRefusal::Expired)
         } else if let Some(currency) = self.currency().filter(|currency| *currency != subtotal.currency) {
             Err(CouponRefusal::Currency(currency.to_owned()))
-        } else if let Some(Minimum(minimum)) = self.minimum.as_ref().filter(|least| subtotal.amount < least.0.amount) {
+        } else if let Some(Minimum(minimum)) =
+            self.terms.minimum.as_ref().filter(|least| subtotal.amount < least.0.amount)
+        {
             Err(CouponRefusal::Minimum(minimum.clone()))
-        } else if has_reached(self.redemption_count, self.max_redemptions) {
+        } else if has_reached(self.redemption_count, self.terms.max_redemptions) {
             Err(CouponRefusal::Exhausted)
-        } else if has_reached(uses, self.max_redemptions_per_user) {
+        } else if has_reached(uses, self.terms.max_redemptions_per_user) {
             Err(CouponRefusal::UserLimit)
         } else {
             Ok(())
@@ -205,7 +184,7 @@ impl Coupon {
 
     /// The only currency that it can be used in; none for a bare percentage.
     fn currency(&self) -> Option<&str> {
-        match (&self.benefit, &self.minimum) {
+        match (&self.terms.benefit, &self.terms.minimum) {
             (Benefit::Amount(money), _) | (Benefit::Percentage(_), Some(Minimum(money))) => Some(&money.currency),
             (Benefit::Percentage(_), None) => None,
         }
@@ -213,11 +192,8 @@ impl Coupon {
 
     /// What it takes off a subtotal: a percentage is rounded half-even, an amount is at most the subtotal.
     pub fn discount(&self, subtotal: &Money) -> Result<Money, money::Error> {
-        match &self.benefit {
-            Benefit::Percentage(part) => {
-                let exact = subtotal.minor().checked_mul(i128::from(*part)).ok_or(money::Error::Overflow)?;
-                Money::from_minor(&subtotal.currency, half_even(exact, i128::from(WHOLE)))
-            }
+        match &self.terms.benefit {
+            Benefit::Percentage(part) => subtotal.units(0, *part, WHOLE),
             Benefit::Amount(amount) if amount.amount < subtotal.amount => Ok(amount.clone()),
             Benefit::Amount(_) => Ok(subtotal.clone()),
         }
@@ -237,20 +213,5 @@ impl Coupon {
     pub fn disabled(&self, now: Time) -> Option<Self> {
         let is_active = self.state == CouponState::Active;
         is_active.then(|| Self { state: CouponState::Disabled, updated_at: now, ..self.clone() })
-    }
-}
-
-/// The quotient of what is not negative, a half to the even neighbour.
-fn half_even(whole: i128, by: i128) -> i128 {
-    let (quotient, twice) = (whole / by, whole % by * 2);
-    let is_up = twice > by || (twice == by && quotient % 2 == 1);
-    quotient + i128::from(is_up)
-}
-
-impl Order {
-    /// What the lines cost, before a discount.
-    pub fn subtotal(&self) -> Result<Money, Error> {
-        let none = Money::zero(&self.total.currency)?;
-        Ok(self.items.iter().try_fold(none, |sum, item| sum.add(&item.amount))?)
     }
 }

@@ -97,7 +97,7 @@ pub fn price(
     delivery: &Delivery,
 ) -> Result<Amounts, Error> {
     let none = Money::zero(&delivery.amount.currency)?;
-    let subtotal = items.iter().try_fold(none.clone(), |sum, item| sum.add(&item.amount))?;
+    let subtotal = super::subtotal(items)?;
     let discount = discount.map_or_else(|| none.clone(), |discount| discount.amount.clone());
     let shares = allocated(&discount, items)?;
     let shipping_tax = Tax::on(&delivery.amount, delivery.rate)?;
