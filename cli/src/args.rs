@@ -53,8 +53,9 @@ pub enum Command {
     Check(crate::check::Options),
     /// Make the keys and passwords of an installation, as files for Kubernetes Secrets
     ///
-    /// keys/, mongodb/, nats/ and payment-provider/ become the Secrets that the chart's values name; see helm/comptoir/README.md. What is there
-    /// is kept, so run it again for a service that is new. Keep the directory: it is the only copy.
+    /// keys/, mongodb/, nats/ and payment-provider/ become the Secrets that the chart's values name; see
+    /// helm/comptoir/README.md. What is there is kept, so run it again for a service that is new. Keep the directory: it is
+    /// the only copy.
     Secrets(crate::secrets::Options),
     /// Print a document that is generated from the contracts and the topology
     #[command(hide = true)]

@@ -13,6 +13,8 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages, of which a service under load fills less than half.
+    let _ = rustix::thread::disable_transparent_huge_pages(true); // with them it works as well
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -44,7 +44,7 @@ impl Visitor {
 
     /// GET of what must be there.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.find(path).await?.with_context(|| format!("GET {path} answers {}", StatusCode::NOT_FOUND))
+        taken(&Method::GET, path, self.send(Method::GET, path, |request| request).await?)
     }
 
     /// GET of what may be there.

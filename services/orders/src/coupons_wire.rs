@@ -14,10 +14,21 @@ use contracts::{
 /// A stored coupon on the wire.
 pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
     let coupon = &found.state;
-    let terms = &coupon.terms;
-    let (percentage, amount) = benefit(&terms.benefit);
     wire::Coupon {
         code: found.id.clone(),
+        redemption_count: coupon.redemption_count,
+        state: state_to_wire(coupon.state).into(),
+        create_time: Some(time::to_wire(coupon.created_at)),
+        update_time: Some(time::to_wire(coupon.updated_at)),
+        etag: found.etag(),
+        ..terms_to_wire(&coupon.terms)
+    }
+}
+
+/// The terms alone; the rest of the resource is empty.
+fn terms_to_wire(terms: &CouponTerms) -> wire::Coupon {
+    let (percentage, amount) = benefit(&terms.benefit);
+    wire::Coupon {
         percentage,
         amount,
         max_redemptions: terms.max_redemptions,
@@ -25,11 +36,7 @@ pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
         minimum_subtotal: terms.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
         start_time: terms.starts_at.map(time::to_wire),
         expire_time: terms.expires_at.map(time::to_wire),
-        redemption_count: coupon.redemption_count,
-        state: state_to_wire(coupon.state).into(),
-        create_time: Some(time::to_wire(coupon.created_at)),
-        update_time: Some(time::to_wire(coupon.updated_at)),
-        etag: found.etag(),
+        ..Default::default()
     }
 }
 
@@ -84,17 +91,16 @@ fn state_to_wire(state: CouponState) -> coupon::State {
 
 /// The event of a new coupon.
 pub fn created(code: &str, coupon: &Coupon) -> NewEvent {
-    let terms = &coupon.terms;
-    let (percentage, amount) = benefit(&terms.benefit);
+    let terms = terms_to_wire(&coupon.terms);
     let message = CouponCreated {
         code: code.to_owned(),
-        percentage,
-        amount,
+        percentage: terms.percentage,
+        amount: terms.amount,
         max_redemptions: terms.max_redemptions,
         max_redemptions_per_user: terms.max_redemptions_per_user,
-        minimum_subtotal: terms.minimum.as_ref().map(|Minimum(minimum)| minimum.to_wire()),
-        start_time: terms.starts_at.map(time::to_wire),
-        expire_time: terms.expires_at.map(time::to_wire),
+        minimum_subtotal: terms.minimum_subtotal,
+        start_time: terms.start_time,
+        expire_time: terms.expire_time,
     };
     NewEvent::of("created", &message)
 }

@@ -13,7 +13,7 @@ fn money(currency: &str, minor: i128) -> Money {
     Money::from_minor(currency, minor).expect("money")
 }
 
-pub fn draft(benefit: Benefit) -> CouponTerms {
+pub fn terms(benefit: Benefit) -> CouponTerms {
     CouponTerms {
         benefit,
         max_redemptions: 0,
@@ -24,8 +24,8 @@ pub fn draft(benefit: Benefit) -> CouponTerms {
     }
 }
 
-fn coupon(draft: CouponTerms) -> Coupon {
-    Coupon::create(draft, "KEY".to_owned(), at(0)).expect("it can be")
+fn coupon(terms: CouponTerms) -> Coupon {
+    Coupon::create(terms, "KEY".to_owned(), at(0)).expect("it can be")
 }
 
 #[test]
@@ -40,10 +40,10 @@ fn a_percentage_is_rounded_half_even_and_an_amount_is_capped_at_the_subtotal() {
         (1, money("EUR", 10), 0),
         (10_000, money("KWD", 12_345), 12_345),
     ] {
-        let found = coupon(draft(Benefit::Percentage(hundredths))).discount(&subtotal).expect("an amount");
+        let found = coupon(terms(Benefit::Percentage(hundredths))).discount(&subtotal).expect("an amount");
         assert_eq!(found, money(&subtotal.currency, discount), "{hundredths} of {subtotal}");
     }
-    let five = coupon(draft(Benefit::Amount(money("EUR", 500))));
+    let five = coupon(terms(Benefit::Amount(money("EUR", 500))));
     assert_eq!(five.discount(&money("EUR", 1_250)), Ok(money("EUR", 500)));
     assert_eq!(five.discount(&money("EUR", 499)), Ok(money("EUR", 499)));
 }
@@ -51,12 +51,12 @@ fn a_percentage_is_rounded_half_even_and_an_amount_is_capped_at_the_subtotal() {
 #[test]
 fn a_coupon_can_be_used_from_its_start_until_just_before_its_end() {
     let limited =
-        coupon(CouponTerms { starts_at: Some(at(10)), expires_at: Some(at(20)), ..draft(Benefit::Percentage(100)) });
+        coupon(CouponTerms { starts_at: Some(at(10)), expires_at: Some(at(20)), ..terms(Benefit::Percentage(100)) });
     let admit = |seconds: i64| limited.admit(&money("EUR", 1), 0, at(seconds));
     assert_eq!(admit(9), Err(CouponRefusal::NotStarted));
     assert_eq!((admit(10), admit(19)), (Ok(()), Ok(())));
     assert_eq!(admit(20), Err(CouponRefusal::Expired));
-    let least = coupon(CouponTerms { minimum: Some(Minimum(money("EUR", 1_000))), ..draft(Benefit::Percentage(100)) });
+    let least = coupon(CouponTerms { minimum: Some(Minimum(money("EUR", 1_000))), ..terms(Benefit::Percentage(100)) });
     assert_eq!(least.admit(&money("EUR", 1_000), 0, at(0)), Ok(()));
     assert_eq!(least.admit(&money("EUR", 999), 0, at(0)), Err(CouponRefusal::Minimum(money("EUR", 1_000))));
     assert_eq!(least.admit(&money("USD", 1_000), 0, at(0)), Err(CouponRefusal::Currency("EUR".into())));
@@ -72,10 +72,10 @@ proptest! {
     ) {
         let subtotal = money(currency, minor);
         prop_assert!(decimals(currency).is_some());
-        let percentage = coupon(draft(Benefit::Percentage(part))).discount(&subtotal).expect("an amount").minor();
+        let percentage = coupon(terms(Benefit::Percentage(part))).discount(&subtotal).expect("an amount").minor();
         prop_assert!((0..=minor).contains(&percentage));
         prop_assert!((percentage * 10_000 - minor * i128::from(part)).abs() <= 5_000);
-        let amount = coupon(draft(Benefit::Amount(money(currency, off)))).discount(&subtotal).expect("an amount");
+        let amount = coupon(terms(Benefit::Amount(money(currency, off)))).discount(&subtotal).expect("an amount");
         prop_assert_eq!(amount.minor(), off.min(minor));
     }
 }

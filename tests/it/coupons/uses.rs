@@ -1,6 +1,6 @@
 //! Uses of coupons against a real mongod, from several replicas at once.
 
-use super::{new_code, rules::draft};
+use super::{new_code, rules::terms};
 use crate::saga::{item, order};
 use ::orders::{Benefit, CouponRefusal, CouponTerms, Coupons, Discount, Error, Order};
 use bson::{Document, doc};
@@ -17,8 +17,8 @@ async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
 
 /// A coupon that so many orders may use.
 async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
-    let (code, draft) = (new_code(), CouponTerms { max_redemptions, ..draft(Benefit::Percentage(1_000)) });
-    coupons.create(&code, draft, "").await.expect("it is new");
+    let (code, terms) = (new_code(), CouponTerms { max_redemptions, ..terms(Benefit::Percentage(1_000)) });
+    coupons.create(&code, terms, "").await.expect("it is new");
     code
 }
 
