@@ -12,6 +12,7 @@ mod contracts;
 mod coupons;
 mod crash;
 mod day;
+mod documents;
 mod events;
 mod events_cli;
 mod group;

@@ -75,6 +75,8 @@ async fn an_order_that_carries_a_quote_has_its_amounts_although_price_and_weight
     let change = json!({ "price": money("EUR", "99"), "weightGrams": 900_000, "taxCategory": "" });
     let path = format!("/v1/products/{tea}?updateMask=price,weightGrams,taxCategory");
     staff.patch(&path, change).await.expect(200);
+    let read = staff.get(&format!("/v1/products/{tea}")).await.expect(200);
+    assert_eq!((&read["taxCategory"], &read["weightGrams"]), (&json!(""), &json!(900_000)), "{read}");
     let mut body = carrying(&lines, &quoted);
     body["couponCode"] = json!(code);
     let placed = order(&customer, body).await.expect(201);

@@ -206,6 +206,10 @@ impl<T: Aggregate> Documents<T> {
             update.insert("$push", doc! { "outbox": { "$each": entries } });
         }
         update.insert("$set", set);
+        let unset = vanished(old, &fields)?;
+        if !unset.is_empty() {
+            update.insert("$unset", unset);
+        }
         let (id, rev, requests) = (old.id.clone(), old.rev + 1, old.requests.clone());
         let (outbox, has_news) = (Arc::new(outbox), seq != old.seq);
         let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_news, requests };
@@ -252,6 +256,18 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;
     Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_news: false, requests })
+}
+
+/// The fields that the old state had and the new one has no more. A stored field that the type does not know belongs to a
+/// newer version of the service, and stays.
+fn vanished<T: Aggregate>(old: &Versioned<T>, fields: &Document) -> Result<Document, Error> {
+    let mut absent: Document =
+        old.fields.keys().filter(|key| !fields.contains_key(*key)).map(|key| (key.clone(), "".into())).collect();
+    if !absent.is_empty() {
+        let known = bson::serialize_to_document(&old.state)?;
+        absent = absent.into_iter().filter(|(key, _)| known.contains_key(key)).collect();
+    }
+    Ok(absent)
 }
 
 fn list(document: &mut Document, key: &str) -> Vec<Bson> {

@@ -38,8 +38,8 @@ pub fn now() -> Time {
     Time::now()
 }
 
-/// A state that lives in its own document. Each field is always stored: an `Option` as null, nothing skipped, because a
-/// write sets the fields that changed and removes none.
+/// A state that lives in its own document. A write sets the fields that changed and unsets those that the new state no
+/// longer has.
 pub trait Aggregate: serde::Serialize + serde::de::DeserializeOwned + Clone + Send + Sync {
     /// Collection, plural: `orders`.
     const COLLECTION: &'static str;

@@ -69,7 +69,7 @@ pub struct Asked {
     pub amount: Money,
 }
 
-/// A payment as it is stored. Absent values are stored as null: a write sets fields and removes none.
+/// A payment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     /// The order that it pays.

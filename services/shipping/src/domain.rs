@@ -141,7 +141,7 @@ pub enum Command {
     Deliver,
 }
 
-/// A shipment as it is stored. An absent address is stored as null: a write sets fields and removes none.
+/// A shipment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
     /// The order that it serves.
