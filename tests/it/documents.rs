@@ -177,7 +177,8 @@ async fn a_write_keeps_the_fields_that_this_version_does_not_know() {
     let old = documents.load("prd_1").await.expect("mongod answers").expect("it is there");
     let state = Product { tax_category: String::new(), ..product };
     documents.save(&old, Change { state, events: Vec::new() }).await.expect("nobody else writes");
-    let raw = documents.collection().find_one(doc! { "_id": "prd_1" }).await.expect("mongod answers").expect("is there");
+    let raw =
+        documents.collection().find_one(doc! { "_id": "prd_1" }).await.expect("mongod answers").expect("is there");
     assert_eq!((raw.get("colour"), raw.get("tax_category")), (Some(&Bson::from("green")), None));
 }
 
