@@ -243,6 +243,7 @@ impl Settings {
             jwks: self.file("jwks-file")?,
             body_limit_bytes: self.bounded("body-limit-bytes", 1024, 1 << 30)? as usize,
             deadline: Duration::from_secs(self.bounded("deadline-seconds", 1, 3600)?.into()),
+            ignored_parameters: self.parsed("ignored-parameters")?,
         })
     }
 

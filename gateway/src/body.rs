@@ -24,9 +24,9 @@ pub(crate) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> R
 }
 
 async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
-    let announced = HttpBody::size_hint(&body).lower();
-    if usize::try_from(announced).map_or(true, |announced| announced > limit_bytes) {
-        return Err(too_large(body, limit_bytes).await);
+    if let Err(failure) = fits(&body, limit_bytes) {
+        discard(body).await;
+        return Err(failure);
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -36,14 +36,21 @@ async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len().saturating_add(data.len()) > limit_bytes {
-            return Err(too_large(body, limit_bytes).await);
+            discard(body).await;
+            return Err(too_large(limit_bytes));
         }
         bytes.extend_from_slice(&data);
     }
     Ok(bytes.freeze())
 }
 
-async fn too_large(mut body: Body, limit_bytes: usize) -> Failure {
+/// 413 when Content-Length alone tells that the body is too large. Nothing of it is read, so no `100 Continue` is sent.
+pub(crate) fn fits(body: &Body, limit_bytes: usize) -> Result<(), Failure> {
+    let announced = usize::try_from(HttpBody::size_hint(body).lower());
+    if announced.is_ok_and(|announced| announced <= limit_bytes) { Ok(()) } else { Err(too_large(limit_bytes)) }
+}
+
+async fn discard(mut body: Body) {
     let discard = async {
         let mut left = DISCARD_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
@@ -53,6 +60,9 @@ async fn too_large(mut body: Body, limit_bytes: usize) -> Failure {
         }
     };
     drop(tokio::time::timeout(DISCARD_TIME, discard).await);
+}
+
+fn too_large(limit_bytes: usize) -> Failure {
     let message = format!("the body is larger than {limit_bytes} bytes");
     let status = rpc::status::error(Code::InvalidArgument, "BODY_TOO_LARGE", message);
     Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status)

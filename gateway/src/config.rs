@@ -13,16 +13,43 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
+    /// Query parameters that are skipped where no field of the request has their name: what advertisers and
+    /// analytics add to every link.
+    pub ignored_parameters: IgnoredParameters,
+}
+
+/// Names of query parameters, and starts of names with `*`, separated by commas.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredParameters(pub Vec<String>);
+
+impl IgnoredParameters {
+    /// Those of the large advertisers, of analytics and mailing programs, and the `_` that jQuery adds against caches.
+    pub const USUAL: &str = "utm_*,gclid,gclsrc,gbraid,wbraid,dclid,gad_*,_gl,_ga,srsltid,fbclid,msclkid,mc_cid,mc_eid,\
+         ttclid,twclid,li_fat_id,igshid,igsh,yclid,_hsenc,_hsmi,_kx,epik,_";
+}
+
+impl std::str::FromStr for IgnoredParameters {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let checked = |name: &str| match name.find('*') {
+            Some(at) if at == 0 || at + 1 < name.len() => Err(format!("in {name:?} a * is not the end of a name")),
+            _ => Ok(name.to_owned()),
+        };
+        names.map(checked).collect::<Result<_, _>>().map(Self)
+    }
 }
 
 impl Default for Config {
-    /// No upstreams and no keys; 1 MiB and 15 s.
+    /// No upstreams and no keys; 1 MiB, 15 s and the usual parameters of others.
     fn default() -> Self {
         Config {
             upstreams: BTreeMap::new(),
             jwks: r#"{"keys":[]}"#.to_owned(),
             body_limit_bytes: 1 << 20,
             deadline: Duration::from_secs(15),
+            ignored_parameters: IgnoredParameters::USUAL.parse().expect("the constant has no other *"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Why the gateway cannot start or go on, and why one request failed.
 
-use http::StatusCode;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ALLOW};
 use tonic::Status;
 
 /// Why the gateway cannot start or go on.
@@ -33,20 +33,26 @@ pub enum Error {
 pub(crate) struct Failure {
     pub status: Status,
     pub http: Option<StatusCode>,
-    /// Methods for the header `Allow`.
-    pub allow: Vec<String>,
+    /// What the reply says beside the status, such as `Allow`.
+    pub headers: HeaderMap,
 }
 
 impl Failure {
     /// A failure whose HTTP status is not that of its code.
     pub(crate) fn with_http(http: StatusCode, status: Status) -> Self {
-        Failure { status, http: Some(http), allow: Vec::new() }
+        Failure { status, http: Some(http), headers: HeaderMap::new() }
+    }
+
+    /// The same with a header of the reply.
+    pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 }
 
 impl From<Status> for Failure {
     fn from(status: Status) -> Self {
-        Failure { status, http: None, allow: Vec::new() }
+        Failure { status, http: None, headers: HeaderMap::new() }
     }
 }
 
@@ -56,13 +62,19 @@ impl From<transcode::Error> for Failure {
             tracing::error!(rpc, error = %source, "a reply does not fit its contract");
         }
         let (status, http) = (error.status(), StatusCode::from_u16(error.http_status()).ok());
-        let allow = match error {
-            transcode::Error::MethodNotAllowed { allowed } => allowed,
+        let mut headers = HeaderMap::new();
+        match error {
+            transcode::Error::MethodNotAllowed { allowed } => headers.extend([(ALLOW, allow(&allowed))]),
             transcode::Error::NotFound
             | transcode::Error::MediaType(_)
             | transcode::Error::Invalid(_)
-            | transcode::Error::Reply { .. } => Vec::new(),
-        };
-        Failure { status, http, allow }
+            | transcode::Error::Reply { .. } => {}
+        }
+        Failure { status, http, headers }
     }
+}
+
+/// The value of `Allow` for these methods.
+pub(crate) fn allow(methods: &[String]) -> HeaderValue {
+    HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }

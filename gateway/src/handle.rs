@@ -5,7 +5,7 @@ use crate::{
     call::{self, Call},
     deadline,
     error::Failure,
-    health, reply,
+    health, protocol, reply,
     server::Gateway,
     stream,
 };
@@ -56,14 +56,20 @@ pub(crate) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request
 
 async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Response {
     let (parts, body) = request.into_parts();
+    if let Err(failure) = protocol::host(&parts) {
+        return reply::failure(&gateway.router, &failure, None);
+    }
     match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
         (&Method::GET | &Method::HEAD, "/readyz") => return health::ready(gateway).await,
+        (&Method::OPTIONS, "*") => return reply::options(&gateway.router.methods()),
         _ => {}
     }
-    let found = match gateway.router.find(parts.method.as_str(), parts.uri.path()) {
-        Ok(found) if found.route.rpc.reachable() => found,
-        Ok(_) => return reply::failure(&gateway.router, &transcode::Error::NotFound.into(), None),
+    let found = match find(gateway, &parts) {
+        Ok(found) => found,
+        Err(transcode::Error::MethodNotAllowed { allowed }) if parts.method == Method::OPTIONS => {
+            return reply::options(&allowed);
+        }
         Err(error) => return reply::failure(&gateway.router, &error.into(), None),
     };
     let span = Span::current();
@@ -80,6 +86,16 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     }
 }
 
+/// The binding that serves the request. Health, which no contract binds, answers to GET alone.
+fn find(gateway: &Gateway, parts: &Parts) -> Result<Match, transcode::Error> {
+    if let "/healthz" | "/readyz" = parts.uri.path() {
+        let allowed = ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec();
+        return Err(transcode::Error::MethodNotAllowed { allowed });
+    }
+    let found = gateway.router.find(parts.method.as_str(), parts.uri.path())?;
+    if found.route.rpc.reachable() { Ok(found) } else { Err(transcode::Error::NotFound) }
+}
+
 async fn answer(
     gateway: &Arc<Gateway>,
     found: &Match,
@@ -92,8 +108,9 @@ async fn answer(
     let bytes = receive(gateway, headers, body).await?;
     let request = found.request(transcode::Parts {
         query: parts.uri.query().unwrap_or_default(),
+        ignored_parameters: &gateway.ignored_parameters,
         idempotency_key: text(headers, "idempotency-key")?,
-        body: transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, &bytes)?,
+        body: form(headers, &bytes)?,
     })?;
     let call = Call {
         rpc,
@@ -110,13 +127,24 @@ async fn answer(
     Ok(reply::success(rpc, found.route.response(&message)?))
 }
 
-/// Reads the body when there is one, of a type that can be bound.
+/// Reads the body. One of a known length that could not be bound, or is too large, is refused before it is asked for.
 async fn receive(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
-    if HttpBody::is_end_stream(&body) {
-        return Ok(Bytes::new());
+    if HttpBody::size_hint(&body).lower() > 0 {
+        form(headers, b"?")?;
+        if protocol::waits_for_continue(headers) {
+            body::fits(&body, gateway.body_limit_bytes)?;
+        }
     }
-    transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, &[])?;
     body::read(body, gateway.body_limit_bytes, gateway.deadline).await
+}
+
+/// The body as what its headers say it is. They say nothing where there is no body.
+fn form<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Result<transcode::Body<'a>, Failure> {
+    if bytes.is_empty() {
+        return Ok(transcode::Body::Empty);
+    }
+    protocol::coding(headers)?;
+    Ok(transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, bytes)?)
 }
 
 fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {

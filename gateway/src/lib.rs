@@ -3,8 +3,8 @@
 //! A request passes, in this order:
 //!
 //! 1. `server`: HTTP/1.1 or h2c; the drain at the end, bounded by 10 s.
-//! 2. `handle`: request id, span, the order of the steps below.
-//! 3. `transcode::Router`: which RPC the method and path mean. 404 and 405 end here.
+//! 2. `handle`: request id, span, the order of the steps below. `protocol`: what HTTP itself asks of a request.
+//! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
 //! 5. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
@@ -23,10 +23,11 @@ mod deadline;
 mod error;
 mod handle;
 mod health;
+mod protocol;
 mod reply;
 mod server;
 mod stream;
 
-pub use config::Config;
+pub use config::{Config, IgnoredParameters};
 pub use error::Error;
 pub use server::run;

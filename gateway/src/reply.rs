@@ -1,6 +1,6 @@
 //! Replies that end at once: JSON, and failures as `google.rpc.Status` or in the form of RFC 6749.
 
-use crate::error::Failure;
+use crate::error::{Failure, allow};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{
@@ -32,6 +32,14 @@ pub(crate) fn success(rpc: &Rpc, body: Vec<u8>) -> Response {
     response
 }
 
+/// The reply to OPTIONS: the methods that the path answers to.
+pub(crate) fn options(methods: &[String]) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allow(methods));
+    response
+}
+
 /// The reply for a failure of a call to `rpc`, or of a request that is no call.
 pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> Response {
     let status = &failure.status;
@@ -54,11 +62,7 @@ fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: O
         let challenge = if client { "Basic realm=\"comptoir\"" } else { "Bearer" };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     }
-    if let Ok(allow) = HeaderValue::from_str(&failure.allow.join(", "))
-        && !failure.allow.is_empty()
-    {
-        headers.insert(ALLOW, allow);
-    }
+    headers.extend(failure.headers.clone());
     if let Some(delay) = failure.status.get_details_retry_info().and_then(|info| info.retry_delay) {
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

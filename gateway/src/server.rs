@@ -22,6 +22,7 @@ pub(crate) struct Gateway {
     pub upstreams: BTreeMap<String, Channel>,
     pub body_limit_bytes: usize,
     pub deadline: Duration,
+    pub ignored_parameters: Vec<String>,
     /// Cancelled at the shutdown: streams end.
     pub stop: CancellationToken,
     /// Cancelled after the grace: calls end.
@@ -63,6 +64,7 @@ impl Gateway {
             upstreams,
             body_limit_bytes: config.body_limit_bytes,
             deadline: config.deadline,
+            ignored_parameters: config.ignored_parameters.0,
             stop,
             cut,
         })

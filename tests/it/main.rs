@@ -26,6 +26,7 @@ mod mutants;
 mod order_history;
 mod orders;
 mod payments;
+mod protocol;
 mod quotes;
 mod rebuild;
 mod refunds;

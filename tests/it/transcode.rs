@@ -80,9 +80,9 @@ fn an_unknown_path_is_404_and_a_known_one_under_another_method_is_405() {
         assert!(matches!(ROUTER.find("GET", path), Err(Error::NotFound)), "{path}");
     }
     let Err(Error::MethodNotAllowed { allowed }) = ROUTER.find("PUT", "/v1/users/usr_1") else { panic!() };
-    assert_eq!(allowed, ["DELETE", "GET", "PATCH"]);
+    assert_eq!(allowed, ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH"]);
     let Err(Error::MethodNotAllowed { allowed }) = ROUTER.find("GET", "/v1/orders/ord_1:cancel") else { panic!() };
-    assert_eq!(allowed, ["POST"]);
+    assert_eq!(allowed, ["OPTIONS", "POST"]);
 }
 
 #[test]
@@ -195,6 +195,19 @@ fn queries_bind_repeated_fields_and_texts_with_spaces() {
 }
 
 #[test]
+fn ignored_parameters_are_skipped_where_they_are_no_fields() {
+    let ignored = ["page_*".to_owned(), "x".to_owned()];
+    let list = |query| {
+        let parts = Parts { query, ignored_parameters: &ignored, ..Parts::default() };
+        bind::<products::ListProductsRequest>("GET", "/v1/products", parts).map(|(request, _)| request)
+    };
+    assert_eq!(list("page_size=3&page_view=%&X=1&x").unwrap().page_size, 3);
+    assert_eq!(list("page_size=many").unwrap_err(), fault("page_size", Reason::InvalidValue));
+    assert_eq!(list("xx=1").unwrap_err(), fault("xx", Reason::UnknownQueryParameter));
+    assert_eq!(list("other=%").unwrap_err(), fault("query", Reason::InvalidValue));
+}
+
+#[test]
 fn queries_bind_nested_messages_enums_booleans_and_well_known_types() {
     let parts = |query| Parts { query, body: Body::Json(b"{}"), ..Parts::default() };
     let (request, _) =
@@ -252,6 +265,7 @@ fn content_types_decide_how_a_body_is_read() {
     assert!(matches!(Body::new(Some("application/json; charset=utf-8"), b"{}"), Ok(Body::Json(_))));
     assert!(matches!(Body::new(Some("application/merge-patch+json"), b"{}"), Ok(Body::Json(_))));
     assert!(matches!(Body::new(Some("Application/X-WWW-form-urlencoded"), b"a=b"), Ok(Body::Form(_))));
+    assert!(matches!(Body::new(Some("text/xml"), b""), Ok(Body::Empty)));
     let error = Body::new(Some("text/xml"), b"<a/>").unwrap_err();
     assert_eq!((error.http_status(), error.status().code()), (415, Code::InvalidArgument));
 }
@@ -441,7 +455,7 @@ proptest! {
     ) {
         if let Ok(found) = ROUTER.find(&method, &path) {
             let body = if form { Body::Form(&body) } else { Body::Json(&body) };
-            drop(found.request(Parts { query: &query, body, idempotency_key: Some("k") }));
+            drop(found.request(Parts { query: &query, body, idempotency_key: Some("k"), ..Parts::default() }));
         }
     }
 

@@ -120,6 +120,7 @@ impl Key {
             "stream-replicas" => Some("1".to_owned()),
             "body-limit-bytes" => Some("1048576".to_owned()),
             "deadline-seconds" => Some("35".to_owned()),
+            "ignored-parameters" => Some(gateway::IgnoredParameters::USUAL.to_owned()),
             _ => None,
         }
     }
@@ -272,5 +273,13 @@ pub const KEYS: &[Key] = &[
         Scope::Gateway,
         false,
         "Longest time that a request may take, in seconds; default 35",
+    ),
+    key(
+        "ignored-parameters",
+        "COMPTOIR_IGNORED_PARAMETERS",
+        Scope::Gateway,
+        false,
+        "Query parameters that are skipped unless they are fields of the request, NAME or START*,…; a lone comma for none; \
+         default those of advertisers and analytics: utm_*, gclid, fbclid, msclkid, mc_cid, _ and others",
     ),
 ];

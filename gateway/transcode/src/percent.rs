@@ -41,10 +41,29 @@ fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
-/// The pairs of a query or form, decoded, in order. A name without `=` has the empty value.
-pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>), &'static str>> {
+/// One parameter of a query or field of a form, still encoded.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl<'a> Pair<'a> {
+    /// The name and the value.
+    pub(crate) fn decode(self) -> Result<(Cow<'a, str>, Cow<'a, str>), &'static str> {
+        Ok((decode(self.name, Mode::Form)?, decode(self.value, Mode::Form)?))
+    }
+
+    /// The name, when it can be decoded.
+    pub(crate) fn name(self) -> Option<Cow<'a, str>> {
+        decode(self.name, Mode::Form).ok()
+    }
+}
+
+/// The pairs of a query or form, in order. A name without `=` has the empty value.
+pub(crate) fn pairs(text: &str) -> impl Iterator<Item = Pair<'_>> {
     text.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name, Mode::Form)?, decode(value, Mode::Form)?))
+        Pair { name, value }
     })
 }

@@ -3,16 +3,17 @@
 use crate::{
     error::Reason,
     field::{resolve, set_text, spell},
-    percent::pairs,
+    percent::{Pair, pairs},
     report::{Report, Source, join},
+    request::Parts,
     route::{Binding, Route},
 };
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage};
 
-/// Binds each parameter of `query`.
-pub(crate) fn bind(route: &Route, query: &str, message: &mut DynamicMessage, report: &mut Report) {
-    for pair in pairs(query) {
-        let (name, text) = match pair {
+/// Binds each parameter of the query.
+pub(crate) fn bind(route: &Route, parts: &Parts<'_>, message: &mut DynamicMessage, report: &mut Report) {
+    for pair in pairs(parts.query).filter(|pair| !is_ignored(route, parts.ignored_parameters, *pair)) {
+        let (name, text) = match pair.decode() {
             Ok(pair) => pair,
             Err(problem) => {
                 report.fault("query", problem, Reason::InvalidValue);
@@ -36,11 +37,22 @@ pub(crate) fn bind(route: &Route, query: &str, message: &mut DynamicMessage, rep
     }
 }
 
+/// Whether this parameter is somebody else's: `ignored` names it, and it is no field of the request. Its value may be
+/// anything, an encoding that is broken too.
+fn is_ignored(route: &Route, ignored: &[String], pair: Pair<'_>) -> bool {
+    let Some(name) = pair.name() else { return false };
+    let is_named = |pattern: &String| match pattern.strip_suffix('*') {
+        Some(start) => name.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)),
+        None => name.eq_ignore_ascii_case(pattern),
+    };
+    ignored.iter().any(is_named) && resolve(&route.rpc.input, &name).is_none()
+}
+
 /// Binds each field of a form to a field of `message`, which is at the path `at` of the request. With `lenient`, as
 /// RFC 6749 section 3.2 demands, unknown fields are ignored and empty ones are as good as absent.
 pub(crate) fn form(message: &mut DynamicMessage, form: &str, at: &str, lenient: bool, report: &mut Report) {
     for pair in pairs(form) {
-        let (name, text) = match pair {
+        let (name, text) = match pair.decode() {
             Ok(pair) => pair,
             Err(problem) => {
                 report.fault(at, problem, Reason::InvalidValue);
@@ -76,7 +88,7 @@ fn belongs_to_body(route: &Route, path: &[FieldDescriptor]) -> bool {
 /// wait on top of the usual deadline.
 pub(crate) fn wait(query: &str, message: &DynamicMessage) -> std::time::Duration {
     let mut total = std::time::Duration::ZERO;
-    for (name, _) in pairs(query).flatten() {
+    for name in pairs(query).filter_map(Pair::name) {
         let Some(path) = resolve(&message.descriptor(), &name) else { continue };
         if let [field] = path.as_slice()
             && matches!(field.kind(), Kind::Message(kind) if kind.full_name() == "google.protobuf.Duration")

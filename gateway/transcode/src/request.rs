@@ -19,6 +19,8 @@ use std::time::Duration;
 pub struct Parts<'a> {
     /// The query, without `?`, percent-encoded.
     pub query: &'a str,
+    /// Query parameters that are skipped where they are not fields of the request: names, and starts of names with `*`.
+    pub ignored_parameters: &'a [String],
     /// The header `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
     /// The body.
@@ -47,21 +49,20 @@ pub struct Request {
 }
 
 impl<'a> Body<'a> {
-    /// Names the form of `bytes`. JSON when there is no `content_type`; its parameters don't matter.
+    /// Names the form of `bytes`. JSON when there is no `content_type`; its parameters don't matter. Without bytes there
+    /// is no form, whatever the type.
     pub fn new(content_type: Option<&str>, bytes: &'a [u8]) -> Result<Self, Error> {
-        let Some(content_type) = content_type else { return Ok(Self::json(bytes)) };
+        if bytes.is_empty() {
+            return Ok(Body::Empty);
+        }
+        let Some(content_type) = content_type else { return Ok(Body::Json(bytes)) };
         let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         match essence.as_str() {
-            "application/json" => Ok(Self::json(bytes)),
-            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Self::json(bytes)),
-            "application/x-www-form-urlencoded" if bytes.is_empty() => Ok(Body::Empty),
+            "application/json" => Ok(Body::Json(bytes)),
+            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Body::Json(bytes)),
             "application/x-www-form-urlencoded" => Ok(Body::Form(bytes)),
             _ => Err(Error::MediaType(content_type.to_owned())),
         }
-    }
-
-    fn json(bytes: &'a [u8]) -> Self {
-        if bytes.is_empty() { Body::Empty } else { Body::Json(bytes) }
     }
 }
 
@@ -71,7 +72,7 @@ impl Match {
         let mut message = DynamicMessage::new(self.route.rpc.input.clone());
         let mut report = Report::default();
         self.bind_path(&mut message, &mut report);
-        query::bind(&self.route, parts.query, &mut message, &mut report);
+        query::bind(&self.route, &parts, &mut message, &mut report);
         if let (Some(key), Some(field)) = (parts.idempotency_key, &self.route.request_id)
             && report.claim(field.name(), Source::Header, false)
         {

@@ -72,7 +72,7 @@ impl Router {
     }
 
     /// Finds the binding for a request. Literals win over `*`, `*` over `**`, and a template with the path's verb over
-    /// one without. `path` is as received, percent-encoded and without the query.
+    /// one without; HEAD is served where GET is. `path` is as received, percent-encoded and without the query.
     pub fn find(&self, method: &str, path: &str) -> Result<Match, Error> {
         let raw: Vec<&str> = path.strip_prefix('/').ok_or(Error::NotFound)?.split('/').collect();
         if let Some((last, head)) = raw.split_last()
@@ -85,6 +85,11 @@ impl Router {
             }
         }
         self.pick(method, &raw, None)?.ok_or(Error::NotFound)
+    }
+
+    /// The methods that any path answers to.
+    pub fn methods(&self) -> Vec<String> {
+        answered(self.routes.iter().map(|route| route.method.as_str()).collect())
     }
 
     /// A gRPC status as JSON; see [`status::status_json`].
@@ -129,15 +134,25 @@ impl Router {
             if route.parsed.verb.as_deref() != verb {
                 continue;
             }
-            if route.method == method || route.method == "*" {
+            let is_head_of_get = method == "HEAD" && route.method == "GET";
+            if route.method == method || route.method == "*" || is_head_of_get {
                 return route.values(raw).map(|values| Some(Match { route: route.clone(), values }));
             }
-            allowed.push(route.method.clone());
+            allowed.push(route.method.as_str());
         }
-        allowed.sort();
-        allowed.dedup();
-        if allowed.is_empty() { Ok(None) } else { Err(Error::MethodNotAllowed { allowed }) }
+        if allowed.is_empty() { Ok(None) } else { Err(Error::MethodNotAllowed { allowed: answered(allowed) }) }
     }
+}
+
+/// What is answered where `bound` are the methods of the bindings: HEAD where GET is, and OPTIONS.
+fn answered(mut bound: Vec<&str>) -> Vec<String> {
+    if bound.contains(&"GET") {
+        bound.push("HEAD");
+    }
+    bound.push("OPTIONS");
+    bound.sort_unstable();
+    bound.dedup();
+    bound.into_iter().map(str::to_owned).collect()
 }
 
 impl Node {

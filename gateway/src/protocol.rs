@@ -1,0 +1,49 @@
+//! What HTTP itself asks of a request, before anybody looks for its path: `Host`, and the coding of the body.
+
+use crate::error::Failure;
+use http::{
+    HeaderMap, HeaderValue, StatusCode, Version,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HOST},
+    request::Parts,
+    uri::Authority,
+};
+use tonic::Code;
+
+/// HTTP/1.1 has one `Host`, which is empty or an authority (RFC 9112, section 3.2).
+pub(crate) fn host(parts: &Parts) -> Result<(), Failure> {
+    if parts.version != Version::HTTP_11 {
+        return Ok(());
+    }
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if names_a_host(host) => Ok(()),
+        (Some(_), None) => Err(rpc::status::violation("Host", "must be a host, with its port if it has one").into()),
+        (Some(_), Some(_)) => Err(rpc::status::violation("Host", "must be sent once").into()),
+        (None, _) => Err(rpc::status::violation("Host", "is required in HTTP/1.1").into()),
+    }
+}
+
+fn names_a_host(value: &HeaderValue) -> bool {
+    let is_authority = |text: &str| text.is_empty() || (!text.contains('@') && text.parse::<Authority>().is_ok());
+    value.to_str().is_ok_and(is_authority)
+}
+
+/// Refuses a body in any coding but `identity`: it would be read as if it had none (RFC 9110, section 8.4).
+pub(crate) fn coding(headers: &HeaderMap) -> Result<(), Failure> {
+    let codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    for coding in codings.map(<[u8]>::trim_ascii) {
+        if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
+            let message = format!("content coding {:?} is not supported", String::from_utf8_lossy(coding));
+            let status = rpc::status::error(Code::InvalidArgument, "UNSUPPORTED_CONTENT_CODING", message);
+            let failure = Failure::with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, status);
+            return Err(failure.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the caller holds the body back until it is asked for with `100 Continue`.
+pub(crate) fn waits_for_continue(headers: &HeaderMap) -> bool {
+    headers.get(EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
