@@ -14,6 +14,13 @@ use crate::google::r#type::Money as Wire;
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use std::fmt;
 
+/// Most minor units of a price: 100 billion EUR, 10,000 billion JPY. What fits is bounded by minor units and not by units,
+/// for a million is a house in one currency and a lunch in another.
+pub const MOST_OF_A_PRICE: i128 = 10_000_000_000_000;
+
+/// Most minor units of what is paid at once: with room to spare, sums fit the 64 bits in which others count minor units.
+pub const MOST_OF_A_SUM: i128 = 1_000_000_000_000_000_000;
+
 /// An exact amount in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Money {
@@ -51,6 +58,9 @@ pub enum Error {
     /// Parts of nothing: no weight is above 0, or the units are not within the whole.
     #[error("an amount cannot be split into these parts")]
     Weights,
+    /// Beyond the bound of what it is for, which is this.
+    #[error("must be at most {0}")]
+    TooLarge(String),
     /// Beyond what `google.type.Money` can carry.
     #[error("amount is too large")]
     Overflow,
@@ -96,6 +106,15 @@ impl Money {
     /// Whether it is above 0.
     pub fn is_positive(&self) -> bool {
         self.amount > Decimal::ZERO
+    }
+
+    /// An error when it has more than so many minor units, above or below 0.
+    pub fn at_most(&self, minor: i128) -> Result<(), Error> {
+        if self.minor().abs() <= minor {
+            Ok(())
+        } else {
+            Err(Error::TooLarge(Self::from_minor(&self.currency, minor)?.to_string()))
+        }
     }
 
     /// The sum; both must be of one currency.

@@ -27,6 +27,7 @@ mod order_history;
 mod orders;
 mod payments;
 mod protocol;
+mod prices;
 mod quotes;
 mod rebuild;
 mod refunds;

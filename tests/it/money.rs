@@ -38,6 +38,7 @@ fn name(error: &Error) -> &'static str {
         Error::Mixed(..) => "MIXED",
         Error::Weights => "WEIGHTS",
         Error::Overflow => "OVERFLOW",
+        Error::TooLarge(_) => "TOO_LARGE",
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 };
 use ::saga::{Caller, Callers};
 use ::store::Time;
-use contracts::money::Money;
+use contracts::money::{MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
 
 /// How long the one who wrote an intent may take before the resolver asks as well.
@@ -196,6 +196,7 @@ impl Payment {
         if !start.amount.is_positive() {
             return Err(Error::NotPositive);
         }
+        start.amount.at_most(MOST_OF_A_SUM).map_err(Error::Amount)?;
         transition(None, State::Authorizing)?;
         let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, &start.caller, now);
         let key = Operation::Authorize.key(id);

@@ -2,12 +2,9 @@
 
 use crate::error::Error;
 use ::store::Time;
-use contracts::money::Money;
+use contracts::money::{MOST_OF_A_PRICE, Money};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-
-/// Highest price of one unit.
-const MAX_PRICE: i64 = 1_000_000;
 
 /// Whether a product can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,9 +123,9 @@ impl Draft {
         if self.sku.trim().is_empty() {
             return Err(Error::Required("product.sku"));
         }
-        if self.price.amount < Decimal::ZERO || self.price.amount > Decimal::from(MAX_PRICE) {
-            return Err(Error::PriceOutOfRange);
+        if self.price.amount < Decimal::ZERO {
+            return Err(Error::PriceBelowZero);
         }
-        Ok(())
+        Ok(self.price.at_most(MOST_OF_A_PRICE)?)
     }
 }

@@ -12,9 +12,9 @@ pub enum Error {
     /// The price is not an amount of money.
     #[error("product.price: {0}")]
     Money(#[from] contracts::money::Error),
-    /// The price is negative or too high.
-    #[error("product.price must be from 0 to 1,000,000")]
-    PriceOutOfRange,
+    /// The price is negative.
+    #[error("product.price must be 0 or more")]
+    PriceBelowZero,
     /// The mask names a field that cannot be changed.
     #[error("update_mask: {0} cannot be changed")]
     Immutable(String),
@@ -37,7 +37,7 @@ impl From<Error> for Status {
         match error {
             Error::Required(field) => status::violation(field, "is required"),
             Error::Money(cause) => status::violation("product.price", cause.to_string()),
-            Error::PriceOutOfRange => status::violation("product.price", "must be from 0 to 1,000,000"),
+            Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
             Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",")),

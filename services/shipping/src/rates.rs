@@ -1,7 +1,7 @@
 //! What it costs to send a parcel: zones of countries and steps of weight, from a file that a deployment may replace. Pure.
 
 use crate::error::Error;
-use contracts::money::{self, Money};
+use contracts::money::{self, MOST_OF_A_PRICE, Money};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -157,6 +157,8 @@ fn amounts(zone: &str, step: FileStep) -> Result<Step, BadRates> {
         if amount.amount.is_sign_negative() {
             return Err(bad(zone, format!("{amount} is below 0")));
         }
+        let too_much = |cause| BadRates::Amount { zone: zone.to_owned(), cause };
+        amount.at_most(MOST_OF_A_PRICE).map_err(too_much)?;
         amounts.insert(currency, amount);
     }
     Ok(Step { upto_grams: step.upto_grams, amounts })

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use ::store::Time;
-use contracts::money::{self, Money};
+use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
 
 /// Hundredths of a percent in the whole.
@@ -133,6 +133,10 @@ impl CouponTerms {
             Benefit::Percentage(_) => None,
             Benefit::Amount(amount) => Some(amount),
         };
+        for (field, amount) in [("amount", amount), ("minimum_subtotal", self.minimum.as_ref().map(|least| &least.0))] {
+            let bounded = amount.map_or(Ok(()), |amount| amount.at_most(MOST_OF_A_SUM));
+            bounded.map_err(|cause| Error::CouponMoney(field, cause))?;
+        }
         if amount.is_some_and(|amount| !amount.is_positive()) {
             return Err(Error::CouponField("amount", "must be above 0"));
         }

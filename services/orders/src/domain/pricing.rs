@@ -9,7 +9,7 @@ use crate::{
     error::Error,
     taxes::{ONE, Rate},
 };
-use contracts::money::{self, Money};
+use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
 
 /// A tax, and how much it is.
@@ -98,6 +98,7 @@ pub fn price(
 ) -> Result<Amounts, Error> {
     let none = Money::zero(&delivery.amount.currency)?;
     let subtotal = super::subtotal(items)?;
+    subtotal.at_most(MOST_OF_A_SUM)?;
     let discount = discount.map_or_else(|| none.clone(), |discount| discount.amount.clone());
     let shares = allocated(&discount, items)?;
     let shipping_tax = Tax::on(&delivery.amount, delivery.rate)?;
@@ -113,6 +114,7 @@ pub fn price(
     };
     let (tax, included_tax, shipping) = (sum(false)?, sum(true)?, delivery.amount.clone());
     let total = subtotal.minus(&discount)?.add(&shipping)?.add(&tax)?;
+    total.at_most(MOST_OF_A_SUM)?;
     if !total.is_positive() {
         return Err(Error::NothingToPay);
     }
