@@ -1,6 +1,8 @@
-//! `comptoir payments`: whether the ledger and the provider say the same.
+//! `comptoir payments`: whether the ledger and the provider say the same, and which webhooks were not applied.
 //!
 //! Every command is a call of `comptoir.payments.v1.PaymentService`, so it works on this machine and on a cluster alike.
+
+mod webhooks;
 
 use crate::{
     Environment,
@@ -53,12 +55,19 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the provider's webhooks that were never applied: they waited for a day, or too much waited at once
+    ///
+    /// The provider can send one again: it is then heard as if it were new. What they would have told, `reconcile` finds.
+    Webhooks(webhooks::Options),
 }
 
 /// Runs one command.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let system = System::open(&options.target, environment)?;
-    let Command::Reconcile { since, json } = options.command;
+    let (since, json) = match options.command {
+        Command::Reconcile { since, json } => (since, json),
+        Command::Webhooks(options) => return webhooks::run(&system, options).await,
+    };
     let mut client = PaymentServiceClient::new(system.channel(PAYMENTS).await?).max_decoding_message_size(usize::MAX);
     let request = ReconcilePaymentsRequest { since: since.map(Since::to_wire) };
     let found = client.reconcile_payments(request).await.map_err(|status| explain(PAYMENTS, &status))?.into_inner();

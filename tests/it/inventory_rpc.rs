@@ -1,5 +1,7 @@
 //! Inventory over gRPC, as orders calls it.
 
+mod sweep;
+
 use crate::{
     payments::{as_orders, event_names},
     shop::{self, PATIENCE},

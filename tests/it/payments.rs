@@ -1,6 +1,7 @@
 //! Payments: the service over gRPC as orders calls it, and over JSON as the payer does.
 
 pub mod chaos;
+mod inbox;
 pub mod reconcile;
 mod release;
 mod rules;

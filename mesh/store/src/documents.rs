@@ -3,13 +3,26 @@
 use crate::{Aggregate, ChangeError, Database, Error, Group, LOG, NewEvent, News, Told, group, now, outbox};
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection};
-use std::{marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    marker::PhantomData,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;
 
 /// Request keys that a document remembers; a repeat that comes after so many others is a new request.
 const REQUESTS: i32 = 16;
+
+/// How many documents are looked at for each that is wanted, when some cannot be read.
+const UNREADABLE: i64 = 16;
+
+/// Pause between two errors about documents that cannot be read.
+const TELL_EVERY_MS: i64 = 60_000;
 
 /// A state as it was loaded or written.
 #[derive(Debug, Clone)]
@@ -146,6 +159,36 @@ impl<T: Aggregate> Documents<T> {
         Ok(found)
     }
 
+    /// The same for those who work through them in order: what cannot be read is logged and left out, so that it holds up
+    /// nothing behind it.
+    pub async fn find_readable(
+        &self,
+        filter: Document,
+        sort: Document,
+        limit: i64,
+    ) -> Result<Vec<Versioned<T>>, Error> {
+        let most = usize::try_from(limit).unwrap_or(0);
+        let longest = limit.saturating_mul(UNREADABLE);
+        let batch = u32::try_from(limit).unwrap_or(0);
+        let mut cursor = self.collection.find(filter).sort(sort).limit(longest).batch_size(batch).await?;
+        let (mut found, mut unreadable) = (Vec::new(), Vec::new());
+        while found.len() < most && cursor.advance().await? {
+            let document: Document = cursor.deserialize_current()?;
+            let id = document.get("_id").map(|id| id.to_string()).unwrap_or_default();
+            match parse(document) {
+                Ok(document) => found.push(document),
+                Err(error) => unreadable.push((id, error)),
+            }
+        }
+        if let Some((first, error)) = unreadable.first()
+            && is_to_be_told()
+        {
+            let (collection, count) = (T::COLLECTION, unreadable.len());
+            tracing::error!(collection, count, first, %error, "documents cannot be read and are left alone");
+        }
+        Ok(found)
+    }
+
     /// The documents of these ids, inside a transaction.
     pub async fn load_in(&self, session: &mut ClientSession, ids: &[String]) -> Result<Vec<Versioned<T>>, Error> {
         let mut cursor = self.collection.find(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
@@ -246,6 +289,15 @@ impl<T: Aggregate> Documents<T> {
         }
         Err(Error::Conflict.into())
     }
+}
+
+/// Whether unreadable documents are to be told of: at most once a minute, for those who look for work look often.
+fn is_to_be_told() -> bool {
+    static TOLD_AT: AtomicI64 = AtomicI64::new(0);
+    let now = now().timestamp_millis();
+    let told_at = TOLD_AT.load(Ordering::Relaxed);
+    let is_long_ago = now.saturating_sub(told_at) >= TELL_EVERY_MS;
+    is_long_ago && TOLD_AT.compare_exchange(told_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {

@@ -89,13 +89,20 @@ async fn work(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
     }
 }
 
-/// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between.
+/// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between. One document
+/// that cannot be read or written fails its own commands: the batch is halved until they are alone.
 async fn carry_out(store: &Store, commands: &[Command], memory: &mut Memory) -> Vec<Result<Outcome, Error>> {
     let (mut attempt, mut may_remember) = (0, memory.is_trusted());
     loop {
         match once(store, commands, memory, may_remember).await {
             Ok(Some(outcomes)) => return outcomes,
             Ok(None) => {}
+            Err(error) if commands.len() > 1 && is_of_one_document(&error) => {
+                let (some, others) = commands.split_at(commands.len() / 2);
+                let mut outcomes = Box::pin(carry_out(store, some, memory)).await;
+                outcomes.extend(Box::pin(carry_out(store, others, memory)).await);
+                return outcomes;
+            }
             Err(error) if attempt >= ATTEMPTS || !is_conflict(&error) => {
                 if is_conflict(&error) {
                     store.end_abandoned().await; // nobody alive is in the way for so long
@@ -148,6 +155,12 @@ fn crash_at(commands: &[Command], moment: &str) {
             telemetry::crash_point(&format!("inventory.{}.{moment}", command.name()));
         }
     }
+}
+
+/// Whether it is the fault of a document, and not of the way to the database.
+fn is_of_one_document(error: &Error) -> bool {
+    use ::store::Error::{Backlog, Bson, Refused, TooLarge};
+    matches!(error, Error::Store(cause) if matches!(**cause, Backlog(_) | Bson(_) | Refused(_) | TooLarge { .. }))
 }
 
 fn is_conflict(error: &Error) -> bool {

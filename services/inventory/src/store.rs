@@ -87,10 +87,10 @@ impl Store {
     }
 
     /// Holds that ran out before `now`, oldest first.
-    pub async fn expired(&self, now: Time, limit: i64) -> Result<Vec<String>, Error> {
-        let filter = doc! { "state": "Held", "expires_at": { "$lte": now } };
-        let found = self.reservations.find(filter, doc! { "state": 1, "expires_at": 1 }, limit).await?;
-        Ok(found.into_iter().map(|reservation| reservation.id).collect())
+    pub async fn expired(&self, from: Time, now: Time, limit: i64) -> Result<Vec<(String, Time)>, Error> {
+        let filter = doc! { "state": "Held", "expires_at": { "$gt": from, "$lte": now } };
+        let found = self.reservations.find_readable(filter, doc! { "state": 1, "expires_at": 1 }, limit).await?;
+        Ok(found.into_iter().map(|reservation| (reservation.id, reservation.state.expires_at)).collect())
     }
 
     /// Every document that the commands touch; as `memory` has it, where it does.

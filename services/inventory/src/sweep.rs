@@ -14,24 +14,37 @@ const BATCH: i64 = 100;
 /// Part of its life for which a hold is honoured beyond its end: an order that was confirmed just before may commit it.
 const GRACE_PART: u32 = 15;
 
+/// Before every hold.
+const START: Time = Time::from_millis(0);
+
 /// Sweeps until `shutdown`. The first look waits for the grace too, so that after an outage commits come first.
 pub async fn run(store: Store, combiner: Combiner, hold: Duration, shutdown: CancellationToken) {
     let grace = hold / GRACE_PART;
     let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     shutdown.run_until_cancelled(tokio::time::sleep(grace)).await;
+    let mut from = START;
     while !shutdown.is_cancelled() {
         let late = Time::from_millis(now().timestamp_millis() - grace_ms);
-        match store.expired(late, BATCH).await {
-            Ok(ids) => {
-                let expire = |id| combiner.send(Command::Expire(id));
-                for result in futures::future::join_all(ids.into_iter().map(expire)).await {
-                    if let Err(error) = result {
-                        tracing::warn!(%error, "a hold that ran out was not given back; trying again");
-                    }
-                }
-            }
+        match store.expired(from, late, BATCH).await {
+            Ok(holds) => from = give_back(&combiner, holds).await,
             Err(error) => tracing::warn!(%error, "holds that ran out cannot be found"),
         }
         shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;
     }
+}
+
+/// Where the next look begins: behind these, when some of a full look were not given back, so that they hold up no
+/// others; else at the start.
+async fn give_back(combiner: &Combiner, holds: Vec<(String, Time)>) -> Time {
+    let is_full = i64::try_from(holds.len()).unwrap_or(i64::MAX) >= BATCH;
+    let last = holds.last().map_or(START, |(_, expires_at)| *expires_at);
+    let expire = holds.into_iter().map(|(id, _)| combiner.send(Command::Expire(id)));
+    let mut failed = 0_i64;
+    for result in futures::future::join_all(expire).await {
+        if let Err(error) = result {
+            failed += 1;
+            tracing::warn!(%error, "a hold that ran out was not given back; trying again");
+        }
+    }
+    if is_full && failed > 0 { last } else { START }
 }

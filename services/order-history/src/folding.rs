@@ -5,7 +5,7 @@ use crate::{
     error::Error,
 };
 use ::store::{Errand, Error as StoreError, Group};
-use futures::future::{join_all, try_join_all};
+use futures::future::{BoxFuture, join_all, try_join_all};
 use mongodb::Database;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,6 +35,7 @@ impl Errand for Folding {
     async fn run(&self, facts: Vec<Fact>) -> Vec<Result<bool, Error>> {
         let mut rows = match self.rows(&facts).await {
             Ok(rows) => rows,
+            Err(StoreError::Bson(_)) if facts.len() > 1 => return self.one_by_one(facts).await,
             Err(error) => {
                 let error = Arc::new(error);
                 return facts.iter().map(|_| Err(Error::Shared(error.clone()))).collect();
@@ -62,6 +63,17 @@ impl Folding {
     /// Into the collection called `rows`.
     pub fn new(database: &Database, rows: &str) -> Self {
         Self(Group::new(database, rows))
+    }
+
+    /// One of the rows cannot be read: the facts of the others are folded all the same.
+    fn one_by_one(&self, facts: Vec<Fact>) -> BoxFuture<'_, Vec<Result<bool, Error>>> {
+        Box::pin(async move {
+            let mut outcomes = Vec::with_capacity(facts.len());
+            for fact in facts {
+                outcomes.extend(self.run(vec![fact]).await);
+            }
+            outcomes
+        })
     }
 
     /// The rows that the facts are about.

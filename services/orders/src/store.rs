@@ -84,7 +84,7 @@ impl Orders {
         if due.skip > 0 {
             filter = doc! { "_id": { "$in": self.ids_behind(filter, sort.clone(), &due).await? } };
         }
-        Ok(self.0.find(filter, sort, due.limit).await?)
+        Ok(self.0.find_readable(filter, sort, due.limit).await?)
     }
 
     /// Ids of what is due behind the first `skip`.

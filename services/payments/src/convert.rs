@@ -3,11 +3,13 @@
 use crate::{
     domain::{Amounts, Entry, Kind, Payment, Portion, Start, State},
     error::Error,
+    inbox::Fate,
     provider::Token,
     reconcile::{self, Difference, Reconciliation},
 };
 use ::saga::Caller;
 use ::store::{NewEvent, Versioned, fields::time};
+use bson::Document;
 use contracts::{
     google::r#type::Money as WireMoney,
     money::Money,
@@ -122,6 +124,37 @@ fn difference(found: &Difference) -> wire::Difference {
         ledger: found.ledger.as_ref().map(sums),
         provider: found.provider.as_ref().map(sums),
         advice: found.advice().to_owned(),
+    }
+}
+
+/// Of which webhooks a list is.
+pub fn fate(state: wire::webhook::State) -> Fate {
+    match state {
+        wire::webhook::State::Waiting => Fate::Waits,
+        wire::webhook::State::Expired | wire::webhook::State::Unspecified => Fate::Expired,
+    }
+}
+
+/// Where a webhook is in the list.
+pub fn place_of_webhook(event: &Document) -> String {
+    let received = event.get_datetime("received_at").map_or(0, |at| at.timestamp_millis());
+    format!("{received}/{}", event.get_str("_id").unwrap_or_default())
+}
+
+/// A kept webhook on the wire.
+pub fn webhook(event: &Document, fate: Fate) -> wire::Webhook {
+    let text = |field: &str| event.get_str(field).unwrap_or_default().to_owned();
+    let time = |field: &str| event.get_datetime(field).ok().map(|at| time::to_wire(*at));
+    let state = if fate == Fate::Waits { wire::webhook::State::Waiting } else { wire::webhook::State::Expired };
+    wire::Webhook {
+        provider: text("provider"),
+        event_id: text("event_id"),
+        charge_key: text("charge_key"),
+        state: state.into(),
+        receive_time: time("received_at"),
+        expire_time: time("expired_at"),
+        reason: text("expiry"),
+        size_bytes: event.get_i64("bytes").unwrap_or(0),
     }
 }
 

@@ -139,7 +139,7 @@ impl Flow {
     /// Asks how the charge is, of a payment that ends by itself.
     pub async fn check(&self, found: Versioned<Payment>) -> Result<Versioned<Payment>, Error> {
         if !matches!(found.state.state, State::ActionRequired | State::Authorized | State::Captured | State::Refunded) {
-            return Ok(found);
+            return self.payments.change(found, |payment| Ok(payment.put_off(now()))).await;
         }
         let (id, key) = (found.id.clone(), Operation::Authorize.key(&found.id));
         let query = self.provider.query(charge(&found.state, &key));

@@ -1,7 +1,12 @@
 //! Webhooks: taken over HTTP, kept as they came, and heard by the same code that records the provider's replies.
 //!
-//! An event is kept once by (provider, event id). What concerns no payment that is known here waits and is tried again;
-//! so does what cannot be applied yet, because what comes before it is on its way.
+//! An event is kept once by (provider, event id). What concerns no payment that is known here waits and is tried again, each
+//! time later; so does what cannot be applied yet, because what comes before it is on its way. Once its payment has changed
+//! it is tried at once, whatever else waits. What has waited too long, or is too much, expires and is listed.
+
+mod kept;
+
+pub use kept::{Fate, Kept, indexes};
 
 use crate::{
     error::Error,
@@ -9,7 +14,7 @@ use crate::{
     provider::{Notice, Refused},
 };
 use ::rpc::signature::Refusal;
-use ::store::{Group, Time, now};
+use ::store::now;
 use axum::{
     Router,
     body::Body,
@@ -17,21 +22,20 @@ use axum::{
     response::Response,
     routing::post,
 };
-use bson::{Document, doc, spec::BinarySubtype};
+use bson::{Bson, Document, doc, spec::BinarySubtype};
 use bytes::Bytes;
-use futures::TryStreamExt;
+use futures::{StreamExt, stream};
 use http::{HeaderMap, StatusCode};
-use mongodb::{
-    Collection, Database,
-    options::{Acknowledgment, WriteConcern},
-};
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, time::Instant};
 use tokio_util::sync::CancellationToken;
-
-/// The inbox.
-pub const COLLECTION: &str = "webhook_inbox";
 
 /// Largest event.
 const BODY_BYTES: usize = 256 * 1024;
@@ -39,49 +43,25 @@ const BODY_BYTES: usize = 256 * 1024;
 /// Pause between two looks at what waits.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Events of one look.
-const BATCH: i64 = 256;
+/// Pause between two sweeps; with too much waiting there is one at each look.
+const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
-/// An event that has waited for so long concerns nothing here.
-const GIVEN_UP_MS: i64 = 24 * 3600 * 1000;
+/// Events that are heard at a time.
+const PARALLEL: usize = 8;
 
 /// Takes webhooks.
 pub struct Inbox {
     flow: Flow,
-    events: Collection<Document>,
-    group: Group,
-}
-
-/// How an event is kept that told nothing new: without a wait for the journal. A crash may lose it, and nothing with it.
-fn unhurried() -> WriteConcern {
-    WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build()
-}
-
-/// What became of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// The payment knows it, and has learned it from this event when that is new.
-    Heard {
-        /// Whether it was.
-        is_new: bool,
-    },
-    /// It is tried again.
-    Waits,
-}
-
-impl Fate {
-    const fn name(self) -> &'static str {
-        match self {
-            Fate::Heard { .. } => "heard",
-            Fate::Waits => "waits",
-        }
-    }
+    /// Where they are kept.
+    pub kept: Kept,
+    /// Bytes that wait: as the last sweep has counted, and what came since.
+    waiting_bytes: AtomicI64,
 }
 
 impl Inbox {
-    /// The inbox of this database.
-    pub fn new(flow: Flow, database: &Database) -> Self {
-        Self { flow, events: database.collection(COLLECTION), group: Group::new(database, COLLECTION) }
+    /// The inbox that keeps webhooks there.
+    pub fn new(flow: Flow, kept: Kept) -> Self {
+        Self { flow, kept, waiting_bytes: AtomicI64::new(0) }
     }
 
     /// Serves `POST /v1/webhooks/{provider}` until `stop`.
@@ -93,41 +73,69 @@ impl Inbox {
         }
     }
 
-    /// Hears again what waits, until `stop`.
+    /// Hears again what waits, and keeps the inbox within its bounds, until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut swept_at = None;
         while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.look_while(&stop).await {
                 tracing::warn!(%error, "waiting webhooks cannot be heard; trying again");
+            }
+            let is_due = swept_at.is_none_or(|at: Instant| at.elapsed() >= SWEEP_EVERY);
+            if is_due || self.waiting_bytes.load(Ordering::Relaxed) > kept::WAITING_BYTES {
+                swept_at = Some(Instant::now());
+                if let Err(error) = self.sweep().await {
+                    tracing::warn!(%error, "the inbox of webhooks cannot be swept; trying again");
+                }
             }
         }
     }
 
-    async fn look(&self) -> Result<(), Error> {
-        let waiting =
-            self.events.find(doc! { "fate": Fate::Waits.name() }).sort(doc! { "received_at": 1 }).limit(BATCH);
-        let waiting: Vec<Document> =
-            async { waiting.await?.try_collect().await }.await.map_err(::store::Error::from)?;
-        for event in waiting {
-            let Some(notice) = self.read(&event) else { continue };
-            let received_at = event.get_datetime("received_at").map_or(0, |at| at.timestamp_millis());
-            let fate = match self.hear(&notice).await {
-                fate @ Fate::Heard { .. } => fate.name(),
-                Fate::Waits if now().timestamp_millis() - received_at < GIVEN_UP_MS => continue,
-                Fate::Waits => {
-                    tracing::error!(event = notice.event_id, "a webhook concerns no payment of ours; see the inbox");
-                    "given_up"
-                }
-            };
-            let set = doc! { "$set": { "fate": fate } };
-            self.events.update_one(doc! { "_id": event.get("_id") }, set).await.map_err(::store::Error::from)?;
-        }
+    /// Looks again at once while there is more than one look takes, or one look has made others worthwhile.
+    async fn look_while(&self, stop: &CancellationToken) -> Result<(), Error> {
+        while self.look().await? && !stop.is_cancelled() {}
         Ok(())
     }
 
-    /// A kept event was signed when it came.
+    /// Hears what is due, and first what waits for payments that have changed. Whether another look is worthwhile.
+    async fn look(&self) -> Result<bool, Error> {
+        let changed = self.flow.payments.take_changed();
+        let mut waiting = self.kept.of_charges(&changed).await?;
+        let due = self.kept.due(now()).await?;
+        let is_full = due.len() >= kept::BATCH;
+        waiting.extend(due);
+        let heard = stream::iter(waiting).map(|event| async move {
+            let fate = match self.read(&event) {
+                Some(notice) => self.hear(&notice).await,
+                None => Fate::Waits,
+            };
+            (event.get("_id").cloned().unwrap_or(Bson::Null), fate)
+        });
+        let heard: Vec<(Bson, Fate)> = heard.buffer_unordered(PARALLEL).collect().await;
+        let (waits, heard): (Vec<_>, Vec<_>) = heard.into_iter().partition(|(_, fate)| *fate == Fate::Waits);
+        let ids = |events: Vec<(Bson, Fate)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let has_heard = !heard.is_empty();
+        self.kept.heard(&ids(heard)).await?;
+        self.kept.postpone(&ids(waits), now()).await?;
+        Ok(is_full || has_heard)
+    }
+
+    async fn sweep(&self) -> Result<(), Error> {
+        let waiting = self.kept.waiting().await?;
+        self.waiting_bytes.store(waiting.bytes, Ordering::Relaxed);
+        for (why, count) in self.kept.expire(waiting, now()).await?.into_iter().filter(|(_, count)| *count > 0) {
+            tracing::error!(
+                count,
+                ?why,
+                "webhooks that were never applied have expired: see `comptoir payments webhooks`"
+            );
+        }
+        Ok(self.kept.forget(now()).await?)
+    }
+
+    /// A kept event was signed when it came. Of another provider, or another release, it may not be understood.
     fn read(&self, event: &Document) -> Option<Notice> {
         let raw = event.get_binary_generic("raw").ok()?;
-        self.flow.provider.parse(raw).inspect_err(|error| tracing::error!(%error, "a kept webhook cannot be read")).ok()
+        self.flow.provider.parse(raw).inspect_err(|error| tracing::warn!(%error, "a kept webhook cannot be read")).ok()
     }
 
     async fn hear(&self, notice: &Notice) -> Fate {
@@ -146,30 +154,21 @@ impl Inbox {
         let seconds = now().timestamp_millis() / 1000;
         let notice = self.flow.provider.notice(headers, body, seconds)?;
         let fate = self.hear(&notice).await;
-        let provider = self.flow.provider.name();
-        let kept = doc! {
+        let (provider, bytes) = (self.flow.provider.name(), i64::try_from(body.len()).unwrap_or(i64::MAX));
+        let event = doc! {
             "_id": format!("{provider}/{}", notice.event_id),
             "rev": 1_i64,
             "provider": provider,
             "event_id": &notice.event_id,
             "charge_key": &notice.charge_key,
             "raw": bson::Binary { subtype: BinarySubtype::Generic, bytes: body.to_vec() },
-            "fate": fate.name(),
-            "received_at": Time::now(),
+            "bytes": bytes,
         };
-        let keeping = async {
-            match fate {
-                Fate::Heard { is_new: false } => {
-                    self.events.insert_one(kept).write_concern(unhurried()).await?;
-                    Ok(())
-                }
-                Fate::Heard { is_new: true } | Fate::Waits => self.group.insert(kept).await,
-            }
-        };
-        match keeping.await {
-            Ok(()) | Err(::store::Error::Duplicate) => Ok(()),
-            Err(error) => Err(Failure::Store(error)),
+        self.kept.keep(event, fate, now()).await.map_err(Failure::Store)?;
+        if fate == Fate::Waits {
+            self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
+        Ok(())
     }
 }
 

@@ -1,12 +1,12 @@
 //! Payments: one per order, an append-only ledger of what the provider did, amounts computed from it.
 //!
 //! **Owns** payments: amount asked for, state, ledger, and the intent that is being carried out at the provider.
-//! **RPCs** `PaymentService`: authorize, capture, refund, release what is open, cancel (void and refund), read, reconcile, complete the
-//! payer's action.
+//! **RPCs** `PaymentService`: authorize, capture, refund, release what is open, cancel (void and refund), read, reconcile, list webhooks
+//! that were not applied, complete the payer's action.
 //! **HTTP** `POST /v1/webhooks/{provider}`: the provider's signed webhooks.
 //! **Collections** `payments` (`_id` = the caller's payment id; indexes `intent.ask_at` and `check_at` for the resolver);
 //! `reconciliations` (`_id` = the day; what the comparison of that night has found);
-//! `webhook_inbox` (`_id` = `<provider>/<event id>`; the event as it came, and what became of it).
+//! `webhook_inbox` (`_id` = `<provider>/<event id>`; the event as it came, what became of it, and when it is tried again).
 //! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`; `evt.payments.payment.charged_back`:
 //! `PaymentChargedBack`. **Events in** none.
 //!
@@ -22,6 +22,8 @@
 //! - UNKNOWN is resolved by asking under the same key, never by a new charge.
 //! - A webhook is recorded by the code that records replies: whichever comes first closes the intent, the other is nothing
 //!   new. What a webhook tells is written before the webhook is answered.
+//! - A webhook that cannot be applied holds up no other: it is tried again later and later, and at once when its payment
+//!   changes; after a day, or when too much waits, it expires and is listed.
 //! - A charge-back freezes the payment: nothing is captured or given back any more.
 //! - Σ refunds ≤ Σ captures, and Σ captures + Σ voids ≤ Σ authorizations.
 //! - A cancellation that arrives before the authorization leaves a VOIDED mark that refuses the late one.
@@ -44,6 +46,7 @@ mod resolver;
 mod rpc;
 mod store;
 
+use ::store::Pager;
 use contracts::payments::v1::payment_service_server::PaymentServiceServer;
 use service::Service;
 use std::sync::Arc;
@@ -86,14 +89,16 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let mut service = Service::start(config, shutdown).await?;
     service.indexes(&store::indexes()).await?;
+    service.indexes(&inbox::indexes()).await?;
     let provider = provider(own)?;
     let flow = flow::Flow { payments: store::Payments::new(&service.database), provider };
     service.spawn(resolver::run(flow.clone(), service.background()));
-    let inbox = Arc::new(inbox::Inbox::new(flow.clone(), &service.database));
+    let inbox = Arc::new(inbox::Inbox::new(flow.clone(), inbox::Kept::new(&service.database)));
     service.spawn(inbox.clone().serve(listeners.webhooks, service.background()));
-    service.spawn(inbox.run(service.background()));
+    service.spawn(inbox.clone().run(service.background()));
     service.spawn(nightly::run(flow.clone(), service.database.clone(), service.background()));
-    let routes = Routes::new(PaymentServiceServer::new(rpc::Handler { flow }));
+    let pager = Pager::new(service.config.service_key.reveal(), "webhooks");
+    let routes = Routes::new(PaymentServiceServer::new(rpc::Handler { flow, inbox, pager }));
     Ok(service.serve(listeners.grpc, routes).await?)
 }
 

@@ -172,6 +172,11 @@ pub struct Page {
 #[error("the provider does not report: {0}")]
 pub struct Silent(pub String);
 
+/// A charge of a report. One that cannot be read, as somebody else's in the same account may be, holds up no other.
+fn readable(reported: Result<Reported, Silent>, reference: &str) -> Option<Reported> {
+    reported.inspect_err(|error| tracing::error!(reference, %error, "a charge of the report cannot be read")).ok()
+}
+
 /// A payment provider. Each call carries an idempotency key: under a known key it does nothing and answers as before.
 /// A failure of transport is [`Outcome::Unknown`]. Callers set the deadline; a dropped call may have had its effect.
 #[tonic::async_trait]

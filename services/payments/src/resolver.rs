@@ -1,7 +1,7 @@
 //! Carries out, in the background, what a silent provider, a caller that left, or a crash has left open, and asks about
 //! what ends by itself.
 
-use crate::{error::Error, flow::Flow};
+use crate::{domain::Payment, error::Error, flow::Flow};
 use ::store::{Versioned, now};
 use futures::{StreamExt, stream};
 use std::time::Duration;
@@ -31,20 +31,28 @@ pub async fn run(flow: Flow, stop: CancellationToken) {
 
 async fn look(flow: &Flow) -> Result<(), Error> {
     let due = flow.payments.due(now(), BATCH).await?;
-    let resume = async |found: Versioned<_>| {
-        let id = found.id.clone();
-        if let Err(error) = flow.resume(found).await {
-            tracing::warn!(payment = %id, %error, "an open payment was not resolved; it is asked again");
+    let resume = async |found: Versioned<Payment>| {
+        if let Err(error) = flow.resume(found.clone()).await {
+            tracing::warn!(payment = %found.id, %error, "an open payment was not resolved; it is asked again");
+            put_off(flow, found).await;
         }
     };
     stream::iter(due).for_each_concurrent(PARALLEL, resume).await;
     let ended = flow.payments.to_check(now(), BATCH).await?;
-    let check = async |found: Versioned<_>| {
-        let id = found.id.clone();
-        if let Err(error) = flow.check(found).await {
-            tracing::warn!(payment = %id, %error, "whether a payment has run out is not known; it is asked again");
+    let check = async |found: Versioned<Payment>| {
+        if let Err(error) = flow.check(found.clone()).await {
+            tracing::warn!(payment = %found.id, %error, "whether a payment has run out is not known; it is asked again");
+            put_off(flow, found).await;
         }
     };
     stream::iter(ended).for_each_concurrent(PARALLEL, check).await;
     Ok(())
+}
+
+/// What failed is not due any more, or it would hold up what is due behind it.
+async fn put_off(flow: &Flow, found: Versioned<Payment>) {
+    let id = found.id.clone();
+    if let Err(error) = flow.payments.change(found, |payment| Ok(payment.put_off(now()))).await {
+        tracing::warn!(payment = %id, %error, "a payment cannot be asked about later; it is due again at once");
+    }
 }

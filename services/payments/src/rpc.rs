@@ -1,20 +1,25 @@
 //! The RPCs: parse, call, reply.
 
-use crate::{convert, domain::Command, error::Error, flow::Flow, reconcile};
+use crate::{convert, domain::Command, error::Error, flow::Flow, inbox::Inbox, reconcile};
 use ::rpc::{principal, validated};
 use ::saga::Caller;
-use ::store::{Time, fields::time};
+use ::store::{Pager, Time, fields::time, limit};
 use contracts::payments::v1::{
     AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
-    GetPaymentRequest, Payment, ReconcilePaymentsRequest, ReconcilePaymentsResponse, RefundPaymentRequest,
-    ReleasePaymentRequest, payment_service_server::PaymentService,
+    GetPaymentRequest, ListWebhooksRequest, ListWebhooksResponse, Payment, ReconcilePaymentsRequest,
+    ReconcilePaymentsResponse, RefundPaymentRequest, ReleasePaymentRequest, payment_service_server::PaymentService,
 };
+use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 /// Answers `PaymentService`.
 pub struct Handler {
     /// The payments and their provider.
     pub flow: Flow,
+    /// The provider's webhooks.
+    pub inbox: Arc<Inbox>,
+    /// Page tokens of their list.
+    pub pager: Pager,
 }
 
 #[tonic::async_trait]
@@ -72,6 +77,22 @@ impl PaymentService for Handler {
         let since = validated(request)?.since.as_ref().map_or(Time::from_millis(0), time::from_wire);
         let found = reconcile::run(&self.flow, since).await?;
         Ok(Response::new(convert::reconciliation(&found)))
+    }
+
+    async fn list_webhooks(
+        &self,
+        request: Request<ListWebhooksRequest>,
+    ) -> Result<Response<ListWebhooksResponse>, Status> {
+        let request = validated(request)?;
+        let fate = convert::fate(request.state());
+        let (limit, scope) = (limit(request.page_size), fate.name());
+        let after = self.pager.after(scope, &request.page_token)?;
+        let found = self.inbox.kept.list(fate, after.as_deref(), limit + 1).await.map_err(Error::from)?;
+        let waiting = self.inbox.kept.waiting().await.map_err(Error::from)?;
+        let (page, next_page_token) = self.pager.page(scope, limit, found, convert::place_of_webhook);
+        let webhooks = page.iter().map(|event| convert::webhook(event, fate)).collect();
+        let (waiting_count, waiting_bytes) = (waiting.count, waiting.bytes);
+        Ok(Response::new(ListWebhooksResponse { webhooks, next_page_token, waiting_count, waiting_bytes }))
     }
 
     async fn complete_payment_action(

@@ -1,8 +1,19 @@
 //! Payments in MongoDB.
 
-use crate::{convert, domain::Payment, error::Error, inbox};
+use crate::{
+    convert,
+    domain::{Operation, Payment},
+    error::Error,
+};
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned};
 use bson::{Document, doc};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+/// Payments that are known to have changed since somebody asked; of more, the rest is forgotten.
+const CHANGED: usize = 16_384;
 
 impl Aggregate for Payment {
     const COLLECTION: &'static str = "payments";
@@ -10,34 +21,39 @@ impl Aggregate for Payment {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 4] {
+pub fn indexes() -> [(&'static str, Document, bool); 3] {
     [
         (Payment::COLLECTION, doc! { "provider_reference": 1 }, false),
         (Payment::COLLECTION, doc! { "intent.ask_at": 1 }, false),
         (Payment::COLLECTION, doc! { "check_at": 1 }, false),
-        (inbox::COLLECTION, doc! { "fate": 1, "received_at": 1 }, false),
     ]
 }
 
 /// The payments.
 #[derive(Clone)]
-pub struct Payments(Documents<Payment>);
+pub struct Payments {
+    documents: Documents<Payment>,
+    /// Keys of the authorizations of those that were written here.
+    changed: Arc<Mutex<HashSet<String>>>,
+}
 
 impl Payments {
     /// Payments of this database.
     pub fn new(database: &Database) -> Self {
-        Self(Documents::new(database))
+        Self { documents: Documents::new(database), changed: Arc::default() }
     }
 
     /// One payment.
     pub async fn get(&self, id: &str) -> Result<Versioned<Payment>, Error> {
-        self.0.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
+        self.documents.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }
 
     /// Stores a new payment with its event. `Duplicate` when there is one of this id.
     pub async fn insert(&self, id: &str, payment: Payment) -> Result<Versioned<Payment>, Error> {
         let events = convert::changed(id, None, &payment)?;
-        Ok(self.0.insert(id, payment, events).await?)
+        let written = self.documents.insert(id, payment, events).await?;
+        self.note(id);
+        Ok(written)
     }
 
     /// Writes what `decide` makes of `seen`, or of what is stored when somebody else wrote in between.
@@ -53,36 +69,52 @@ impl Payments {
             Ok(Some(Change { state, events }))
         };
         let Some(change) = decide(&seen)? else { return Ok(seen) };
-        match self.0.save(&seen, change).await {
-            Err(::store::Error::Conflict) => {}
-            saved => return Ok(saved?),
+        let saved = match self.documents.save(&seen, change).await {
+            Err(::store::Error::Conflict) => {
+                self.documents.change(&seen.id, decide).await.map_err(|error| match error {
+                    ChangeError::NotFound => Error::NotFound(seen.id.clone()),
+                    ChangeError::Refused(refusal) => refusal,
+                    ChangeError::Store(cause) => cause.into(),
+                })?
+            }
+            saved => saved?,
+        };
+        self.note(&seen.id);
+        Ok(saved)
+    }
+
+    fn note(&self, id: &str) {
+        let mut changed = self.changed.lock().expect("no holder panics");
+        if changed.len() < CHANGED {
+            changed.insert(Operation::Authorize.key(id));
         }
-        self.0.change(&seen.id, decide).await.map_err(|error| match error {
-            ChangeError::NotFound => Error::NotFound(seen.id.clone()),
-            ChangeError::Refused(refusal) => refusal,
-            ChangeError::Store(cause) => cause.into(),
-        })
+    }
+
+    /// The keys of the authorizations of payments that this process has changed since the last call.
+    pub fn take_changed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.changed.lock().expect("no holder panics")).into_iter().collect()
     }
 
     /// Payments without an intent that may have ended by themselves, the longest due first.
     pub async fn to_check(&self, now: Time, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
         let filter = doc! { "check_at": { "$lte": now }, "intent": null };
-        Ok(self.0.find(filter, doc! { "check_at": 1 }, limit).await?)
+        Ok(self.documents.find_readable(filter, doc! { "check_at": 1 }, limit).await?)
     }
 
     /// Payments with entries in their ledger that have changed since, in the order of their ids, after `after`.
     pub async fn moved(&self, since: Time, after: &str, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
         let filter = doc! { "_id": { "$gt": after }, "updated_at": { "$gte": since }, "ledger.0": { "$exists": true } };
-        Ok(self.0.find(filter, doc! { "_id": 1 }, limit).await?)
+        Ok(self.documents.find(filter, doc! { "_id": 1 }, limit).await?)
     }
 
     /// The payment of a charge that the provider names so.
     pub async fn by_reference(&self, reference: &str) -> Result<Option<Versioned<Payment>>, Error> {
-        Ok(self.0.find_one(doc! { "provider_reference": reference }).await?)
+        Ok(self.documents.find_one(doc! { "provider_reference": reference }).await?)
     }
 
     /// Payments whose intent is due for another question, the longest due first.
     pub async fn due(&self, now: Time, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
-        Ok(self.0.find(doc! { "intent.ask_at": { "$lte": now } }, doc! { "intent.ask_at": 1 }, limit).await?)
+        let due = doc! { "intent.ask_at": { "$lte": now } };
+        Ok(self.documents.find_readable(due, doc! { "intent.ask_at": 1 }, limit).await?)
     }
 }

@@ -215,22 +215,24 @@ impl Book {
     /// Charges that have changed since, in the order of their keys, after `after`.
     pub async fn changed(&self, since: Time, after: &str, limit: i64) -> Result<Vec<Stored>, store::Error> {
         let filter = doc! { "updated_at": { "$gte": since }, "_id": { "$gt": after } };
-        self.all(filter, doc! { "_id": 1 }, limit).await
+        let found = self.charges.find(filter).sort(doc! { "_id": 1 }).limit(limit).await?;
+        found.try_collect::<Vec<Document>>().await?.into_iter().map(Stored::parse).collect()
     }
 
     /// Charges with webhooks that are due.
     pub async fn due(&self, now: Time, limit: i64) -> Result<Vec<Stored>, store::Error> {
-        self.all(doc! { "hooks.due": { "$lte": now } }, doc! { "hooks.due": 1 }, limit).await
+        self.work(doc! { "hooks.due": { "$lte": now } }, doc! { "hooks.due": 1 }, limit).await
     }
 
     /// Charges whose time is up.
     pub async fn ending(&self, now: Time, limit: i64) -> Result<Vec<Stored>, store::Error> {
-        self.all(doc! { "ends_at": { "$lte": now } }, doc! { "ends_at": 1 }, limit).await
+        self.work(doc! { "ends_at": { "$lte": now } }, doc! { "ends_at": 1 }, limit).await
     }
 
-    async fn all(&self, filter: Document, sort: Document, limit: i64) -> Result<Vec<Stored>, store::Error> {
+    /// Work that is to be done: what cannot be read is left out, so that it holds up nothing behind it.
+    async fn work(&self, filter: Document, sort: Document, limit: i64) -> Result<Vec<Stored>, store::Error> {
         let found: Vec<Document> = self.charges.find(filter).sort(sort).limit(limit).await?.try_collect().await?;
-        found.into_iter().map(Stored::parse).collect()
+        Ok(found.into_iter().filter_map(readable).collect())
     }
 
     /// Forgets webhooks that were delivered: one command for all, and no wait for the journal. What a crash brings back is
@@ -250,6 +252,10 @@ impl Book {
         self.charges.update_one(doc! { "hooks.id": id }, again).await?;
         Ok(())
     }
+}
+
+fn readable(document: Document) -> Option<Stored> {
+    Stored::parse(document).inspect_err(|error| tracing::error!(%error, "a charge cannot be read")).ok()
 }
 
 impl Stored {

@@ -58,7 +58,9 @@ impl Couriers {
         for ended in self.book.ending(now(), BATCH).await? {
             let key = format!("{}/expiry", ended.charge.key);
             let asked = Asked { key: &key, digest: "" };
-            self.book.operate(&ended.charge.reference, asked, Wish::Expire).await?;
+            if let Err(error) = self.book.operate(&ended.charge.reference, asked, Wish::Expire).await {
+                tracing::warn!(charge = ended.charge.key, %error, "what is over was not ended; trying again");
+            }
         }
         let due = self.book.due(now(), BATCH).await?.into_iter().flat_map(|stored| stored.beside.hooks);
         let due: Vec<Hook> = due.filter(|hook| hook.due <= now()).collect();

@@ -74,3 +74,19 @@ async fn of_two_processes_that_write_a_row_at_once_one_is_told_and_each_fact_in_
         assert_eq!(is_folded[..], found, "what is said to be folded is in the row, and nothing else");
     }
 }
+
+#[tokio::test]
+async fn facts_in_company_with_one_for_an_unreadable_row_are_folded() {
+    let stores = Stores::start().await;
+    let database = stores.db("order-history").await;
+    let folding = Company::new(Folding::new(&database, ROWS));
+    let bad = bson::doc! { "_id": "ord_bad", "rev": "many" };
+    database.collection(ROWS).insert_one(bad).await.expect("root may");
+    let [created, paid, ..] = facts();
+    let bad = Fact { order_id: "ord_bad".to_owned(), source: "ord_bad".to_owned(), ..created.clone() };
+    let together = [&created, &bad, &paid, &bad].map(|fact| folding.join(fact.clone(), 1));
+    let outcomes: Vec<bool> = join_all(together).await.into_iter().map(|got| got.expect("an answer").is_ok()).collect();
+    assert_eq!(outcomes, [true, false, true, false]);
+    let row = row(&database).await;
+    assert_eq!([&created, &paid].map(|fact| row.applied(&fact.source)), [1, 1], "each is in the row");
+}

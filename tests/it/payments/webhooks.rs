@@ -13,13 +13,13 @@ use std::time::{Duration, SystemTime};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn seconds() -> i64 {
+pub fn seconds() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     i64::try_from(since.as_secs()).unwrap()
 }
 
 /// An event as the sandbox would send it.
-fn event(payment: &str, kind: &str) -> Value {
+pub fn event(payment: &str, kind: &str) -> Value {
     json!({
         "id": format!("evt_{:032x}", rand::random::<u128>()),
         "type": format!("charge.{kind}"),
@@ -33,7 +33,7 @@ fn event(payment: &str, kind: &str) -> Value {
     })
 }
 
-async fn send(stack: &Stack, event: &Value, signature: Option<String>) -> (u16, String) {
+pub async fn send(stack: &Stack, event: &Value, signature: Option<String>) -> (u16, String) {
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = http.post(&stack.state().webhook_url).body(event.to_string());
     let request = signature.into_iter().fold(request, |request, header| request.header("webhook-signature", header));
@@ -43,12 +43,12 @@ async fn send(stack: &Stack, event: &Value, signature: Option<String>) -> (u16, 
     (status, body["code"].as_str().unwrap_or_default().to_owned())
 }
 
-fn signed(stack: &Stack, event: &Value, at: i64) -> Option<String> {
+pub fn signed(stack: &Stack, event: &Value, at: i64) -> Option<String> {
     Some(rpc::signature::sign(&stack.state().webhook_secret, at, event.to_string().as_bytes()))
 }
 
 /// What the inbox has of the events about a payment: their fates.
-async fn fates(payments: &Payments, id: &str) -> Vec<String> {
+pub async fn fates(payments: &Payments, id: &str) -> Vec<String> {
     let inbox = payments.database.collection::<Document>("webhook_inbox");
     let mut found = inbox.find(doc! { "charge_key": format!("{id}/authorize") }).await.unwrap();
     let mut fates = Vec::new();
@@ -58,7 +58,7 @@ async fn fates(payments: &Payments, id: &str) -> Vec<String> {
     fates
 }
 
-async fn in_state(payments: &Payments, id: &str, state: State) -> Reply {
+pub async fn in_state(payments: &Payments, id: &str, state: State) -> Reply {
     eventually(PATIENCE, || async {
         let payment = payments.get(id).await?;
         ensure!(payment.state() == state, "state is {:?}", payment.state());

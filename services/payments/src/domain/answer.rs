@@ -17,6 +17,15 @@ const CHECK_AGAIN_MS: i64 = 30_000;
 /// Why a payment is frozen whose money the payer's bank took back.
 const CHARGED_BACK: &str = "CHARGED_BACK";
 
+impl Intent {
+    /// Has the provider asked later: each time the pause doubles.
+    fn put_off(&mut self, now: Time) {
+        let doublings = self.attempts.clamp(0, 5).unsigned_abs();
+        self.ask_at = later(now, (PATIENCE_MS << doublings).min(LONGEST_PAUSE_MS));
+        self.attempts = self.attempts.saturating_add(1);
+    }
+}
+
 impl Payment {
     /// The payment after the provider's answer under `key`. `None` when that intent has ended before.
     pub fn record(&self, key: &str, outcome: &Outcome, now: Time) -> Result<Option<Self>, Error> {
@@ -97,12 +106,23 @@ impl Payment {
         Ok(Some(next))
     }
 
+    /// The payment whose question failed here: what is due now is asked later. `None` when nothing is due.
+    pub fn put_off(&self, now: Time) -> Option<Self> {
+        let mut next = self.clone();
+        if let Some(intent) = next.intent.as_mut().filter(|intent| intent.ask_at <= now) {
+            intent.put_off(now);
+        } else if self.check_at.is_some_and(|check_at| check_at <= now) {
+            next.check_at = Some(later(now, CHECK_AGAIN_MS));
+        }
+        (next != *self).then_some(next)
+    }
+
     fn keep_asking(&mut self, intent: &Intent, now: Time) -> Result<(), Error> {
-        let doublings = intent.attempts.clamp(0, 5).unsigned_abs();
-        let pause = (PATIENCE_MS << doublings).min(LONGEST_PAUSE_MS);
-        let attempts = intent.attempts.saturating_add(1);
-        self.intent = Some(Intent { attempts, ask_at: later(now, pause), ..intent.clone() });
-        if intent.operation == Operation::Authorize { self.enter(State::Unknown) } else { Ok(()) }
+        let mut intent = intent.clone();
+        intent.put_off(now);
+        let operation = intent.operation;
+        self.intent = Some(intent);
+        if operation == Operation::Authorize { self.enter(State::Unknown) } else { Ok(()) }
     }
 
     fn finish(&mut self, intent: &Intent, reference: &str, ends_at: Option<Time>, now: Time) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! The sandbox provider over its HTTP API (`comptoir serve sandbox-psp`).
 
-use super::{Charge, Happened, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token, Way};
+use super::{Charge, Happened, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token, Way, readable};
 use crate::domain::Amounts;
 use ::rpc::signature;
 use ::store::Time;
@@ -234,7 +234,8 @@ impl Provider for Sandbox {
             reply.json::<Report>().await
         };
         let Report { charges, next } = reading.await.map_err(|error| Silent(error.to_string()))?;
-        Ok(Page { charges: charges.into_iter().map(Body::reported).collect::<Result<_, _>>()?, next })
+        let charges = charges.into_iter().map(|charge| (charge.id.clone(), charge.reported()));
+        Ok(Page { charges: charges.filter_map(|(id, reported)| readable(reported, &id)).collect(), next })
     }
 
     async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent> {

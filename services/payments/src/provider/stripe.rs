@@ -7,7 +7,7 @@ mod event;
 mod minor;
 mod shape;
 
-use super::{Charge, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token};
+use super::{Charge, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token, readable};
 use ::rpc::signature;
 use ::store::Time;
 use contracts::money::Money;
@@ -210,7 +210,10 @@ impl Provider for Stripe {
             return Err(Silent("stripe gives no list".to_owned()));
         };
         let next = list.data.last().filter(|_| list.has_more).map(|last| last.id.clone());
-        Ok(Page { charges: list.data.iter().map(Intent::reported).collect::<Result<_, _>>()?, next })
+        Ok(Page {
+            charges: list.data.iter().filter_map(|intent| readable(intent.reported(), &intent.id)).collect(),
+            next,
+        })
     }
 
     async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent> {

@@ -1,0 +1,306 @@
+//! The webhooks in MongoDB: what waits, what was heard, what has expired, each within its bounds.
+
+use ::store::{Error, Group, Time};
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use mongodb::{
+    Collection, Database,
+    options::{Acknowledgment, WriteConcern},
+};
+
+/// The inbox.
+pub const COLLECTION: &str = "webhook_inbox";
+
+/// Events of one look.
+pub const BATCH: usize = 256;
+
+/// Bytes of one look.
+const BATCH_BYTES: i64 = 8 << 20;
+
+/// The pause before an event is tried again: as long as it has waited, within these.
+const SHORTEST_PAUSE_MS: i64 = 2_000;
+const LONGEST_PAUSE_MS: i64 = 10 * 60_000;
+
+/// An event that has waited for so long concerns nothing here.
+const LONGEST_WAIT_MS: i64 = 24 * 3600 * 1000;
+
+/// Bytes that may wait. When there are more, the oldest expire until 7/8 of it is left.
+pub const WAITING_BYTES: i64 = 64 << 20;
+
+/// Expired events that are listed, the newest.
+const EXPIRED: u64 = 10_000;
+
+/// How long events that were heard are kept, and how large all of the inbox may become before the oldest of them go.
+const HEARD_MS: i64 = 30 * 24 * 3600 * 1000;
+const ALL_BYTES: f64 = 1024.0 * 1024.0 * 1024.0;
+
+/// Events that one sweep deletes because the inbox is too large.
+const DELETED: u64 = 10_000;
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The payment knows it, and has learned it from this event when that is new.
+    Heard {
+        /// Whether it was.
+        is_new: bool,
+    },
+    /// It is tried again.
+    Waits,
+    /// It is not.
+    Expired,
+}
+
+impl Fate {
+    /// Its word in the documents.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Fate::Heard { .. } => "heard",
+            Fate::Waits => "waits",
+            Fate::Expired => "given_up",
+        }
+    }
+}
+
+/// Why an event has expired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expiry {
+    /// It waited for too long.
+    Age,
+    /// Too much waited.
+    Space,
+}
+
+impl Expiry {
+    /// Its word in documents and contracts.
+    const fn name(self) -> &'static str {
+        match self {
+            Expiry::Age => "AGE",
+            Expiry::Space => "SPACE",
+        }
+    }
+}
+
+/// How much waits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Events.
+    pub count: i64,
+    /// Their bytes.
+    pub bytes: i64,
+}
+
+/// The webhooks of one database.
+pub struct Kept {
+    events: Collection<Document>,
+    group: Group,
+}
+
+/// Indexes of the inbox.
+pub fn indexes() -> [(&'static str, Document, bool); 3] {
+    [
+        (COLLECTION, doc! { "fate": 1, "received_at": 1 }, false),
+        (COLLECTION, doc! { "fate": 1, "look_at": 1 }, false),
+        (COLLECTION, doc! { "charge_key": 1, "fate": 1 }, false),
+    ]
+}
+
+/// How an event is kept that told nothing new: without a wait for the journal. A crash may lose it, and nothing with it.
+fn unhurried() -> WriteConcern {
+    WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build()
+}
+
+fn before(now: Time, millis: i64) -> Time {
+    Time::from_millis(now.timestamp_millis().saturating_sub(millis))
+}
+
+impl Kept {
+    /// Those of this database.
+    pub fn new(database: &Database) -> Self {
+        let (events, group) = (database.collection(COLLECTION), Group::new(database, COLLECTION));
+        Self { events, group }
+    }
+
+    /// Keeps an event. One that is known stays as it is; but what had expired is taken up again when it is sent again.
+    pub async fn keep(&self, mut event: Document, fate: Fate, now: Time) -> Result<(), Error> {
+        event.insert("fate", fate.name());
+        event.insert("received_at", now);
+        if fate == Fate::Waits {
+            event.insert("look_at", before(now, -SHORTEST_PAUSE_MS));
+        }
+        let again = event.clone();
+        let kept = match fate {
+            Fate::Heard { is_new: false } => {
+                let inserting = self.events.insert_one(event).write_concern(unhurried()).await;
+                inserting.map(drop).map_err(Error::from)
+            }
+            Fate::Heard { is_new: true } | Fate::Waits | Fate::Expired => self.group.insert(event).await,
+        };
+        match kept {
+            Err(Error::Duplicate) => self.revive(again).await,
+            kept => kept,
+        }
+    }
+
+    async fn revive(&self, mut event: Document) -> Result<(), Error> {
+        let id = event.remove("_id");
+        event.remove("rev");
+        let update = doc! { "$set": event, "$unset": { "expired_at": "", "expiry": "" } };
+        self.events.update_one(doc! { "_id": id, "fate": Fate::Expired.name() }, update).await?;
+        Ok(())
+    }
+
+    /// What waits and is to be tried again, the longest due first. What an earlier release has kept is due at once.
+    pub async fn due(&self, now: Time) -> Result<Vec<Document>, Error> {
+        let filter = doc! { "fate": Fate::Waits.name(), "look_at": { "$not": { "$gt": now } } };
+        self.some(filter, doc! { "look_at": 1 }).await
+    }
+
+    /// What waits for these charges, in the order in which it came.
+    pub async fn of_charges(&self, keys: &[String]) -> Result<Vec<Document>, Error> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let filter = doc! { "charge_key": { "$in": keys }, "fate": Fate::Waits.name() };
+        self.some(filter, doc! { "received_at": 1 }).await
+    }
+
+    /// As much of it as one look takes.
+    async fn some(&self, filter: Document, sort: Document) -> Result<Vec<Document>, Error> {
+        let mut cursor = self.events.find(filter).sort(sort).batch_size(32).await?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while found.len() < BATCH && bytes < BATCH_BYTES && cursor.advance().await? {
+            let event = cursor.deserialize_current()?;
+            bytes += size(&event);
+            found.push(event);
+        }
+        Ok(found)
+    }
+
+    /// Notes that these were heard.
+    pub async fn heard(&self, ids: &[Bson]) -> Result<(), Error> {
+        let heard = doc! { "$set": { "fate": Fate::Heard { is_new: true }.name() } };
+        self.update(ids, heard.into()).await
+    }
+
+    /// Has these tried again later: the longer they have waited, the later.
+    pub async fn postpone(&self, ids: &[Bson], now: Time) -> Result<(), Error> {
+        let waited = doc! { "$max": [SHORTEST_PAUSE_MS, { "$subtract": [now, "$received_at"] }] };
+        let pause = doc! { "$min": [LONGEST_PAUSE_MS, waited] };
+        let later = vec![doc! { "$set": { "look_at": { "$add": [now, pause] } } }];
+        self.update(ids, later.into()).await
+    }
+
+    async fn update(&self, ids: &[Bson], update: mongodb::options::UpdateModifications) -> Result<(), Error> {
+        if !ids.is_empty() {
+            let waiting = doc! { "_id": { "$in": ids }, "fate": Fate::Waits.name() };
+            self.events.update_many(waiting, update).await?;
+        }
+        Ok(())
+    }
+
+    /// How much waits.
+    pub async fn waiting(&self) -> Result<Waiting, Error> {
+        let bytes = doc! { "$sum": { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] } };
+        let sums = [
+            doc! { "$match": { "fate": Fate::Waits.name() } },
+            doc! { "$group": { "_id": null, "count": { "$sum": 1_i64 }, "bytes": bytes } },
+        ];
+        let sums: Vec<Document> = self.events.aggregate(sums).await?.try_collect().await?;
+        let number = |name: &str| sums.first().map_or(0, |sums| long(sums, name));
+        Ok(Waiting { count: number("count"), bytes: number("bytes") })
+    }
+
+    /// Expires what is too old, and the oldest of what is too much. How many of each.
+    pub async fn expire(&self, waiting: Waiting, now: Time) -> Result<[(Expiry, u64); 2], Error> {
+        let aged = self.expire_until(before(now, LONGEST_WAIT_MS), Expiry::Age, now).await?;
+        let crowded = match self.end_of_surplus(waiting).await? {
+            Some(until) => self.expire_until(until, Expiry::Space, now).await?,
+            None => 0,
+        };
+        Ok([(Expiry::Age, aged), (Expiry::Space, crowded)])
+    }
+
+    /// When the last of the oldest came that are too much.
+    async fn end_of_surplus(&self, waiting: Waiting) -> Result<Option<Time>, Error> {
+        if waiting.bytes <= WAITING_BYTES {
+            return Ok(None);
+        }
+        let mut surplus = waiting.bytes - WAITING_BYTES / 8 * 7;
+        let oldest = self.events.find(doc! { "fate": Fate::Waits.name() }).sort(doc! { "received_at": 1 });
+        let fields = doc! { "received_at": 1, "bytes": { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] } };
+        let (mut oldest, mut until) = (oldest.projection(fields).await?, None);
+        while surplus > 0 && oldest.advance().await? {
+            let event: Document = oldest.deserialize_current()?;
+            surplus -= long(&event, "bytes");
+            until = event.get_datetime("received_at").ok().copied().or(until);
+        }
+        Ok(until)
+    }
+
+    /// What expires is listed without its content, which the provider can send again.
+    async fn expire_until(&self, until: Time, why: Expiry, now: Time) -> Result<u64, Error> {
+        let waiting = doc! { "fate": Fate::Waits.name(), "received_at": { "$lte": until } };
+        let size = doc! { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] };
+        let expired = doc! { "fate": Fate::Expired.name(), "expired_at": now, "expiry": why.name(), "bytes": size };
+        let expire = vec![doc! { "$set": expired }, doc! { "$unset": ["raw", "look_at"] }];
+        Ok(self.events.update_many(waiting, expire).await?.modified_count)
+    }
+
+    /// Deletes what was heard long ago, or is too much; and all but the newest of what has expired.
+    pub async fn forget(&self, now: Time) -> Result<(), Error> {
+        let (heard, expired) = (Fate::Heard { is_new: true }.name(), Fate::Expired.name());
+        self.delete_until(heard, Some(before(now, HEARD_MS))).await?;
+        if self.size().await? > ALL_BYTES {
+            self.delete_until(heard, self.came(heard, 1, DELETED).await?).await?;
+        }
+        self.delete_until(expired, self.came(expired, -1, EXPIRED).await?).await
+    }
+
+    async fn delete_until(&self, fate: &str, until: Option<Time>) -> Result<(), Error> {
+        if let Some(until) = until {
+            self.events.delete_many(doc! { "fate": fate, "received_at": { "$lte": until } }).await?;
+        }
+        Ok(())
+    }
+
+    /// When the event came that has `skip` others of its fate before it, or after it when `direction` is -1.
+    async fn came(&self, fate: &str, direction: i32, skip: u64) -> Result<Option<Time>, Error> {
+        let found = self.events.find_one(doc! { "fate": fate }).sort(doc! { "received_at": direction }).skip(skip);
+        let found = found.projection(doc! { "received_at": 1 }).await?;
+        Ok(found.and_then(|event| event.get_datetime("received_at").ok().copied()))
+    }
+
+    /// Bytes of all documents.
+    async fn size(&self) -> Result<f64, Error> {
+        let stats =
+            [doc! { "$collStats": { "storageStats": {} } }, doc! { "$project": { "size": "$storageStats.size" } }];
+        let stats: Vec<Document> = self.events.aggregate(stats).await?.try_collect().await?;
+        Ok(stats.first().map_or(0.0, |stats| long(stats, "size") as f64))
+    }
+
+    /// Events of this fate after `after`, newest first, without their content.
+    pub async fn list(&self, fate: Fate, after: Option<&str>, limit: i64) -> Result<Vec<Document>, Error> {
+        let mut filter = doc! { "fate": fate.name() };
+        if let Some((millis, id)) = after.and_then(|after| after.split_once('/')) {
+            let at = Time::from_millis(millis.parse().unwrap_or(0));
+            let same = doc! { "received_at": at, "_id": { "$lt": id } };
+            filter.insert("$or", vec![doc! { "received_at": { "$lt": at } }, same]);
+        }
+        let found = self.events.find(filter).sort(doc! { "received_at": -1, "_id": -1 }).limit(limit);
+        Ok(found.projection(doc! { "raw": 0 }).await?.try_collect().await?)
+    }
+}
+
+fn long(document: &Document, name: &str) -> i64 {
+    match document.get(name) {
+        Some(Bson::Int64(number)) => *number,
+        Some(Bson::Int32(number)) => i64::from(*number),
+        Some(Bson::Double(number)) => *number as i64,
+        _ => 0,
+    }
+}
+
+fn size(event: &Document) -> i64 {
+    event.get_binary_generic("raw").map_or(0, |raw| i64::try_from(raw.len()).unwrap_or(i64::MAX))
+}
