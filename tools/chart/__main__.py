@@ -20,14 +20,21 @@ import containers
 import contracts
 import faults
 import golden
+import good_values
 import immutable
+import kubernetes_schema
 import mesh_docs
+import names
+import overrides
 import policies
 import readme
 import render
 import report
+import routes
+import running
 import stores
 import suite
+import upgrades
 
 
 def main() -> int:
@@ -37,6 +44,7 @@ def main() -> int:
         return immutable.write()
     if options.write:
         readme.write()
+        kubernetes_schema.write()
         golden.write()
         containers.write()
         mesh_docs.write(contracts.read())
@@ -52,7 +60,14 @@ def main() -> int:
     results.add("an upgrade from the previous version changes no immutable field", immutable.compare)
     results.add("the golden renders are those of this chart", golden.compare)
     results.add("the README's table is made of the comments in values.yaml", readme.compare)
+    results.add("the schema's parts of Kubernetes are those of the oldest version", kubernetes_schema.compare)
     bad_values.check(results)
+    good_values.check(results)
+    names.check(results)
+    overrides.check(results)
+    routes.check(results, calls)
+    upgrades.check(results)
+    running.check(results)
     faults.check(results, calls)
     stores.check(results)
     containers.check(results)

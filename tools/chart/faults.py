@@ -11,7 +11,9 @@ import policies
 import render
 import report
 import retries
+import routes
 import schemas
+import suite
 
 Plant = Callable[[object], None]  # changes the objects of a render, or one of them
 
@@ -52,9 +54,9 @@ def edit(kind: str, name: str, change: Plant) -> Plant:
 
 
 def put(path: str, value: object) -> Plant:
-    """Sets `a.b.0.c` of an object."""
+    """Sets `a/b/0/c~d` of an object, where `~` stands for the `/` of a name."""
     def change(target: dict) -> None:
-        *most, last = [int(key) if key.isdigit() else key for key in path.split("/")]
+        *most, last = [int(key) if key.isdigit() else key.replace("~", "/") for key in path.split("/")]
         for key in most:
             target = target[key]
         target[last] = value
@@ -62,6 +64,7 @@ def put(path: str, value: object) -> Plant:
 
 
 HOLD = {"method": {"service": "comptoir.inventory.v1.InventoryService", "method": "HoldStock"}}
+READ = {"method": {"service": "comptoir.orders.v1.OrderService", "method": "GetOrder"}}
 TEMPLATE = "spec/template/spec/containers/0/"
 
 # (what is wrong, provider, how, who must notice)
@@ -96,6 +99,21 @@ FAULTS = [
      retries.problems),
     ("Istio's default retries", "istio", edit("VirtualService", "orders", lambda it: it["spec"]["http"][-1].pop("retries")), retries.problems),
     ("a service without a VirtualService", "istio", drop("VirtualService", "orders"), retries.problems),
+    ("a Server of Linkerd that lets all in", "linkerd", edit("Server", "orders-grpc", put("spec/accessPolicy", "all-unauthenticated")),
+     policies.problems),
+    ("a proxy of Istio that calls without its certificate", "istio",
+     edit("DestinationRule", "orders", lambda it: it["spec"]["trafficPolicy"].pop("tls")), policies.problems),
+    ("a route with nine matches", "linkerd",
+     edit("GRPCRoute", "orders-reads-order-service", lambda it: it["spec"]["rules"][0]["matches"].extend([READ] * 9)), routes.problems),
+    ("a variable twice", "none",
+     edit("Deployment", "orders", lambda it: it["spec"]["template"]["spec"]["containers"][0]["env"].append({"name": "COMPTOIR_LOG"})),
+     pods.habit_problems),
+    ("a label that the selector misses", "none",
+     edit("Deployment", "orders", put("spec/template/metadata/labels/comptoir~track", "canary")), pods.habit_problems),
+    ("a pod of the test that stays", "none",
+     edit("Pod", "test", put("metadata/annotations/helm.sh~hook-delete-policy", "before-hook-creation")), pods.habit_problems),
+    ("a Telemetry without a provider", "istio",
+     edit("Telemetry", "telemetry", lambda it: it["spec"]["accessLogging"][0].pop("providers")), pods.habit_problems),
     ("a root container", "none", edit("Deployment", "orders", put("spec/template/spec/securityContext/runAsUser", 0)), pods.security_problems),
     ("the uid of Istio's proxy", "none", edit("Deployment", "orders", put("spec/template/spec/securityContext/runAsUser", 1337)),
      pods.security_problems),
@@ -118,12 +136,24 @@ FAULTS = [
 ]
 
 SCHEMA_FAULTS = [
+    ("a Service whose name begins with a digit", "none", edit("Service", "orders", put("metadata/name", "1shop-orders"))),
+    ("a label with an @ in it", "none", edit("Deployment", "orders", put("spec/template/metadata/labels/version", "1@sha256"))),
+    ("a namespace that is a number", "none", edit("Deployment", "orders", put("metadata/namespace", 2024))),
     ("a misspelt field", "none", edit("Deployment", "orders", put("spec/replica", 2))),
     ("a number that is text", "none", edit("Service", "orders", put("spec/ports/0/port", "many"))),
     ("an unknown protocol of Linkerd", "linkerd", edit("Server", "orders-grpc", put("spec/proxyProtocol", "grpc"))),
     ("a misspelt field of Istio", "istio", edit("VirtualService", "orders", put("spec/http/0/retry", {}))),
     ("a misspelt field of the Gateway API", "linkerd", edit("GRPCRoute", "orders-once", put("spec/parents", []))),
 ]
+
+
+# (a schema …, a text of it, what stands there instead, values that then pass)
+OPEN_SCHEMAS = (
+    ("without a least number of tries", '"minimum": 1,\n              "maximum": 5', '"maximum": 5', {"mesh.reads.attempts": "0"}),
+    ("without a bound of host names", '"maxItems": 16', '"maxItems": 99',
+     {"gateway.gatewayApi.hostnames": str([f"s{number}.example.com" for number in range(17)]).replace("'", '"')}),
+    ("that takes volumes of nothing", '"exclusiveMinimum": 0', '"minimum": 0', {"mongodb.inChart.storage.size": "0"}),
+)
 
 
 def check(results: report.Results, calls: contracts.Calls) -> None:
@@ -133,6 +163,8 @@ def check(results: report.Results, calls: contracts.Calls) -> None:
     cases = FAULTS + [(*fault, validate) for fault in SCHEMA_FAULTS]
     for name, provider, plant, who in cases:
         results.add(f"a planted fault is noticed: {name}", lambda: noticed(renders[provider], plant, who, calls))
+    for name, before, after, sets in OPEN_SCHEMAS:
+        results.add(f"a planted fault is noticed: a schema {name}", lambda: schema_noticed(before, after, sets))
     results.add("a planted fault is noticed: a changed selector", selector_noticed)
     results.add("a planted fault is noticed: a change of one service alone, in the golden render", golden_noticed)
     results.add("a planted fault is noticed: an edge that the chart's topology.yaml lacks", lambda: table_noticed(calls))
@@ -146,6 +178,13 @@ def noticed(original: render.Render, plant: Plant, who: Callable, calls: contrac
     before = look()
     plant(each.objects)
     return before + ([] if look() else ["nobody noticed"])
+
+
+def schema_noticed(before: str, after: str, sets: dict[str, str]) -> list[str]:
+    """Values that are refused by the schema alone pass with another one."""
+    with suite.changed("values.schema.json", before, after) as chart:
+        wide = render.refused(sets, [], chart=chart)
+    return render.refused(sets, []) + ([] if wide == ["is accepted"] else ["nobody noticed"])
 
 
 def golden_noticed() -> list[str]:

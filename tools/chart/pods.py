@@ -86,12 +86,20 @@ def habit_problems(each: render.Render) -> Iterator[str]:
         for container in containers(spec):
             if container["securityContext"].get("readOnlyRootFilesystem") is not True:
                 yield f"{name}: {container['name']} can write to its root"
+            variables = [variable["name"] for variable in container.get("env", [])]
+            for variable in sorted({one for one in variables if variables.count(one) > 1}):
+                yield f"{name}: {container['name']} has the variable {variable} twice"
             resources = container.get("resources", {})
-            if set(resources.get("requests", {})) != {"cpu", "memory"} or "memory" not in resources.get("limits", {}):
+            if not {"cpu", "memory"} <= set(resources.get("requests", {})) or "memory" not in resources.get("limits", {}):
                 yield f"{name}: {container['name']} lacks requests or a memory limit"
     for one in each.objects:
         if one["kind"] == "Deployment":
             yield from service_problems(one)
+        if one["kind"] == "Pod" and "hook-succeeded" not in one["metadata"]["annotations"]["helm.sh/hook-delete-policy"]:
+            yield f"Pod {one['metadata']['name']}: an uninstall leaves it"
+        if one["kind"] == "Telemetry":
+            parts = [part for parts in (one["spec"].get("tracing", []), one["spec"].get("accessLogging", [])) for part in parts]
+            yield from (f"Telemetry {one['metadata']['name']}: does nothing without a provider" for part in parts if not part.get("providers"))
         if one["kind"] == "Secret":
             yield f"Secret {one['metadata']['name']}: secrets are the user's"
 

@@ -84,12 +84,46 @@ def problems(each: render.Render, calls: contracts.Calls) -> Iterator[str]:
         yield from deny_all(each, "NetworkPolicy")
     if each.provider == "linkerd":
         yield from differences("Linkerd", linkerd(each), inside)
-    if each.provider == "istio":
-        allows = istio(each)
-        yield from differences("Istio", allows, inside)
-        yield from deny_all(each, "AuthorizationPolicy")
+        yield from defaults(each)
+    if each.provider == "istio" and is_permissive(each):
+        yield from permissive(each, inside)
+    elif each.provider == "istio":
+        yield from differences("Istio", istio(each), inside)
         yield from rpc_differences(each, edges)
         yield from mutual_tls(each, edges)
+    if each.provider == "istio":
+        yield from deny_all(each, "AuthorizationPolicy")
+        yield from certificates(each)
+
+
+def is_permissive(each: render.Render) -> bool:
+    return each.sets.get("mesh.permissive") == "true"
+
+
+def defaults(each: render.Render) -> Iterator[str]:
+    """What Linkerd does with a call that no policy allows: of a Server, and of a pod's ports without one."""
+    wanted = "audit" if is_permissive(each) else "deny"
+    found = {f"Server {one['metadata']['name']}": one["spec"].get("accessPolicy") for one in of_kind(each, "Server")}
+    found |= {name: metadata.get("annotations", {}).get("config.linkerd.io/default-inbound-policy") for name, _, metadata in pods.pods(each.objects)}
+    yield from (f"Linkerd: the default of {name} is {policy}, not {wanted}" for name, policy in found.items() if policy != wanted)
+
+
+def permissive(each: render.Render, edges: Edges) -> Iterator[str]:
+    """Istio's permissive step: plain text everywhere, and on the ports of all edges whoever calls."""
+    open_ports = {(to, port) for (start, to, port) in istio(each) if start == OUTSIDE}
+    for to, port in sorted({(to, port) for _, to, port in edges} ^ open_ports):
+        yield f"Istio: {to}:{port} is not as open as its edges"
+    for one in of_kind(each, "PeerAuthentication"):
+        if one["spec"] | {"selector": {}} != {"selector": {}, "mtls": {"mode": "PERMISSIVE"}}:
+            yield f"Istio: {one['metadata']['name']} does not take plain text"
+
+
+def certificates(each: render.Render) -> Iterator[str]:
+    """A proxy calls with its certificate; in a permissive step it finds out by itself whether the other one has a proxy."""
+    for one in of_kind(each, "DestinationRule"):
+        mode = one["spec"]["trafficPolicy"].get("tls", {}).get("mode")
+        if mode != (None if is_permissive(each) else "ISTIO_MUTUAL"):
+            yield f"Istio: {one['metadata']['name']} is called with the TLS {mode}"
 
 
 def differences(kind: str, allows: Allows, edges: Edges) -> Iterator[str]:

@@ -25,6 +25,9 @@ class Render:
     sets: dict
     kubernetes: str
     chart: object = tools.CHART
+    release: str = RELEASE
+    namespace: str = NAMESPACE
+    cluster: str = ""  # address of an API server that `lookup` asks; none otherwise
     text: str = ""
     objects: list = dataclasses.field(default_factory=list)
     seconds: float = 0.0
@@ -40,13 +43,16 @@ class Refused(Exception):
 
 
 def command(render: Render) -> list[str]:
-    """The arguments of helm. A value that is a list or a map goes in as JSON."""
-    words = [str(tools.helm()), "template", RELEASE, str(render.chart), "--namespace", NAMESPACE]
-    words += ["--kube-version", render.kubernetes]
+    """The arguments of helm. A value that is a list, a map or in quotes goes in as JSON."""
+    words = [str(tools.helm()), "template", render.release, str(render.chart), "--namespace", render.namespace]
+    if render.cluster:
+        words += ["--dry-run=server", "--kube-apiserver", render.cluster, "--is-upgrade", "--disable-openapi-validation"]
+    else:
+        words += ["--kube-version", render.kubernetes]
     for file in render.files:
         words += ["--values", str(render.chart / file)]
     for key, value in render.sets.items():
-        words += ["--set-json", f"{key}={value}"] if value[:1] in "[{" else ["--set", f"{key}={value}"]
+        words += ["--set-json", f"{key}={value}"] if value[:1] in ("[", "{", '"') else ["--set", f"{key}={value}"]
     return words
 
 
@@ -93,6 +99,14 @@ def again(renders: list[Render]) -> Iterator[str]:
 
 def digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def refused(sets: dict[str, str], words: list[str], **options: object) -> list[str]:
+    """Whether a trial with these values is refused with a sentence that has these words."""
+    each = run(Render("refused", ("values-trial.yaml",), sets, "1.34.0", **options))
+    if not each.refusal:
+        return ["is accepted"]
+    return [f"does not say {word!r}: {each.refusal}" for word in words if word not in each.refusal]
 
 
 def lint() -> Iterator[str]:

@@ -3,6 +3,7 @@ Linkerd, whose definitions come in no package, tools/chart/linkerd.json, written
 
 import functools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,11 @@ import render
 import tools
 
 KUBERNETES = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
+# Kubernetes documentation, "Object Names and IDs", "Labels and Selectors". Pods of a StatefulSet carry its name and a hash.
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+NAMES = {"Service": (re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?"), 63), "StatefulSet": (SUBDOMAIN, 52), "Namespace": (SUBDOMAIN, 63)}
+LABEL = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?")
+
 CORE = ("v1", "apps/", "autoscaling/", "batch/", "policy/v1", "networking.k8s.io/")
 
 
@@ -52,13 +58,28 @@ class Schemas:
 
 
 def name_problems(one: dict) -> Iterator[str]:
-    """What the schemas leave to the API server: names and label values are at most 63 characters of a host name."""
+    """What the schemas leave to the API server: names of objects, and labels where objects and pods have them."""
     name = one["metadata"]["name"]
-    if len(name) > 63 or name != name.lower() or name.endswith("-"):
-        yield f"{one['kind']} {name}: is no name of an object"
-    for key, value in (one["metadata"].get("labels") or {}).items():
-        if not isinstance(value, str) or len(value) > 63:
-            yield f"{one['kind']} {name}: the label {key} has the value {value!r}"
+    legal, longest = NAMES.get(one["kind"], (SUBDOMAIN, 253))
+    if not isinstance(name, str) or len(name) > longest or not legal.fullmatch(name):
+        yield f"{one['kind']} {name}: is no name of such an object"
+    for labels in labels_of(one):
+        for key, value in labels.items():
+            if not isinstance(value, str) or not LABEL.fullmatch(value):
+                yield f"{one['kind']} {name}: the label {key} has the value {value!r}"
+
+
+def labels_of(value: object) -> Iterator[dict]:
+    """Every map of labels in an object: of metadata, of selectors, of templates."""
+    if isinstance(value, list):
+        for one in value:
+            yield from labels_of(one)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            if key in ("labels", "matchLabels") and isinstance(one, dict):
+                yield one
+            else:
+                yield from labels_of(one)
 
 
 def is_core(api_version: str) -> bool:
@@ -81,18 +102,27 @@ def definitions(directory: Path) -> dict:
     return json.loads((directory / "_definitions.json").read_text())
 
 
-def custom_definitions() -> dict[tuple[str, str], jsonschema.Draft202012Validator]:
-    """(apiVersion, kind) -> validator."""
+Validators = dict[tuple[str, str], jsonschema.Draft202012Validator]  # by apiVersion and kind
+
+
+def custom_definitions() -> Validators:
+    """Of the resources that are not Kubernetes' own."""
+    found = resource_definitions(tools.schemas() / "crds")
+    for name, schema in json.loads((Path(__file__).parent / "linkerd.json").read_text()).items():
+        found[tuple(name.rsplit(" ", 1))] = jsonschema.Draft202012Validator(strict(schema))
+    return found
+
+
+def resource_definitions(directory: Path) -> Validators:
+    """Of the custom resource definitions in the files of a directory."""
     found = {}
-    for file in sorted((tools.schemas() / "crds").glob("*.yaml")):
+    for file in sorted(directory.glob("*.yaml")):
         for crd in yaml.load_all(file.read_text(), Loader=yaml.CSafeLoader):
             if crd and crd.get("kind") == "CustomResourceDefinition":
                 names = crd["spec"]
                 for version in names["versions"]:
                     schema = strict(version["schema"]["openAPIV3Schema"])
                     found[f"{names['group']}/{version['name']}", names["names"]["kind"]] = jsonschema.Draft202012Validator(schema)
-    for name, schema in json.loads((Path(__file__).parent / "linkerd.json").read_text()).items():
-        found[tuple(name.rsplit(" ", 1))] = jsonschema.Draft202012Validator(strict(schema))
     return found
 
 

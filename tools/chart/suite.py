@@ -46,7 +46,8 @@ SWITCHES = {
     "network": ({}, {"networkPolicy.enabled": "false"}, {"gateway.allowedFrom": '[{"ipBlock":{"cidr":"10.0.0.0/8"}}]'}),
     "monitoring": ({}, {"monitoring.enabled": "true", "telemetry.otlpEndpoint": "http://collector.observability:4317"}),
     "callers": ({}, {"mesh.callers": '["ingress.ingress.serviceaccount.identity.linkerd.cluster.local"]',
-                     "mesh.istio.gatewayMtls": "PERMISSIVE", "mesh.linkerd.skipOutboundPorts": "[4222]"}),
+                     "mesh.istio.gatewayMtls": "PERMISSIVE", "mesh.linkerd.skipOutboundPorts": "[4222]"},
+                {"mesh.permissive": "true", "mesh.istio.tracingProvider": "otel"}),
     "providers": ({}, {"providers.paymentProvider.sandbox": "false"},
                   {"providers.paymentProvider.sandbox": "false", "providers.paymentProvider.cidrs": '["192.0.2.0/24"]'}),
     "test": ({}, {"test.enabled": "false"}, {"test.existingSecret": "account"}),
@@ -129,6 +130,22 @@ def check(results: report.Results, renders: list[render.Render], calls: contract
     results.add("references between objects lead somewhere", over(pods.reference_problems))
     counted = sum(len(pods.pods(each.objects)) for each in renders)
     results.note(f"{counted} pods looked at")
+
+
+class changed(tempfile.TemporaryDirectory):
+    """A copy of the chart in which one text of one file is another; gone at the end of the block."""
+
+    def __init__(self, file: str, before: str, after: str) -> None:
+        super().__init__()
+        self.chart = Path(shutil.copytree(tools.CHART, Path(self.name) / "comptoir"))
+        text = (self.chart / file).read_text()
+        if before not in text:
+            raise ValueError(f"{file} has no {before}")
+        (self.chart / file).write_text(text.replace(before, after))
+
+    def __enter__(self) -> Path:
+        super().__enter__()
+        return self.chart
 
 
 def check_another_service(results: report.Results, calls: contracts.Calls) -> None:

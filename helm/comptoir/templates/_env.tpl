@@ -14,14 +14,15 @@
 
 {{- define "comptoir.upstreams" -}}
 {{- $pairs := list -}}
-{{- range $name, $service := (include "comptoir.topology" . | fromYaml).services -}}
+{{- range $name, $service := (include "comptoir.topology" . | fromJson).services -}}
 {{- $uri := include "comptoir.uri" (dict "root" $ "component" $name "port" $service.port) -}}
 {{- $pairs = append $pairs (printf "%s=%s" $service.proto $uri) -}}
 {{- end -}}
 {{- join "," $pairs -}}
 {{- end -}}
 
-{{- define "comptoir.env" -}}
+{{/* What the chart sets; `comptoir.env` adds what the values give. */}}
+{{- define "comptoir.ownEnv" -}}
 - name: COMPTOIR_LOG
   value: {{ .root.Values.log | quote }}
 {{- with .root.Values.telemetry.otlpEndpoint }}
@@ -42,10 +43,6 @@
 {{- else }}
 {{- include "comptoir.mongodbEnv" . }}
 {{- include (printf "comptoir.%sEnv" .kind) . }}
-{{- end }}
-{{- range $name, $value := .settings.env }}
-- name: {{ $name }}
-  value: {{ $value | quote }}
 {{- end }}
 {{- end -}}
 
@@ -75,7 +72,7 @@
 
 {{- define "comptoir.serviceEnv" }}
 {{- $nats := .root.Values.nats }}
-{{- $service := index (include "comptoir.topology" .root | fromYaml).services .component }}
+{{- $service := index (include "comptoir.topology" .root | fromJson).services .component }}
 - name: COMPTOIR_SERVICE_KEY_FILE
   value: /etc/comptoir/keys/service.pem
 {{- if has "user-tokens" $service.uses }}
@@ -122,7 +119,7 @@
 {{- $isWanted := or (not $provider.sandbox) (hasKey $sandboxes ($use | kebabcase)) }}
 {{- if and $provider.existingSecret $isWanted (has ($use | kebabcase) $.uses) }}
 - secretRef:
-    name: {{ $provider.existingSecret }}
+    name: {{ $provider.existingSecret | quote }}
 {{- end }}
 {{- end }}
 {{- end -}}

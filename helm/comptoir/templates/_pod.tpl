@@ -24,7 +24,7 @@ draining service can still call its peers and a pod that ends is not kept by its
 {{- define "comptoir.meshAnnotations" -}}
 {{- if eq .Values.mesh.provider "linkerd" -}}
 linkerd.io/inject: enabled
-config.linkerd.io/default-inbound-policy: deny
+config.linkerd.io/default-inbound-policy: {{ include "comptoir.linkerd.default" . }}
 config.linkerd.io/proxy-enable-native-sidecar: "true"
 config.linkerd.io/opaque-ports: {{ include "comptoir.opaquePorts" . | quote }}
 {{- with .Values.mesh.linkerd.skipOutboundPorts }}
@@ -65,6 +65,11 @@ sidecar.istio.io/inject: "true"
 {{- define "comptoir.fromSecret" -}}
 valueFrom:
   secretKeyRef:
-    name: {{ .existingSecret }}
+    name: {{ .existingSecret | quote }}
     key: {{ .key | quote }}
+{{- end -}}
+
+{{/* What Linkerd does with a call that no policy lets in: in a permissive step it passes, and is logged. */}}
+{{- define "comptoir.linkerd.default" -}}
+{{ ternary "audit" "deny" .Values.mesh.permissive }}
 {{- end -}}

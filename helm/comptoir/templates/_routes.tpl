@@ -30,3 +30,18 @@ backendRefs:
     port: {{ .port }}
 {{- end }}
 {{- end -}}
+
+{{/*
+(dict "root" $ "component" NAME "port" PORT "canary" CANARY "methods" [{service, method}]) -> the rules of a GRPCRoute. A rule
+has at most 8 matches: Gateway API 1.1 and 1.2 refuse more.
+*/}}
+{{- define "comptoir.grpcRules" -}}
+rules:
+  {{- range $methods := chunk 8 .methods }}
+  - matches:
+      {{- range $methods }}
+      - method: { service: {{ .service }}, method: {{ .method }} }
+      {{- end }}
+    {{- include "comptoir.backends" $ | trim | nindent 4 }}
+  {{- end }}
+{{- end -}}

@@ -10,12 +10,12 @@ securityContext:
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets:
   {{- range . }}
-  - name: {{ . }}
+  - name: {{ . | quote }}
   {{- end }}
 {{- end }}
 containers:
   - name: comptoir
-    image: {{ .image }}
+    image: {{ .image | quote }}
     imagePullPolicy: {{ .root.Values.image.pullPolicy }}
     args: [serve, {{ .component }}]
     env:
@@ -32,12 +32,15 @@ containers:
         containerPort: {{ . }}
       {{- end }}
     {{- include "comptoir.probes" . | nindent 4 }}
+    {{- /* A sleep of 0 s is refused by Kubernetes before 1.33: no hook is the same. */}}
+    {{- with .settings.preStopSeconds | int }}
     lifecycle:
       preStop:
         sleep:
-          seconds: {{ .settings.preStopSeconds | int }}
+          seconds: {{ . }}
+    {{- end }}
     resources:
-      {{- toYaml .settings.resources | nindent 6 }}
+      {{- include "comptoir.resources" .settings.resources | nindent 6 }}
     securityContext:
       {{- include "comptoir.containerSecurity" . | nindent 6 }}
     {{- if ne .kind "program" }}
@@ -48,7 +51,7 @@ containers:
 volumes:
   - name: keys
     secret:
-      secretName: {{ .root.Values.signingKeys.existingSecret }}
+      secretName: {{ .root.Values.signingKeys.existingSecret | quote }}
       defaultMode: 0440
       items:
         {{- include "comptoir.keyItems" . | nindent 8 }}
@@ -68,7 +71,7 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .settings.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- end -}}
 
