@@ -6,6 +6,7 @@ use comptoir::{
     args::{Cli, Command},
     check, config, dev, docs, events, healthcheck, payments, saga, secrets, serve, settings, verify,
 };
+use rustix::process::{Resource, Rlimit};
 use std::process::ExitCode;
 
 /// The services make and drop many small documents and messages; with glibc's allocator that was a quarter of their CPU.
@@ -15,6 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // The allocator asks for huge pages, of which a service under load fills less than half.
     let _ = rustix::thread::disable_transparent_huge_pages(true); // with them it works as well
+    raise_open_files();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -34,6 +36,13 @@ fn main() -> ExitCode {
             if usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Takes as many open files as the system allows: the usual 1024 are fewer than a port may have connections.
+fn raise_open_files() {
+    let allowed = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: allowed.maximum, ..allowed };
+    let _ = rustix::process::setrlimit(Resource::Nofile, raised); // with fewer it works as well
 }
 
 fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {

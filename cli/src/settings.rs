@@ -1,6 +1,7 @@
 //! What a service or the gateway is configured with, and where each value comes from: flag, variable, default.
 
 mod keys;
+mod limits;
 
 pub use keys::{
     DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, ORDERS, PAYMENTS, SANDBOX_PSP,
@@ -189,6 +190,7 @@ impl Settings {
             },
             hold_seconds: self.bounded("hold-seconds", 1, 86_400)?,
             stream_replicas: self.bounded("stream-replicas", 1, 5)?,
+            limits: self.limits()?,
         })
     }
 
@@ -233,6 +235,7 @@ impl Settings {
             key: Secret::new(self.required("provider-key")?),
             webhook_url: self.find("webhook-url").value.clone(),
             webhook_secret: Secret::new(self.required("webhook-secret")?),
+            limits: self.limits()?,
         })
     }
 
@@ -244,6 +247,8 @@ impl Settings {
             body_limit_bytes: self.bounded("body-limit-bytes", 1024, 1 << 30)? as usize,
             deadline: Duration::from_secs(self.bounded("deadline-seconds", 1, 3600)?.into()),
             ignored_parameters: self.parsed("ignored-parameters")?,
+            stream_keep_alive: Duration::from_secs(self.bounded("stream-keep-alive-seconds", 1, 3600)?.into()),
+            limits: self.limits()?,
         })
     }
 

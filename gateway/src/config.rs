@@ -16,6 +16,10 @@ pub struct Config {
     /// Query parameters that are skipped where no field of the request has their name: what advertisers and
     /// analytics add to every link.
     pub ignored_parameters: IgnoredParameters,
+    /// How long a stream is silent at most: proxies cut what is silent for longer.
+    pub stream_keep_alive: Duration,
+    /// Bounds of its port.
+    pub limits: rpc::Limits,
 }
 
 /// Names of query parameters, and starts of names with `*`, separated by commas.
@@ -42,7 +46,7 @@ impl std::str::FromStr for IgnoredParameters {
 }
 
 impl Default for Config {
-    /// No upstreams and no keys; 1 MiB, 15 s and the usual parameters of others.
+    /// No upstreams and no keys; 1 MiB, 15 s each and the usual parameters of others.
     fn default() -> Self {
         Config {
             upstreams: BTreeMap::new(),
@@ -50,6 +54,8 @@ impl Default for Config {
             body_limit_bytes: 1 << 20,
             deadline: Duration::from_secs(15),
             ignored_parameters: IgnoredParameters::USUAL.parse().expect("the constant has no other *"),
+            stream_keep_alive: Duration::from_secs(15),
+            limits: rpc::Limits::default(),
         }
     }
 }

@@ -1,9 +1,9 @@
-//! Why the gateway cannot start or go on, and why one request failed.
+//! Why the gateway cannot start, and why one request failed.
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ALLOW};
 use tonic::Status;
 
-/// Why the gateway cannot start or go on.
+/// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The contracts have bindings that cannot be served.
@@ -23,9 +23,6 @@ pub enum Error {
         #[source]
         source: tonic::transport::Error,
     },
-    /// The listener failed.
-    #[error("the gateway cannot accept connections: {0}")]
-    Serve(#[from] std::io::Error),
 }
 
 /// Why one request failed: a gRPC status, and the HTTP status where it is not the one that the code maps to.

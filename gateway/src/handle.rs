@@ -104,6 +104,9 @@ async fn answer(
     forward: HeaderMap,
 ) -> Result<Response, Failure> {
     let (rpc, headers) = (&found.route.rpc, &parts.headers);
+    if let Some(ended) = stream::ended(&parts).filter(|_| rpc.server_streaming) {
+        return Ok(ended);
+    }
     let requested = deadline::requested(headers)?;
     let bytes = receive(gateway, headers, body).await?;
     let request = found.request(transcode::Parts {
@@ -121,7 +124,7 @@ async fn answer(
     };
     if rpc.server_streaming {
         let messages = call.stream().await?;
-        return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, headers));
+        return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, &parts));
     }
     let message = call.unary().await?;
     Ok(reply::success(rpc, found.route.response(&message)?))

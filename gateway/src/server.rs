@@ -1,9 +1,8 @@
 //! The listening end: builds the gateway, serves until the shutdown, drains with a bounded grace.
 
 use crate::{Config, Error, handle};
-use axum::serve::ListenerExt;
-use rpc::KeySet;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use rpc::{KeySet, Port};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
@@ -11,6 +10,8 @@ use transcode::Router;
 
 /// How long requests under way may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the replies of what was cut off after it may take.
+const LAST_REPLIES: Duration = Duration::from_secs(1);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,6 +24,7 @@ pub(crate) struct Gateway {
     pub body_limit_bytes: usize,
     pub deadline: Duration,
     pub ignored_parameters: Vec<String>,
+    pub stream_keep_alive: Duration,
     /// Cancelled at the shutdown: streams end.
     pub stop: CancellationToken,
     /// Cancelled after the grace: calls end.
@@ -33,22 +35,19 @@ pub(crate) struct Gateway {
 /// an upstream when it is first called.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let cut = CancellationToken::new();
+    let port = Port::http("gateway", listener, config.limits.clone());
     let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
     let app = axum::Router::new().fallback(handle::handle).with_state(gateway);
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
-        }
-    });
-    let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {
-        served = serving.into_future() => Ok(served?),
+        () = serving.as_mut() => {}
         () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {
             tracing::warn!(grace_s = GRACE.as_secs(), "requests were still under way after the grace; they are cut off");
             cut.cancel();
-            Ok(())
+            drop(tokio::time::timeout(LAST_REPLIES, serving).await);
         }
     }
+    Ok(())
 }
 
 impl Gateway {
@@ -65,6 +64,7 @@ impl Gateway {
             body_limit_bytes: config.body_limit_bytes,
             deadline: config.deadline,
             ignored_parameters: config.ignored_parameters.0,
+            stream_keep_alive: config.stream_keep_alive,
             stop,
             cut,
         })

@@ -1,19 +1,33 @@
 //! Replies that go on: one message after the other as NDJSON or server-sent events, each sent at once.
+//!
+//! Silence ends with a blank line or a comment before a proxy takes it for death. An event has the digest of its state as
+//! its id: a browser that comes back names the last one, and is not told the same state again. The last id of a watch
+//! that has ended says so, and whoever comes back with it gets 204, at which browsers stop.
 
 use crate::{call::outside, error::Failure, reply, server::Gateway};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap, HeaderValue, Method, StatusCode,
     header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+    request::Parts,
 };
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use sha2::{Digest, Sha256};
+use std::{convert::Infallible, fmt::Write as _, sync::Arc};
 use tonic::Streaming;
 use transcode::Route;
 
-/// How long an event stream is silent at most: proxies close what is silent for longer.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+/// How long a browser waits before it comes back, in milliseconds: first line of an event stream.
+const RETRY: &[u8] = b"retry: 3000\n\n";
+
+/// What an event stream's last id begins with once the watch has ended; the path follows.
+const ENDED: &str = "ended:";
+
+/// Bytes of a digest in the id of an event.
+const ID_BYTES: usize = 8;
+
+const LAST_EVENT_ID: &str = "last-event-id";
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
@@ -29,18 +43,44 @@ struct Outgoing {
     route: Arc<Route>,
     messages: Streaming<Bytes>,
     format: Format,
-    ended: bool,
+    path: String,
+    /// The event that the caller has seen last, until the first one is here.
+    seen: Option<String>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Nothing has been sent.
+    Begin,
+    /// Messages follow.
+    Open,
+    /// Nothing follows.
+    End,
+}
+
+/// The reply to a browser that comes back although the watch at this path has ended: 204, which ends its coming back.
+pub(crate) fn ended(request: &Parts) -> Option<Response> {
+    let seen = last_event_id(&request.headers)?;
+    let is_ended = request.method == Method::GET && seen.strip_prefix(ENDED) == Some(request.uri.path());
+    (is_ended && format(&request.headers) == Format::Events).then(|| {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    })
+}
+
+fn last_event_id(headers: &HeaderMap) -> Option<&str> {
+    headers.get(LAST_EVENT_ID).and_then(|id| id.to_str().ok())
 }
 
 /// The reply for a stream of messages. It ends with the messages, with the connection, or with the shutdown.
-pub(crate) fn reply(
-    gateway: Arc<Gateway>,
-    route: Arc<Route>,
-    messages: Streaming<Bytes>,
-    accept: &HeaderMap,
-) -> Response {
-    let format = format(accept);
-    let outgoing = Outgoing { gateway, route, messages, format, ended: false };
+pub(crate) fn reply(gateway: Arc<Gateway>, route: Arc<Route>, messages: Streaming<Bytes>, request: &Parts) -> Response {
+    let format = format(&request.headers);
+    let (path, stage) = (request.uri.path().to_owned(), Stage::Begin);
+    let seen = last_event_id(&request.headers).map(str::to_owned);
+    let outgoing = Outgoing { gateway, route, messages, format, path, seen, stage };
     let mut response = Response::new(Body::from_stream(unfold(outgoing, Outgoing::next)));
     let content_type = match format {
         Format::Lines => "application/x-ndjson",
@@ -60,42 +100,84 @@ fn format(headers: &HeaderMap) -> Format {
 
 impl Outgoing {
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        if self.ended {
-            return None;
-        }
-        let stop = self.gateway.stop.clone();
-        let chunk = tokio::select! {
-            biased;
-            () = stop.cancelled() => {
-                let message = "the gateway is shutting down; watch again";
-                self.error(rpc::status::unavailable("SHUTTING_DOWN", message).into())
-            }
-            message = self.messages.message() => match message {
-                Ok(Some(message)) => self.message(&message),
-                Ok(None) => return None,
-                Err(status) => self.error(outside(status, &self.route.rpc.full_name).into()),
-            },
-            () = tokio::time::sleep(HEARTBEAT), if self.format == Format::Events => ": still here\n\n".into(),
+        let chunk = match (self.stage, self.format) {
+            (Stage::End, _) => return None,
+            (Stage::Begin, Format::Events) => Bytes::from_static(RETRY),
+            (Stage::Begin, Format::Lines) | (Stage::Open, _) => self.chunk().await?,
         };
+        if self.stage == Stage::Begin {
+            self.stage = Stage::Open;
+        }
         Some((Ok(chunk), self))
     }
 
-    fn message(&mut self, message: &[u8]) -> Bytes {
-        match (self.route.response(message), self.format) {
-            (Ok(json), Format::Lines) => frame("", &json, "\n"),
-            (Ok(json), Format::Events) => frame("data: ", &json, "\n\n"),
-            (Err(error), _) => self.error(error.into()),
+    async fn chunk(&mut self) -> Option<Bytes> {
+        let stop = self.gateway.stop.clone();
+        loop {
+            let message = tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    let message = "the gateway is shutting down; watch again";
+                    return Some(self.error(rpc::status::unavailable("SHUTTING_DOWN", message).into()));
+                }
+                message = self.messages.message() => message,
+                () = tokio::time::sleep(self.gateway.stream_keep_alive) => return Some(self.keep_alive()),
+            };
+            match message {
+                Ok(Some(message)) => match self.message(&message) {
+                    Some(chunk) => return Some(chunk),
+                    None => continue,
+                },
+                Ok(None) => return self.end(),
+                Err(status) => return Some(self.error(outside(status, &self.route.rpc.full_name).into())),
+            }
         }
     }
 
+    /// The message; none when the caller has just seen it, before the connection broke.
+    fn message(&mut self, message: &[u8]) -> Option<Bytes> {
+        let json = match self.route.response(message) {
+            Ok(json) => json,
+            Err(error) => return Some(self.error(error.into())),
+        };
+        if self.format == Format::Lines {
+            return Some(frame("", &json, "\n"));
+        }
+        let id = id(message);
+        let is_seen = self.seen.take().is_some_and(|seen| seen == id);
+        (!is_seen).then(|| frame(&format!("id: {id}\ndata: "), &json, "\n\n"))
+    }
+
+    /// A blank line, or a comment: what readers pass over.
+    fn keep_alive(&self) -> Bytes {
+        match self.format {
+            Format::Lines => Bytes::from_static(b"\n"),
+            Format::Events => Bytes::from_static(b": still here\n\n"),
+        }
+    }
+
+    /// An id without data is no event, and is what a browser names when it comes back.
+    fn end(&mut self) -> Option<Bytes> {
+        self.stage = Stage::End;
+        (self.format == Format::Events).then(|| format!("id: {ENDED}{}\n\n", self.path).into())
+    }
+
     fn error(&mut self, failure: Failure) -> Bytes {
-        self.ended = true;
+        self.stage = Stage::End;
         let status = reply::status(&self.gateway.router, &failure).to_string();
         match self.format {
             Format::Lines => frame("{\"error\":", status.as_bytes(), "}\n"),
             Format::Events => frame("event: error\ndata: ", status.as_bytes(), "\n\n"),
         }
     }
+}
+
+/// The id of a message: a digest, so that the same state has the same id on every connection.
+fn id(message: &[u8]) -> String {
+    Sha256::digest(message).iter().take(ID_BYTES).fold(String::new(), |mut id, byte| {
+        write!(id, "{byte:02x}").expect("a string takes what is written");
+        id
+    })
 }
 
 fn frame(before: &str, json: &[u8], after: &str) -> Bytes {

@@ -125,6 +125,7 @@ impl System {
             user_token_key: Topology::get().uses(name, USER_TOKENS).then(|| Secret::new(&self.keys.pem[USER_TOKENS])),
             hold_seconds: self.hold_seconds,
             stream_replicas: 1,
+            limits: rpc::Limits::default(),
         }
     }
 

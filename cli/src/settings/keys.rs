@@ -121,6 +121,11 @@ impl Key {
             "body-limit-bytes" => Some("1048576".to_owned()),
             "deadline-seconds" => Some("35".to_owned()),
             "ignored-parameters" => Some(gateway::IgnoredParameters::USUAL.to_owned()),
+            "stream-keep-alive-seconds" => Some("15".to_owned()),
+            "header-timeout-seconds" => Some("10".to_owned()),
+            "idle-timeout-seconds" => Some("300".to_owned()),
+            "connections" => Some("4096".to_owned()),
+            "connections-per-address" => Some("3072".to_owned()),
             _ => None,
         }
     }
@@ -281,5 +286,40 @@ pub const KEYS: &[Key] = &[
         false,
         "Query parameters that are skipped unless they are fields of the request, NAME or START*,…; a lone comma for none; \
          default those of advertisers and analytics: utm_*, gclid, fbclid, msclkid, mc_cid, _ and others",
+    ),
+    key(
+        "stream-keep-alive-seconds",
+        "COMPTOIR_STREAM_KEEP_ALIVE_SECONDS",
+        Scope::Gateway,
+        false,
+        "How long a watch is silent at most, in seconds, so that proxies don't cut it; default 15",
+    ),
+    key(
+        "header-timeout-seconds",
+        "COMPTOIR_HEADER_TIMEOUT_SECONDS",
+        Scope::All,
+        false,
+        "How long a request's head may take, from the connect on, in seconds; default 10",
+    ),
+    key(
+        "idle-timeout-seconds",
+        "COMPTOIR_IDLE_TIMEOUT_SECONDS",
+        Scope::All,
+        false,
+        "How long an unused connection is kept, in seconds: longer than a load balancer keeps it; default 300",
+    ),
+    key(
+        "connections",
+        "COMPTOIR_CONNECTIONS",
+        Scope::All,
+        false,
+        "Connections to each port at once; a new one takes the place of the one idle for longest; default 4096",
+    ),
+    key(
+        "connections-per-address",
+        "COMPTOIR_CONNECTIONS_PER_ADDRESS",
+        Scope::All,
+        false,
+        "The same of one address, of IPv6 of a /64; behind an ingress or sidecar that is everybody's address; default 3072",
     ),
 ];

@@ -37,6 +37,7 @@ impl Channel {
             .connect_timeout(Duration::from_secs(2))
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(5))
+            .keep_alive_while_idle(true)
             .tcp_nodelay(true);
         Ok(Self { inner: endpoint.connect_lazy(), signer, deadline: DEFAULT_DEADLINE })
     }

@@ -1,6 +1,6 @@
 //! gRPC between the services: the server that each of them uses and the channel over which they call each other.
 //!
-//! A request passes `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
+//! A request passes `listen` (bounded connections) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
 //! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
 //! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault.
 //!
@@ -11,6 +11,9 @@ pub mod access;
 pub mod channel;
 mod deadline;
 mod gate;
+mod health;
+pub mod listen;
+mod reflection;
 pub mod server;
 pub mod signature;
 pub mod status;
@@ -18,6 +21,7 @@ pub mod token;
 
 pub use access::Rules;
 pub use channel::Channel;
+pub use listen::{Limits, Port};
 pub use server::Server;
 pub use token::{KeySet, Principal, Signer};
 

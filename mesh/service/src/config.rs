@@ -59,4 +59,6 @@ pub struct Config {
     pub hold_seconds: u32,
     /// Copies of its stream; counts when the stream is made.
     pub stream_replicas: u32,
+    /// Bounds of each of its ports.
+    pub limits: rpc::Limits,
 }

@@ -197,16 +197,16 @@ impl Service {
         let routes = routes.add_service(EventServiceServer::new(about_events));
         let (source, stop) = (self.source(), self.background.clone());
         self.tasks.spawn(events::record_gauges((*self.database).clone(), source, self.reads.clone(), stop));
-        let server = Server::new(self.keys.clone(), &names, routes).await?;
+        let server = Server::new(self.keys.clone(), &names, routes)?;
         let watching =
             ready::watch((*self.database).clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
         self.tasks.spawn(watching);
-        let served = server.serve(listener, self.shutdown.clone()).await;
+        server.serve(&self.config.name, listener, self.config.limits.clone(), self.shutdown.clone()).await;
         self.background.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {
             tracing::warn!(service = %self.config.name, "background tasks did not end in time; they are cut off");
         }
-        Ok(served?)
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ pub(crate) async fn watch(database: Database, nats: Nats, readiness: Readiness, 
         let ping = tokio::time::timeout(PATIENCE, database.run_command(doc! { "ping": 1 })).await;
         let is_ready = nats.is_connected() && matches!(ping, Ok(Ok(_)));
         if is_ready != was_ready {
-            readiness.set(is_ready && !shutdown.is_cancelled()).await;
+            readiness.set(is_ready && !shutdown.is_cancelled());
             was_ready = is_ready;
         }
         if shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {

@@ -13,7 +13,7 @@ use crate::{
     flow::Flow,
     provider::{Notice, Refused},
 };
-use ::rpc::signature::Refusal;
+use ::rpc::{Port, signature::Refusal};
 use ::store::now;
 use axum::{
     Router,
@@ -34,11 +34,14 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{net::TcpListener, time::Instant};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Largest event.
 const BODY_BYTES: usize = 256 * 1024;
+
+/// How long an event may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause between two looks at what waits.
 const EVERY: Duration = Duration::from_secs(2);
@@ -65,12 +68,9 @@ impl Inbox {
     }
 
     /// Serves `POST /v1/webhooks/{provider}` until `stop`.
-    pub async fn serve(self: Arc<Self>, listener: TcpListener, stop: CancellationToken) {
+    pub async fn serve(self: Arc<Self>, port: Port, stop: CancellationToken) {
         let app = Router::new().route("/v1/webhooks/{provider}", post(receive)).with_state(self);
-        let serving = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned());
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "webhooks are not taken any more");
-        }
+        port.serve(app, stop).await;
     }
 
     /// Hears again what waits, and keeps the inbox within its bounds, until `stop`.
@@ -188,8 +188,10 @@ async fn receive(State(inbox): State<Arc<Inbox>>, Path(provider): Path<String>, 
         return reply(StatusCode::NOT_FOUND, "UNKNOWN_PROVIDER");
     }
     let (parts, body) = request.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, BODY_BYTES).await else {
-        return reply(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE");
+    let body = match tokio::time::timeout(BODY_TIMEOUT, axum::body::to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return reply(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
+        Err(_) => return reply(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT"),
     };
     match inbox.take(&parts.headers, &body).await {
         Ok(()) => reply(StatusCode::OK, "TAKEN"),

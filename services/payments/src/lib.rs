@@ -94,7 +94,8 @@ pub async fn run(
     let flow = flow::Flow { payments: store::Payments::new(&service.database), provider };
     service.spawn(resolver::run(flow.clone(), service.background()));
     let inbox = Arc::new(inbox::Inbox::new(flow.clone(), inbox::Kept::new(&service.database)));
-    service.spawn(inbox.clone().serve(listeners.webhooks, service.background()));
+    let webhooks = ::rpc::Port::http("payments webhooks", listeners.webhooks, service.config.limits.clone());
+    service.spawn(inbox.clone().serve(webhooks, service.background()));
     service.spawn(inbox.clone().run(service.background()));
     service.spawn(nightly::run(flow.clone(), service.database.clone(), service.background()));
     let pager = Pager::new(service.config.service_key.reveal(), "webhooks");

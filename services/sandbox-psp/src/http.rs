@@ -38,6 +38,9 @@ const SLOW: Duration = Duration::from_millis(1_500);
 /// Largest body.
 const BODY_BYTES: usize = 64 * 1024;
 
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Charges in one page of the report.
 const PAGE: i64 = 500;
 
@@ -187,8 +190,9 @@ fn shown(found: Option<Stored>) -> Response {
 async fn received(headers: &HeaderMap, request: Request) -> Result<(String, Bytes), &'static str> {
     let key = headers.get("idempotency-key").and_then(|key| key.to_str().ok()).filter(|key| !key.is_empty());
     let key = key.ok_or("IDEMPOTENCY_KEY_MISSING")?.to_owned();
-    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES).await.map_err(|_| "BODY_INCOMPLETE")?;
-    Ok((key, body))
+    let body = axum::body::to_bytes(request.into_body(), BODY_BYTES);
+    let body = tokio::time::timeout(BODY_TIMEOUT, body).await.map_err(|_| "BODY_TIMEOUT")?;
+    Ok((key, body.map_err(|_| "BODY_INCOMPLETE")?))
 }
 
 /// Whether the request under `key` is lost: its first one.

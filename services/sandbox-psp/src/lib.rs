@@ -48,6 +48,8 @@ pub struct Config {
     pub webhook_url: String,
     /// What webhooks are signed with.
     pub webhook_secret: Secret,
+    /// Bounds of its port.
+    pub limits: rpc::Limits,
 }
 
 /// Why it could not start or ended early.
@@ -59,9 +61,6 @@ pub enum Error {
     /// The client for webhooks.
     #[error("webhooks: {0}")]
     Webhooks(#[from] reqwest::Error),
-    /// The server.
-    #[error("http: {0}")]
-    Server(#[from] std::io::Error),
 }
 
 /// Serves until `shutdown`.
@@ -72,11 +71,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let couriers = Arc::new(couriers::Couriers::new(&config, book.clone())?);
     let delivering = tokio::spawn(couriers.clone().run(shutdown.clone()));
     let app = http::router(http::Desk { book, couriers, key: config.key });
-    let serving = axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
-    let served = tokio::select! {
-        served = serving.into_future() => served,
-        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => Ok(()),
-    };
+    let port = rpc::Port::http("sandbox-psp", listener, config.limits);
+    tokio::select! {
+        () = port.serve(app, shutdown.clone()) => {}
+        () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
+    }
     delivering.abort(); // what it had under way is delivered again
-    Ok(served?)
+    Ok(())
 }

@@ -1,0 +1,212 @@
+//! The accept loop of every HTTP and gRPC port: how many connections there may be, and how long one may be kept without
+//! being used.
+//!
+//! A connection brings its first request within the header timeout (HTTP/2: its preface), and so does each head that has
+//! begun. One without a request under way is closed after the idle timeout. HTTP/2 peers are pinged: one that doesn't
+//! answer is dead, and one that does keeps its connection once it has sent a request, as the channels between services
+//! must. A peer that takes no byte of its reply for the idle timeout is cut off. A watch, which has a request under way,
+//! has no end here.
+//!
+//! When there are too many, the one that has waited longest goes: first those that never sent a request, then idle ones.
+//! Only when all have a request under way is the new one refused. What is closed is counted
+//! (`comptoir.connections.closed`) and logged once a minute, not once a connection.
+
+mod io;
+mod seats;
+mod tally;
+
+use axum::{Router, body::Body, body::HttpBody, extract::ConnectInfo};
+use bytes::Bytes;
+use http::{Request, Response};
+use hyper::{
+    body::{Frame, Incoming, SizeHint},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use seats::{Busy, Seat, Seats};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+/// Requests at once on one connection between services. All watches of a gateway share one connection to a service, and
+/// what is above the bound waits; so it is above what the gateway has connections.
+const STREAMS: u32 = 16_384;
+
+/// Pause after the system gave no connection, for example because the process has no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bounds of one port.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// How long a head may take: from the connect to the first request, and from the first byte of each later one.
+    pub header_timeout: Duration,
+    /// How long a connection may have no request under way; of HTTP/2, before its first one.
+    pub idle_timeout: Duration,
+    /// Connections in all.
+    pub connections: usize,
+    /// Connections of one address; of an IPv6 address, of its /64.
+    pub connections_per_address: usize,
+}
+
+impl Default for Limits {
+    /// 10 s, 5 min, 4096 and 3072: behind an ingress or a sidecar all callers have one address, which may have most
+    /// connections and never all.
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(300),
+            connections: 4096,
+            connections_per_address: 3072,
+        }
+    }
+}
+
+/// A port that is about to be served.
+pub struct Port {
+    listener: TcpListener,
+    builder: Builder<TokioExecutor>,
+    seats: Arc<Seats>,
+}
+
+impl Port {
+    /// HTTP/1.1 and HTTP/2; `name` stands in logs and metrics.
+    pub fn http(name: impl Into<String>, listener: TcpListener, limits: Limits) -> Self {
+        Self::new(name.into(), listener, limits, Builder::new(TokioExecutor::new()))
+    }
+
+    /// HTTP/2 alone, for gRPC.
+    pub fn grpc(name: impl Into<String>, listener: TcpListener, limits: Limits) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+        builder.http2().max_concurrent_streams(STREAMS);
+        Self::new(name.into(), listener, limits, builder)
+    }
+
+    fn new(name: String, listener: TcpListener, limits: Limits, mut builder: Builder<TokioExecutor>) -> Self {
+        // The seat of a connection watches over its heads, so hyper's own timer is off.
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+        let timeout = limits.header_timeout;
+        let pings = Some(timeout.saturating_mul(2));
+        builder.http2().timer(TokioTimer::new()).keep_alive_interval(pings).keep_alive_timeout(timeout);
+        Self { listener, builder, seats: Arc::new(Seats::new(name, limits)) }
+    }
+
+    /// Answers with `app` until `shutdown`, then until the requests under way have ended. Dropping it cuts them off.
+    pub async fn serve(self, app: Router, shutdown: CancellationToken) {
+        let Self { listener, builder, seats } = self;
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let Some(seat) = seats.take(peer.ip()) else { continue };
+                        let connection = Connection { seat, peer, app: app.clone(), builder: builder.clone() };
+                        connections.spawn(connection.run(stream, shutdown.clone()));
+                    }
+                    Err(error) => {
+                        seats.not_accepted(&error);
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+    }
+}
+
+/// One connection and what answers on it.
+struct Connection {
+    seat: Arc<Seat>,
+    peer: SocketAddr,
+    app: Router,
+    builder: Builder<TokioExecutor>,
+}
+
+impl Connection {
+    async fn run(self, stream: TcpStream, shutdown: CancellationToken) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
+        }
+        let Self { seat, peer, app, builder } = self;
+        let io = TokioIo::new(io::Watched::new(stream, seat.clone()));
+        let busy_seat = seat.clone();
+        let service = service_fn(move |request| answer(app.clone(), Arc::clone(&busy_seat).begin(), peer, request));
+        let mut serving = pin!(builder.serve_connection(io, service));
+        let mut leaving = false;
+        loop {
+            tokio::select! {
+                served = serving.as_mut() => {
+                    if let Err(error) = served {
+                        tracing::debug!(%error, "a connection broke off");
+                    }
+                    return;
+                }
+                () = shutdown.cancelled(), if !leaving => leaving = true,
+                reason = seat.expired() => {
+                    if leaving {
+                        return; // The goodbye was not answered in time.
+                    }
+                    seat.note(reason);
+                    if reason.is_abrupt() {
+                        return;
+                    }
+                    leaving = true;
+                }
+            }
+            seat.leave();
+            serving.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+async fn answer(
+    app: Router,
+    busy: Busy,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    let response = app.oneshot(request).await?;
+    Ok(response.map(|body| Body::new(Held { body, _busy: busy })))
+}
+
+/// A reply's body. Until its end the connection has a request under way.
+struct Held {
+    body: Body,
+    _busy: Busy,
+}
+
+impl HttpBody for Held {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
