@@ -11,8 +11,9 @@ use bson::{Document, doc};
 use contracts::{
     id::Kind as Id,
     inventory::v1::{
-        CommitReservationRequest, ExtendReservationRequest, HoldStockRequest, ReleaseReservationRequest, Reservation,
-        ReservationLine, ShipReservationRequest, inventory_service_client::InventoryServiceClient, reservation::State,
+        CommitReservationRequest, ExtendReservationRequest, GetStockRequest, HoldStockRequest,
+        ReleaseReservationRequest, Reservation, ReservationLine, ShipReservationRequest,
+        inventory_service_client::InventoryServiceClient, reservation::State,
     },
 };
 use kit::{Client, Process, Stack, StackOptions, eventually, shared};
@@ -302,4 +303,47 @@ async fn a_process_that_dies_just_before_its_commit_keeps_its_product_from_nobod
     eventually(Duration::from_secs(20), || async { Ok(one.hold(&id, &product, 1).await?) }).await;
     assert_eq!(shop::stock(&stack, &product).await, [2, 1, 0, 1], "only one of the holds has happened");
     stack.stop().await;
+}
+
+#[tokio::test]
+async fn the_stock_of_a_product_that_was_never_stocked_is_zero() {
+    let stack = shared().await;
+    let (staff, anyone) = (Client::staff(stack).await, Client::anonymous(stack));
+    let product = shop::product(stack, 0).await;
+    assert_eq!(shop::stock(stack, &product).await, [0, 0, 0, 0]);
+    let stock = anyone.get(&format!("/v1/stock/{product}")).await.expect(200);
+    assert_eq!((stock["productId"].as_str(), stock["etag"].as_str()), (Some(product.as_str()), Some("0")));
+    let movements = staff.get(&format!("/v1/stock/{product}/movements")).await.expect(200);
+    assert_eq!(movements["movements"], json!([]));
+    // Looking stores nothing, and what is no longer sold still exists.
+    let stored = stack.db("inventory").collection::<Document>("stock");
+    assert_eq!(stored.count_documents(doc! { "_id": &product }).await.expect("mongod answers"), 0);
+    let archived = json!({ "status": "ARCHIVED" });
+    staff.patch(&format!("/v1/products/{product}?updateMask=status"), archived).await.expect(200);
+    assert_eq!(shop::stock(stack, &product).await, [0, 0, 0, 0]);
+    for absent in ["prd_absent".to_owned(), Id::Product.new_id(), Id::Order.new_id()] {
+        assert_eq!(anyone.get(&format!("/v1/stock/{absent}")).await.status, 404, "{absent}");
+        assert_eq!(staff.get(&format!("/v1/stock/{absent}/movements")).await.status, 404, "{absent}");
+    }
+    let refused = Inventory::of(stack).hold(&Id::Order.new_id(), &product, 1).await.expect_err("there is none");
+    assert_eq!((refused.code(), reason(&refused)), (Code::FailedPrecondition, "OUT_OF_STOCK".to_owned()));
+    staff.post(&format!("/v1/stock/{product}:adjust"), json!({ "delta": 3, "reason": "test" })).await.expect(200);
+    assert_eq!(shop::stock(stack, &product).await, [3, 0, 0, 3]);
+}
+
+#[tokio::test]
+async fn stock_is_read_and_sold_while_the_catalogue_is_down() {
+    let stack = shared().await;
+    let (stocked, bare) = (shop::product(stack, 5).await, shop::product(stack, 0).await);
+    let nobody = [("COMPTOIR_PEERS", "products=http://127.0.0.1:1")];
+    let (inventory, _process) = Inventory::of_another(stack, &nobody).await;
+    let look = |product_id: &str| {
+        let (mut rpc, product_id) = (inventory.rpc.clone(), product_id.to_owned());
+        async move { rpc.get_stock(GetStockRequest { product_id }).await.map(|reply| reply.into_inner().available) }
+    };
+    assert_eq!(look(&stocked).await.expect("its stock is known"), 5);
+    inventory.hold(&Id::Order.new_id(), &stocked, 2).await.expect("five are there");
+    assert_eq!(look(&stocked).await.expect("its stock is known"), 3);
+    let unknown = look(&bare).await.expect_err("whether it exists cannot be told");
+    assert_eq!(unknown.code(), Code::Unavailable, "{unknown:?}");
 }

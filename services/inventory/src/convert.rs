@@ -9,6 +9,11 @@ pub fn stock_to_wire(found: &Versioned<Stock>) -> wire::Stock {
     stock(&found.id, &found.state, found.rev)
 }
 
+/// The stock of a product that was never stocked: no units, and no time at which they changed.
+pub fn no_stock(product_id: &str) -> wire::Stock {
+    wire::Stock { product_id: product_id.to_owned(), etag: "0".to_owned(), ..Default::default() }
+}
+
 fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
     wire::Stock {
         product_id: id.to_owned(),

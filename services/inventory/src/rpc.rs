@@ -41,7 +41,7 @@ impl Handler {
 }
 
 impl Handler {
-    /// The first command about a product asks whether it exists.
+    /// A product that was never stocked is asked for in the catalogue: it may exist all the same.
     async fn known(&self, product_id: &str) -> Result<(), Status> {
         if matches!(self.store.stock(product_id).await, Err(Error::NotFound(_))) {
             self.catalogue.require(product_id).await?;
@@ -72,9 +72,15 @@ fn reservation(id: &str, outcome: Outcome) -> Result<Response<Reservation>, Stat
 #[tonic::async_trait]
 impl InventoryService for Handler {
     async fn get_stock(&self, request: Request<GetStockRequest>) -> Result<Response<Stock>, Status> {
-        let request = validated(request)?;
-        let found = self.store.stock(&request.product_id).await?;
-        Ok(Response::new(convert::stock_to_wire(&found)))
+        let product_id = validated(request)?.product_id;
+        match self.store.stock(&product_id).await {
+            Ok(found) => Ok(Response::new(convert::stock_to_wire(&found))),
+            Err(Error::NotFound(_)) => {
+                self.catalogue.require(&product_id).await?;
+                Ok(Response::new(convert::no_stock(&product_id)))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn adjust_stock(&self, request: Request<AdjustStockRequest>) -> Result<Response<Stock>, Status> {
@@ -96,7 +102,7 @@ impl InventoryService for Handler {
         request: Request<ListMovementsRequest>,
     ) -> Result<Response<ListMovementsResponse>, Status> {
         let ListMovementsRequest { product_id, page_size, page_token } = validated(request)?;
-        self.store.stock(&product_id).await?;
+        self.known(&product_id).await?;
         let limit = limit(page_size);
         let before = self.pager.after(&product_id, &page_token)?.and_then(|before| before.parse().ok());
         let found = self.store.movements(&product_id, before, limit + 1).await?;
