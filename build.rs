@@ -1,6 +1,8 @@
-//! Compiles proto/comptoir/** with protox (no protoc): Rust types, clients, servers and validation, and one
+//! Compiles proto/comptoir/** with protox (no protoc): Rust types, clients, servers, canonical forms and validation, and one
 //! descriptor set with comments, which the gateway, reflection and the access rules read.
 
+#[path = "proto/normalize_build.rs"]
+mod normalize;
 #[path = "proto/validate_build.rs"]
 mod validate;
 
@@ -32,8 +34,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     config.enum_attribute(".comptoir", "#[derive(serde::Serialize, serde::Deserialize)]");
     tonic_prost_build::configure().include_file("contracts.rs").compile_fds_with_config(decoded, config)?;
 
-    let rules = validate::generate(&fs::read(&path)?)?;
-    fs::write(out.join("validate.rs"), rules)?;
+    fs::write(out.join("validate.rs"), validate::generate(&set)?)?;
+    fs::write(out.join("normalize.rs"), normalize::generate(&set)?)?;
     Ok(())
 }
 

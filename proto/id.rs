@@ -22,6 +22,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 7] =
+        [Kind::User, Kind::Product, Kind::Order, Kind::Payment, Kind::Refund, Kind::Shipment, Kind::Event];
+
     /// The prefix, with its underscore.
     pub const fn prefix(self) -> &'static str {
         match self {
@@ -44,4 +48,9 @@ impl Kind {
     pub fn matches(self, id: &str) -> bool {
         id.strip_prefix(self.prefix()).is_some_and(|rest| rest.len() == 32 && Uuid::try_parse(rest).is_ok())
     }
+}
+
+/// Whether `text` has the form of an identifier of some kind.
+pub fn is_id(text: &str) -> bool {
+    Kind::ALL.iter().any(|kind| kind.matches(text))
 }

@@ -2,14 +2,17 @@
 //!
 //! `proto/comptoir/<service>/v1` holds the protobuf sources; this crate holds what is generated from them (types,
 //! clients, servers, [`Validate`] rules), the [`DESCRIPTORS`] that the gateway, reflection and the access rules read,
-//! and two small modules that every service needs to speak them: [`money`] and [`id`].
+//! and small modules that every service needs to speak them: [`money`], [`id`], [`text`] and [`country`].
 //!
 //! A name here has one spelling everywhere: message `Order`, collection `orders`, subject `evt.orders.order.*`.
 
+pub mod country;
 pub mod id;
 pub mod money;
+pub mod text;
 pub mod validate;
 
+pub use text::Normalize;
 pub use validate::Validate;
 
 /// The encoded `FileDescriptorSet` of all contracts, with comments and imports.
@@ -19,6 +22,7 @@ pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descrip
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
     include!(concat!(env!("OUT_DIR"), "/validate.rs"));
+    include!(concat!(env!("OUT_DIR"), "/normalize.rs"));
 }
 
 pub use generated::comptoir::*;

@@ -165,6 +165,12 @@ impl Money {
     }
 }
 
+impl crate::Normalize for Wire {
+    fn normalize(&mut self) {
+        self.currency_code = crate::text::code(&self.currency_code);
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = decimals(&self.currency).unwrap_or(0) as usize;

@@ -1,6 +1,7 @@
 //! Build script part: turns `buf.validate` field rules into Rust. It knows the rules that the contracts use and fails
 //! the build on any other, so that no rule is ever written and not checked.
 
+use crate::normalize::{self, Form};
 use prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
 use std::{error::Error, fmt::Write};
 
@@ -72,23 +73,21 @@ fn write_field(out: &mut String, field: &FieldDescriptor, rule: Rule) -> Result<
 }
 
 fn write_rule(out: &mut String, name: &str, kind: &str, rule: &str, value: &Value) -> Result<(), Box<dyn Error>> {
+    let text = match normalize::form(name) {
+        Some(Form::Typed(canonical)) => format!("crate::text::{canonical}(&self.{name})"),
+        _ => format!("self.{name}"),
+    };
     let (condition, description) = match (kind, rule, value) {
         ("string", "min_len", Value::U64(n)) => {
-            (format!("self.{name}.chars().count() < {n}"), format!("needs at least {n} characters"))
+            (format!("{text}.chars().count() < {n}"), format!("needs at least {n} characters"))
         }
         ("string", "max_len", Value::U64(n)) => {
-            (format!("self.{name}.chars().count() > {n}"), format!("may have at most {n} characters"))
+            (format!("{text}.chars().count() > {n}"), format!("may have at most {n} characters"))
         }
         ("string", "email", Value::Bool(true)) => {
             (format!("!crate::validate::is_email(&self.{name})"), "is not an e-mail address".to_owned())
         }
-        ("string", "pattern", Value::String(pattern)) => (
-            format!(
-                "{{ static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| \
-                 crate::validate::pattern({pattern:?})); !PATTERN.is_match(&self.{name}) }}"
-            ),
-            format!("must match {pattern}"),
-        ),
+        ("string", "pattern", Value::String(pattern)) => return write_pattern(out, name, pattern),
         ("repeated", "min_items", Value::U64(n)) => {
             (format!("self.{name}.len() < {n}"), format!("needs at least {n} items"))
         }
@@ -124,6 +123,21 @@ fn write_rule(out: &mut String, name: &str, kind: &str, rule: &str, value: &Valu
         _ => return Err(format!("rule {kind}.{rule} is not known to proto/validate_build.rs").into()),
     };
     refuse_if(out, name, &condition, &description)
+}
+
+/// Refuses in words: a country that may have been meant is named.
+fn write_pattern(out: &mut String, name: &str, pattern: &str) -> Result<(), Box<dyn Error>> {
+    let condition = format!(
+        "{{ static PATTERN: std::sync::LazyLock<regex::Regex> = std::sync::LazyLock::new(|| \
+         crate::validate::pattern({pattern:?})); !PATTERN.is_match(&self.{name}) }}"
+    );
+    if name == "country_code" {
+        let words = format!("&crate::country::expected(&self.{name})");
+        writeln!(out, "if {condition} {{ crate::validate::refuse(found, path, {name:?}, {words}); }}")?;
+        return Ok(());
+    }
+    let words = normalize::words(name).ok_or("say in words what the pattern asks for, in proto/normalize_build.rs")?;
+    refuse_if(out, name, &condition, words)
 }
 
 fn refuse_if(out: &mut String, name: &str, condition: &str, description: &str) -> Result<(), Box<dyn Error>> {

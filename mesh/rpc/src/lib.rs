@@ -32,9 +32,10 @@ pub fn principal<T>(request: &Request<T>) -> Principal {
     request.extensions().get::<Principal>().cloned().unwrap_or(Principal::Anonymous)
 }
 
-/// The message of a request, once it obeys the rules of its contract.
-pub fn validated<T: contracts::Validate>(request: Request<T>) -> Result<T, Status> {
-    let message = request.into_inner();
+/// The message of a request with its texts in their canonical forms, once it obeys the rules of its contract.
+pub fn validated<T: contracts::Normalize + contracts::Validate>(request: Request<T>) -> Result<T, Status> {
+    let mut message = request.into_inner();
+    message.normalize();
     message.validate().map_err(status::violations)?;
     Ok(message)
 }

@@ -1,16 +1,22 @@
 //! What a postal address must have, country by country. Pure.
 //!
-//! Formats of postal codes are those of CLDR's supplemental postal code data and of the countries' posts; regions are the
-//! abbreviations of USPS (Publication 28) and Canada Post. An address in a country without a rule here is taken as it is.
+//! Formats of postal codes are those of CLDR's supplemental postal code data and of the countries' posts. What people write
+//! beside them (a prefix for the country, other blanks and hyphens, a region's name) is brought into that form first. An
+//! address in a country without a rule here is taken as it is.
+
+mod regions;
 
 use crate::domain::Address;
-use contracts::validate::Violation;
+use contracts::{country, text, validate::Violation};
 use regex::Regex;
+use regions::{PROVINCES, Regions, STATES, abbreviation};
 use std::sync::LazyLock;
 
 /// What one country asks for.
 struct Rule {
     country: &'static str,
+    /// What people write before the postal code for the country.
+    prefixes: &'static [&'static str],
     postal_code: LazyLock<Regex>,
     example: &'static str,
     region: Region,
@@ -22,8 +28,8 @@ enum Region {
     Optional,
     /// Any name.
     Named,
-    /// One of these.
-    OneOf(&'static [&'static str]),
+    /// One of these, which is called so.
+    OneOf(&'static Regions, &'static str),
 }
 
 macro_rules! pattern {
@@ -32,41 +38,57 @@ macro_rules! pattern {
     };
 }
 
-const STATES: &[&str] = &[
-    "AL", "AK", "AS", "AZ", "AR", "CA", "CO", "CT", "DE", "DC", "FM", "FL", "GA", "GU", "HI", "ID", "IL", "IN", "IA",
-    "KS", "KY", "LA", "ME", "MH", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC",
-    "ND", "MP", "OH", "OK", "OR", "PW", "PA", "PR", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VI", "VA", "WA", "WV",
-    "WI", "WY", "AA", "AE", "AP",
-];
-
-const PROVINCES: &[&str] = &["AB", "BC", "MB", "NB", "NL", "NS", "NT", "NU", "ON", "PE", "QC", "SK", "YT"];
-
 static RULES: [Rule; 6] = [
-    Rule { country: "FR", postal_code: pattern!(r"\d{5}"), example: "75002", region: Region::Optional },
-    Rule { country: "DE", postal_code: pattern!(r"\d{5}"), example: "10115", region: Region::Optional },
+    Rule {
+        country: "FR",
+        prefixes: &["FR", "F"],
+        postal_code: pattern!(r"\d{5}"),
+        example: "75002",
+        region: Region::Optional,
+    },
+    Rule {
+        country: "DE",
+        prefixes: &["DE", "D"],
+        postal_code: pattern!(r"\d{5}"),
+        example: "10115",
+        region: Region::Optional,
+    },
     Rule {
         country: "GB",
+        prefixes: &["GB", "UK"],
         postal_code: pattern!(r"GIR 0AA|[A-Z]{1,2}\d[A-Z\d]? \d[ABD-HJLNP-UW-Z]{2}"),
         example: "SW1A 1AA",
         region: Region::Optional,
     },
     Rule {
         country: "US",
+        prefixes: &["USA", "US"],
         postal_code: pattern!(r"\d{5}(-\d{4})?"),
         example: "94043 or 94043-1351",
-        region: Region::OneOf(STATES),
+        region: Region::OneOf(STATES, "a state, such as California or CA,"),
     },
     Rule {
         country: "CA",
+        prefixes: &["CA", "CDN"],
         postal_code: pattern!(r"[ABCEGHJKLMNPRSTVXY]\d[ABCEGHJ-NPRSTV-Z] \d[ABCEGHJ-NPRSTV-Z]\d"),
         example: "K1A 0B1",
-        region: Region::OneOf(PROVINCES),
+        region: Region::OneOf(PROVINCES, "a province or territory, such as Ontario or ON,"),
     },
-    Rule { country: "JP", postal_code: pattern!(r"\d{3}-\d{4}"), example: "100-0001", region: Region::Named },
+    Rule {
+        country: "JP",
+        prefixes: &["JP"],
+        postal_code: pattern!(r"\d{3}-\d{4}"),
+        example: "100-0001",
+        region: Region::Named,
+    },
 ];
 
 /// The address in its country's own form, or every field that is at fault.
 pub fn checked(address: Address) -> Result<Address, Vec<Violation>> {
+    let address = canonical(address);
+    if let Some(why) = country::fault(&address.country_code) {
+        return Err(vec![fault("country_code", why)]);
+    }
     let Some(rule) = RULES.iter().find(|rule| rule.country == address.country_code) else { return Ok(address) };
     let address = rule.normal(address);
     let mut faults = Vec::new();
@@ -77,30 +99,59 @@ pub fn checked(address: Address) -> Result<Address, Vec<Violation>> {
         Region::Named if address.region.is_empty() => {
             faults.push(fault("region", format!("must name the prefecture, state or province in {}", rule.country)));
         }
-        Region::OneOf(known) if !known.contains(&address.region.as_str()) => {
-            faults.push(fault("region", format!("must be one of {}", known.join(", "))));
+        Region::OneOf(known, called) if !known.iter().any(|(short, _)| *short == address.region) => {
+            faults.push(fault("region", format!("must name {called} in {}", rule.country)));
         }
-        Region::Optional | Region::Named | Region::OneOf(_) => {}
+        Region::Optional | Region::Named | Region::OneOf(..) => {}
     }
     if faults.is_empty() { Ok(address) } else { Err(faults) }
 }
 
+/// Each text in the form of its kind, as it is in a request that has passed `rpc::validated`.
+fn canonical(address: Address) -> Address {
+    let Address { name, line1, line2, city, region, postal_code, country_code } = address;
+    let [name, line1, line2, city, region] = [name, line1, line2, city, region].map(|typed| text::line(&typed));
+    let (postal_code, country_code) = (text::postal_code(&postal_code), text::code(&country_code));
+    Address { name, line1, line2, city, region, postal_code, country_code }
+}
+
 impl Rule {
-    /// Capitals, and the separator where the post wants it: people write `k1a0b1` and `1000001`.
+    /// The form of the country's post: people write `k1a-0b1`, `F-75002`, `1000001` and `California`.
     fn normal(&self, mut address: Address) -> Address {
-        let code: String = address.postal_code.to_uppercase().chars().filter(|c| !c.is_whitespace()).collect();
+        if let Region::OneOf(known, _) = self.region
+            && let Some(short) = abbreviation(known, self.country, &address.region)
+        {
+            short.clone_into(&mut address.region);
+        }
+        let bare = self.without_prefix(&address.postal_code, &address.region);
+        let code: String = bare.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        let length = code.chars().count();
         address.postal_code = match self.country {
-            "GB" | "CA" => split(&code, code.chars().count().saturating_sub(3), ' '),
-            "JP" if !code.contains('-') => split(&code, 3, '-'),
+            "GB" | "CA" => split(&code, length.saturating_sub(3), ' '),
+            "JP" => split(&code, 3, '-'),
+            "US" if length > 5 => split(&code, 5, '-'),
             _ => code,
         };
-        if matches!(self.region, Region::OneOf(_)) {
-            address.region = address.region.trim().to_uppercase();
-        } else {
-            address.region = address.region.trim().to_owned();
-        }
         address
     }
+
+    /// The code behind a prefix for the country, or behind the region: `CA 94043`. A prefix ends where a blank, a hyphen or
+    /// the first digit of the code is; what begins like one and goes on in letters is none.
+    fn without_prefix<'a>(&self, code: &'a str, region: &str) -> &'a str {
+        let ends = |rest: &&str| rest.starts_with([' ', '-']) || (self.is_numeric() && rest.starts_with(is_digit));
+        let behind = |prefix: &&str| code.strip_prefix(*prefix).filter(ends);
+        let prefixes = self.prefixes.iter().copied().chain([region].into_iter().filter(|region| !region.is_empty()));
+        prefixes.filter_map(|prefix| behind(&prefix)).next().unwrap_or(code)
+    }
+
+    /// Whether the country's codes have no letters.
+    fn is_numeric(&self) -> bool {
+        self.example.starts_with(is_digit)
+    }
+}
+
+fn is_digit(c: char) -> bool {
+    c.is_ascii_digit()
 }
 
 fn split(code: &str, at: usize, separator: char) -> String {

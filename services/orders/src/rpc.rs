@@ -12,8 +12,9 @@ use crate::{
     sagas_wire,
     watch::{self, Watched},
 };
-use ::rpc::{Principal, principal, validated};
+use ::rpc::{Principal, principal, status, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
+use contracts::country;
 use contracts::id::Kind;
 use contracts::orders::v1::{
     self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, GetOrderSagaRequest,
@@ -70,6 +71,9 @@ impl OrderService for Handler {
     async fn quote_order(&self, request: Request<QuoteOrderRequest>) -> Result<Response<OrderQuote>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        if let Some(why) = country::fault(&request.country_code) {
+            return Err(status::violation("country_code", why));
+        }
         let basket = Basket {
             user_id: caller.user_id().unwrap_or_default(),
             items: &request.items,

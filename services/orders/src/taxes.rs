@@ -1,5 +1,6 @@
 //! Which tax a product of a category has in a country: a trait, and the table that a deployment may replace. Pure.
 
+use contracts::{country, text};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::Deserialize;
 use std::{collections::BTreeMap, str::FromStr};
@@ -85,13 +86,15 @@ impl Taxes for Table {
 impl FromStr for Table {
     type Err = BadTaxes;
 
-    fn from_str(text: &str) -> Result<Self, BadTaxes> {
+    fn from_str(file: &str) -> Result<Self, BadTaxes> {
         let mut countries = BTreeMap::new();
-        for FileCountry { code, included, rates } in toml::from_str::<File>(text)?.country {
+        for FileCountry { code, included, rates } in toml::from_str::<File>(file)?.country {
+            let code = text::code(&code);
             let bad = |why: String| BadTaxes::Country { country: code.clone(), why };
-            if code.len() != 2 || !code.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                return Err(bad("is not ISO 3166-1 alpha-2".to_owned()));
+            if let Some(why) = country::fault(&code) {
+                return Err(bad(why));
             }
+            let rates = canonical(rates).map_err(|twice| bad(format!("{twice} is there twice")))?;
             if !rates.contains_key(STANDARD) {
                 return Err(bad(format!("it has no rate {STANDARD}")));
             }
@@ -108,6 +111,18 @@ impl FromStr for Table {
         }
         Ok(Self(countries))
     }
+}
+
+/// The rates by the canonical form of their category, or a category that is there in two forms.
+fn canonical(rates: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, String> {
+    let mut canonical = BTreeMap::new();
+    for (category, rate) in rates {
+        let category = text::category(&category);
+        if canonical.insert(category.clone(), rate).is_some() {
+            return Err(category);
+        }
+    }
+    Ok(canonical)
 }
 
 /// A part of one in millionths, when it is exact.

@@ -1,7 +1,11 @@
 //! What it costs to send a parcel: zones of countries and steps of weight, from a file that a deployment may replace. Pure.
 
 use crate::error::Error;
-use contracts::money::{self, MOST_OF_A_PRICE, Money};
+use contracts::{
+    country,
+    money::{self, MOST_OF_A_PRICE, Money},
+    text,
+};
 use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -130,9 +134,9 @@ fn zone(zone: FileZone) -> Result<Zone, BadRates> {
     if !(1..=100).contains(&name.chars().count()) {
         return Err(bad(&name, "its name has less than 1 or more than 100 characters"));
     }
-    let is_code = |code: &&String| code.len() == 2 && code.bytes().all(|byte| byte.is_ascii_uppercase());
-    if let Some(country) = countries.iter().find(|code| !is_code(code)) {
-        return Err(bad(&name, format!("{country:?} is not ISO 3166-1 alpha-2")));
+    let countries: Vec<String> = countries.iter().map(|code| text::code(code)).collect();
+    if let Some((code, why)) = countries.iter().find_map(|code| Some((code, country::fault(code)?))) {
+        return Err(bad(&name, format!("{code:?} {why}")));
     }
     let distinct: BTreeSet<String> = countries.iter().cloned().collect();
     if distinct.len() < countries.len() {
@@ -151,15 +155,18 @@ fn zone(zone: FileZone) -> Result<Zone, BadRates> {
 
 fn amounts(zone: &str, step: FileStep) -> Result<Step, BadRates> {
     let mut amounts = BTreeMap::new();
-    for (currency, text) in step.amounts {
-        let amount = Money::parse(&currency, &text);
+    for (currency, amount) in step.amounts {
+        let currency = text::code(&currency);
+        let amount = Money::parse(&currency, &amount);
         let amount = amount.map_err(|cause| BadRates::Amount { zone: zone.to_owned(), cause })?;
         if amount.amount.is_sign_negative() {
             return Err(bad(zone, format!("{amount} is below 0")));
         }
         let too_much = |cause| BadRates::Amount { zone: zone.to_owned(), cause };
         amount.at_most(MOST_OF_A_PRICE).map_err(too_much)?;
-        amounts.insert(currency, amount);
+        if amounts.insert(currency, amount.clone()).is_some() {
+            return Err(bad(zone, format!("{} is there twice", amount.currency)));
+        }
     }
     Ok(Step { upto_grams: step.upto_grams, amounts })
 }

@@ -7,8 +7,9 @@ use crate::{
     flow::Flow,
     rates::{Rate, Rates},
 };
-use ::rpc::{principal, validated};
+use ::rpc::{principal, status, validated};
 use ::saga::Caller;
+use contracts::country;
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
     GetShippingRateRequest, RecordTrackingEventRequest, Shipment, ShippingRate, SplitShipmentRequest,
@@ -68,6 +69,9 @@ impl ShippingService for Handler {
         request: Request<GetShippingRateRequest>,
     ) -> Result<Response<ShippingRate>, Status> {
         let GetShippingRateRequest { country_code, weight_grams, currency_code } = validated(request)?;
+        if let Some(why) = country::fault(&country_code) {
+            return Err(status::violation("country_code", why));
+        }
         let Rate { name, amount } = self.rates.rate(&country_code, weight_grams, &currency_code)?;
         Ok(Response::new(ShippingRate { name, amount: Some(amount.to_wire()) }))
     }

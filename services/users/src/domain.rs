@@ -1,7 +1,8 @@
 //! What an account is and which changes it allows. Pure.
 
-use crate::error::Error;
+use crate::{error::Error, locale};
 use ::store::Time;
+use contracts::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -73,7 +74,7 @@ impl fmt::Debug for PasswordHash {
 pub struct User {
     /// Address to sign in with; empty once deleted.
     pub email: String,
-    /// The address in lower case, by which it is unique; the account's own id once deleted.
+    /// The key of the address, by which it is unique; the account's own id once deleted.
     pub email_key: String,
     /// Display name; empty once deleted.
     pub name: String,
@@ -117,21 +118,17 @@ pub struct Draft {
     pub preferences: Preferences,
 }
 
-/// The form of an address by which it is unique.
-pub fn email_key(email: &str) -> String {
-    email.to_lowercase()
-}
-
 impl Registration {
-    /// Refuses what can never become an account; `by_staff` tells whether roles may be granted.
-    pub fn check(&self, by_staff: bool) -> Result<(), Error> {
+    /// With its preferences in canonical form. Refuses what can never become an account; `by_staff` tells whether roles may
+    /// be granted.
+    pub fn checked(self, by_staff: bool) -> Result<Self, Error> {
         if !self.roles.is_empty() && !by_staff {
             return Err(Error::RolesForbidden);
         }
         if let Some(role) = self.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
             return Err(Error::UnknownRole(role.clone()));
         }
-        self.draft.check("name")
+        Ok(Self { draft: self.draft.checked("", &Preferences::default())?, ..self })
     }
 }
 
@@ -142,7 +139,7 @@ impl User {
         roles.sort();
         roles.dedup();
         Self {
-            email_key: email_key(&email),
+            email_key: text::email_key(&email),
             email,
             name,
             profile,
@@ -158,7 +155,7 @@ impl User {
 
     /// The account after an update, and the paths of the fields that changed.
     pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
-        draft.check("user.name")?;
+        let draft = draft.checked("user.", &self.preferences)?;
         let (profile, preferences) = (&self.profile, &self.preferences);
         let fields = [
             (self.name != draft.name, "name"),
@@ -206,7 +203,20 @@ impl User {
 }
 
 impl Draft {
-    fn check(&self, name_field: &'static str) -> Result<(), Error> {
-        if self.name.trim().is_empty() { Err(Error::Required(name_field)) } else { Ok(()) }
+    /// With its preferences in canonical form; those of `before` may be older than the check, and may stay. `path` is that of
+    /// the account in the request.
+    fn checked(mut self, path: &str, before: &Preferences) -> Result<Self, Error> {
+        if self.name.trim().is_empty() {
+            return Err(Error::Field(format!("{path}name"), "is required".to_owned()));
+        }
+        let Preferences { language, timezone, .. } = &mut self.preferences;
+        let fault = |field: &str, why| Error::Field(format!("{path}preferences.{field}"), why);
+        if *language != before.language {
+            *language = locale::language(language).map_err(|why| fault("language", why))?;
+        }
+        if *timezone != before.timezone {
+            *timezone = locale::time_zone(timezone).map_err(|why| fault("timezone", why))?;
+        }
+        Ok(self)
     }
 }

@@ -6,9 +6,9 @@ use tonic::{Code, Status};
 /// A refusal of the accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A field is missing.
-    #[error("{0} is required")]
-    Required(&'static str),
+    /// A field is missing, or has no value of its kind.
+    #[error("{0} {1}")]
+    Field(String, String),
     /// The mask names a field that cannot be changed.
     #[error("update_mask: {0} cannot be changed")]
     Immutable(String),
@@ -66,7 +66,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Required(field) => status::violation(field, "is required"),
+            Error::Field(field, why) => status::violation(&field, why),
             Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
             Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
             Error::UnknownRole(_) => status::violation("roles", message),

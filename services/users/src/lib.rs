@@ -2,11 +2,11 @@
 //!
 //! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; and refresh tokens.
 //! **RPCs** `UserService`: create, read, update, delete. `TokenService`: the password and refresh_token grants.
-//! **Collections** `users` (`_id` usr_…; unique `email_key`, the lower-cased address or, once deleted, the id; unique
-//! `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
+//! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
+//! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
 //! **Events out** `evt.users.user.{created,updated,deleted}`, without personal data. **Events in** none.
 //!
-//! Invariants: an address names one account, without regard to case. A password is kept as its argon2id hash only, a
+//! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id hash only, a
 //! refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token works once: using it
 //! again ends its whole family. A deleted account keeps its id and dates and nothing that tells who it was; it never
 //! comes back.
@@ -17,6 +17,7 @@
 mod convert;
 mod domain;
 mod error;
+mod locale;
 mod password;
 mod refresh;
 mod rpc;
@@ -32,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use domain::{Draft, Preferences, Profile, Status, User};
+pub use locale::{language, time_zone};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

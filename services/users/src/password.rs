@@ -5,6 +5,7 @@ use argon2::{
     Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version, password_hash,
     password_hash::phc::PasswordHash as Phc,
 };
+use contracts::text;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -36,24 +37,28 @@ impl Passwords {
         Self { admitted: Arc::new(Semaphore::new(ADMITTED)), at_work: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
-    /// The hash of `password` with a random salt.
+    /// The hash of `password`, in its canonical form, with a random salt.
     pub async fn hash(&self, password: String) -> Result<PasswordHash, Error> {
         let hashed = self.run(move || {
-            let hashed: Phc = argon2()?.hash_password(password.as_bytes())?;
+            let hashed: Phc = argon2()?.hash_password(text::password(&password).as_bytes())?;
             Ok(PasswordHash::new(hashed.to_string()))
         });
         hashed.await
     }
 
-    /// Whether `password` is the one of `hash`. Takes as long when there is no hash, and is false.
+    /// Whether `password` is the one of `hash`, in its canonical form or, of an older account, as it may have been typed then.
+    /// Takes as long when there is no hash, and is false.
     pub async fn verify(&self, password: String, hash: Option<PasswordHash>) -> Result<bool, Error> {
         let verified = self.run(move || {
             let expected = Phc::new(hash.as_ref().map_or(NOBODY, PasswordHash::reveal))?;
-            match argon2()?.verify_password(password.as_bytes(), &expected) {
-                Ok(()) => Ok(hash.is_some()),
-                Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(error),
+            for form in text::passwords(&password) {
+                match argon2()?.verify_password(form.as_bytes(), &expected) {
+                    Ok(()) => return Ok(hash.is_some()),
+                    Err(password_hash::Error::PasswordInvalid) => {}
+                    Err(error) => return Err(error),
+                }
             }
+            Ok(false)
         });
         verified.await
     }

@@ -38,8 +38,7 @@ impl UserService for Accounts {
             "" => String::new(),
             id => format!("{}/{id}", caller.actor()),
         };
-        let registration = convert::registration(request);
-        registration.check(caller.has_role("staff"))?;
+        let registration = convert::registration(request).checked(caller.has_role("staff"))?;
         let hash = self.passwords.hash(password.clone()).await?;
         let user = match self.users.create(registration, hash, key).await? {
             Created::New(user) => user,

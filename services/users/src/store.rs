@@ -2,12 +2,12 @@
 
 use crate::{
     convert,
-    domain::{Draft, PasswordHash, Registration, User, email_key},
+    domain::{Draft, PasswordHash, Registration, User},
     error::Error,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Document, doc};
-use contracts::id::Kind;
+use contracts::{id::Kind, text};
 
 impl Aggregate for User {
     const COLLECTION: &'static str = "users";
@@ -49,6 +49,10 @@ impl Users {
         let user = User::create(registration, hash, key.clone(), now());
         let event = convert::created(&id, &user);
         let email_key = user.email_key.clone();
+        // The index knows keys of now only: an account that is older has its own.
+        if self.by_email(&user.email).await?.is_some_and(|found| found.state.email_key != email_key) {
+            return Err(Error::EmailTaken);
+        }
         match self.0.insert(&id, user, vec![event]).await {
             Err(::store::Error::Duplicate) => {
                 let repeated = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::EmailTaken)?;
@@ -64,9 +68,11 @@ impl Users {
         Ok(self.0.load(id).await?)
     }
 
-    /// The account of an address, without regard to case.
+    /// The account of an address, in whatever case and encoding it was typed now or then.
     pub async fn by_email(&self, email: &str) -> Result<Option<Versioned<User>>, Error> {
-        Ok(self.0.find_one(doc! { "email_key": email_key(email) }).await?)
+        let keys = text::email_keys(email);
+        let found = self.0.find(doc! { "email_key": { "$in": &keys } }, doc! {}, 0).await?;
+        Ok(found.into_iter().min_by_key(|user| keys.iter().position(|key| *key == user.state.email_key)))
     }
 
     /// Changes an account by `decide`. A deleted one cannot be changed.

@@ -94,7 +94,7 @@ async fn a_coupon_that_cannot_be_is_refused_with_the_field_at_fault() {
             json!({ "percentage": "1", "startTime": "2030-01-01T00:00:00Z", "expireTime": "2030-01-01T00:00:00Z" }),
             "coupon.expire_time",
         ),
-        (json!({ "percentage": "1", "code": "lower" }), "coupon.code"),
+        (json!({ "percentage": "1", "code": "lo_wer" }), "coupon.code"),
         (json!({ "percentage": "1", "code": "AB" }), "coupon.code"),
     ] {
         let mut body = json!({ "code": new_code() });

@@ -61,7 +61,7 @@ fn nothing_weighs_nothing_and_costs_nothing_wherever_it_goes() {
 #[test]
 fn a_table_that_could_not_be_meant_is_refused_with_the_zone_at_fault() {
     for (from, to, told) in [
-        ("\"FR\"", "\"fr\"", "not ISO 3166-1"),
+        ("\"FR\"", "\"UK\"", "did you mean GB"),
         ("\"FR\"", "\"DE\"", "named twice"),
         ("\"JP\"", "\"DE\"", "in a zone already"),
         ("upto_grams = 2000", "upto_grams = 1000", "must rise"),
@@ -103,7 +103,7 @@ async fn orders_asks_for_a_shipping_rate_and_is_told_why_there_is_none() {
         ("KP", 1200, "EUR", Code::FailedPrecondition, "COUNTRY_NOT_SERVED"),
         ("DE", 1200, "XYZ", Code::FailedPrecondition, "CURRENCY_NOT_SERVED"),
         ("DE", 1_000_001, "EUR", Code::FailedPrecondition, "PARCEL_TOO_HEAVY"),
-        ("de", 1200, "EUR", Code::InvalidArgument, "INVALID_FIELD"),
+        ("UK", 1200, "EUR", Code::InvalidArgument, "INVALID_FIELD"),
         ("DE", -1, "EUR", Code::InvalidArgument, "INVALID_FIELD"),
         ("DE", 1_000_000_001, "EUR", Code::InvalidArgument, "INVALID_FIELD"),
     ] {

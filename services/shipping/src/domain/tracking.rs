@@ -3,6 +3,7 @@
 use super::{Shipment, State};
 use crate::error::Error;
 use ::store::Time;
+use contracts::text;
 use serde::{Deserialize, Serialize};
 
 /// Most news that are kept; beyond them only what moves the shipment is taken, which are few.
@@ -57,10 +58,11 @@ impl NewsKind {
 impl Shipment {
     /// The shipment after news of its parcel, which the carrier has under `label`, and the states it went through. `None`
     /// when they are known. It only moves on: whatever the order in which news come, it ends in the same state.
-    pub fn hear(&self, news: News, label: Label, now: Time) -> Result<Option<(Self, Vec<State>)>, Error> {
-        if news.carrier != label.carrier {
+    pub fn hear(&self, mut news: News, label: Label, now: Time) -> Result<Option<(Self, Vec<State>)>, Error> {
+        if text::folded(&news.carrier) != text::folded(&label.carrier) {
             return Err(Error::CarrierUnknown(news.carrier));
         }
+        news.carrier.clone_from(&label.carrier);
         let is_same = |known: &&News| known.carrier == news.carrier && known.event_id == news.event_id;
         if let Some(known) = self.news.iter().find(is_same) {
             return if known.kind == news.kind { Ok(None) } else { Err(Error::OtherNews(news.event_id)) };
