@@ -16,6 +16,7 @@ mod news;
 mod oplog;
 mod permissions;
 mod refused;
+mod removed;
 mod shop;
 mod takeover;
 mod write;

@@ -1,6 +1,6 @@
 //! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
 
-use crate::{Error, event::Entry, known::Known, log::Log, relay::Source};
+use crate::{Error, doorbell::Destroyed, event::Entry, known::Known, log::Log, losses::Unseen, relay::Source};
 use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
 use std::{
@@ -34,6 +34,10 @@ pub(crate) struct Found {
     pub outboxes: Vec<(String, Vec<Outbox>)>,
     /// Once this is in the log, everything up to this token is.
     pub token: Option<ResumeToken>,
+    /// What rang: the documents of each collection, and the `seq` that each was said to have.
+    pub rung: Vec<(String, BTreeMap<String, i64>)>,
+    /// What somebody removed, and whether all that had changed in it before is known.
+    pub destroyed: Vec<(bool, Destroyed)>,
 }
 
 /// Where the archive tells what it has appended.
@@ -50,6 +54,7 @@ pub(crate) struct Archive {
     log: Log,
     next: i64,
     known: BTreeMap<String, Known>,
+    unseen: Unseen,
     appended: Appended,
     publisher_is_slow: bool,
 }
@@ -60,19 +65,34 @@ impl Archive {
         let last = log.last().await?;
         appended.last.send_replace(last);
         let known = source.aggregates.keys().map(|collection| (collection.clone(), Known::default())).collect();
-        Ok(Self { source: source.clone(), log, next: last + 1, known, appended, publisher_is_slow: false })
+        let unseen = Unseen::new(source, log.clone());
+        Ok(Self { source: source.clone(), log, next: last + 1, known, unseen, appended, publisher_is_slow: false })
     }
 
-    /// Archives what `found` has and the log has not, in one insert.
+    /// Archives what `found` has and the log has not, in one insert. Then it is known what was lost.
     pub async fn append(&mut self, found: Found) -> Result<(), Error> {
+        self.append_outboxes(found.outboxes).await?;
+        for (collection, rung) in found.rung {
+            if let Some(known) = self.known.get(&collection) {
+                self.unseen.note(&collection, rung, known);
+            }
+        }
+        for (is_certain, destroyed) in found.destroyed {
+            self.unseen.tell(&destroyed, is_certain).await?;
+        }
+        Ok(())
+    }
+
+    async fn append_outboxes(&mut self, found: Vec<(String, Vec<Outbox>)>) -> Result<(), Error> {
         let mut fresh = Vec::new();
-        for (collection, mut outboxes) in found.outboxes {
+        for (collection, mut outboxes) in found {
             outboxes.retain(|each| !each.outbox.is_empty());
             let Some(noun) = self.source.aggregates.get(&collection).cloned() else { continue };
             let archived = self.archived(&collection, &noun, &outboxes).await?;
             let known = self.known.entry(collection).or_default();
             for Outbox { id, outbox, .. } in outboxes {
                 let last = known.get(&id).or_else(|| archived.get(&id).copied()).unwrap_or(0);
+                known.set(&id, last);
                 let unseen = unseen(outbox, last);
                 if let Some(first) = unseen.first()
                     && first.seq != last + 1

@@ -68,8 +68,21 @@ pub(crate) enum Ring {
     },
     /// Nothing happened; everything up to here has been rung.
     Quiet(Option<ResumeToken>),
-    /// A document was deleted, or a collection dropped or renamed, by hand: what was pending in it is gone.
-    Destroyed(String),
+    /// A document was deleted, or a collection dropped or renamed, by hand.
+    Destroyed(Destroyed),
+}
+
+/// What somebody removed.
+#[derive(Debug, Clone)]
+pub(crate) struct Destroyed {
+    /// What was done.
+    pub operation: String,
+    /// The collection.
+    pub collection: String,
+    /// The document; all of them when none.
+    pub id: Option<String>,
+    /// When, by the cluster's clock.
+    pub time: Option<Timestamp>,
 }
 
 /// An open bell. Dropping it ends its task.
@@ -178,6 +191,11 @@ fn parse(change: &Document) -> Result<Ring, Error> {
             Ring::Changed { collection, id, seq, time, token: bson::deserialize_from_bson(token)? }
         }
         "invalidate" => return Err(Error::Invalidated),
-        operation => Ring::Destroyed(format!("{operation} of {collection} {id}")),
+        operation => Ring::Destroyed(Destroyed {
+            operation: operation.to_owned(),
+            collection,
+            id: Some(id).filter(|id| !id.is_empty()),
+            time: change.get_timestamp("clusterTime").ok(),
+        }),
     })
 }

@@ -25,6 +25,7 @@ mod known;
 mod lane;
 mod lease;
 mod log;
+mod losses;
 mod outboxes;
 mod owners;
 mod publish;

@@ -3,16 +3,13 @@
 use crate::{
     Error,
     archive::{Found, Outbox},
-    doorbell::{Doorbell, Ear, Ring},
+    doorbell::{Destroyed, Doorbell, Ear, Ring},
     hearsay::Hearsay,
     relay::Source,
 };
 use bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, change_stream::event::ResumeToken, options::ReadConcern};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 use store::Database;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -34,12 +31,16 @@ pub(crate) struct Outboxes {
     session: ClientSession,
     hearsay: Hearsay,
     found: mpsc::Sender<Result<Found, Error>>,
+    /// When everything was read at the beginning of the term.
+    scanned_at: Option<Timestamp>,
 }
 
 /// Rings that are answered together.
 #[derive(Default)]
 struct Rung {
-    changed: BTreeMap<String, BTreeSet<String>>,
+    /// The documents of each collection, and the `seq` that each was said to have.
+    changed: BTreeMap<String, BTreeMap<String, i64>>,
+    destroyed: Vec<Destroyed>,
     latest: Option<Timestamp>,
     token: Option<ResumeToken>,
     error: Option<Error>,
@@ -54,7 +55,7 @@ impl Outboxes {
     ) -> Result<Self, Error> {
         let session = database.client().start_session().causal_consistency(true).await?;
         let hearsay = Hearsay::new(database.news().listen());
-        Ok(Self { database: database.clone(), source: source.clone(), session, hearsay, found })
+        Ok(Self { database: database.clone(), source: source.clone(), session, hearsay, found, scanned_at: None })
     }
 
     /// Reads on every ring until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
@@ -80,7 +81,7 @@ impl Outboxes {
                 () = shutdown.cancelled() => return Ok(()),
                 told = self.hearsay.next() => {
                     pace = NEWS_PACE;
-                    Found { outboxes: told.into_iter().collect(), token: None }
+                    Found { outboxes: told.into_iter().collect(), ..Found::default() }
                 }
                 received = bell.rings.recv_many(&mut rings, BATCH) => {
                     if received == 0 {
@@ -104,10 +105,14 @@ impl Outboxes {
 
     async fn read(&mut self, rung: Rung) -> Result<Found, Error> {
         let mut found = Found { token: rung.token, ..Found::default() };
-        for (collection, ids) in rung.changed {
-            let outboxes = self.of(&collection, ids, rung.latest).await?;
-            found.outboxes.push((collection, outboxes));
+        for (collection, changed) in rung.changed {
+            let outboxes = self.of(&collection, changed.keys(), rung.latest).await?;
+            found.outboxes.push((collection.clone(), outboxes));
+            found.rung.push((collection, changed));
         }
+        // What was removed before everything was read may have changed before the bell was there to tell.
+        let is_certain = |each: &Destroyed| each.time > self.scanned_at;
+        found.destroyed = rung.destroyed.into_iter().map(|each| (is_certain(&each), each)).collect();
         Ok(found)
     }
 
@@ -131,12 +136,13 @@ impl Outboxes {
                 let outboxes = self.find(&collection, pending).await?;
                 let Some(last) = outboxes.last() else { break };
                 after.clone_from(&last.id);
-                let found = Found { outboxes: vec![(collection.clone(), outboxes)], token: None };
+                let found = Found { outboxes: vec![(collection.clone(), outboxes)], ..Found::default() };
                 if self.found.send(Ok(found)).await.is_err() {
                     return Ok(());
                 }
             }
         }
+        self.scanned_at = self.session.operation_time();
         Ok(())
     }
 
@@ -144,13 +150,13 @@ impl Outboxes {
     async fn of(
         &mut self,
         collection: &str,
-        ids: BTreeSet<String>,
+        ids: impl Iterator<Item = &String>,
         time: Option<Timestamp>,
     ) -> Result<Vec<Outbox>, Error> {
         if let Some(time) = time {
             self.session.advance_operation_time(time);
         }
-        let ids: Vec<Bson> = ids.into_iter().map(Bson::from).collect();
+        let ids: Vec<Bson> = ids.map(Bson::from).collect();
         self.find(collection, doc! { "_id": { "$in": ids } }).await
     }
 
@@ -189,18 +195,14 @@ impl Rung {
                     }
                     hearsay.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
                     rung.latest = rung.latest.max(time);
-                    rung.changed.entry(collection).or_default().insert(id);
+                    let rang = rung.changed.entry(collection).or_default().entry(id).or_default();
+                    *rang = seq.unwrap_or(0).max(*rang);
                 }
                 Ok(Ring::Quiet(token)) => rung.token = token.or(rung.token),
-                Ok(Ring::Destroyed(what)) => alarm(&what),
+                Ok(Ring::Destroyed(destroyed)) => rung.destroyed.push(destroyed),
                 Err(error) => rung.error = Some(error),
             }
         }
         rung
     }
-}
-
-/// Nobody but an operator removes documents with an outbox. What was pending in one is gone, and a person should know.
-fn alarm(what: &str) {
-    tracing::error!(alarm = "raw_removal", %what, "somebody removed data by hand; events that were pending in it are lost");
 }
