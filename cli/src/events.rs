@@ -75,7 +75,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Events that a service could not apply, and those that wait behind them
+    /// Events that a service could not apply, those that wait behind them, and messages that are no events
     DeadLetters {
         /// Only those of this consumer; all when not set
         #[arg(long, value_name = "NAME", global = true)]
@@ -117,7 +117,7 @@ pub enum Letters {
     List,
     /// Show one, with its data decoded
     Show {
-        /// The event, evt_…
+        /// The event, evt_…, or the message, msg_…
         #[arg(value_name = "EVENT")]
         id: String,
     },
@@ -135,7 +135,7 @@ pub enum Letters {
     },
     /// Give an event up: it counts as applied without its effect, and those behind it follow. Cannot be undone
     Drop {
-        /// The event, evt_…; the first of its aggregate's letters
+        /// The event, evt_…, the first of its aggregate's letters; or a message that is no event, msg_…
         #[arg(value_name = "EVENT")]
         id: String,
         /// Really

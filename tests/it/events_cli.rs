@@ -20,7 +20,7 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs `comptoir events` on a stack; what it printed.
-fn events(stack: &Stack, arguments: &[&str]) -> String {
+pub(crate) fn events(stack: &Stack, arguments: &[&str]) -> String {
     let output = run(stack, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)

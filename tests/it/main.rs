@@ -16,6 +16,7 @@ mod day;
 mod documents;
 mod events;
 mod events_cli;
+mod events_stuck;
 mod group;
 mod grpc;
 mod inventory;

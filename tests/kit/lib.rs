@@ -17,5 +17,5 @@ mod wait;
 pub use client::{Client, Reply, reply};
 pub use process::{Process, binary};
 pub use stack::{DEMO_PASSWORD, Stack, StackOptions, shared};
-pub use stores::Stores;
+pub use stores::{Stores, limit_nats};
 pub use wait::{eventually, within};

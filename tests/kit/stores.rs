@@ -218,6 +218,17 @@ impl Stores {
         Child::spawn("nats-server", command, &self.data.join("nats-server.log"))
     }
 
+    /// Has nats-server take messages of so many bytes, from now on and over restarts, without a restart.
+    pub async fn limit_nats(&self, bytes: usize) {
+        limit_nats(self.data.path(), self.nats.lock().await.child.pid(), bytes);
+        eventually(RESTART_LIMIT, || async {
+            let told = self.nats().await?.server_info().max_payload;
+            anyhow::ensure!(told == bytes, "nats-server takes {told} bytes");
+            Ok(())
+        })
+        .await;
+    }
+
     /// Copies the files of a killed nats-server.
     pub fn copy_nats_files(&self) {
         copy(&self.data.join("nats"), &self.directory.0.join("nats-copy"));
@@ -227,6 +238,17 @@ impl Stores {
     pub fn roll_nats_files_back(&self) {
         copy(&self.directory.0.join("nats-copy"), &self.data.join("nats"));
     }
+}
+
+/// Writes the limit into the configuration of the nats-server of a data directory, which then reads it again.
+pub fn limit_nats(data: &std::path::Path, pid: u32, bytes: usize) {
+    let path = data.join("nats.conf");
+    let text = std::fs::read_to_string(&path).expect("nats-server was started");
+    let mut config: Value = serde_json::from_str(&text).expect("JSON");
+    config["max_payload"] = json!(bytes);
+    std::fs::write(&path, config.to_string()).expect("the data directory can be written");
+    let reload = Command::new("kill").args(["-HUP", &pid.to_string()]).status();
+    assert!(reload.is_ok_and(|status| status.success()), "nats-server takes the signal");
 }
 
 /// The first of the ports of one system, which nobody else listens on or has kept, and what keeps them.

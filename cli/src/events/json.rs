@@ -34,7 +34,9 @@ impl Decoder {
         put("partitionkey", event.aggregate_id.as_str().into());
         put("sequence", event.seq.into());
         put("logsequence", event.log_sequence.into());
-        put("natssubject", subject::of(event).into());
+        if !event.r#type.is_empty() {
+            put("natssubject", subject::of(event).into()); // a foreign message names its own in the letter's reason
+        }
         if !event.traceparent.is_empty() {
             put("traceparent", event.traceparent.as_str().into());
         }

@@ -40,6 +40,7 @@ fn json(service: &str, answer: &anyhow::Result<Lag>) -> Value {
             "pending": consumer.pending,
             "unacknowledged": consumer.unacknowledged,
             "deadLetters": consumer.dead_letters,
+            "problem": consumer.problem,
         })
     });
     json!({
@@ -48,6 +49,7 @@ fn json(service: &str, answer: &anyhow::Result<Lag>) -> Value {
         "published": lag.published,
         "behind": behind(lag),
         "relayOwner": lag.relay_owner,
+        "relayProblem": lag.relay_problem,
         "consumers": consumers.collect::<Vec<_>>(),
     })
 }
@@ -77,7 +79,21 @@ fn tables(answers: &[(String, anyhow::Result<Lag>)]) -> String {
         }
     }
     let readers = if consumers.is_empty() { String::new() } else { format!("\n{}", consumers.text()) };
-    relays.text() + &readers
+    relays.text() + &readers + &problems(answers)
+}
+
+/// What keeps relays and consumers from their work, a line each.
+fn problems(answers: &[(String, anyhow::Result<Lag>)]) -> String {
+    let mut lines = String::new();
+    for (service, lag) in answers.iter().filter_map(|(service, answer)| Some((service, answer.as_ref().ok()?))) {
+        if !lag.relay_problem.is_empty() {
+            lines += &format!("\n{service} publishes nothing: {}\n", lag.relay_problem);
+        }
+        for consumer in lag.consumers.iter().filter(|consumer| !consumer.problem.is_empty()) {
+            lines += &format!("\n{service} does not read {}: {}\n", consumer.source, consumer.problem);
+        }
+    }
+    lines
 }
 
 fn behind(lag: &Lag) -> i64 {

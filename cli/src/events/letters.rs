@@ -36,7 +36,7 @@ pub async fn run(desk: &Desk<'_>, action: Letters) -> anyhow::Result<()> {
     match action {
         Letters::List => desk.list().await,
         Letters::Show { id } => desk.show(&id).await,
-        Letters::Retry { id } if id.starts_with("evt_") => desk.retry_event(&id).await,
+        Letters::Retry { id } if id.starts_with("evt_") || id.starts_with("msg_") => desk.retry_event(&id).await,
         Letters::Retry { id } | Letters::RetryAggregate { id } => desk.retry(&id).await,
         Letters::Drop { id, yes } => {
             ensure!(yes, "{id} would count as applied without its effect, for good: repeat with --yes if you mean it");

@@ -92,6 +92,8 @@ pub struct Examined {
     pub checked: u64,
     /// Those that are not as they should be.
     pub suspects: Vec<Violation>,
+    /// What a person should know, and what no promise is broken by.
+    pub notes: Vec<String>,
 }
 
 impl Examined {

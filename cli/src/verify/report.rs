@@ -21,15 +21,23 @@ pub fn table(rows: &[Row]) -> String {
                 violation.found
             );
         }
+        for note in &row.notes {
+            text += &format!("\n{}: note: {note}\n", row.invariant.name());
+        }
     }
     text
 }
 
 /// One JSON object.
 pub fn json(rows: &[Row]) -> anyhow::Result<String> {
-    let invariants = rows
-        .iter()
-        .map(|row| json!({ "invariant": row.invariant.name(), "checked": row.checked, "violations": row.violations }));
+    let invariants = rows.iter().map(|row| {
+        json!({
+            "invariant": row.invariant.name(),
+            "checked": row.checked,
+            "violations": row.violations,
+            "notes": row.notes,
+        })
+    });
     let count: usize = rows.iter().map(|row| row.violations.len()).sum();
     let report = json!({ "invariants": invariants.collect::<Vec<_>>(), "violations": count });
     Ok(serde_json::to_string_pretty(&report)? + "\n")

@@ -7,12 +7,16 @@ use super::{
     site::{Scope, Site},
 };
 use anyhow::Context;
-use async_nats::jetstream::{
-    ErrorCode,
-    context::GetStreamErrorKind,
-    stream::{RawMessageErrorKind, State, Stream},
+use async_nats::{
+    HeaderMap,
+    jetstream::{
+        ErrorCode,
+        context::GetStreamErrorKind,
+        stream::{State, Stream},
+    },
 };
 use bson::{Document, doc};
+use events::{Stored, stored};
 use futures::{StreamExt, TryStreamExt};
 use mongodb::Collection;
 use std::{
@@ -45,7 +49,7 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             continue;
         }
         let log = site.collection(service, LOG)?;
-        let comparison = Comparison { site, service, log, next: 1, named: 0, examined: &mut examined };
+        let comparison = Comparison { site, service, log, next: 1, named: 0, foreign: 0, examined: &mut examined };
         comparison.run().await.with_context(|| format!("compare the log and the stream of {service}"))?;
     }
     Ok(examined)
@@ -68,6 +72,8 @@ struct Comparison<'a> {
     /// The place in the log that the next message should have.
     next: i64,
     named: usize,
+    /// Messages that somebody else has published.
+    foreign: u64,
     examined: &'a mut Examined,
 }
 
@@ -88,11 +94,11 @@ impl Comparison<'_> {
             let first = match from {
                 Some(from) => from,
                 None => {
-                    self.next = self.first_kept(info.config.max_age, &info.state, &stream).await?;
+                    self.next = self.first_kept(info.config.max_age, &info.state).await?;
                     info.state.first_sequence.max(1)
                 }
             };
-            self.compare(&stream, first, info.state.last_sequence).await?;
+            self.compare(first, info.state.last_sequence).await?;
             from = Some(info.state.last_sequence + 1);
             if self.next > last || began.elapsed() > ON_ITS_WAY {
                 break;
@@ -100,6 +106,12 @@ impl Comparison<'_> {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         self.missing_before(last + 1);
+        if self.foreign > 0 {
+            let stream = topology::stream(self.service);
+            let note =
+                format!("{} messages of {stream} are by somebody else; those who read it set them aside", self.foreign);
+            self.examined.notes.push(note);
+        }
         Ok(())
     }
 
@@ -119,9 +131,9 @@ impl Comparison<'_> {
     }
 
     /// The first entry that the stream must still have: that of its first message, or the first that is young enough.
-    async fn first_kept(&self, max_age: Duration, state: &State, stream: &Stream) -> anyhow::Result<i64> {
-        let first = if state.messages == 0 { None } else { message(stream, state.first_sequence).await? };
-        let first = first.map(|message| message.gseq).filter(|gseq| *gseq > 0);
+    async fn first_kept(&self, max_age: Duration, state: &State) -> anyhow::Result<i64> {
+        let first = if state.messages == 0 { Stored::Gone } else { self.stored(state.first_sequence).await? };
+        let first = if let Stored::Entry { gseq, .. } = first { Some(gseq) } else { None };
         if max_age.is_zero() {
             return Ok(1);
         }
@@ -133,14 +145,20 @@ impl Comparison<'_> {
         Ok(first.into_iter().chain(young).min().unwrap_or(last + 1))
     }
 
+    async fn stored(&self, sequence: u64) -> anyhow::Result<Stored> {
+        Ok(stored(&self.site.nats, &topology::stream(self.service), sequence).await?)
+    }
+
     /// Compares the messages `first..=last` of the stream, some at a time.
-    async fn compare(&mut self, stream: &Stream, first: u64, last: u64) -> anyhow::Result<()> {
+    async fn compare(&mut self, first: u64, last: u64) -> anyhow::Result<()> {
         let mut from = first;
         while from <= last {
             let to = last.min(from + CHUNK - 1);
-            let asked = futures::stream::iter(from..=to).map(|sequence| message(stream, sequence));
-            let found: Vec<Option<Message>> = asked.buffered(AT_A_TIME).try_collect().await?;
-            let chunk: Vec<Message> = found.into_iter().flatten().collect();
+            let this = &self;
+            let asked = futures::stream::iter(from..=to).map(|sequence| this.stored(sequence));
+            let found: Vec<Stored> = asked.buffered(AT_A_TIME).try_collect().await?;
+            self.foreign += found.iter().filter(|found| matches!(found, Stored::Foreign)).count() as u64;
+            let chunk: Vec<Message> = found.into_iter().filter_map(message).collect();
             let places: Vec<i64> = chunk.iter().map(|message| message.gseq).collect();
             let entries = entries(self.site.cut().await?, &self.log, &places).await?;
             for message in chunk {
@@ -197,22 +215,19 @@ impl Comparison<'_> {
     }
 }
 
-/// A message; none when it was removed.
-async fn message(stream: &Stream, sequence: u64) -> anyhow::Result<Option<Message>> {
-    let message = match stream.get_raw_message(sequence).await {
-        Ok(message) => message,
-        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
-    Ok(Some(Message {
-        sequence,
-        gseq: header("ce-logsequence").parse().unwrap_or(0),
-        eid: header("ce-id"),
-        aggregate: header("ce-subject"),
-        seq: header("ce-sequence").parse().unwrap_or(0),
+/// What a message tells of its entry; nothing when it is none.
+fn message(stored: Stored) -> Option<Message> {
+    let Stored::Entry { gseq, message } = stored else { return None };
+    let header =
+        |headers: &HeaderMap, name: &str| headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
+    Some(Message {
+        sequence: message.sequence,
+        gseq,
+        eid: header(&message.headers, "ce-id"),
+        aggregate: header(&message.headers, "ce-subject"),
+        seq: header(&message.headers, "ce-sequence").parse().unwrap_or(0),
         data: message.payload.to_vec(),
-    }))
+    })
 }
 
 async fn entries(mut cut: Cut, log: &Collection<Document>, places: &[i64]) -> anyhow::Result<HashMap<i64, Document>> {

@@ -37,12 +37,14 @@ pub struct Row {
     pub checked: u64,
     /// Those for which it does not hold.
     pub violations: Vec<Violation>,
+    /// What a person should know all the same.
+    pub notes: Vec<String>,
 }
 
 /// Looks at everything once, and at suspects until they are gone or certain.
 pub async fn check(site: &Site, invariant: Invariant, patience: Patience) -> anyhow::Result<Row> {
     let first = examine(site, invariant, &Scope::All).await?;
-    let (checked, began, mut pause) = (first.checked, Instant::now(), FIRST_PAUSE);
+    let (checked, notes, began, mut pause) = (first.checked, first.notes, Instant::now(), FIRST_PAUSE);
     let mut suspects = seen_since(HashMap::new(), first.suspects, began);
     let is_certain = |since: &Instant| since.elapsed() >= patience.settle || began.elapsed() >= patience.longest;
     while suspects.values().any(|(_, since)| !is_certain(since)) {
@@ -56,7 +58,7 @@ pub async fn check(site: &Site, invariant: Invariant, patience: Patience) -> any
     }
     let mut violations: Vec<Violation> = suspects.into_values().map(|(violation, _)| violation).collect();
     violations.sort_by(|a, b| a.subject.cmp(&b.subject));
-    Ok(Row { invariant, checked, violations })
+    Ok(Row { invariant, checked, violations, notes })
 }
 
 /// The suspects of the last look, and since when each is as it is.

@@ -1,8 +1,23 @@
-//! The connection to NATS, with this service's own user and inbox.
+//! The connection to NATS, with this service's own user and inbox, and what the broker tells of itself.
 
 use crate::Error;
-use async_nats::{Client, ConnectOptions, jetstream};
-use std::time::Duration;
+use async_nats::{Client, ConnectOptions, ServerAddr, ServerInfo, jetstream};
+use std::{sync::Arc, time::Duration};
+use store::EventLimit;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    net::TcpStream,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How often the broker is asked for its limits.
+const ASK_EVERY: Duration = Duration::from_secs(5);
+
+/// How long it may take to tell them.
+const ASK_LIMIT: Duration = Duration::from_secs(2);
+
+/// Bytes of what it tells, at most.
+const MOST_BYTES: u64 = 64 * 1024;
 
 /// A connected client and its JetStream context.
 #[derive(Clone)]
@@ -11,6 +26,7 @@ pub struct Nats {
     pub client: Client,
     /// JetStream over it.
     pub jetstream: jetstream::Context,
+    url: Arc<str>,
 }
 
 impl Nats {
@@ -18,6 +34,54 @@ impl Nats {
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
+
+    /// Keeps what the client and the store know of the largest message true until `shutdown`.
+    ///
+    /// The broker tells `max_payload` to those who connect, and not when it is changed: a client that was connected before
+    /// would refuse what could be published by now, or be cut off for what no longer can. So it connects anew then.
+    pub async fn watch_limit(self, limit: EventLimit, shutdown: CancellationToken) {
+        loop {
+            if self.is_connected() {
+                self.learn_limit(&limit).await;
+            }
+            if shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn learn_limit(&self, limit: &EventLimit) {
+        let known = self.client.max_payload();
+        match tokio::time::timeout(ASK_LIMIT, greeting(&self.url)).await {
+            // Another server of the cluster may have another limit, and is not the one that this client publishes through.
+            Ok(Ok(told)) if told.server_id == self.client.server_info().server_id => {
+                limit.set(told.max_payload);
+                if told.max_payload != known {
+                    tracing::info!(
+                        known,
+                        now = told.max_payload,
+                        "the broker's max_payload has changed; connecting anew"
+                    );
+                    if let Err(error) = self.client.force_reconnect().await {
+                        tracing::debug!(%error, "the client has ended");
+                    }
+                }
+            }
+            Ok(Ok(_)) => limit.set(known),
+            Ok(Err(error)) => tracing::debug!(%error, "the broker's limits cannot be read"),
+            Err(_) => tracing::debug!("the broker does not tell its limits in time"),
+        }
+    }
+}
+
+/// What a server tells everyone who connects, before any of them has said who it is.
+async fn greeting(url: &str) -> Result<ServerInfo, Error> {
+    let address: ServerAddr = url.parse().map_err(Error::nats)?;
+    let stream = TcpStream::connect((address.host(), address.port())).await.map_err(Error::nats)?;
+    let mut line = String::new();
+    BufReader::new(stream.take(MOST_BYTES)).read_line(&mut line).await.map_err(Error::nats)?;
+    let told = line.strip_prefix("INFO ").ok_or_else(|| Error::Nats("it is no NATS server".to_owned()))?;
+    serde_json::from_str(told).map_err(Error::nats)
 }
 
 /// Connects as `user`; keeps trying in the background, so that a service starts without its broker.
@@ -31,5 +95,5 @@ pub async fn connect(url: &str, service: &str, user: &str, password: &str) -> Re
         .await
         .map_err(Error::nats)?;
     let jetstream = jetstream::new(client.clone());
-    Ok(Nats { client, jetstream })
+    Ok(Nats { client, jetstream, url: url.into() })
 }

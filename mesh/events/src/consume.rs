@@ -6,10 +6,16 @@
 use crate::{
     Error, Event, Nats, Slot,
     dead_letters::DeadLetters,
+    durable::{self, Durable},
+    foreign,
     lane::{self, Lane, Settler, Work},
     owners::Owners,
+    problems::Problems,
 };
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull};
+use async_nats::jetstream::{
+    Message,
+    consumer::{DeliverPolicy, Info},
+};
 use futures::StreamExt;
 use mongodb::Database;
 use std::{
@@ -24,11 +30,11 @@ use tokio_util::sync::CancellationToken;
 /// Lanes per source. So many events can be settled side by side, and share commands.
 const LANES: usize = 32;
 
-/// The broker delivers again what is not acknowledged for so long; a lane at work asks for more time.
-const ACK_WAIT: Duration = Duration::from_secs(10);
-
 /// Pause before a session that broke is opened anew.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often a session looks whether its durable consumer is as it made it.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often letters that are due are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -86,11 +92,10 @@ pub trait Handler: Send + Sync + 'static {
 /// The consumers of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct Consumers {
-    nats: Nats,
-    durable: String,
+    durable: Durable,
     sources: Vec<String>,
-    from: DeliverPolicy,
     settler: Settler,
+    problems: Problems,
     lanes: Arc<RwLock<HashMap<String, Vec<Lane>>>>,
 }
 
@@ -99,12 +104,12 @@ impl Consumers {
     pub fn new(nats: Nats, database: &Database, service: &str, sources: &[String], settling: Settling) -> Self {
         let Settling { handler, owners, from, slot } = settling;
         let letters = DeadLetters::new(database, slot);
+        let max_ack_pending = i64::try_from(LANES * lane::QUEUE).unwrap_or(i64::MAX);
         Self {
-            nats,
-            durable: slot.durable(service),
+            durable: Durable { nats, name: slot.durable(service), from, max_ack_pending },
             sources: sources.to_vec(),
-            from,
             settler: Settler { handler, owners, letters },
+            problems: Problems::default(),
             lanes: Arc::default(),
         }
     }
@@ -122,7 +127,12 @@ impl Consumers {
     async fn follow(&self, source: &str, shutdown: &CancellationToken) {
         while !shutdown.is_cancelled() {
             if let Err(error) = self.session(source, shutdown).await {
-                tracing::warn!(durable = %self.durable, %source, %error, "a consumer's session ended; it begins anew");
+                let durable = &self.durable.name;
+                if self.problems.note(source, &error) {
+                    tracing::warn!(%durable, %source, %error, "a consumer's session ended; it begins anew");
+                } else {
+                    tracing::debug!(%durable, %source, %error, "a consumer's session ended; it begins anew");
+                }
             }
             shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
         }
@@ -130,7 +140,7 @@ impl Consumers {
 
     async fn session(&self, source: &str, shutdown: &CancellationToken) -> Result<(), Error> {
         self.settler.letters.open().await?;
-        let consumer = self.durable(source).await?;
+        let consumer = self.durable.open(source).await?;
         let mut messages = consumer
             .stream()
             .heartbeat(Duration::from_secs(5))
@@ -138,23 +148,24 @@ impl Consumers {
             .messages()
             .await
             .map_err(Error::nats)?;
+        self.problems.clear(source);
         let mut tasks = JoinSet::new();
         let lanes: Vec<Lane> = (0..LANES).map(|_| lane::start(&self.settler, &mut tasks, shutdown)).collect();
         self.publish_lanes(source, lanes.clone());
         tasks.spawn(sweep(self.settler.letters.clone(), source.to_owned(), lanes.clone(), shutdown.clone()));
-        let ended = loop {
-            let Some(Some(message)) = shutdown.run_until_cancelled(messages.next()).await else { break Ok(()) };
-            let message = match message {
-                Ok(message) => message,
-                Err(error) => break Err(Error::nats(error)),
-            };
-            let event = match Event::parse(&message) {
-                Ok(event) => event,
-                Err(error) => break Err(error),
-            };
-            if of(&lanes, &event.aggregate_id).send(Work::Deliver(event, Box::new(message))).await.is_err() {
-                break Ok(());
+        let deliver = async {
+            while let Some(message) = messages.next().await {
+                let (aggregate_id, work) = work(source, message.map_err(Error::nats)?);
+                if of(&lanes, &aggregate_id).send(work).await.is_err() {
+                    break;
+                }
             }
+            Ok(())
+        };
+        let ended = tokio::select! {
+            ended = deliver => ended,
+            error = self.changed(source, consumer.cached_info()) => Err(error),
+            () = shutdown.cancelled() => Ok(()),
         };
         self.publish_lanes(source, Vec::new());
         // Queued events are not settled by a session that has ended: the broker delivers them again.
@@ -162,29 +173,45 @@ impl Consumers {
         ended
     }
 
-    /// The durable consumer on the source's stream, made if it is not there.
-    async fn durable(&self, source: &str) -> Result<PullConsumer, Error> {
-        let config = pull::Config {
-            durable_name: Some(self.durable.clone()),
-            ack_policy: AckPolicy::Explicit,
-            ack_wait: ACK_WAIT,
-            deliver_policy: self.from,
-            max_ack_pending: i64::try_from(LANES * lane::QUEUE).unwrap_or(i64::MAX),
-            ..Default::default()
-        };
-        let stream = topology::stream(source);
-        self.nats.jetstream.create_consumer_on_stream(config, stream).await.map_err(Error::nats)
+    /// Waits until the durable consumer is another, or has another configuration, than when it was opened.
+    async fn changed(&self, source: &str, opened: &Info) -> Error {
+        loop {
+            tokio::time::sleep(CHECK_EVERY).await;
+            match self.durable.info(source).await {
+                Ok(Some(now)) if durable::is_unchanged(opened, &now) => {}
+                Ok(_) => return Error::Changed,
+                Err(error) => tracing::debug!(%source, %error, "the durable consumer cannot be looked at"),
+            }
+        }
     }
 
-    /// How far each source is behind: source, not delivered, not acknowledged.
-    pub(crate) async fn pending(&self) -> Result<Vec<(String, u64, usize)>, Error> {
-        let mut found = Vec::new();
+    /// How far each source is behind.
+    pub(crate) async fn lags(&self) -> Result<Vec<Behind>, Error> {
+        let mut lags = Vec::new();
         for source in &self.sources {
-            let mut consumer = self.durable(source).await?;
-            let info = consumer.info().await.map_err(Error::nats)?;
-            found.push((source.clone(), info.num_pending, info.num_ack_pending));
+            let problem = self.problems.of(source);
+            let behind = match self.durable.info(source).await {
+                Ok(Some(info)) => Behind {
+                    source: source.clone(),
+                    pending: info.num_pending,
+                    unacknowledged: info.num_ack_pending as u64,
+                    problem: problem.or_else(|| durable::paused(&info)),
+                },
+                Ok(None) => {
+                    let absent = || format!("there is no durable consumer on {}", topology::stream(source));
+                    let problem = Some(problem.unwrap_or_else(absent));
+                    Behind { source: source.clone(), pending: 0, unacknowledged: 0, problem }
+                }
+                Err(error) => return Err(error),
+            };
+            lags.push(behind);
         }
-        Ok(found)
+        Ok(lags)
+    }
+
+    /// Whether the events of some source have not been read for a while, although they could.
+    pub fn are_stuck(&self) -> bool {
+        self.problems.are_lasting()
     }
 
     /// The dead letters.
@@ -206,6 +233,29 @@ impl Consumers {
 
     fn publish_lanes(&self, source: &str, lanes: Vec<Lane>) {
         self.lanes.write().expect("no holder panics").insert(source.to_owned(), lanes);
+    }
+}
+
+/// How far a consumer is behind one source.
+pub(crate) struct Behind {
+    /// The source.
+    pub source: String,
+    /// Events not delivered yet.
+    pub pending: u64,
+    /// Events delivered and not yet acknowledged.
+    pub unacknowledged: u64,
+    /// Why it does not read, when it does not.
+    pub problem: Option<String>,
+}
+
+/// What to do with a message, and the aggregate in whose lane.
+fn work(source: &str, message: Message) -> (String, Work) {
+    match Event::parse(&message, source) {
+        Ok(event) => (event.aggregate_id.clone(), Work::Deliver(event, Box::new(message))),
+        Err(reason) => {
+            let letter = foreign::letter(&message, source, &reason);
+            (letter.aggregate_id.clone(), Work::SetAside(Box::new(letter), Box::new(message)))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! An aggregate with a letter is parked: its later events become letters too, so that they are applied in order once the
 //! first one works. Everything else goes on.
 
-use crate::{Error, Event, Slot};
+use crate::{Error, Event, Slot, foreign};
 use bson::{Binary, Document, doc, spec::BinarySubtype};
 use contracts::events::v1 as wire;
 use futures::TryStreamExt;
@@ -131,6 +131,26 @@ impl DeadLetters {
         }
     }
 
+    /// Sets a message aside that is no event. Repeating it has no effect.
+    pub async fn set_aside(&self, letter: &Letter) -> Result<(), Error> {
+        let reason = letter.reason.as_deref().unwrap_or_default();
+        let of_source = doc! { "service": &letter.service, "aggregate": foreign::NOUN };
+        if self.letters.count_documents(of_source).limit(foreign::MOST).await? >= foreign::MOST {
+            tracing::error!(alarm = "foreign_message", %reason, most = foreign::MOST, "it is passed over, and not kept: there are so many");
+            return Ok(());
+        }
+        let kept = self.letters.insert_one(letter).await.map_err(store::Error::from);
+        match kept {
+            Ok(_) => {
+                tracing::error!(alarm = "foreign_message", id = %letter.event_id, %reason,
+                    "a message was set aside: see `comptoir events dead-letters`");
+                Ok(())
+            }
+            Err(store::Error::Duplicate) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// The first letter of an aggregate; when there is none, the aggregate is parked no longer.
     pub async fn first(&self, aggregate_id: &str) -> Result<Option<Letter>, Error> {
         let first = self.letters.find_one(doc! { "aggregate_id": aggregate_id }).sort(doc! { "seq": 1 }).await?;
@@ -216,6 +236,11 @@ impl DeadLetters {
 }
 
 impl Letter {
+    /// Whether it is about a message that is no event.
+    pub fn is_foreign(&self) -> bool {
+        self.aggregate == foreign::NOUN
+    }
+
     /// The event.
     pub fn event(&self) -> Event {
         Event {

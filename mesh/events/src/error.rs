@@ -1,5 +1,7 @@
 //! Why a relay's term or a consumer's session ended. Both begin anew.
 
+use async_nats::jetstream::ErrorCode;
+
 /// What ended a term.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -15,6 +17,39 @@ pub enum Error {
     /// NATS or JetStream failed.
     #[error("nats: {0}")]
     Nats(String),
+    /// The stream does not end where the relay believed: somebody else has published on it.
+    #[error("somebody else has published on the stream")]
+    Overtaken,
+    /// An event is above the broker's limit.
+    #[error(
+        "event {id} of {bytes} bytes is, with its headers, above the broker's max_payload of {limit} bytes; it and what is behind it wait until that is raised"
+    )]
+    TooLarge {
+        /// The event.
+        id: String,
+        /// Bytes of its data.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The broker refuses a durable consumer.
+    #[error("the broker refuses the durable consumer {durable} on {stream}: {cause}")]
+    Durable {
+        /// The consumer.
+        durable: String,
+        /// The stream.
+        stream: String,
+        /// Its answer.
+        cause: String,
+        /// The code of that.
+        code: ErrorCode,
+    },
+    /// A source has not made its stream yet.
+    #[error("the stream {0} is not there")]
+    NoStream(String),
+    /// Somebody changed a durable consumer under its session.
+    #[error("the durable consumer was changed by somebody")]
+    Changed,
     /// Another relay wrote to the log or took the lease.
     #[error("another relay has taken over")]
     Superseded,

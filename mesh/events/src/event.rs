@@ -1,6 +1,5 @@
 //! An event in its two forms: an entry of the log, and a CloudEvents 1.0 message (NATS binding, binary mode).
 
-use crate::Error;
 use async_nats::{HeaderMap, HeaderName, HeaderValue, jetstream::Message};
 use bson::Binary;
 use bytes::Bytes;
@@ -113,28 +112,35 @@ pub struct Event {
 }
 
 impl Event {
-    /// Reads a message of one of our streams.
-    pub(crate) fn parse(message: &Message) -> Result<Self, Error> {
-        let header = |name: &str| {
-            let value = message.headers.as_ref().and_then(|headers| headers.get(name));
-            value.map(|value| value.as_str().to_owned())
-        };
-        let required = |name: &str| {
-            header(name).ok_or_else(|| Error::Nats(format!("message on {} has no {name}", message.subject)))
+    /// Reads a message of the stream of `source`; why it is none of its events, otherwise.
+    pub(crate) fn parse(message: &Message, source: &str) -> Result<Self, String> {
+        let header = |name: &str| message.headers.as_ref()?.get(name).map(|value| value.as_str().to_owned());
+        let required =
+            |name: &str| header(name).filter(|value| !value.is_empty()).ok_or_else(|| format!("it has no {name}"));
+        let place = |name: &str| {
+            let place = required(name)?.parse().ok().filter(|place: &i64| *place > 0);
+            place.ok_or_else(|| format!("its {name} is no number from 1"))
         };
         let subject = required("ce-subject")?;
-        let (aggregate, aggregate_id) = subject.split_once('/').unwrap_or((&subject, ""));
-        let at = Time::parse_rfc3339_str(required("ce-time")?).unwrap_or_else(|_| SystemTime::UNIX_EPOCH.into());
+        let (aggregate, aggregate_id) = subject.split_once('/').ok_or("its ce-subject has no identifier")?;
+        let name = message.subject.split('.').nth(3).unwrap_or_default();
+        if required("ce-source")? != format!("/comptoir/{source}") {
+            return Err(format!("its ce-source is not /comptoir/{source}"));
+        }
+        if *message.subject != format!("evt.{source}.{aggregate}.{name}.{aggregate_id}") {
+            return Err("its ce-subject is not that of the subject it was published on".to_owned());
+        }
+        let at = header("ce-time").and_then(|at| Time::parse_rfc3339_str(at).ok());
         Ok(Self {
             id: required("ce-id")?,
-            service: required("ce-source")?.trim_start_matches("/comptoir/").to_owned(),
+            service: source.to_owned(),
             aggregate: aggregate.to_owned(),
             aggregate_id: aggregate_id.to_owned(),
-            seq: required("ce-sequence")?.parse().map_err(Error::nats)?,
-            log_sequence: required(GSEQ)?.parse().map_err(Error::nats)?,
+            seq: place("ce-sequence")?,
+            log_sequence: place(GSEQ)?,
             r#type: required("ce-type")?,
-            name: message.subject.split('.').nth(3).unwrap_or_default().to_owned(),
-            at,
+            name: name.to_owned(),
+            at: at.unwrap_or_else(|| SystemTime::UNIX_EPOCH.into()),
             trace: header("traceparent"),
             data: message.payload.clone(),
         })

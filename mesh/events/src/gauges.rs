@@ -22,16 +22,16 @@ async fn once(database: &Database, source: &Source, consumers: Option<&Consumers
     let service = source.service.as_str();
     if !source.aggregates.is_empty() {
         let logged = Log::unchecked(database).last().await?;
-        let (_, published) = lease::holder(database).await?;
+        let published = lease::known(database).await?.published;
         gauge("comptoir.relay.lag", logged - published, &[("service", service)]);
     }
     let Some(consumers) = consumers else { return Ok(()) };
     let letters = consumers.letters().count_by_source().await?;
-    for (source, pending, unacknowledged) in consumers.pending().await? {
-        let attributes = [("consumer", service), ("source", source.as_str())];
-        let behind = pending.saturating_add(unacknowledged as u64);
+    for lag in consumers.lags().await? {
+        let attributes = [("consumer", service), ("source", lag.source.as_str())];
+        let behind = lag.pending.saturating_add(lag.unacknowledged);
         gauge("comptoir.events.lag", i64::try_from(behind).unwrap_or(i64::MAX), &attributes);
-        gauge("comptoir.events.dead_letters", letters.get(&source).copied().unwrap_or(0), &attributes);
+        gauge("comptoir.events.dead_letters", letters.get(&lag.source).copied().unwrap_or(0), &attributes);
     }
     Ok(())
 }

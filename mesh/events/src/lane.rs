@@ -30,6 +30,8 @@ pub(crate) type Lane = mpsc::Sender<Work>;
 pub(crate) enum Work {
     /// Settle an event that the broker delivered.
     Deliver(Event, Box<Message>),
+    /// Set a message aside that is no event.
+    SetAside(Box<Letter>, Box<Message>),
     /// Settle an event that was read from the log again.
     Replay(Event),
     /// Look at the letters of an aggregate that may work by now.
@@ -82,6 +84,11 @@ impl Settler {
                 }
                 self.settle(&event, Some(&message)).instrument(span).await?;
                 telemetry::crash_point("consumer.applied");
+                message.ack().await.map_err(Error::nats)
+            }
+            Work::SetAside(letter, message) => {
+                self.letters.set_aside(&letter).await?;
+                telemetry::crash_point("consumer.set_aside");
                 message.ack().await.map_err(Error::nats)
             }
             Work::Replay(event) => self.settle(&event, None).await,
@@ -174,6 +181,10 @@ impl Settler {
     async fn retry(&self, aggregate_id: &str) -> Result<Retried, Error> {
         let mut applied = 0;
         while let Some(letter) = self.letters.first(aggregate_id).await? {
+            if letter.is_foreign() {
+                let failed = format!("{} is no event; it can only be dropped", letter.event_id);
+                return Ok(Retried { applied, failed: Some(failed) });
+            }
             let event = letter.event();
             let outcome = match self.handler.apply(&event).await {
                 Ok(()) => Ok(()),
@@ -193,6 +204,11 @@ impl Settler {
     }
 
     async fn give_up(&self, letter: &Letter) -> Result<Retried, Error> {
+        if letter.is_foreign() {
+            tracing::warn!(id = %letter.event_id, "an operator dropped a message that is no event");
+            self.letters.remove(letter).await?;
+            return Ok(Retried { applied: 0, failed: None });
+        }
         let event = letter.event();
         if let Err(error) = self.handler.skip(&event).await {
             return Ok(Retried { applied: 0, failed: Some(error.to_string()) });

@@ -32,12 +32,14 @@ pub(crate) struct Reached {
     pub token: Option<ResumeToken>,
     /// Last published entry, and its sequence in the stream.
     pub published: Option<(i64, i64)>,
+    /// Why nothing is published; empty when all is well.
+    pub problem: Option<String>,
 }
 
 impl Reached {
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
-        self.token.is_none() && self.published.is_none()
+        self.token.is_none() && self.published.is_none() && self.problem.is_none()
     }
 }
 
@@ -79,6 +81,9 @@ impl Lease {
             set.insert("gseq", gseq);
             set.insert("js_seq", js_seq);
         }
+        if let Some(problem) = &reached.problem {
+            set.insert("problem", doc! { "$literal": problem });
+        }
         self.update(vec![doc! { "$set": set }]).await?;
         if reached.token.is_some() {
             telemetry::crash_point("relay.token_saved");
@@ -106,9 +111,21 @@ impl Lease {
     }
 }
 
-/// Who holds the lease of this database's relay, and the last published entry that it saved.
-pub(crate) async fn holder(database: &Database) -> Result<(String, i64), Error> {
-    let found = database.collection::<Document>(COLLECTION).find_one(doc! { "_id": ID }).await?.unwrap_or_default();
-    let owner = found.get_str("owner").unwrap_or_default().to_owned();
-    Ok((owner, found.get_i64("gseq").unwrap_or(0)))
+/// What is known of this database's relay.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Known {
+    /// Who holds the lease.
+    pub owner: String,
+    /// The last published entry that was saved.
+    #[serde(rename = "gseq")]
+    pub published: i64,
+    /// Why nothing is published; empty when all is well.
+    pub problem: String,
+}
+
+/// What the relay of this database has saved.
+pub(crate) async fn known(database: &Database) -> Result<Known, Error> {
+    let found = database.collection::<Known>(COLLECTION).find_one(doc! { "_id": ID }).await?;
+    Ok(found.unwrap_or_default())
 }

@@ -5,8 +5,8 @@
 //! new to the `log` (collection `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in
 //! atomic batches, each conditional on the stream's last sequence, so that the stream is the log, entry for entry.
 //! `consume` reads streams; a `lane` settles the events of an aggregate one after the other: applied, with gaps filled from
-//! the `owners`, or set aside in the `dead_letters`, where its aggregate alone waits. `rpc` lets operators see and move all
-//! of it. `rebuild` makes a read model anew in the idle one of two `slot`s, beside the one in use.
+//! the `owners`, or set aside in the `dead_letters`, where its aggregate alone waits; so is a `foreign` message, which holds
+//! up nothing. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle one of two `slot`s, beside the one in use.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
@@ -17,8 +17,10 @@ mod connect;
 mod consume;
 mod dead_letters;
 mod doorbell;
+mod durable;
 mod error;
 mod event;
+mod foreign;
 mod gauges;
 mod hearsay;
 mod known;
@@ -28,11 +30,13 @@ mod log;
 mod losses;
 mod outboxes;
 mod owners;
+mod problems;
 mod publish;
 mod rebuild;
 mod relay;
 mod rpc;
 mod slot;
+mod stored;
 
 pub use connect::{Nats, connect};
 pub use consume::{Consumers, Handler, HandlerError, Settling};
@@ -44,3 +48,4 @@ pub use rebuild::{InUse, Parts, Projection, ReadModel, Table};
 pub use relay::{Relay, Source};
 pub use rpc::{EventsRpc, Reads};
 pub use slot::Slot;
+pub use stored::{Stored, stored};

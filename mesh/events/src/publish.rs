@@ -1,25 +1,26 @@
 //! From the log to JetStream: atomic batches or a few single messages, each conditional on the stream's last sequence.
 //!
-//! The stream is written by this code alone, and a batch is stored only if the stream ends where we believe it ends. So
-//! the stream is the log, entry for entry and once each, without relying on the broker's window of duplicates (ADR 1).
-//! After any failure the tail of the stream tells how far it got.
+//! The entries of the stream are written by this code alone, and a batch is stored only if the stream ends where we believe
+//! it ends. So the stream is the log, entry for entry and once each, without relying on the broker's window of duplicates
+//! (ADR 1). After any failure the `tail` of the stream tells how far it got, also behind messages that somebody else
+//! published there.
+
+mod answer;
+mod tail;
 
 use crate::{
     Error,
     connect::Nats,
-    event::{self, Entry},
+    event::Entry,
     log::Log,
+    stored::{BATCH_ID, EXPECTED_LAST_SEQUENCE},
 };
 use async_nats::{
-    HeaderName, HeaderValue, Subscriber,
-    jetstream::{
-        ErrorCode,
-        stream::{Config, RawMessageErrorKind, RetentionPolicy, StorageType, Stream},
-    },
+    HeaderMap, HeaderName, HeaderValue, PublishError, PublishErrorKind, Subscriber,
+    jetstream::stream::{Config, RetentionPolicy, StorageType, Stream},
 };
 use bytes::Bytes;
 use futures::StreamExt;
-use serde::Deserialize;
 use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
 
 /// Entries in one batch; one batch is one fsync.
@@ -29,8 +30,9 @@ const BATCH: usize = 500;
 /// events/s that was two thirds of its CPU.
 const SINGLES: usize = 16;
 
-/// Batches on their way. The second waits at the broker while the first is synced; should the first fail, the second is
-/// refused, because the stream does not end where it expects.
+/// Groups of single messages on their way: the second waits at the broker while the first is synced. Should the first
+/// fail, the second is refused, because it names the event that must be before it. A batch cannot name one, and messages
+/// of somebody else could make the stream end where it expects: so nothing is on its way when a batch is sent.
 const IN_FLIGHT: usize = 2;
 
 /// Bytes of data in one batch.
@@ -45,11 +47,12 @@ const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Wait for the broker's answer to a batch.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
-// An atomic batch is these headers (ADR-50 of NATS). Single messages need none of them.
-const BATCH_ID: HeaderName = HeaderName::from_static("Nats-Batch-Id");
+// An atomic batch is these headers and `BATCH_ID` (ADR-50 of NATS). Single messages need none of them.
 const BATCH_SEQUENCE: HeaderName = HeaderName::from_static("Nats-Batch-Sequence");
 const BATCH_COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
-const EXPECTED_LAST_SEQUENCE: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
+
+/// The event that must be the last of the stream; no header of a batch.
+const EXPECTED_LAST_ID: HeaderName = HeaderName::from_static("Nats-Expected-Last-Msg-Id");
 
 /// Publishes one log to one stream.
 pub(crate) struct Publisher {
@@ -62,17 +65,38 @@ pub(crate) struct Publisher {
     queue: VecDeque<Entry>,
     /// Last entry of the log, as far as is known.
     logged: i64,
-    /// Last entry that was sent, and the sequence that it will have in the stream.
+    /// Last entry that was sent, and the sequence that the stream will have with it.
     sent: (i64, u64),
+    /// Its event, when that was sent alone since the stream was last looked at.
+    sent_id: Option<String>,
     on_their_way: VecDeque<Sent>,
     inbox: String,
     answers: Subscriber,
-    /// How often the client had connected when the stream was last looked at.
-    connects: u64,
+    /// How far it has come.
+    pub position: Position,
+}
+
+/// How far a stream goes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Position {
     /// Last published entry.
     pub gseq: i64,
-    /// Last sequence of the stream.
+    /// Its sequence in the stream.
     pub js_seq: u64,
+    /// What lies behind it.
+    looked: tail::Looked,
+    /// How often the client had connected when the stream was last looked at.
+    connects: u64,
+    /// Whether one entry goes at a time, until one has been stored: of several the broker says why the last was refused,
+    /// which may be that the one before it was.
+    pub is_careful: bool,
+}
+
+impl Position {
+    /// As the relay before us has saved it.
+    pub fn saved(gseq: i64, js_seq: i64) -> Self {
+        Self { gseq, js_seq: u64::try_from(js_seq).unwrap_or(0), ..Self::default() }
+    }
 }
 
 /// A batch that the broker has not answered yet.
@@ -80,24 +104,13 @@ struct Sent {
     reply_to: String,
     gseq: i64,
     js_seq: u64,
-}
-
-#[derive(Deserialize)]
-struct Reply {
-    #[serde(default)]
-    seq: u64,
-    error: Option<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    err_code: Option<u64>,
-    description: Option<String>,
+    /// The largest event in it, and the bytes of its data.
+    largest: (String, usize),
 }
 
 impl Publisher {
     /// Makes sure that the stream of a service exists, in so many copies when it is new, and finds out how far it goes.
-    pub async fn open(nats: Nats, log: Log, source: (&str, u32), saved: (i64, u64)) -> Result<Self, Error> {
+    pub async fn open(nats: Nats, log: Log, source: (&str, u32), position: Position) -> Result<Self, Error> {
         let (service, replicas) = source;
         let config = Config {
             name: topology::stream(service),
@@ -118,13 +131,12 @@ impl Publisher {
             stream,
             queue: VecDeque::new(),
             logged: 0,
-            sent: saved,
+            sent: (position.gseq, position.js_seq),
+            sent_id: None,
             on_their_way: VecDeque::new(),
             inbox,
             answers,
-            connects: 0,
-            gseq: saved.0,
-            js_seq: saved.1,
+            position,
             nats,
             log,
         };
@@ -135,33 +147,24 @@ impl Publisher {
     /// Compares the stream with what we believe. A stream that lost entries is continued from where it ends.
     pub async fn find_tail(&mut self) -> Result<(), Error> {
         let connects = connects(&self.nats);
+        if connects != self.position.connects {
+            self.position.looked = tail::Looked::default(); // the broker may have been rolled back
+        }
         let state = self.stream.get_info().await.map_err(Error::nats)?.state;
-        let (gseq, js_seq) = if state.last_sequence == 0 {
-            (0, 0)
-        } else {
-            match self.stream.get_raw_message(state.last_sequence).await {
-                Ok(last) => {
-                    let gseq = last.headers.get(event::GSEQ).and_then(|value| value.as_str().parse().ok());
-                    (gseq.ok_or_else(|| Error::Nats("the last message is not one of ours".into()))?, last.sequence)
-                }
-                // Expired or purged: what we saved is the best that is known. Each message is one entry, so the
-                // sequences that the stream has not come to are entries that it lost.
-                Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => {
-                    let lost = self.js_seq.saturating_sub(state.last_sequence);
-                    (self.gseq.saturating_sub_unsigned(lost).max(0), state.last_sequence)
-                }
-                Err(error) => return Err(Error::nats(error)),
-            }
-        };
-        if gseq < self.gseq {
-            tracing::error!(service = %self.service, lost_from = gseq + 1, to = self.gseq, "the broker lost events; they are published again");
+        let ((gseq, js_seq), foreign) = self.last_entry(&state).await?;
+        let published = self.position.gseq;
+        if gseq < published {
+            tracing::error!(service = %self.service, lost_from = gseq + 1, to = published, "the broker lost events; they are published again");
         }
         let logged = self.log.last().await?;
         if gseq > logged {
             return Err(Error::StreamAhead { stream: topology::stream(&self.service), published: gseq, logged });
         }
-        (self.gseq, self.js_seq, self.logged, self.connects) = (gseq, js_seq, logged, connects);
-        self.sent = (gseq, js_seq);
+        self.alarm(&foreign);
+        self.logged = logged;
+        (self.position.gseq, self.position.js_seq, self.position.connects) = (gseq, js_seq, connects);
+        self.sent = (gseq, state.last_sequence);
+        self.sent_id = None;
         self.on_their_way.clear();
         Ok(())
     }
@@ -182,13 +185,18 @@ impl Publisher {
     /// Learns how far the log goes, and whether the connection has been another since we looked at the stream.
     pub async fn look(&mut self, logged: i64) -> Result<(), Error> {
         self.logged = self.logged.max(logged);
-        if self.connects == connects(&self.nats) { Ok(()) } else { self.find_tail().await }
+        if self.position.connects == connects(&self.nats) { Ok(()) } else { self.find_tail().await }
     }
 
-    /// Sends the next batch, or waits for the oldest that is on its way. False when the stream has the whole log.
+    /// Sends what comes next, or waits for the oldest that is on its way. False when the stream has the whole log.
     pub async fn step(&mut self) -> Result<bool, Error> {
-        let batch = if self.on_their_way.len() < IN_FLIGHT { self.next_batch().await? } else { Vec::new() };
-        if !batch.is_empty() {
+        self.refill().await?; // while the broker syncs what is on its way
+        let is_careful = self.position.is_careful;
+        let count = self.ready().min(if is_careful { 1 } else { BATCH });
+        let may_follow = count <= SINGLES && self.sent_id.is_some() && !is_careful;
+        let most = if may_follow { IN_FLIGHT } else { 1 };
+        if count > 0 && self.on_their_way.len() < most {
+            let batch = self.queue.drain(..count).collect();
             self.send(batch).await?;
         } else if let Some(oldest) = self.on_their_way.pop_front() {
             self.confirm(oldest).await?;
@@ -202,23 +210,24 @@ impl Publisher {
         telemetry::crash_point("relay.publishing");
         let count = batch.len();
         let reply_to = format!("{}.{}", self.inbox, self.sent.0 + 1);
+        let largest = batch.iter().map(|entry| (entry.data.bytes.len(), entry.eid.clone())).max().unwrap_or_default();
         let batch_id = batch
             .first()
             .filter(|_| count > SINGLES)
             .map(|first| format!("{}-{:08x}", first.eid, rand::random::<u32>()));
         for (index, entry) in batch.into_iter().enumerate() {
-            let mut headers = entry.headers(&self.source);
-            if let Some(batch_id) = &batch_id {
-                headers.insert(BATCH_ID, batch_id.as_str());
-                headers.insert(BATCH_SEQUENCE, (index + 1).to_string());
-            }
-            if index == 0 || batch_id.is_none() {
-                // Each single is conditional on the one before it: when one is refused, so are those behind it.
-                headers.insert(EXPECTED_LAST_SEQUENCE, (self.sent.1 + index as u64).to_string());
-            }
-            let (subject, payload) = (entry.subject(&self.service), Bytes::from(entry.data.bytes));
+            let mut headers = self.headers(&entry, index, batch_id.as_deref());
+            let (subject, bytes) = (entry.subject(&self.service), entry.data.bytes.len());
+            let payload = Bytes::from(entry.data.bytes);
+            let refused = |error: PublishError| match error.kind() {
+                PublishErrorKind::MaxPayloadExceeded => {
+                    Error::TooLarge { id: entry.eid.clone(), bytes, limit: self.nats.client.max_payload() }
+                }
+                PublishErrorKind::InvalidSubject | PublishErrorKind::Send => Error::nats(error),
+            };
             if index + 1 < count {
-                self.nats.client.publish_with_headers(subject, headers, payload).await.map_err(Error::nats)?;
+                self.nats.client.publish_with_headers(subject, headers, payload).await.map_err(refused)?;
+                self.sent_id = Some(entry.eid);
                 telemetry::crash_point("relay.batch");
                 continue;
             }
@@ -226,11 +235,29 @@ impl Publisher {
                 headers.insert(BATCH_COMMIT, "1");
             }
             let commit = self.nats.client.publish_with_reply_and_headers(subject, reply_to.clone(), headers, payload);
-            commit.await.map_err(Error::nats)?;
+            commit.await.map_err(refused)?;
             self.sent = (entry.gseq, self.sent.1 + count as u64);
+            self.sent_id = batch_id.is_none().then_some(entry.eid);
         }
-        self.on_their_way.push_back(Sent { reply_to, gseq: self.sent.0, js_seq: self.sent.1 });
+        let (gseq, js_seq) = self.sent;
+        self.on_their_way.push_back(Sent { reply_to, gseq, js_seq, largest: (largest.1, largest.0) });
         Ok(())
+    }
+
+    /// The headers of an entry that goes as this one of its group.
+    fn headers(&self, entry: &Entry, index: usize, batch_id: Option<&str>) -> HeaderMap {
+        let mut headers = entry.headers(&self.source);
+        if let Some(batch_id) = batch_id {
+            headers.insert(BATCH_ID, batch_id);
+            headers.insert(BATCH_SEQUENCE, (index + 1).to_string());
+        } else if let Some(last) = &self.sent_id {
+            headers.insert(EXPECTED_LAST_ID, last.as_str());
+        }
+        if index == 0 || batch_id.is_none() {
+            // Each single is conditional on the one before it: when one is refused, so are those behind it.
+            headers.insert(EXPECTED_LAST_SEQUENCE, (self.sent.1 + index as u64).to_string());
+        }
+        headers
     }
 
     /// Waits until the broker has stored `sent`, as the entries that must come next.
@@ -245,58 +272,47 @@ impl Publisher {
             }
         };
         let answer = tokio::time::timeout(ACK_TIMEOUT, answer).await.map_err(|_| Error::Nats("no answer".into()))??;
-        acknowledged(&answer.payload, sent.js_seq)?;
+        answer::acknowledged(&answer.payload, &sent)?;
         telemetry::crash_point("relay.acknowledged");
-        (self.gseq, self.js_seq) = (sent.gseq, sent.js_seq);
+        (self.position.gseq, self.position.js_seq, self.position.is_careful) = (sent.gseq, sent.js_seq, false);
         Ok(())
     }
 
-    /// The entries after the last that was sent: from the queue, or from the log when the queue has a gap there.
-    async fn next_batch(&mut self) -> Result<Vec<Entry>, Error> {
+    /// Sees to it that the queue begins with the entry after the last that was sent, if the log has it.
+    async fn refill(&mut self) -> Result<(), Error> {
         let sent = self.sent.0;
         while self.queue.front().is_some_and(|entry| entry.gseq <= sent) {
             self.queue.pop_front();
         }
-        let mut next = sent + 1;
-        if self.queue.front().is_none_or(|entry| entry.gseq > next) {
-            if self.logged <= sent {
-                return Ok(Vec::new());
-            }
+        if self.logged > sent && self.queue.front().is_none_or(|entry| entry.gseq > sent + 1) {
             let from_log = self.log.after(sent, i64::try_from(BATCH).unwrap_or(i64::MAX)).await?;
             // What is behind a gap stays in the log until its turn.
             self.queue = from_log.into();
         }
-        let (mut batch, mut bytes) = (Vec::new(), 0);
-        while let Some(entry) = self.queue.front() {
+        Ok(())
+    }
+
+    /// How many of the queue come next, together.
+    fn ready(&self) -> usize {
+        let limit = self.nats.client.max_payload();
+        let (mut count, mut bytes) = (0, 0);
+        for (entry, next) in self.queue.iter().zip(self.sent.0 + 1..) {
             bytes += entry.data.bytes.len() + HEADERS_BYTES;
-            let is_full = batch.len() == BATCH || (bytes > BATCH_BYTES && !batch.is_empty());
-            if entry.gseq != next || is_full {
+            // Those before one that may be above the broker's limit must not wait for it.
+            let is_large = entry.data.bytes.len() + store::EVENT_HEADERS_BYTES > limit;
+            let is_full = count == BATCH || bytes > BATCH_BYTES || is_large;
+            if entry.gseq != next || (is_full && count > 0) {
                 break;
             }
-            next += 1;
-            batch.extend(self.queue.pop_front());
+            count += 1;
+            if is_large {
+                break;
+            }
         }
-        Ok(batch)
+        count
     }
 }
 
 fn connects(nats: &Nats) -> u64 {
     nats.client.statistics().connects.load(Ordering::Relaxed)
-}
-
-/// Whether the broker has stored up to `expected`.
-fn acknowledged(payload: &[u8], expected: u64) -> Result<(), Error> {
-    let reply: Reply = serde_json::from_slice(payload).map_err(Error::nats)?;
-    match reply.error {
-        None if reply.seq == expected => Ok(()),
-        None => Err(Error::Nats(format!("the stream stored entry {} and not {expected}", reply.seq))),
-        Some(refusal) => {
-            let text = refusal.description.unwrap_or_default();
-            let code = refusal.err_code.unwrap_or_default();
-            if code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0 {
-                tracing::warn!("the stream does not end where this relay believed; it looks again");
-            }
-            Err(Error::Nats(format!("the batch was refused: {text} ({code})")))
-        }
-    }
 }

@@ -236,7 +236,7 @@ impl ReadModel {
 }
 
 /// What was found; none when there is no such consumer, or no such stream.
-fn present<T>(found: Result<T, ConsumerError>) -> Result<Option<T>, Error> {
+pub(crate) fn present<T>(found: Result<T, ConsumerError>) -> Result<Option<T>, Error> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(error) => match error.kind() {

@@ -12,12 +12,12 @@ use crate::{
     lease::{Checkpoint, LEASE_MS, Lease, Reached},
     log::Log,
     outboxes::Outboxes,
-    publish::Publisher,
+    publish::{Position, Publisher},
 };
 use mongodb::change_stream::event::ResumeToken;
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use store::Database;
@@ -44,6 +44,9 @@ const COMPARE_EVERY: Duration = Duration::from_secs(30);
 
 /// Pause after a term or a publisher that ended in an error, and between attempts to take the lease.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// Pause after somebody else has published in between: a long one would let them do so again.
+const OVERTAKEN: Duration = Duration::from_millis(20);
 
 /// Reads that wait to be appended.
 const READ_AHEAD: usize = 2;
@@ -101,7 +104,7 @@ impl Relay {
         let (last, logged) = watch::channel(0);
         let reached = Reaching::default();
         let archive = Archive::new(&self.source, log.clone(), Appended { entries, last }).await?;
-        let saved = (from.gseq, u64::try_from(from.js_seq).unwrap_or(0));
+        let saved = Position::saved(from.gseq, from.js_seq);
         tokio::select! {
             archived = self.archive(archive, lease, from.token, &reached, shutdown) => archived?,
             published = self.publish(log, saved, Feed { entries: queue, logged }, &reached) => published?,
@@ -170,28 +173,44 @@ impl Relay {
     }
 
     /// Log to stream, again and again while the broker fails.
-    async fn publish(&self, log: Log, mut saved: (i64, u64), mut feed: Feed, reached: &Reaching) -> Result<(), Error> {
+    async fn publish(&self, log: Log, from: Position, mut feed: Feed, reached: &Reaching) -> Result<(), Error> {
+        let mut position = from;
         loop {
-            let opened =
-                Publisher::open(self.nats.clone(), log.clone(), (&self.source.service, self.replicas), saved).await;
-            let ended = match opened {
+            let source = (self.source.service.as_str(), self.replicas);
+            let ended = match Publisher::open(self.nats.clone(), log.clone(), source, position.clone()).await {
                 Ok(mut publisher) => {
                     let ended = feed.publish(&mut publisher, reached).await;
-                    saved = (publisher.gseq, publisher.js_seq);
+                    position = publisher.position;
                     ended
                 }
                 Err(error) => Err(error),
             };
-            match ended {
-                Ok(()) => return Ok(()),
-                Err(error @ Error::StreamAhead { .. }) => {
-                    tracing::error!(service = %self.source.service, %error, "nothing is published: was the database restored?");
-                }
-                Err(error) => {
-                    tracing::warn!(service = %self.source.service, %error, "publishing broke off; it begins anew");
-                }
+            let Err(error) = ended else { return Ok(()) };
+            if matches!(error, Error::Overtaken) {
+                position.is_careful = true;
+                tokio::time::sleep(OVERTAKEN).await;
+                continue;
+            }
+            if reached.problem(&error.to_string()) {
+                self.tell(&error);
+            } else {
+                tracing::debug!(service = %self.source.service, %error, "publishing broke off; it begins anew");
             }
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Tells why publishing broke off.
+    fn tell(&self, error: &Error) {
+        let service = &self.source.service;
+        match error {
+            Error::StreamAhead { .. } => {
+                tracing::error!(%service, %error, "nothing is published: was the database restored?");
+            }
+            Error::TooLarge { .. } => {
+                tracing::error!(alarm = "event_too_large", %service, %error, "nothing is published")
+            }
+            _ => tracing::warn!(%service, %error, "publishing broke off; it begins anew"),
         }
     }
 }
@@ -212,9 +231,10 @@ impl Feed {
             publisher.look(logged).await?;
             self.fill(publisher);
             while publisher.step().await? {
-                reached.published(publisher.gseq, i64::try_from(publisher.js_seq).unwrap_or(i64::MAX));
+                reached.published(&publisher.position);
                 self.fill(publisher);
             }
+            reached.problem("");
             match tokio::time::timeout(LOOK_EVERY, self.logged.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Ok(()),
@@ -238,19 +258,39 @@ impl Feed {
 
 /// What has been reached and not yet saved.
 #[derive(Default)]
-struct Reaching(Mutex<Reached>);
+struct Reaching {
+    news: Mutex<Reached>,
+    /// Why nothing is published, as it was told last; empty when all is well.
+    problem: Mutex<Option<String>>,
+}
 
 impl Reaching {
     fn token(&self, token: Option<ResumeToken>) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).token = token;
+        self.news().token = token;
     }
 
-    fn published(&self, gseq: i64, js_seq: i64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).published = Some((gseq, js_seq));
+    fn published(&self, position: &Position) {
+        let js_seq = i64::try_from(position.js_seq).unwrap_or(i64::MAX);
+        self.news().published = Some((position.gseq, js_seq));
+    }
+
+    /// Notes why nothing is published; nothing when all is well. False when that was noted last.
+    fn problem(&self, why: &str) -> bool {
+        let mut told = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = told.as_deref() != Some(why);
+        if is_news {
+            *told = Some(why.to_owned());
+            self.news().problem = Some(why.to_owned());
+        }
+        is_news
     }
 
     fn take(&self) -> Reached {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.news())
+    }
+
+    fn news(&self) -> MutexGuard<'_, Reached> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

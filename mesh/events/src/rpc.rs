@@ -47,6 +47,11 @@ pub enum Reads {
 }
 
 impl Reads {
+    /// Whether the events of some source have not been read for a while, although the broker answers.
+    pub fn are_stuck(&self) -> bool {
+        self.consumers().is_some_and(|consumers| consumers.are_stuck())
+    }
+
     pub(crate) fn consumers(&self) -> Option<Consumers> {
         match self {
             Reads::Nothing => None,
@@ -164,17 +169,19 @@ impl EventService for EventsRpc {
         validated(request)?;
         let mut lag = Lag::default();
         if !self.source.aggregates.is_empty() {
-            let (owner, published) = crate::lease::holder(&self.database).await?;
-            (lag.logged, lag.published, lag.relay_owner) = (self.log.last().await?, published, owner);
+            let known = crate::lease::known(&self.database).await?;
+            (lag.logged, lag.published, lag.relay_owner) = (self.log.last().await?, known.published, known.owner);
+            lag.relay_problem = known.problem;
         }
         if let Some(consumers) = self.reads.consumers() {
             let letters = consumers.letters().count_by_source().await?;
-            for (source, pending, unacknowledged) in consumers.pending().await? {
+            for behind in consumers.lags().await? {
                 lag.consumers.push(ConsumerLag {
-                    dead_letters: letters.get(&source).copied().unwrap_or(0),
-                    source,
-                    pending: i64::try_from(pending).unwrap_or(i64::MAX),
-                    unacknowledged: i64::try_from(unacknowledged).unwrap_or(i64::MAX),
+                    dead_letters: letters.get(&behind.source).copied().unwrap_or(0),
+                    source: behind.source,
+                    pending: i64::try_from(behind.pending).unwrap_or(i64::MAX),
+                    unacknowledged: i64::try_from(behind.unacknowledged).unwrap_or(i64::MAX),
+                    problem: behind.problem.unwrap_or_default(),
                 });
             }
         }
@@ -277,8 +284,13 @@ impl From<Error> for Status {
             Error::Store(cause) => cause.into(),
             Error::Nats(cause) => {
                 tracing::warn!(%cause, "nats failed");
-                status::unavailable("BROKER_UNAVAILABLE", "the broker cannot be reached")
+                status::unavailable("BROKER_UNAVAILABLE", "the broker does not do what it was asked; see the log")
             }
+            error @ (Error::Durable { .. }
+            | Error::NoStream(_)
+            | Error::Changed
+            | Error::Overtaken
+            | Error::TooLarge { .. }) => status::unavailable("EVENTS_STUCK", error.to_string()),
             Error::Bson(cause) => {
                 tracing::error!(%cause, "a document does not have its form");
                 status::internal()

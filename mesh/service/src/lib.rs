@@ -106,6 +106,8 @@ impl Service {
             owner: format!("{}-{}-{:08x}", self.config.name, std::process::id(), rand::random::<u32>()),
         };
         self.tasks.spawn(relay.run(self.background.clone()));
+        let limit = self.database.event_limit().clone();
+        self.tasks.spawn(self.nats.clone().watch_limit(limit, self.background.clone()));
     }
 
     /// What this service publishes.
@@ -198,9 +200,9 @@ impl Service {
         let (source, stop) = (self.source(), self.background.clone());
         self.tasks.spawn(events::record_gauges((*self.database).clone(), source, self.reads.clone(), stop));
         let server = Server::new(self.keys.clone(), &names, routes)?;
-        let watching =
-            ready::watch((*self.database).clone(), self.nats.clone(), server.readiness(), self.shutdown.clone());
-        self.tasks.spawn(watching);
+        let (database, nats, reads) = ((*self.database).clone(), self.nats.clone(), self.reads.clone());
+        let watched = ready::Watched { database, nats, reads };
+        self.tasks.spawn(ready::watch(watched, server.readiness(), self.shutdown.clone()));
         server.serve(&self.config.name, listener, self.config.limits.clone(), self.shutdown.clone()).await;
         self.background.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };

@@ -1,6 +1,6 @@
-//! Readiness: SERVING while MongoDB answers and NATS is connected. Liveness does not depend on either.
+//! Readiness: SERVING while MongoDB answers, NATS is connected and events are read. Liveness does not depend on any.
 
-use events::Nats;
+use events::{Nats, Reads};
 use mongodb::{Database, bson::doc};
 use rpc::server::Readiness;
 use std::time::Duration;
@@ -12,12 +12,20 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Longest wait for MongoDB's answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Keeps `readiness` true to the stores until `shutdown`.
-pub(crate) async fn watch(database: Database, nats: Nats, readiness: Readiness, shutdown: CancellationToken) {
+/// What must do its work.
+pub(crate) struct Watched {
+    pub database: Database,
+    pub nats: Nats,
+    pub reads: Reads,
+}
+
+/// Keeps `readiness` true to what is watched until `shutdown`.
+pub(crate) async fn watch(watched: Watched, readiness: Readiness, shutdown: CancellationToken) {
+    let Watched { database, nats, reads } = watched;
     let mut was_ready = false;
     loop {
         let ping = tokio::time::timeout(PATIENCE, database.run_command(doc! { "ping": 1 })).await;
-        let is_ready = nats.is_connected() && matches!(ping, Ok(Ok(_)));
+        let is_ready = nats.is_connected() && !reads.are_stuck() && matches!(ping, Ok(Ok(_)));
         if is_ready != was_ready {
             readiness.set(is_ready && !shutdown.is_cancelled());
             was_ready = is_ready;

@@ -1,17 +1,18 @@
 //! The connection: bounded waits, majority and journaled writes, majority reads from the primary.
 
-use crate::{Error, News};
+use crate::{Error, EventLimit, News};
 use mongodb::{
     Client,
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
 };
 use std::{ops::Deref, time::Duration};
 
-/// A database, and the news of what this process writes to it. Cheap to clone.
+/// A database, the news of what this process writes to it, and how large an event of it may be. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
     database: mongodb::Database,
     news: News,
+    limit: EventLimit,
 }
 
 impl Deref for Database {
@@ -24,7 +25,7 @@ impl Deref for Database {
 
 impl From<mongodb::Database> for Database {
     fn from(database: mongodb::Database) -> Self {
-        Self { database, news: News::default() }
+        Self { database, news: News::default(), limit: EventLimit::default() }
     }
 }
 
@@ -32,6 +33,11 @@ impl Database {
     /// What this process writes to it with events, through this value and its clones.
     pub fn news(&self) -> &News {
         &self.news
+    }
+
+    /// How large an event may be that this process writes to it, through this value and its clones.
+    pub fn event_limit(&self) -> &EventLimit {
+        &self.limit
     }
 }
 

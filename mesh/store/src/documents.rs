@@ -1,6 +1,8 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
-use crate::{Aggregate, ChangeError, Database, Error, Group, LOG, NewEvent, News, Told, group, now, outbox};
+use crate::{
+    Aggregate, ChangeError, Database, Error, EventLimit, Group, LOG, NewEvent, News, Told, group, now, outbox,
+};
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection};
 use std::{
@@ -71,6 +73,7 @@ pub struct Documents<T> {
     collection: Collection<Document>,
     log: Collection<Document>,
     news: News,
+    limit: EventLimit,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -81,6 +84,7 @@ impl<T> Clone for Documents<T> {
             collection: self.collection.clone(),
             log: self.log.clone(),
             news: self.news.clone(),
+            limit: self.limit.clone(),
             kind: PhantomData,
         }
     }
@@ -91,7 +95,7 @@ impl<T: Aggregate> Documents<T> {
     pub fn new(database: &Database) -> Self {
         let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
         let (group, news) = (Group::new(database, T::COLLECTION), database.news().clone());
-        Self { group, collection, log, news, kind: PhantomData }
+        Self { group, collection, log, news, limit: database.event_limit().clone(), kind: PhantomData }
     }
 
     /// The collection, for queries.
@@ -122,7 +126,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// The document that [`Documents::insert`] would write, for a transaction.
     pub fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
-        outbox::admit(&[], &events)?;
+        outbox::admit(&[], &events, &self.limit)?;
         let fields = bson::serialize_to_document(&state)?;
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let entries = outbox::entries(events, 0, now())?;
@@ -231,7 +235,7 @@ impl<T: Aggregate> Documents<T> {
             outbox.retain(|entry| seq_of(entry) > archived);
             trimmed = outbox.len() < old.outbox.len();
         }
-        outbox::admit(&outbox, &change.events)?;
+        outbox::admit(&outbox, &change.events, &self.limit)?;
         let entries = outbox::entries(change.events, old.seq, now())?;
         let fields = bson::serialize_to_document(&change.state)?;
         let mut set: Document =

@@ -23,13 +23,15 @@ pub enum Error {
     /// The database refused this write, with this code; nothing was written.
     #[error("mongodb refused the write with code {0}")]
     Refused(i32),
-    /// The events of one change are more than an outbox may hold: it can never be written. Nothing was.
-    #[error("{events} events of {bytes} bytes are too much for one change")]
+    /// The events of one change are more than an outbox may hold, or one is more than the broker takes. Nothing was written.
+    #[error("{events} events of {bytes} bytes are too much for one change: at most {limit} bytes")]
     TooLarge {
         /// Events of the change.
         events: usize,
-        /// What they take in the outbox.
+        /// What they take in the outbox, or a message of the broker.
         bytes: usize,
+        /// What they may take there.
+        limit: usize,
     },
     /// The database refused or could not be reached; whether a write happened is unknown.
     #[error("mongodb: {0}")]
@@ -86,13 +88,10 @@ impl From<Error> for Status {
                 tracing::error!(code, "mongodb refused a write");
                 rpc::status::internal()
             }
-            Error::TooLarge { events, bytes } => {
-                tracing::warn!(events, bytes, "a change was too large for its outbox");
-                rpc::status::error(
-                    Code::InvalidArgument,
-                    "CHANGE_TOO_LARGE",
-                    "the change is too large; ask for less at once",
-                )
+            Error::TooLarge { events, bytes, limit } => {
+                tracing::warn!(events, bytes, limit, "a change was too large for its outbox or the broker");
+                let why = format!("the change is too large, {bytes} of at most {limit} bytes; ask for less at once");
+                rpc::status::error(Code::InvalidArgument, "CHANGE_TOO_LARGE", why)
             }
             Error::Database(error) => {
                 tracing::warn!(%error, "mongodb failed");

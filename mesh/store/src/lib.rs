@@ -7,8 +7,8 @@
 //! is told within the process (`news`).
 //!
 //! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
-//! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox with
-//! [`Error::TooLarge`], and nothing is changed.
+//! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox, or
+//! for the broker as far as it has told, with [`Error::TooLarge`], and nothing is changed.
 
 mod bell;
 mod company;
@@ -30,7 +30,7 @@ pub use documents::{Change, Documents, Versioned};
 pub use error::{ChangeError, Error};
 pub use group::Group;
 pub use news::{News, Told};
-pub use outbox::{LOG, NewEvent, Pending};
+pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
 pub use page::{Pager, limit};
 
 /// The present. Domain code takes it as an argument.

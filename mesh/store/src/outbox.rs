@@ -5,6 +5,10 @@ use bson::{Bson, Document, doc, spec::BinarySubtype};
 use contracts::id::Kind;
 use mongodb::Collection;
 use serde::{Deserialize, Serialize};
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 /// Name of the log's collection, in each service's own database.
 pub const LOG: &str = "events";
@@ -22,8 +26,33 @@ const CAP: usize = 64;
 /// one of them alone must fit a message of NATS, whose limit is 1 MiB with its headers.
 const CAP_BYTES: usize = 256 * 1024;
 
+/// Headers that an event is published with have no more bytes.
+pub const EVENT_HEADERS_BYTES: usize = 1024;
+
 /// What an entry has beside its message.
 const ENTRY_BYTES: usize = 256;
+
+/// The largest message that the broker takes, headers included, as it told last: what could never be published is refused
+/// before it is written. Without a word from the broker there is no such limit, and no write waits for one. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct EventLimit(Arc<AtomicUsize>);
+
+impl Default for EventLimit {
+    fn default() -> Self {
+        Self(Arc::new(AtomicUsize::new(usize::MAX)))
+    }
+}
+
+impl EventLimit {
+    /// From now on no event may be above so many bytes.
+    pub fn set(&self, bytes: usize) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
 
 /// An event that a decision brings forth.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +114,15 @@ pub(crate) fn is_long(pending: &[Bson]) -> bool {
     pending.len() >= TRIM_AT || pending_bytes(pending) >= TRIM_AT_BYTES
 }
 
-/// Refuses to let the outbox grow beyond its caps, and for good what would not even fit an empty one.
-pub(crate) fn admit(pending: &[Bson], new: &[NewEvent]) -> Result<(), Error> {
+/// Refuses to let the outbox grow beyond its caps, and for good what would not even fit an empty one or the broker.
+pub(crate) fn admit(pending: &[Bson], new: &[NewEvent], limit: &EventLimit) -> Result<(), Error> {
     let bytes = new.iter().map(|event| event.data.len() + ENTRY_BYTES).sum::<usize>();
     if new.len() > CAP || bytes > CAP_BYTES {
-        return Err(Error::TooLarge { events: new.len(), bytes });
+        return Err(Error::TooLarge { events: new.len(), bytes, limit: CAP_BYTES });
+    }
+    let largest = new.iter().map(|event| event.data.len() + EVENT_HEADERS_BYTES).max().unwrap_or(0);
+    if largest > limit.get() {
+        return Err(Error::TooLarge { events: 1, bytes: largest, limit: limit.get() });
     }
     let is_too_much = pending.len() + new.len() > CAP || pending_bytes(pending) + bytes > CAP_BYTES;
     if is_too_much && !new.is_empty() { Err(Error::Backlog(pending.len())) } else { Ok(()) }

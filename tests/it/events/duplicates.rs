@@ -31,7 +31,7 @@ async fn consumed(stream: &jetstream::stream::Stream) {
 }
 
 /// Without those that made it part of a batch.
-fn event_headers(headers: &HeaderMap) -> HeaderMap {
+pub(super) fn event_headers(headers: &HeaderMap) -> HeaderMap {
     let is_own = |name: &str| name == "Nats-Msg-Id" || !name.starts_with("Nats-");
     let kept = headers.iter().filter(|(name, _)| is_own(name.as_ref()));
     kept.map(|(name, values)| (name.clone(), values[0].clone())).collect()

@@ -32,7 +32,8 @@ async fn nothing_overtakes_a_refused_event(products: usize, changes: usize, stor
     let id = shop.written.insert().await;
     shop.written.try_rename(&id, vec![long_name(LARGE)]).await.expect("mongod takes it");
     shop.written.products(products, changes).await;
-    let relay = shop.relay();
+    // Each attempt is told at this level, the first of those that fail in the same way at a higher one.
+    let relay = shop.stores.serve("products", &[("COMPTOIR_LOG", "info,comptoir_events=debug")]);
     eventually(PATIENCE, || async {
         // When it begins a third time, the broker has answered all that was sent before.
         let refusals = relay.output().matches("publishing broke off").count();

@@ -265,6 +265,14 @@ async fn streams(garden: &Garden) {
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("ce-logsequence", "999999");
     headers.insert("ce-id", "evt_foreign");
+    let foreign = nats.publish_with_headers("evt.orders.order.created.ord_foreign", headers.clone(), "".into());
+    let place = foreign.await.expect("the operator may").await.expect("it is stored").sequence;
+    let subjects: Vec<Value> = garden.look(name).await.iter().map(|each| each["subject"].clone()).collect();
+    assert!(
+        !subjects.contains(&json!(format!("orders/stream#{place}"))),
+        "a foreign message is no entry: {subjects:?}"
+    );
+    headers.insert("Nats-Expected-Last-Sequence", place.to_string()); // as a relay says it
     let foreign = nats.publish_with_headers("evt.orders.order.created.ord_foreign", headers, "".into());
     let sequence = foreign.await.expect("the operator may").await.expect("it is stored").sequence;
     let subjects: Vec<Value> = garden.look(name).await.iter().map(|each| each["subject"].clone()).collect();

@@ -4,6 +4,7 @@ use super::{Failure, Phase, ReadModel, RebuildProgress, Status, compare, present
 use crate::{
     Error, Event, Handler, HandlerError, Slot,
     dead_letters::{self, DeadLetters},
+    foreign,
     lane::Settler,
 };
 use async_nats::jetstream::consumer::{Info, PullConsumer};
@@ -96,6 +97,7 @@ impl Build {
     pub async fn run(&self) -> Result<RebuildProgress, Failure> {
         let from = Time::from_millis(store::now().timestamp_millis() - BEFORE.as_millis() as i64);
         self.model.clear(self.slot).await?;
+        foreign::keep(&self.model.0.database, self.lease.seen.slot, self.slot).await?;
         let folding: Arc<dyn Handler> = Arc::new(Folding {
             handler: self.model.0.projection.handler(self.slot),
             given_up: dead_letters::given_up(&self.model.0.database).await?,

@@ -26,10 +26,16 @@ pub enum Fault {
     DeleteStream,
     /// mongod is killed.
     KillMongod,
+    /// Somebody else publishes on the stream.
+    ForeignMessages,
+    /// The broker takes no message as large as an event for a while.
+    LowerPayload,
+    /// The durable of the consumer is made anew, so that it would leave events out.
+    RemakeDurable,
 }
 
 /// All of them.
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 13] = [
     Fault::KillAtStep,
     Fault::KillRelay,
     Fault::PauseRelay,
@@ -40,6 +46,9 @@ const FAULTS: [Fault; 10] = [
     Fault::RollNatsBack,
     Fault::DeleteStream,
     Fault::KillMongod,
+    Fault::ForeignMessages,
+    Fault::LowerPayload,
+    Fault::RemakeDurable,
 ];
 
 /// Labels of `telemetry::crash_point` in the relay.
@@ -66,6 +75,9 @@ impl fmt::Display for Fault {
             Self::RollNatsBack => "nats-server rolled back",
             Self::DeleteStream => "stream deleted",
             Self::KillMongod => "mongod killed",
+            Self::ForeignMessages => "foreign messages on the stream",
+            Self::LowerPayload => "max_payload below an event",
+            Self::RemakeDurable => "durable made anew by hand",
         })
     }
 }

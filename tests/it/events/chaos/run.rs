@@ -8,7 +8,10 @@ use crate::events::{
     write::Written,
 };
 use anyhow::Context;
-use async_nats::jetstream;
+use async_nats::jetstream::{
+    self,
+    consumer::{DeliverPolicy, pull},
+};
 use bson::{Document, doc};
 use kit::{Process, within};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
@@ -20,6 +23,15 @@ const LIMIT: Duration = Duration::from_secs(45);
 
 /// How long a relay may take to come to the step at which it stops.
 const STEP_LIMIT: Duration = Duration::from_secs(3);
+
+/// No event fits; what clients ask of the broker does.
+const LOW_PAYLOAD: usize = 600;
+
+/// nats-server's own limit.
+const PAYLOAD: usize = 1024 * 1024;
+
+/// The durable of the consumer.
+const DURABLE: &str = "order-history";
 
 /// How often two relays take the lease from each other.
 const TURN: Duration = Duration::from_millis(200);
@@ -120,8 +132,41 @@ impl Stage {
                 relays.push(self.shop.relay());
                 self.rewrite_lease(plan.variant).await?;
             }
+            Fault::ForeignMessages | Fault::LowerPayload | Fault::RemakeDurable => self.meddle(plan, writers).await?,
             Fault::KillNats | Fault::RollNatsBack | Fault::DeleteStream | Fault::KillMongod => {
                 self.break_store(plan).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What operators, or programs of theirs, do to the broker.
+    async fn meddle(&self, plan: &Plan, writers: &mut JoinSet<()>) -> anyhow::Result<()> {
+        let nats = jetstream::new(self.shop.stores.nats().await?);
+        match plan.fault {
+            Fault::ForeignMessages => {
+                while !writers.is_empty() {
+                    for _ in 0..=plan.variant {
+                        nats.publish("evt.products.product.updated.prd_foreign", "hello".into()).await?.await?;
+                    }
+                    let _ = tokio::time::timeout(plan.pause, writers.join_next()).await;
+                }
+            }
+            Fault::LowerPayload => {
+                self.shop.stores.limit_nats(LOW_PAYLOAD).await;
+                sleep(plan.lasts).await;
+                self.shop.stores.limit_nats(PAYLOAD).await;
+            }
+            _ => {
+                let stream = nats.get_stream(STREAM).await?;
+                // The consumer makes it too; whoever comes later has made it.
+                let _ = stream.delete_consumer(DURABLE).await;
+                let config = pull::Config {
+                    durable_name: Some(DURABLE.to_owned()),
+                    deliver_policy: DeliverPolicy::New,
+                    ..Default::default()
+                };
+                let _ = stream.create_consumer_strict(config).await;
             }
         }
         Ok(())

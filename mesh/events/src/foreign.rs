@@ -1,0 +1,63 @@
+//! Messages on a stream that are no events of its service: what a letter keeps of them.
+
+use crate::{dead_letters::Letter, slot::Slot};
+use async_nats::jetstream::Message;
+use bson::{Binary, Document, doc, spec::BinarySubtype};
+use futures::TryStreamExt;
+use mongodb::Database;
+use store::Time;
+
+/// The noun of their letters, in the place of an aggregate's; no service has it.
+pub(crate) const NOUN: &str = "message";
+
+/// Letters about foreign messages of one source, at most; later ones are acknowledged with an alarm alone.
+pub(crate) const MOST: u64 = 1_000;
+
+/// Bytes of its payload that a letter keeps.
+const MOST_BYTES: usize = 4 * 1024;
+
+/// Characters of its subject that a letter names.
+const MOST_CHARACTERS: usize = 256;
+
+/// A letter about a message of the stream of `source` that is no event, for this reason.
+pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
+    let info = message.info().ok();
+    let sequence = info.as_ref().map_or(0, |info| info.stream_sequence);
+    let published = info.map_or(0, |info| info.published.unix_timestamp_nanos() / 1_000_000);
+    let published = i64::try_from(published).unwrap_or(0);
+    let (stream, bytes) = (topology::stream(source), message.payload.len());
+    let subject: String = message.subject.chars().take(MOST_CHARACTERS).collect();
+    // With the time: a stream that was deleted counts anew.
+    let id = format!("msg_{source}_{sequence}_{published}");
+    Letter {
+        event_id: id.clone(),
+        service: source.to_owned(),
+        aggregate: NOUN.to_owned(),
+        aggregate_id: id,
+        seq: i64::try_from(sequence).unwrap_or(0),
+        log_sequence: 0,
+        r#type: String::new(),
+        name: "foreign".to_owned(),
+        at: Time::from_millis(published),
+        trace: None,
+        data: Binary {
+            subtype: BinarySubtype::Generic,
+            bytes: message.payload.iter().take(MOST_BYTES).copied().collect(),
+        },
+        reason: Some(format!(
+            "message {sequence} of {stream}, {bytes} bytes on {subject}, is no event of {source}: {reason}"
+        )),
+        attempts: 0,
+        parked_at: store::now(),
+        next_attempt_at: None,
+    }
+}
+
+/// Copies the letters about foreign messages into another slot: a rebuild reads logs, where there are none.
+pub(crate) async fn keep(database: &Database, from: Slot, to: Slot) -> Result<(), mongodb::error::Error> {
+    let [from, to] = [from, to].map(|slot| slot.collection(crate::dead_letters::COLLECTION));
+    let merge = doc! { "$merge": { "into": to, "whenMatched": "keepExisting" } };
+    let copy = [doc! { "$match": { "aggregate": NOUN } }, merge];
+    let _: Vec<Document> = database.collection::<Document>(&from).aggregate(copy).await?.try_collect().await?;
+    Ok(())
+}
