@@ -5,7 +5,7 @@ use std::{process::Command, time::Duration};
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-fn grpcurl(stack: &Stack, service: &str, arguments: &[&str]) -> (bool, String) {
+pub fn grpcurl(stack: &Stack, service: &str, arguments: &[&str]) -> (bool, String) {
     let binary = std::env::var_os("GRPCURL_BIN").unwrap_or_else(|| "../.tools/grpcurl".into());
     let address = stack.grpc(service).trim_start_matches("http://").to_owned();
     let (options, rest): (Vec<&str>, Vec<&str>) = arguments.iter().partition(|argument| argument.starts_with('-'));

@@ -12,6 +12,7 @@ mod contracts;
 mod countries;
 mod coupons;
 mod crash;
+mod credentials;
 mod day;
 mod documents;
 mod events;

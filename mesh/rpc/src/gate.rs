@@ -1,6 +1,6 @@
 //! What every request passes before its handler: trace, token, access rule, deadline.
 
-use crate::{KeySet, Principal, Rules, access, deadline, status};
+use crate::{KeySet, Principal, Rules, access, bearer, deadline, status};
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -22,15 +22,23 @@ pub struct Gate {
     pub rules: Rules,
 }
 
+/// Why the credential of a caller of a public RPC was refused. The caller passes as anonymous.
+#[derive(Clone)]
+pub(crate) struct RefusedCredential(pub(crate) Status);
+
 /// The gate as an axum middleware.
 pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("rpc", otel.name = %path, otel.kind = "server", rpc.system = "grpc");
     telemetry::continue_trace(&span, request.headers());
-    match gate.admit(&path, request.headers()) {
-        Ok(principal) => request.extensions_mut().insert(principal),
+    let (principal, refused) = match gate.admit(&path, request.headers()) {
+        Ok(admitted) => admitted,
         Err(status) => return status.into_http(),
     };
+    request.extensions_mut().insert(principal);
+    if let Some(refused) = refused {
+        request.extensions_mut().insert(refused);
+    }
     let timeout = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok());
     let timeout = timeout.and_then(deadline::parse).unwrap_or(DEFAULT_DEADLINE);
     let handled = deadline::scope(Instant::now() + timeout, next.run(request)).instrument(span).await;
@@ -38,20 +46,23 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
 }
 
 impl Gate {
-    fn admit(&self, path: &str, headers: &http::HeaderMap) -> Result<Principal, Status> {
-        let principal = self.principal(headers)?;
+    /// Who calls. Health and reflection are for everybody and look at no credential; a public RPC takes a caller whose
+    /// credential is refused for anonymous.
+    fn admit(&self, path: &str, headers: &http::HeaderMap) -> Result<(Principal, Option<RefusedCredential>), Status> {
         if path.starts_with("/grpc.health.v1.") || path.starts_with("/grpc.reflection.v1") {
-            return Ok(principal);
+            return Ok((Principal::Anonymous, None));
         }
         let unknown = || status::error(Code::Unimplemented, "UNKNOWN_RPC", format!("there is no RPC {path}"));
-        access::permit(self.rules.get(path).ok_or_else(unknown)?, &principal)?;
-        Ok(principal)
+        let rule = self.rules.get(path).ok_or_else(unknown)?;
+        match self.principal(headers) {
+            Ok(principal) => access::permit(rule, &principal).map(|()| (principal, None)),
+            Err(refused) if rule.public => Ok((Principal::Anonymous, Some(RefusedCredential(refused)))),
+            Err(refused) => Err(refused),
+        }
     }
 
     fn principal(&self, headers: &http::HeaderMap) -> Result<Principal, Status> {
-        let Some(value) = headers.get(http::header::AUTHORIZATION) else { return Ok(Principal::Anonymous) };
-        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.ok_or_else(|| access::unauthenticated("the authorization header is not a bearer token"))?;
+        let Some(token) = bearer::token(headers)? else { return Ok(Principal::Anonymous) };
         self.keys.verify(token).map_err(|error| access::unauthenticated(error.to_string()))
     }
 }

@@ -2,12 +2,14 @@
 //!
 //! A request passes `listen` (bounded connections) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
 //! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
-//! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault.
+//! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault. `bearer` reads the
+//! `authorization` header for the gateway too.
 //!
 //! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
 //! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks.
 
 pub mod access;
+pub mod bearer;
 pub mod channel;
 mod deadline;
 mod gate;
@@ -30,6 +32,12 @@ use tonic::{Request, Status};
 /// Who sent this request. The gate has put it there; a request that did not pass the gate is anonymous.
 pub fn principal<T>(request: &Request<T>) -> Principal {
     request.extensions().get::<Principal>().cloned().unwrap_or(Principal::Anonymous)
+}
+
+/// Why the credential of this request was refused; `None` when it was not. Only RPCs that are public meet one: they take
+/// such a caller for anonymous, and may say so where that is not enough.
+pub fn refused_credential<T>(request: &Request<T>) -> Option<Status> {
+    request.extensions().get::<gate::RefusedCredential>().map(|refused| refused.0.clone())
 }
 
 /// The message of a request with its texts in their canonical forms, once it obeys the rules of its contract.

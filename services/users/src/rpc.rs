@@ -8,7 +8,7 @@ use crate::{
     sign_in::SignIn,
     store::{Created, Users},
 };
-use ::rpc::{Principal, principal, validated};
+use ::rpc::{Principal, principal, refused_credential, validated};
 use contracts::{
     Validate,
     users::v1::{
@@ -31,14 +31,19 @@ pub struct Accounts {
 #[tonic::async_trait]
 impl UserService for Accounts {
     async fn create_user(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
-        let caller = principal(&request);
+        let (caller, refused) = (principal(&request), refused_credential(&request));
         let request = validated(request)?;
         let password = request.password.clone();
         let key = match request.request_id.as_str() {
             "" => String::new(),
             id => format!("{}/{id}", caller.actor()),
         };
-        let registration = convert::registration(request).checked(caller.has_role("staff"))?;
+        let registration = convert::registration(request);
+        // Only a credential can grant roles, so one that is no good is told here, where everybody else may come without.
+        if let Some(refused) = refused.filter(|_| !registration.roles.is_empty()) {
+            return Err(refused);
+        }
+        let registration = registration.checked(caller.has_role("staff"))?;
         let hash = self.passwords.hash(password.clone()).await?;
         let user = match self.users.create(registration, hash, key).await? {
             Created::New(user) => user,
