@@ -55,6 +55,11 @@ fn write_field(out: &mut String, field: &FieldDescriptor, rule: Rule) -> Result<
             "if let Some(value) = &self.{name} {{ value.check(&crate::validate::join(path, \"{name}\"), found); }}"
         )?;
     }
+    if name == "request_id" && matches!(field.kind(), Kind::String) {
+        // Empty is no key; blanks are a key that somebody lost.
+        let condition = format!("!self.{name}.is_empty() && self.{name}.trim().is_empty()");
+        refuse_if(out, name, &condition, "must not be blank; leave it out to send no key")?;
+    }
     let Some(rule) = rule else { return Ok(()) };
     for (kind, value) in rule.fields() {
         match (kind.name(), value) {

@@ -112,7 +112,7 @@ async fn answer(
     let request = found.request(transcode::Parts {
         query: parts.uri.query().unwrap_or_default(),
         ignored_parameters: &gateway.ignored_parameters,
-        idempotency_key: text(headers, "idempotency-key")?,
+        idempotency_key: idempotency_key(headers)?,
         body: form(headers, &bytes)?,
     })?;
     let call = Call {
@@ -156,6 +156,17 @@ fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
         let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
         Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)
     })
+}
+
+/// The caller's key of the request. One that is there and blank is refused: its sender believes to be safe from repeats.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
+    match text(headers, "idempotency-key")? {
+        Some(key) if key.trim().is_empty() => {
+            Err(rpc::status::violation("idempotency-key", "must not be blank; leave the header out to send no key")
+                .into())
+        }
+        key => Ok(key),
+    }
 }
 
 /// The text of a header that may be there once.

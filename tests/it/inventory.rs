@@ -116,8 +116,32 @@ fn an_adjustment_with_a_known_key_does_nothing() {
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }
 
-fn backorder(allowed: bool) -> Command {
-    Command::SetBackorder { product_id: "prd_a".to_owned(), allowed }
+#[test]
+fn another_command_under_a_known_key_is_refused_and_moves_nothing() {
+    let mut books = stocked(5);
+    books.apply(&backorder(true, "on"), at(1)).expect("a setting");
+    let reason = |command| match command {
+        Command::Adjust { product_id, delta, key, .. } => {
+            Command::Adjust { product_id, delta, key, reason: "another".to_owned() }
+        }
+        other => other,
+    };
+    let others = [
+        adjust("prd_a", 6, "first"),
+        adjust("prd_b", 5, "first"),
+        reason(adjust("prd_a", 5, "first")),
+        backorder(false, "on"),
+        backorder(true, "first"),
+    ];
+    for other in others {
+        let before = books.clone();
+        assert!(matches!(books.apply(&other, at(2)), Err(Error::KeyReused)), "{other:?}");
+        assert_eq!(books, before);
+    }
+}
+
+fn backorder(allowed: bool, key: &str) -> Command {
+    Command::SetBackorder { product_id: "prd_a".to_owned(), allowed, key: key.to_owned() }
 }
 
 fn restock(quantity: i32, key: &str) -> Command {
@@ -128,20 +152,20 @@ fn restock(quantity: i32, key: &str) -> Command {
 #[test]
 fn with_backorder_more_is_held_than_is_there_and_what_is_owed_is_shown() {
     let mut books = stocked(5);
-    books.apply(&backorder(true), at(1)).expect("a setting");
+    books.apply(&backorder(true, "on"), at(1)).expect("a setting");
     books.apply(&hold("ord_1", &[("prd_a", 8)]), at(1)).expect("three too many");
     let stock = books.stock["prd_a"].state.clone().expect("it is there");
     assert_eq!((stock.available(), stock.owed()), (-3, 3));
-    assert!(matches!(books.apply(&backorder(false), at(2)), Err(Error::Owed { units: 3, .. })));
+    assert!(matches!(books.apply(&backorder(false, "off"), at(2)), Err(Error::Owed { units: 3, .. })));
     books.apply(&adjust("prd_a", 3, "second"), at(3)).expect("what was owed arrives");
-    books.apply(&backorder(false), at(4)).expect("nothing is owed");
+    books.apply(&backorder(false, "off"), at(4)).expect("nothing is owed");
     assert!(matches!(books.apply(&hold("ord_2", &[("prd_a", 1)]), at(5)), Err(Error::OutOfStock(_))));
 }
 
 #[test]
 fn with_backorder_a_shelf_cannot_be_counted_below_nothing() {
     let mut books = stocked(5);
-    books.apply(&backorder(true), at(1)).expect("a setting");
+    books.apply(&backorder(true, "on"), at(1)).expect("a setting");
     let refused = books.apply(&adjust("prd_a", -6, "count"), at(2));
     assert!(matches!(refused, Err(Error::BelowZero { available: 5, .. })));
     books.apply(&adjust("prd_a", -5, "count"), at(2)).expect("an empty shelf");
@@ -150,8 +174,8 @@ fn with_backorder_a_shelf_cannot_be_counted_below_nothing() {
 #[test]
 fn a_setting_is_in_the_ledger_once_for_each_change() {
     let mut books = stocked(5);
-    for allowed in [true, true, false, false, true] {
-        books.apply(&backorder(allowed), at(1)).expect("a setting");
+    for (allowed, key) in [(true, "a"), (true, "b"), (false, "c"), (false, "d"), (true, "e"), (true, "a")] {
+        books.apply(&backorder(allowed, key), at(1)).expect("a setting");
     }
     let kinds: Vec<&str> = books.movements.iter().map(|movement| movement.kind.as_str()).collect();
     assert_eq!(kinds, ["ADJUST", "BACKORDER_ON", "BACKORDER_OFF", "BACKORDER_ON"]);
@@ -168,6 +192,7 @@ fn what_comes_back_is_on_hand_again_and_never_more_than_what_left() {
         books.apply(&restock(2, "parcel 1"), at(4)).expect("a repeat is answered");
         assert_eq!(counters(&books, "prd_a"), (4, 0, 0));
     }
+    assert!(matches!(books.apply(&restock(1, "parcel 1"), at(4)), Err(Error::KeyReused)));
     assert!(matches!(books.apply(&restock(2, "parcel 2"), at(5)), Err(Error::MoreThanShipped { left: 1, .. })));
     books.apply(&restock(1, "parcel 2"), at(5)).expect("the last one");
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));

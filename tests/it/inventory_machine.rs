@@ -31,7 +31,11 @@ fn command() -> impl Strategy<Value = Command> {
             key: format!("adjust/{key}"),
             reason: String::new()
         }),
-        1 => (product(), any::<bool>()).prop_map(|(product_id, allowed)| Command::SetBackorder { product_id, allowed }),
+        1 => (product(), any::<bool>(), 0..8u32).prop_map(|(product_id, allowed, key)| Command::SetBackorder {
+            product_id,
+            allowed,
+            key: format!("backorder/{key}")
+        }),
         2 => (order(), line(), 0..8u32).prop_map(|(id, line, key)| Command::Restock {
             id,
             line,

@@ -20,6 +20,7 @@ mod events_cli;
 mod events_stuck;
 mod group;
 mod grpc;
+mod idempotency;
 mod inventory;
 mod inventory_machine;
 mod inventory_rpc;

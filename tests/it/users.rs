@@ -108,9 +108,9 @@ async fn a_repeated_registration_answers_with_the_same_account_to_who_knows_the_
     let mut other = registration(&email);
     other["password"] = json!("another password");
     let refused = anonymous.post_with_key("/v1/users", other, &key).await.expect(409);
-    assert_eq!(reason(&refused), "REQUEST_ID_REUSED");
+    assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
     let refused = anonymous.post_with_key("/v1/users", registration(&address()), &key).await.expect(409);
-    assert_eq!(reason(&refused), "REQUEST_ID_REUSED");
+    assert_eq!(reason(&refused), "IDEMPOTENCY_KEY_REUSED");
 }
 
 #[tokio::test]

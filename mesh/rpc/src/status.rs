@@ -75,6 +75,12 @@ pub fn stale_etag() -> Status {
     )
 }
 
+/// ALREADY_EXISTS: the caller has used this key for another request.
+pub fn key_reused() -> Status {
+    let message = "this idempotency key (request_id) was used for another request; send a new one";
+    error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", message)
+}
+
 /// UNAVAILABLE with the time after which a retry makes sense.
 pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());

@@ -63,11 +63,6 @@ impl Principal {
         }
     }
 
-    /// Identity of a request of this caller; empty when the request has no id.
-    pub fn request_key(&self, request_id: &str) -> String {
-        if request_id.is_empty() { String::new() } else { format!("{}/{request_id}", self.actor()) }
-    }
-
     /// Name for histories: the user id or the service.
     pub fn actor(&self) -> &str {
         match self {

@@ -1,8 +1,8 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
-use crate::{
-    Aggregate, ChangeError, Database, Error, EventLimit, Group, LOG, NewEvent, News, Told, group, now, outbox,
-};
+mod change;
+
+use crate::{Aggregate, Database, Error, EventLimit, Group, LOG, NewEvent, News, Told, group, now, outbox};
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection};
 use std::{
@@ -11,14 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
 };
-
-/// How often a change is decided anew when somebody else wrote in between.
-const ATTEMPTS: u32 = 16;
-
-/// Request keys that a document remembers; a repeat that comes after so many others is a new request.
-const REQUESTS: i32 = 16;
 
 /// How many documents are looked at for each that is wanted, when some cannot be read.
 const UNREADABLE: i64 = 16;
@@ -42,7 +35,7 @@ pub struct Versioned<T> {
     outbox: Arc<Vec<Bson>>,
     /// Whether the write that led to it brought events.
     has_news: bool,
-    /// Keys of the last requests that changed it.
+    /// The last requests: `{key, digest}`, or the key alone of those that are older than digests.
     requests: Vec<Bson>,
 }
 
@@ -205,21 +198,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// Writes `change` over `old`. [`Error::Conflict`] when `old` is no longer current.
     pub async fn save(&self, old: &Versioned<T>, change: Change<T>) -> Result<Versioned<T>, Error> {
-        self.save_as(old, change, "").await
-    }
-
-    async fn save_as(&self, old: &Versioned<T>, change: Change<T>, key: &str) -> Result<Versioned<T>, Error> {
-        let (_, mut update, mut written) = self.statement(old, change).await?;
-        if !key.is_empty() {
-            let push = update.entry("$push".to_owned()).or_insert_with(|| doc! {}.into());
-            if let Bson::Document(push) = push {
-                push.insert("requests", doc! { "$each": [key], "$slice": -REQUESTS });
-            }
-            written.requests.push(key.into());
-        }
-        self.group.update(&old.id, old.rev, update).await?;
-        self.tell(&written);
-        Ok(written)
+        self.save_as(old, change, None).await
     }
 
     /// The filter and update that [`Documents::save`] would send, for a transaction.
@@ -261,37 +240,6 @@ impl<T: Aggregate> Documents<T> {
         let (outbox, has_news) = (Arc::new(outbox), seq != old.seq);
         let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_news, requests };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
-    }
-
-    /// Loads, decides and saves, again when somebody else wrote in between. `None` from `decide` changes nothing.
-    pub async fn change<E>(
-        &self,
-        id: &str,
-        decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
-    ) -> Result<Versioned<T>, ChangeError<E>> {
-        self.change_once(id, "", decide).await
-    }
-
-    /// The same for the request `key`: when it has changed the document before, nothing is decided again. An empty key
-    /// is no key.
-    pub async fn change_once<E>(
-        &self,
-        id: &str,
-        key: &str,
-        mut decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
-    ) -> Result<Versioned<T>, ChangeError<E>> {
-        for attempt in 0..ATTEMPTS {
-            let old = self.load(id).await?.ok_or(ChangeError::NotFound)?;
-            if !key.is_empty() && old.requests.iter().any(|known| known.as_str() == Some(key)) {
-                return Ok(old);
-            }
-            let Some(change) = decide(&old).map_err(ChangeError::Refused)? else { return Ok(old) };
-            match self.save_as(&old, change, key).await {
-                Err(Error::Conflict) => tokio::time::sleep(backoff(attempt)).await,
-                saved => return Ok(saved?),
-            }
-        }
-        Err(Error::Conflict.into())
     }
 }
 
@@ -339,8 +287,4 @@ fn own((key, value): (&String, &Bson)) -> (String, Bson) {
 
 fn seq_of(entry: &Bson) -> i64 {
     entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX)
-}
-
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_micros(rand::random_range(0..=(500u64 << attempt.min(7))))
 }

@@ -11,6 +11,9 @@ pub enum Error {
     /// Somebody else changed the document since it was loaded.
     #[error("the document has changed since it was loaded")]
     Conflict,
+    /// The key of this request was used for another one; nothing was written.
+    #[error("the key of this request was used for another one")]
+    KeyReused,
     /// Too many events wait to be published; nothing was written.
     #[error("{0} events of this document wait to be published")]
     Backlog(usize),
@@ -79,6 +82,7 @@ impl From<Error> for Status {
             Error::Conflict => {
                 rpc::status::error(Code::Aborted, "CONFLICT", "somebody else changed this at the same time; try again")
             }
+            Error::KeyReused => rpc::status::key_reused(),
             Error::Backlog(_) => {
                 rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon")
             }

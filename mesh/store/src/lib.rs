@@ -45,4 +45,10 @@ pub trait Aggregate: serde::Serialize + serde::de::DeserializeOwned + Clone + Se
     const COLLECTION: &'static str;
     /// Noun of its events, singular: `order`.
     const NOUN: &'static str;
+
+    /// Whether this state has been erased: then the requests that led to it are forgotten with it, because the digests of
+    /// what they asked tell of it.
+    fn is_erased(&self) -> bool {
+        false
+    }
 }

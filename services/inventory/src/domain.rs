@@ -118,6 +118,8 @@ pub enum Command {
         product_id: String,
         /// Whether it may.
         allowed: bool,
+        /// Identity of the request; a repeated one does nothing.
+        key: String,
     },
     /// Put units of a shipped reservation back on the shelf; `key` names the request.
     Restock {

@@ -55,6 +55,9 @@ pub enum Error {
     /// Shipping what was not sold.
     #[error("the reservation {0} is not committed")]
     NotCommitted(String),
+    /// The key was used for another request.
+    #[error("this request_id was used for another request")]
+    KeyReused,
     /// The same reservation with other lines.
     #[error("the reservation {0} exists with other lines")]
     OtherLines(String),
@@ -100,6 +103,7 @@ impl From<Error> for Status {
             Error::Owed { .. } => status::precondition("STOCK_OWED", text),
             Error::NotCommitted(_) => status::precondition("RESERVATION_NOT_COMMITTED", text),
             Error::OtherLines(_) => status::error(Code::AlreadyExists, "RESERVATION_MISMATCH", text),
+            Error::KeyReused => status::key_reused(),
             Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", text),
             Error::Busy => status::unavailable("STOCK_BUSY", text),
             Error::Store(cause) => {

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     store::Store,
 };
-use ::rpc::{principal, status, validated};
+use ::rpc::{Principal, RequestKey, principal, status, validated};
 use ::saga::Caller;
 use ::store::{Pager, limit};
 use contracts::{
@@ -57,9 +57,9 @@ impl Handler {
 }
 
 /// The caller's key of a request; without an id of the request nothing repeats it.
-fn request_key(actor: &str, verb: &str, request_id: String, of: &str) -> String {
+fn request_key(caller: &Principal, verb: &str, request_id: String, of: &str) -> String {
     let request_id = if request_id.is_empty() { Kind::Event.new_id() } else { request_id };
-    format!("{actor}/{verb}/{request_id}/{of}")
+    RequestKey::name_of(caller, &format!("{verb}/{request_id}/{of}"))
 }
 
 fn reservation(id: &str, outcome: Outcome) -> Result<Response<Reservation>, Status> {
@@ -87,14 +87,16 @@ impl InventoryService for Handler {
         let caller = principal(&request);
         let AdjustStockRequest { product_id, delta, reason, request_id } = validated(request)?;
         self.known(&product_id).await?;
-        let key = request_key(caller.actor(), "ADJUST", request_id, &product_id);
+        let key = request_key(&caller, "ADJUST", request_id, &product_id);
         self.change(&product_id.clone(), Command::Adjust { product_id, delta, key, reason }).await
     }
 
     async fn set_backorder(&self, request: Request<SetBackorderRequest>) -> Result<Response<Stock>, Status> {
-        let SetBackorderRequest { product_id, allowed } = validated(request)?;
+        let caller = principal(&request);
+        let SetBackorderRequest { product_id, allowed, request_id } = validated(request)?;
         self.known(&product_id).await?;
-        self.change(&product_id.clone(), Command::SetBackorder { product_id, allowed }).await
+        let key = request_key(&caller, "BACKORDER", request_id, &product_id);
+        self.change(&product_id.clone(), Command::SetBackorder { product_id, allowed, key }).await
     }
 
     async fn list_movements(
@@ -117,7 +119,7 @@ impl InventoryService for Handler {
     ) -> Result<Response<Reservation>, Status> {
         let caller = principal(&request);
         let RestockReservationRequest { reservation_id: id, product_id, quantity, request_id } = validated(request)?;
-        let key = request_key(caller.actor(), "RESTOCK", request_id, &format!("{id}/{product_id}"));
+        let key = request_key(&caller, "RESTOCK", request_id, &format!("{id}/{product_id}"));
         self.reserve(id.clone(), Command::Restock { id, line: Line { product_id, quantity }, key }).await
     }
 

@@ -104,19 +104,18 @@ impl Store {
         let lines = reservations.values().flat_map(|reservation| &reservation.state.lines);
         products.extend(lines.map(|line| line.product_id.clone()));
         let stock = by_id(&self.stock, &products, memory.map(|memory| &memory.stock)).await?;
-        let adjusted = if keys.is_empty() { Vec::new() } else { self.adjusted(keys).await? };
+        let before = if keys.is_empty() { Vec::new() } else { self.moved_by(keys).await? };
         let books = Books {
             stock: slots(&stock, products),
             reservations: slots(&reservations, ids),
-            adjusted,
+            before,
             ..Books::default()
         };
         Ok(Reading { books, stock, reservations })
     }
 
-    async fn adjusted(&self, keys: Vec<String>) -> Result<Vec<String>, Error> {
-        let found = self.movements.distinct("_id", doc! { "_id": { "$in": keys } }).await?;
-        Ok(found.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect())
+    async fn moved_by(&self, keys: Vec<String>) -> Result<Vec<Movement>, Error> {
+        Ok(self.movements.find(doc! { "_id": { "$in": keys } }).await?.try_collect().await?)
     }
 
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
@@ -198,8 +197,9 @@ impl Touched {
                     touched.products.insert(product_id.clone());
                     touched.keys.push(key.clone());
                 }
-                Command::SetBackorder { product_id, .. } => {
+                Command::SetBackorder { product_id, key, .. } => {
                     touched.products.insert(product_id.clone());
+                    touched.keys.push(key.clone());
                 }
                 Command::Restock { id, key, .. } => {
                     touched.ids.insert(id.clone());

@@ -9,6 +9,7 @@ use crate::{
     domain::{self, Coupon, CouponRefusal, CouponTerms, Discount, Order},
     error::Error,
 };
+use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
 use bson::{Document, doc};
 use contracts::money::Money;
@@ -105,18 +106,23 @@ impl Coupons {
         }
     }
 
-    /// Stores a new coupon, or finds the one that the same request made before. An empty `request_key` is no key.
-    pub async fn create(&self, code: &str, terms: CouponTerms, request_key: &str) -> Result<Versioned<Coupon>, Error> {
-        let key = if request_key.is_empty() { code } else { request_key };
-        let coupon = Coupon::create(terms, key.to_owned(), now())?;
+    /// Stores a new coupon, or finds the one that the same request made before.
+    pub async fn create(
+        &self,
+        code: &str,
+        terms: CouponTerms,
+        request: Option<&RequestKey>,
+    ) -> Result<Versioned<Coupon>, Error> {
+        let key = request.map_or(code, RequestKey::name).to_owned();
+        let mut coupon = Coupon::create(terms, key.clone(), now())?;
+        coupon.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let created = wire::created(code, &coupon);
         match self.coupons.insert(code, coupon, vec![created]).await {
             Err(::store::Error::Duplicate) => {
-                let repeated = match request_key {
-                    "" => None,
-                    key => self.coupons.find_one(doc! { "request_key": key }).await?,
-                };
-                repeated.ok_or_else(|| Error::CouponExists(code.to_owned()))
+                let taken = || Error::CouponExists(code.to_owned());
+                let request = request.ok_or_else(taken)?;
+                let before = self.coupons.find_one(doc! { "request_key": key }).await?.ok_or_else(taken)?;
+                if request.repeats(&before.state.request_digest) { Ok(before) } else { Err(Error::KeyReused) }
             }
             stored => Ok(stored?),
         }
@@ -134,8 +140,13 @@ impl Coupons {
     }
 
     /// Ends a coupon.
-    pub async fn disable(&self, code: &str, etag: &str) -> Result<Versioned<Coupon>, Error> {
-        let changed = self.coupons.change(code, |old| {
+    pub async fn disable(
+        &self,
+        code: &str,
+        etag: &str,
+        request: Option<&RequestKey>,
+    ) -> Result<Versioned<Coupon>, Error> {
+        let changed = self.coupons.change_once(code, request, |old| {
             let Some(state) = old.state.disabled(now()) else { return Ok(None) };
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);

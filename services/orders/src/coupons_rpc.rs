@@ -1,7 +1,7 @@
 //! `CouponService`: what staff do with coupons. Parse, call, reply.
 
 use crate::{coupons::Coupons, coupons_wire as convert};
-use ::rpc::{principal, validated};
+use ::rpc::{RequestKey, principal, validated};
 use ::store::{Pager, limit};
 use contracts::orders::v1::{
     Coupon, CreateCouponRequest, DisableCouponRequest, GetCouponRequest, ListCouponsRequest, ListCouponsResponse,
@@ -22,10 +22,10 @@ impl CouponService for Handler {
     async fn create_coupon(&self, request: Request<CreateCouponRequest>) -> Result<Response<Coupon>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = caller.request_key(&request.request_id);
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let coupon = request.coupon.unwrap_or_default();
         let code = coupon.code.clone();
-        let stored = self.coupons.create(&code, convert::terms(coupon)?, &key).await?;
+        let stored = self.coupons.create(&code, convert::terms(coupon)?, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&stored)))
     }
 
@@ -48,8 +48,10 @@ impl CouponService for Handler {
     }
 
     async fn disable_coupon(&self, request: Request<DisableCouponRequest>) -> Result<Response<Coupon>, Status> {
+        let caller = principal(&request);
         let request = validated(request)?;
-        let disabled = self.coupons.disable(&request.code, &request.etag).await?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let disabled = self.coupons.disable(&request.code, &request.etag, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&disabled)))
     }
 }

@@ -1,6 +1,7 @@
 //! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
 
 use crate::{domain::Order, error::Error, host::OrderHost, sagas::known, store::Orders};
+use ::rpc::RequestKey;
 use ::store::{Versioned, now};
 use saga::Runner;
 
@@ -28,6 +29,16 @@ impl Desk {
     pub async fn change_found(
         &self,
         order: Versioned<Order>,
+        decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
+    ) -> Result<Versioned<Order>, Error> {
+        self.change_once(order, None, decide).await
+    }
+
+    /// The same for a request: its repeat changes nothing, and another request under its key is refused.
+    pub async fn change_once(
+        &self,
+        order: Versioned<Order>,
+        request: Option<&RequestKey>,
         mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
     ) -> Result<Versioned<Order>, Error> {
         let mut is_adopted = false;
@@ -43,7 +54,7 @@ impl Desk {
             }
             Ok(Some(next))
         };
-        let changed = self.orders.change(order, adopt).await?;
+        let changed = self.orders.change_once(order, request, adopt).await?;
         if is_adopted {
             drop(self.runner.spawn(changed.clone()));
         }

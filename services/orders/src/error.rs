@@ -163,7 +163,7 @@ impl From<Error> for Status {
             Error::QuoteMismatch => status::precondition("QUOTE_MISMATCH", text),
             Error::QuoteExpired => status::precondition("QUOTE_EXPIRED", text),
             Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
-            Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", text),
+            Error::KeyReused => status::key_reused(),
             Error::NotFound(id) => status::not_found("order", &id),
             Error::CannotCancel(_) => status::precondition("ORDER_NOT_CANCELLABLE", text),
             Error::HasLeft => status::precondition("ORDER_NOT_CANCELLABLE", text),

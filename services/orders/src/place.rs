@@ -9,14 +9,13 @@ use crate::{
     sagas::{PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
     store::Orders,
 };
+use ::rpc::{RequestKey, request_key};
 use ::store::{Versioned, now};
 use contracts::{
     id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
     shipping::v1::shipment::State as ShipmentState, users::v1::user,
 };
-use prost::Message;
 use saga::Saga;
-use sha2::{Digest, Sha256};
 
 /// A request to place an order.
 pub struct Placement {
@@ -24,8 +23,8 @@ pub struct Placement {
     pub user_id: String,
     /// What they want.
     pub draft: OrderDraft,
-    /// Key that makes a repeat answer with the same order; may be empty.
-    pub request_id: String,
+    /// Key that makes a repeat answer with the same order.
+    pub request: Option<RequestKey>,
 }
 
 /// The accepted order, and whether this call accepted it.
@@ -39,14 +38,12 @@ pub enum Placed {
 /// Accepts an order for the runner called `owner`.
 pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Placement) -> Result<Placed, Error> {
     let id = Kind::Order.new_id();
-    let digest = digest(&placement.draft);
-    let Placement { user_id, draft, request_id } = placement;
-    let request_key = if request_id.is_empty() { id.clone() } else { format!("{user_id}/{request_id}") };
-    if !request_id.is_empty()
-        && let Some(before) = orders.by_request(&request_key).await?
-    {
-        return same(before, &digest);
+    let Placement { user_id, draft, request } = placement;
+    if let Some(before) = placed_before(orders, request.as_ref()).await? {
+        return Ok(Placed::Before(before));
     }
+    let request_digest = request_key::digest(&draft);
+    let request_key = request.as_ref().map_or(id.as_str(), RequestKey::name).to_owned();
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
     let (user, products) = tokio::join!(prices.peers.user(&user_id), prices.products(&draft.items));
@@ -62,9 +59,9 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
     };
     let priced = prices.price(basket, &products?, &draft.quote_id).await;
     if matches!(priced, Err(Error::Coupon(_)))
-        && let Some(before) = orders.by_request(&request_key).await?
+        && let Some(before) = placed_before(orders, request.as_ref()).await?
     {
-        return same(before, &digest); // the same request, a moment ago, may have used it up
+        return Ok(Placed::Before(before)); // the same request, a moment ago, may have used it up
     }
     let priced = priced?;
     if let Some(expected) = &draft.expected_total
@@ -105,8 +102,8 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         }],
         created_at: now,
         updated_at: now,
-        request_key: request_key.clone(),
-        request_digest: digest.clone(),
+        request_key,
+        request_digest,
         user_id,
     };
     telemetry::crash_point("orders.accepting");
@@ -114,18 +111,16 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
     telemetry::crash_point("orders.accepted");
     match accepted {
         Err(Error::Store(::store::Error::Duplicate)) => {
-            let before = orders.by_request(&request_key).await?;
-            same(before.ok_or(Error::Store(::store::Error::Conflict))?, &digest)
+            let before = placed_before(orders, request.as_ref()).await?;
+            before.map(Placed::Before).ok_or(Error::Store(::store::Error::Conflict))
         }
         placed => Ok(Placed::Now(placed?)),
     }
 }
 
-fn same(before: Versioned<Order>, digest: &str) -> Result<Placed, Error> {
-    if before.state.request_digest == digest { Ok(Placed::Before(before)) } else { Err(Error::KeyReused) }
-}
-
-/// Tells whether a request with a known key is the same request.
-pub fn digest(request: &impl Message) -> String {
-    Sha256::digest(request.encode_to_vec()).iter().map(|byte| format!("{byte:02x}")).collect()
+/// The order of the same request. Refused when its key was used for another one.
+async fn placed_before(orders: &Orders, request: Option<&RequestKey>) -> Result<Option<Versioned<Order>>, Error> {
+    let Some(request) = request else { return Ok(None) };
+    let Some(before) = orders.by_request(request.name()).await? else { return Ok(None) };
+    if request.repeats(&before.state.request_digest) { Ok(Some(before)) } else { Err(Error::KeyReused) }
 }

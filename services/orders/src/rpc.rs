@@ -6,13 +6,13 @@ use crate::{
     desk::Desk,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
-    place::{Placed, Placement, digest, place},
+    place::{Placed, Placement, place},
     prices::Prices,
     quotes::Basket,
     sagas_wire,
     watch::{self, Watched},
 };
-use ::rpc::{Principal, principal, status, validated};
+use ::rpc::{Principal, RequestKey, principal, request_key, status, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
 use contracts::country;
 use contracts::id::Kind;
@@ -57,7 +57,8 @@ impl OrderService for Handler {
         let request = validated(request)?;
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
-        let placement = Placement { user_id, draft, request_id: request.request_id };
+        let key = RequestKey::new(&caller, &request.request_id, &draft);
+        let placement = Placement { user_id, draft, request: key };
         let Desk { orders, runner } = &self.desk;
         let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
             Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
@@ -106,16 +107,17 @@ impl OrderService for Handler {
         let caller = principal(&request);
         let request = validated(request)?;
         let order = self.visible(&request.order_id, &caller).await?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
-        let cancelled = self.desk.change_found(order, |order| order.cancel(wish.clone(), now())).await?;
+        let cancelled = self.desk.change_once(order, key.as_ref(), |order| order.cancel(wish.clone(), now())).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
     }
 
     async fn refund_order(&self, request: Request<RefundOrderRequest>) -> Result<Response<wire::Order>, Status> {
         let actor = principal(&request).actor().to_owned();
         let request = validated(request)?;
-        let digest = digest(&request);
+        let digest = request_key::digest(&request);
         let RefundOrderRequest { order_id, items, amount, reason, request_id } = request;
         let extent = convert::extent(items, amount)?;
         let wish = RefundWish { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };

@@ -1,6 +1,7 @@
 //! Orders in MongoDB.
 
 use crate::{domain::Order, error::Error, events, sagas::known};
+use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
@@ -132,9 +133,20 @@ impl Orders {
     pub async fn change(
         &self,
         item: Versioned<Order>,
+        decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
+    ) -> Result<Versioned<Order>, Error> {
+        self.change_once(item, None, decide).await
+    }
+
+    /// The same for a request: its repeat changes nothing, and another request under its key is refused.
+    pub async fn change_once(
+        &self,
+        item: Versioned<Order>,
+        request: Option<&RequestKey>,
         mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
     ) -> Result<Versioned<Order>, Error> {
-        let mut on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, Error> {
+        let id = item.id.clone();
+        let on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, Error> {
             let Some(mut state) = decide(&old.state)? else { return Ok(None) };
             if state == old.state {
                 return Ok(None);
@@ -143,13 +155,8 @@ impl Orders {
             let events = events::between(&old.id, &old.state, &state);
             Ok(Some(Change { state, events }))
         };
-        let Some(change) = on(&item)? else { return Ok(item) };
-        match self.0.save(&item, change).await {
-            Err(::store::Error::Conflict) => {}
-            saved => return Ok(saved?),
-        }
-        self.0.change(&item.id, on).await.map_err(|error| match error {
-            ChangeError::NotFound => Error::NotFound(item.id.clone()),
+        self.0.change_found(item, request, on).await.map_err(|error| match error {
+            ChangeError::NotFound => Error::NotFound(id),
             ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(cause) => cause.into(),
         })

@@ -41,6 +41,9 @@ pub struct Product {
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
+    /// Digest of that request; empty when there was none, and in products that are older than digests.
+    #[serde(default)]
+    pub request_digest: String,
 }
 
 /// What a caller wants a product to be.
@@ -78,6 +81,7 @@ impl Product {
             created_at: now,
             updated_at: now,
             request_key,
+            request_digest: String::new(),
         })
     }
 
@@ -97,7 +101,8 @@ impl Product {
         note(self.status != draft.status, "status");
         note(self.tax_category != draft.tax_category, "tax_category");
         note(self.weight_grams != draft.weight_grams, "weight_grams");
-        let next = Self { created_at: self.created_at, ..Self::create(draft, self.request_key.clone(), now)? };
+        let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
+        let next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
         Ok((next, changed))
     }
 

@@ -1,7 +1,7 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{convert, error::Error, store::Products};
-use ::rpc::{principal, validated};
+use ::rpc::{RequestKey, principal, validated};
 use ::store::{Pager, limit};
 use contracts::products::v1::{
     BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
@@ -51,18 +51,19 @@ impl ProductService for Handler {
     async fn create_product(&self, request: Request<CreateProductRequest>) -> Result<Response<Product>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let draft = convert::draft(request.product.unwrap_or_default())?;
-        let stored = self.products.create(draft, caller.actor(), &request.request_id).await?;
+        let stored = self.products.create(draft, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&stored)))
     }
 
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Result<Response<Product>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let product = request.product.unwrap_or_default();
         let mask = request.update_mask.unwrap_or_default().paths;
-        let key = caller.request_key(&request.request_id);
-        let updated = self.products.update(&product.product_id, &key, |old| {
+        let updated = self.products.update(&product.product_id, key.as_ref(), |old| {
             if !old.is_current(&product.etag) {
                 return Err(Error::StaleEtag);
             }

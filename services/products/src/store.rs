@@ -5,6 +5,7 @@ use crate::{
     domain::{Draft, Product},
     error::Error,
 };
+use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Document, doc};
 use contracts::id::Kind;
@@ -30,16 +31,18 @@ impl Products {
     }
 
     /// Stores a new product, or finds the one that the same request made before.
-    pub async fn create(&self, draft: Draft, caller: &str, request_id: &str) -> Result<Versioned<Product>, Error> {
+    pub async fn create(&self, draft: Draft, request: Option<&RequestKey>) -> Result<Versioned<Product>, Error> {
         let id = Kind::Product.new_id();
-        let key = if request_id.is_empty() { id.clone() } else { format!("{caller}/{request_id}") };
-        let product = Product::create(draft, key.clone(), now())?;
+        let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
+        let mut product = Product::create(draft, key.clone(), now())?;
+        product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let event = convert::created(&id, &product);
         let sku = product.sku.clone();
         match self.0.insert(&id, product, vec![event]).await {
             Err(::store::Error::Duplicate) => {
-                let repeated = self.0.find_one(doc! { "request_key": key }).await?;
-                repeated.ok_or(Error::SkuTaken(sku))
+                let before = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::SkuTaken(sku))?;
+                let is_same = request.is_some_and(|request| request.repeats(&before.state.request_digest));
+                if is_same { Ok(before) } else { Err(::store::Error::KeyReused.into()) }
             }
             stored => Ok(stored?),
         }
@@ -73,11 +76,11 @@ impl Products {
     pub async fn update(
         &self,
         id: &str,
-        key: &str,
+        request: Option<&RequestKey>,
         mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
     ) -> Result<Versioned<Product>, Error> {
         let mut sku = String::new();
-        let changed = self.0.change_once(id, key, |old| {
+        let changed = self.0.change_once(id, request, |old| {
             let draft = decide(old)?;
             sku.clone_from(&draft.sku);
             let (state, fields) = old.state.update(draft, now())?;

@@ -104,7 +104,7 @@ impl From<Error> for Status {
             Error::NamedTwice(_) => status::violation("lines", error.to_string()),
             Error::NothingLeft => status::precondition("SPLIT_LEAVES_NOTHING", error.to_string()),
             Error::TooManyShipments => status::precondition("TOO_MANY_SHIPMENTS", error.to_string()),
-            Error::KeyReused => status::error(Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", error.to_string()),
+            Error::KeyReused => status::key_reused(),
             Error::CarrierUnknown(_) => status::precondition("CARRIER_UNKNOWN", error.to_string()),
             Error::NoKind => status::violation("event.kind", "must be named"),
             Error::OtherNews(_) => status::error(Code::AlreadyExists, "TRACKING_EVENT_MISMATCH", error.to_string()),

@@ -94,6 +94,10 @@ pub struct User {
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
+    /// Digest of that request without its password; empty when there was none, once deleted, and in accounts that are older
+    /// than digests.
+    #[serde(default)]
+    pub request_digest: String,
 }
 
 /// What somebody registers with, next to the password.
@@ -150,6 +154,7 @@ impl User {
             created_at: now,
             updated_at: now,
             request_key,
+            request_digest: String::new(),
         }
     }
 
@@ -188,6 +193,7 @@ impl User {
             created_at: self.created_at,
             updated_at: now,
             request_key: self.request_key.clone(),
+            request_digest: String::new(),
         }
     }
 

@@ -21,9 +21,9 @@ pub enum Error {
     /// The address belongs to another account.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// The request_id was used with another address or password.
+    /// The request_id was used for another registration.
     #[error("the request_id was used for another account")]
-    RequestIdReused,
+    KeyReused,
     /// No such account, or not the caller's.
     #[error("user {0:?} was not found")]
     NotFound(String),
@@ -71,7 +71,7 @@ impl From<Error> for Status {
             Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
             Error::UnknownRole(_) => status::violation("roles", message),
             Error::EmailTaken => status::error(Code::AlreadyExists, "EMAIL_TAKEN", message),
-            Error::RequestIdReused => status::error(Code::AlreadyExists, "REQUEST_ID_REUSED", message),
+            Error::KeyReused => status::key_reused(),
             Error::NotFound(id) => status::not_found("users", &id),
             Error::Deleted => status::precondition("USER_DELETED", message),
             Error::StaleEtag => status::stale_etag(),

@@ -8,7 +8,7 @@ use crate::{
     sign_in::SignIn,
     store::{Created, Users},
 };
-use ::rpc::{Principal, principal, refused_credential, validated};
+use ::rpc::{Principal, RequestKey, principal, refused_credential, validated};
 use contracts::{
     Validate,
     users::v1::{
@@ -32,12 +32,9 @@ pub struct Accounts {
 impl UserService for Accounts {
     async fn create_user(&self, request: Request<CreateUserRequest>) -> Result<Response<User>, Status> {
         let (caller, refused) = (principal(&request), refused_credential(&request));
-        let request = validated(request)?;
-        let password = request.password.clone();
-        let key = match request.request_id.as_str() {
-            "" => String::new(),
-            id => format!("{}/{id}", caller.actor()),
-        };
+        let mut request = validated(request)?;
+        let password = std::mem::take(&mut request.password); // and so it is not in the digest
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let registration = convert::registration(request);
         // Only a credential can grant roles, so one that is no good is told here, where everybody else may come without.
         if let Some(refused) = refused.filter(|_| !registration.roles.is_empty()) {
@@ -45,12 +42,12 @@ impl UserService for Accounts {
         }
         let registration = registration.checked(caller.has_role("staff"))?;
         let hash = self.passwords.hash(password.clone()).await?;
-        let user = match self.users.create(registration, hash, key).await? {
+        let user = match self.users.create(registration, hash, key.as_ref()).await? {
             Created::New(user) => user,
             // All who are not signed in share their keys, so only the password proves whose request was repeated.
             Created::Before(user) => match self.passwords.verify(password, user.state.password_hash.clone()).await? {
                 true => user,
-                false => return Err(Error::RequestIdReused.into()),
+                false => return Err(Error::KeyReused.into()),
             },
         };
         Ok(Response::new(convert::to_wire(&user)))
@@ -67,11 +64,11 @@ impl UserService for Accounts {
     async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
         let user = request.user.unwrap_or_default();
         own(&caller, &user.user_id)?;
         let mask = request.update_mask.unwrap_or_default().paths;
-        let key = caller.request_key(&request.request_id);
-        let updated = self.users.update(&user.user_id, &key, |old| {
+        let updated = self.users.update(&user.user_id, key.as_ref(), |old| {
             if !old.is_current(&user.etag) {
                 return Err(Error::StaleEtag);
             }
@@ -84,7 +81,8 @@ impl UserService for Accounts {
         let caller = principal(&request);
         let request = validated(request)?;
         own(&caller, &request.user_id)?;
-        self.users.delete(&request.user_id, &request.etag).await?;
+        let key = RequestKey::new(&caller, &request.request_id, &request);
+        self.users.delete(&request.user_id, &request.etag, key.as_ref()).await?;
         self.refresh_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))
     }

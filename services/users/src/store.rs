@@ -5,6 +5,7 @@ use crate::{
     domain::{Draft, PasswordHash, Registration, User},
     error::Error,
 };
+use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
@@ -12,6 +13,10 @@ use contracts::{id::Kind, text};
 impl Aggregate for User {
     const COLLECTION: &'static str = "users";
     const NOUN: &'static str = "user";
+
+    fn is_erased(&self) -> bool {
+        self.is_deleted()
+    }
 }
 
 /// Indexes of the service.
@@ -37,16 +42,17 @@ impl Users {
         Self(Documents::new(database))
     }
 
-    /// Stores a new account, or finds the one that the same request made before. `request_key` is empty without one.
+    /// Stores a new account, or finds the one that the same request made before.
     pub async fn create(
         &self,
         registration: Registration,
         hash: PasswordHash,
-        request_key: String,
+        request: Option<&RequestKey>,
     ) -> Result<Created, Error> {
         let id = Kind::User.new_id();
-        let key = if request_key.is_empty() { id.clone() } else { request_key };
-        let user = User::create(registration, hash, key.clone(), now());
+        let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
+        let mut user = User::create(registration, hash, key.clone(), now());
+        user.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let event = convert::created(&id, &user);
         let email_key = user.email_key.clone();
         // The index knows keys of now only: an account that is older has its own.
@@ -56,8 +62,9 @@ impl Users {
         match self.0.insert(&id, user, vec![event]).await {
             Err(::store::Error::Duplicate) => {
                 let repeated = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::EmailTaken)?;
-                let is_same = repeated.state.email_key == email_key;
-                if is_same { Ok(Created::Before(repeated)) } else { Err(Error::RequestIdReused) }
+                let is_same = repeated.state.email_key == email_key
+                    && request.is_some_and(|request| request.repeats(&repeated.state.request_digest));
+                if is_same { Ok(Created::Before(repeated)) } else { Err(Error::KeyReused) }
             }
             stored => Ok(Created::New(stored?)),
         }
@@ -79,10 +86,10 @@ impl Users {
     pub async fn update(
         &self,
         id: &str,
-        key: &str,
+        request: Option<&RequestKey>,
         mut decide: impl FnMut(&Versioned<User>) -> Result<Draft, Error>,
     ) -> Result<Versioned<User>, Error> {
-        let changed = self.0.change_once(id, key, |old| {
+        let changed = self.0.change_once(id, request, |old| {
             if old.state.is_deleted() {
                 return Err(Error::Deleted);
             }
@@ -97,8 +104,8 @@ impl Users {
     }
 
     /// Erases an account, when `etag` is empty or that of the current version. No effect on a deleted one.
-    pub async fn delete(&self, id: &str, etag: &str) -> Result<(), Error> {
-        let changed = self.0.change(id, |old| {
+    pub async fn delete(&self, id: &str, etag: &str, request: Option<&RequestKey>) -> Result<(), Error> {
+        let changed = self.0.change_once(id, request, |old| {
             if old.state.is_deleted() {
                 return Ok(None);
             }

@@ -18,7 +18,7 @@ async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
 /// A coupon that so many orders may use.
 async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
     let (code, terms) = (new_code(), CouponTerms { max_redemptions, ..terms(Benefit::Percentage(1_000)) });
-    coupons.create(&code, terms, "").await.expect("it is new");
+    coupons.create(&code, terms, None).await.expect("it is new");
     code
 }
 

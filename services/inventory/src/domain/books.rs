@@ -37,8 +37,8 @@ pub struct Books {
     pub reservations: BTreeMap<String, Slot<Reservation>>,
     /// What moved in this batch.
     pub movements: Vec<Movement>,
-    /// Keys of adjustments and returns that were made before.
-    pub adjusted: Vec<String>,
+    /// What requests of this batch have moved before it.
+    pub before: Vec<Movement>,
     /// Changes of documents in this batch.
     pub effects: usize,
 }
@@ -59,7 +59,7 @@ impl Books {
             Command::Adjust { product_id, delta, key, reason } => {
                 self.adjust(product_id, *delta, Entry::adjust(key, reason, *delta), now)
             }
-            Command::SetBackorder { product_id, allowed } => self.set_backorder(product_id, *allowed, now),
+            Command::SetBackorder { product_id, allowed, key } => self.set_backorder(product_id, *allowed, key, now),
             Command::Restock { id, line, key } => self.restock(id, line, key, now),
             Command::Hold { id, caller, lines, expires_at } => self.hold((id, caller), lines, *expires_at, now),
             Command::Extend { id, caller, expires_at } => self.extend(id, caller, *expires_at, now),
@@ -72,7 +72,7 @@ impl Books {
 
     fn adjust(&mut self, product: &str, delta: i32, entry: Entry, now: Time) -> Result<Outcome, Error> {
         let done = Ok(Outcome::Stock(product.to_owned()));
-        if self.adjusted.contains(&entry.id) {
+        if self.is_done(product, "ADJUST", &entry)? {
             return done;
         }
         let mut stock = self.stock_of(product, now);
@@ -87,23 +87,25 @@ impl Books {
             let available = if before.backorder { before.on_hand } else { before.available() };
             return Err(Error::BelowZero { product_id: product.to_owned(), available });
         }
-        self.adjusted.push(entry.id.clone());
         self.post(product, "ADJUST", entry, now);
         done
     }
 
     /// While units are owed backorder cannot be taken back: `available` is below 0 only for who has it.
-    fn set_backorder(&mut self, product: &str, allowed: bool, now: Time) -> Result<Outcome, Error> {
+    fn set_backorder(&mut self, product: &str, allowed: bool, key: &str, now: Time) -> Result<Outcome, Error> {
+        let kind = if allowed { "BACKORDER_ON" } else { "BACKORDER_OFF" };
+        let entry = Entry { id: key.to_owned(), reference: String::new(), shift: (0, 0, 0) };
+        if self.is_done(product, kind, &entry)? {
+            return Ok(Outcome::Stock(product.to_owned()));
+        }
         let stock = self.stock_of(product, now);
         if !allowed && stock.owed() > 0 {
             return Err(Error::Owed { product_id: product.to_owned(), units: stock.owed() });
         }
         if stock.backorder != allowed {
-            let kind = if allowed { "BACKORDER_ON" } else { "BACKORDER_OFF" };
-            let id = format!("{product}/{kind}/{}", stock.moves + 1);
             let state = Some(Stock { backorder: allowed, ..stock });
             self.stock.entry(product.to_owned()).or_default().state = state;
-            self.post(product, kind, Entry { id, reference: String::new(), shift: (0, 0, 0) }, now);
+            self.post(product, kind, entry, now);
         }
         Ok(Outcome::Stock(product.to_owned()))
     }
@@ -111,7 +113,8 @@ impl Books {
     /// What came back of an order cannot be more than what left with it.
     fn restock(&mut self, id: &str, line: &Line, key: &str, now: Time) -> Result<Outcome, Error> {
         let mut next = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
-        if self.adjusted.iter().any(|known| known == key) {
+        let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
+        if self.is_done(&line.product_id, "RESTOCK", &entry)? {
             return Ok(Outcome::Reservation(next));
         }
         if next.state != State::Shipped {
@@ -127,8 +130,6 @@ impl Books {
         next.returned.push(line.clone());
         next.returned = by_product(&next.returned)?;
         next.updated_at = now;
-        self.adjusted.push(key.to_owned());
-        let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
         self.post(&line.product_id, "RESTOCK", entry, now);
         self.set(id, "RESTOCK", next.clone());
         Ok(Outcome::Reservation(next))
@@ -241,6 +242,15 @@ impl Books {
         let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
         reservation.callers.admit(caller)?;
         Ok(reservation)
+    }
+
+    /// Whether a request has been carried out. Its movement says all that it asked, so another one under its key is refused.
+    fn is_done(&self, product: &str, kind: &str, entry: &Entry) -> Result<bool, Error> {
+        let mut known = self.before.iter().chain(&self.movements);
+        let Some(known) = known.find(|movement| movement.id == entry.id) else { return Ok(false) };
+        let is_same = (known.product_id.as_str(), known.kind.as_str(), known.reference.as_str(), known.on_hand)
+            == (product, kind, entry.reference.as_str(), entry.shift.0);
+        if is_same { Ok(true) } else { Err(Error::KeyReused) }
     }
 
     fn stock_of(&self, product: &str, now: Time) -> Stock {

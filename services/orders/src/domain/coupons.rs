@@ -63,6 +63,9 @@ pub struct Coupon {
     pub updated_at: Time,
     /// Identity of the request that made it; its code when there was none.
     pub request_key: String,
+    /// Digest of that request; empty when there was none, and in coupons that are older than digests.
+    #[serde(default)]
+    pub request_digest: String,
 }
 
 /// What a coupon takes off an order; frozen when the order is placed.
@@ -158,8 +161,8 @@ impl Coupon {
     /// A new coupon.
     pub fn create(terms: CouponTerms, request_key: String, now: Time) -> Result<Self, Error> {
         terms.check()?;
-        let (redemption_count, state) = (0, CouponState::Active);
-        Ok(Self { terms, redemption_count, state, created_at: now, updated_at: now, request_key })
+        let (redemption_count, state, request_digest) = (0, CouponState::Active, String::new());
+        Ok(Self { terms, redemption_count, state, created_at: now, updated_at: now, request_key, request_digest })
     }
 
     /// Whether one more order of this subtotal may use it, when `uses` orders of its user do.
