@@ -77,6 +77,8 @@ CASES = [
     ("a misspelt affinity", {"defaults.affinity": '{"podAntiAfinity":{}}'}, ["/defaults/affinity", "podAntiAfinity"]),
     ("an unknown effect of a toleration", {"defaults.tolerations": '[{"operator":"Exists","effect":"NoRun"}]'}, ["/defaults/tolerations/0"]),
     ("a toleration of nothing", {"defaults.tolerations": '[{"value":"a"}]'}, ["/defaults/tolerations/0"]),
+    ("a time of a toleration that never ends a pod", {"defaults.tolerations": '[{"key":"a","effect":"NoSchedule","tolerationSeconds":60}]'},
+     ["/defaults/tolerations/0"]),
     ("a label with a blank", {"defaults.podLabels": '{"team":"my shop"}'}, ["/defaults/podLabels/team"]),
     ("a label of 64 letters", {"defaults.podLabels": json.dumps({"team": "a" * 64})}, ["/defaults/podLabels/team"]),
     ("an annotation with a blank in its name", {"defaults.podAnnotations": '{"my team":"a"}'}, ["/defaults/podAnnotations", "my team"]),

@@ -40,6 +40,9 @@ CASES = (
     ("a percentage above 100, and many pods", {"defaults.autoscaling": '{"enabled":true,"cpuPercent":150,"maxReplicas":500,"minReplicas":150}'}),
     ("a tag with a digest", {"image.tag": f"0.1.0@{DIGEST}", "nats.inChart.image.tag": f"2.15.1@{DIGEST}",
                              "image.repository": "registry.example.com:5000/shop/comptoir"}),
+    *((f"the values of chart 0.1.0 alone, as --reuse-values gives them, in {provider}",
+       {"mesh.provider": provider, "mesh.permissive": "null", "mesh.istio.tracingProvider": "null", "mesh.istio.accessLogProvider": "null"})
+      for provider in ("none", "linkerd", "istio")),
     ("durations in minutes", {"mesh.provider": "istio", "mesh.reads.timeout": "2m", "mesh.reads.tryTimeout": "1m", "mesh.reads.attempts": "1"}),
     ("variables as numbers and booleans", {"services.inventory.env": '{"COMPTOIR_HOLD_SECONDS":600,"OTEL_SDK_DISABLED":true}'}),
 )

@@ -45,10 +45,9 @@ class Refused(Exception):
 def command(render: Render) -> list[str]:
     """The arguments of helm. A value that is a list, a map or in quotes goes in as JSON."""
     words = [str(tools.helm()), "template", render.release, str(render.chart), "--namespace", render.namespace]
+    words += ["--kube-version", render.kubernetes]
     if render.cluster:
         words += ["--dry-run=server", "--kube-apiserver", render.cluster, "--is-upgrade", "--disable-openapi-validation"]
-    else:
-        words += ["--kube-version", render.kubernetes]
     for file in render.files:
         words += ["--values", str(render.chart / file)]
     for key, value in render.sets.items():

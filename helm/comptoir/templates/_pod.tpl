@@ -71,5 +71,5 @@ valueFrom:
 
 {{/* What Linkerd does with a call that no policy lets in: in a permissive step it passes, and is logged. */}}
 {{- define "comptoir.linkerd.default" -}}
-{{ ternary "audit" "deny" .Values.mesh.permissive }}
+{{ if .Values.mesh.permissive }}audit{{ else }}deny{{ end }}
 {{- end -}}
