@@ -55,9 +55,9 @@ class Release:
         self.revisions.append(manifests)
         return self
 
-    def rollback(self, revision: int) -> "Release":
+    def rollback(self, revision: int, force: bool = False) -> "Release":
         """The manifests of a revision, as they were rendered then."""
-        return self.put(self.revisions[revision - 1])
+        return self.put(self.revisions[revision - 1], force)
 
     def scale(self, replicas: int, manager: str = "kube-controller-manager", names: tuple[str, ...] = ()) -> "Release":
         for name in names or self.live:
@@ -126,6 +126,26 @@ def switched_off(helm: int) -> Iterator[str]:
     yield from release.problems(3)
 
 
+IMAGE = ("spec", "template", "spec", "containers", "[comptoir]", "image")
+
+
+def scaled_and_fixed(helm: int) -> Iterator[str]:
+    """After `kubectl scale` Helm 4 meets a conflict half-way, and again when it goes back: both flags of the runbook are needed."""
+    release = Release(helm).upgrade().scale(5, "kubectl", (ORDERS,))
+    for attempt in (lambda: release.upgrade({"image.tag": "0.2.0"}), lambda: release.rollback(1)):
+        try:
+            attempt()
+            if helm == 4:
+                yield "no conflict: the runbook's --force-conflicts is not needed"
+        except merges.Conflict as conflict:
+            if helm == 3 or "kubectl" not in str(conflict):
+                yield str(conflict)
+    release.rollback(1, force=True)
+    if len({one.fields[IMAGE] for one in release.live.values()}) != 1:
+        yield "pods of two versions are left"
+    yield from release.problems(2)
+
+
 BOTH = (
     ("from the trial to values-ha no service loses a pod", into_production),
     ("autoscaling of one service alone leaves its pods", one_service),
@@ -133,6 +153,7 @@ BOTH = (
     ("an upgrade before the autoscaler has chosen leaves the pods", never_scaled),
     ("a number that a person chose stays when autoscaling is switched on", scaled_by_hand),
     ("a service without pods gets its fewest when autoscaling is switched on", from_none),
+    ("after kubectl scale an upgrade, and the way back, are forced, and leave one version", scaled_and_fixed),
     ("with autoscaling switched off the number of the values counts", switched_off),
 )
 
