@@ -88,10 +88,10 @@ def seconds(renders: list[Render]) -> float:
 
 
 def again(renders: list[Render]) -> Iterator[str]:
-    """Every twentieth render once more: the same bytes?"""
+    """Every 21st once more, which meets each version of Kubernetes: the same bytes?"""
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
-        texts = pool.map(text_of, renders[::20])
-        for render, text in zip(renders[::20], texts):
+        texts = pool.map(text_of, renders[::21])
+        for render, text in zip(renders[::21], texts):
             if digest(text) != digest(render.text):
                 yield f"{render.name}: the second render differs"
 

@@ -3,7 +3,7 @@
 import itertools
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -112,13 +112,38 @@ def plan() -> list[render.Render]:
     return renders
 
 
+def made(plan: list[render.Render]) -> list[render.Render]:
+    """The plan, rendered for the oldest and the newest version of Kubernetes. No template asks for the version: those between
+    are validated with the objects of the newest."""
+    ends = render.all_of([each for each in plan if each.kubernetes in (KUBERNETES[0], KUBERNETES[-1])])
+    newest = {same_but_version(each): each for each in ends if each.kubernetes == KUBERNETES[-1]}
+    for each in plan:
+        if not each.seconds:
+            there = newest[same_but_version(each)]
+            each.text, each.objects, each.refusal = there.text, there.objects, there.refusal
+    return plan
+
+
+def same_but_version(each: render.Render) -> str:
+    return each.name.rsplit(" ", 1)[0]
+
+
+def differences(plan: list[render.Render]) -> Iterator[str]:
+    """Renders that are not the same for the oldest and for the newest version."""
+    newest = {same_but_version(each): each for each in plan if each.kubernetes == KUBERNETES[-1]}
+    for each in plan:
+        if each.kubernetes == KUBERNETES[0] and each.text != newest[same_but_version(each)].text:
+            yield f"{each.name}: differs from that of {KUBERNETES[-1]}"
+
+
 def check(results: report.Results, renders: list[render.Render], calls: contracts.Calls) -> None:
     """What must hold in every render."""
     def over(function: Callable) -> Callable:
         return lambda: [f"{each.name}: {problem}" for each in renders for problem in function(each)]
 
     validate = schemas.Schemas()
-    results.add(f"{len(renders)} renders (at least 200) are made", lambda: [] if len(renders) >= 200 else ["too few"])
+    results.add(f"{len(renders)} renders (at least 200) are looked at", lambda: [] if len(renders) >= 200 else ["too few"])
+    results.add("a render is the same for each version of Kubernetes", lambda: differences(renders))
     results.add("every render is accepted", lambda: [f"{each.name}: {each.refusal}" for each in renders if each.refusal])
     results.add("no object has a schema error", over(validate.problems))
     results.note(f"{validate.checked} objects, {validate.distinct} of them distinct")
