@@ -62,7 +62,7 @@ pub enum Error {
     #[error("must be at most {0}")]
     TooLarge(String),
     /// Beyond what `google.type.Money` can carry.
-    #[error("amount is too large")]
+    #[error("is too large")]
     Overflow,
 }
 

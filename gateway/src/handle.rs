@@ -21,6 +21,7 @@ use tonic::transport::Channel;
 use tracing::{Instrument, Span, field::Empty};
 use transcode::{Match, Rpc};
 
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REQUEST_ID: &str = "x-request-id";
 
 /// Serves one request; never fails.
@@ -122,12 +123,19 @@ async fn answer(
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };
+    let as_sent = |status| rpc::status::renamed(status, |field| name(found, headers, field));
     if rpc.server_streaming {
-        let messages = call.stream().await?;
+        let messages = call.stream().await.map_err(as_sent)?;
         return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, &parts));
     }
-    let message = call.unary().await?;
+    let message = call.unary().await.map_err(as_sent)?;
     Ok(reply::success(rpc, found.route.response(&message)?))
+}
+
+/// What the caller wrote for the field that a service calls `field`.
+fn name(found: &Match, headers: &HeaderMap, field: &str) -> String {
+    let is_key = field == "request_id" && headers.contains_key(IDEMPOTENCY_KEY);
+    if is_key { IDEMPOTENCY_KEY.to_owned() } else { found.route.json_path(field) }
 }
 
 /// Reads the body. One of a known length that could not be bound, or is too large, is refused before it is asked for.
@@ -160,9 +168,9 @@ fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
 
 /// The caller's key of the request. One that is there and blank is refused: its sender believes to be safe from repeats.
 fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
-    match text(headers, "idempotency-key")? {
+    match text(headers, IDEMPOTENCY_KEY)? {
         Some(key) if key.trim().is_empty() => {
-            Err(rpc::status::violation("idempotency-key", "must not be blank; leave the header out to send no key")
+            Err(rpc::status::violation(IDEMPOTENCY_KEY, "must not be blank; leave the header out to send no key")
                 .into())
         }
         key => Ok(key),

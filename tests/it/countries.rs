@@ -96,7 +96,7 @@ async fn no_order_and_no_quote_goes_to_a_country_that_there_is_not() {
         let basket = json!({ "items": body["items"], "countryCode": country });
         for refused in [customer.post("/v1/orders", body).await, customer.post("/v1/orders:quote", basket).await] {
             assert_eq!((refused.status, fields(&refused).len()), (400, 1), "{country}: {refused:?}");
-            let told = told(&refused.body, "country_code");
+            let told = told(&refused.body, "countryCode");
             assert!(told.contains("ISO 3166-1") && !told.contains('^'), "{country}: {told}");
             let hint = format!("did you mean {meant}?");
             assert_eq!(told.ends_with(&hint), !meant.is_empty(), "{country}: {told}");

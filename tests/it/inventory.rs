@@ -98,7 +98,7 @@ fn an_extension_leaves_a_sale_as_it_is_and_is_refused_after_a_release() {
     assert_eq!(books.apply(&extend("ord_1", 9000), at(3)).expect("answers"), committed);
     books.apply(&Command::Release("ord_1".into(), caller(1)), at(4)).expect("releases");
     assert!(matches!(books.apply(&extend("ord_1", 9000), at(5)), Err(Error::Released(_))));
-    assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Error::NotFound(_))));
+    assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Error::NoReservation(_))));
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod quotes;
 mod rebuild;
 mod reflection;
 mod refunds;
+mod refusals;
 mod saga;
 mod shipments;
 mod shipping;

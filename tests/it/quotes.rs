@@ -150,13 +150,13 @@ async fn a_quote_writes_nothing_and_needs_what_an_order_needs() {
     assert_eq!(crate::shop::stock(stack, &tea).await, [100, 0, 0, 100]);
     let ask = async |body: Value| customer.post("/v1/orders:quote", body).await;
     assert_eq!(fields(&ask(basket(&[], "FR", "")).await), ["items"]);
-    assert_eq!(fields(&ask(basket(&[(&tea, 1)], "XX", "")).await), ["country_code"]);
-    assert_eq!(fields(&ask(basket(&[("prd_none", 1)], "FR", "")).await), ["order.items[0].product_id"]);
+    assert_eq!(fields(&ask(basket(&[(&tea, 1)], "XX", "")).await), ["countryCode"]);
+    assert_eq!(fields(&ask(basket(&[("prd_none", 1)], "FR", "")).await), ["items[0].productId"]);
     assert_eq!(reason(&ask(basket(&[(&tea, 1)], "FR", "NO-SUCH")).await), "COUPON_UNKNOWN");
     assert_eq!(reason(&ask(basket(&[(&tea, 1)], "AQ", "")).await), "COUNTRY_NOT_SERVED");
     assert_eq!(Client::anonymous(stack).post("/v1/orders:quote", basket(&[(&tea, 1)], "FR", "")).await.status, 401);
     let heavy = json!({ "name": "x", "sku": "x", "price": money("EUR", "1"), "weightGrams": 1_000_001 });
-    assert_eq!(fields(&Client::staff(stack).await.post("/v1/products", heavy).await), ["product.weight_grams"]);
+    assert_eq!(fields(&Client::staff(stack).await.post("/v1/products", heavy).await), ["weightGrams"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ impl Reason {
 /// One refused field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// Path in the request message with protobuf names, such as `order.items[0].quantity`; empty for the whole body.
+    /// Path as the caller writes it, such as `items[0].quantity`; empty for the whole body.
     pub field: String,
     /// What is wrong, for a person.
     pub description: String,

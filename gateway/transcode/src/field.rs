@@ -1,5 +1,6 @@
 //! Fields by name or JSON name, and the setting of leaves: scalars, enums and well-known types.
 
+use crate::{mask, number};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value as Reflected};
 use serde_json::{Map, Value};
 
@@ -74,8 +75,9 @@ pub(crate) fn set_text(message: &mut DynamicMessage, path: &[FieldDescriptor], t
 
 /// Sets a leaf from its JSON by the rules of ProtoJSON; adds to it when it is repeated.
 pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value) -> Result<(), String> {
+    let json = if is_mask(field) { mask::normal(json)? } else { number::exact(&field.kind(), json) };
     let object = Value::Object(Map::from_iter([(field.json_name().to_owned(), json)]));
-    let parsed = DynamicMessage::deserialize(message.descriptor(), object).map_err(|error| error.to_string())?;
+    let parsed = DynamicMessage::deserialize(message.descriptor(), object).map_err(|_| expected(field))?;
     match parsed.get_field(field).into_owned() {
         Reflected::List(more) => match message.get_field_mut(field) {
             Reflected::List(list) => list.extend(more),
@@ -87,11 +89,45 @@ pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, js
     Ok(())
 }
 
+fn is_mask(field: &FieldDescriptor) -> bool {
+    matches!(field.kind(), Kind::Message(message) if message.full_name() == "google.protobuf.FieldMask")
+}
+
+/// What would fit `field`, for a person.
+fn expected(field: &FieldDescriptor) -> String {
+    if field.is_map() {
+        return "must be an object whose values all fit".to_owned();
+    }
+    match field.kind() {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => within(i32::MIN, i32::MAX),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => within(i64::MIN, i64::MAX),
+        Kind::Uint32 | Kind::Fixed32 => within(u32::MIN, u32::MAX),
+        Kind::Uint64 | Kind::Fixed64 => within(u64::MIN, u64::MAX),
+        Kind::Double | Kind::Float => "must be a number".to_owned(),
+        Kind::Bool => "must be true or false".to_owned(),
+        Kind::String => "must be a text".to_owned(),
+        Kind::Bytes => "must be a text in base64".to_owned(),
+        Kind::Enum(kind) => {
+            let values = kind.values().filter(|value| !value.name().ends_with("_UNSPECIFIED"));
+            format!("must be one of {}", values.map(|value| value.name().to_owned()).collect::<Vec<_>>().join(", "))
+        }
+        Kind::Message(message) => match message.full_name() {
+            "google.protobuf.Timestamp" => "must be a time such as 2026-01-31T12:00:00Z".to_owned(),
+            "google.protobuf.Duration" => "must be a duration in seconds such as 1.5s".to_owned(),
+            _ => format!("must be a {}", message.name()),
+        },
+    }
+}
+
+fn within(low: impl std::fmt::Display, high: impl std::fmt::Display) -> String {
+    format!("must be a whole number from {low} to {high}")
+}
+
 /// Refuses a second member of a oneof.
 pub(crate) fn exclusive(message: &DynamicMessage, field: &FieldDescriptor) -> Result<(), String> {
     let Some(oneof) = field.containing_oneof() else { return Ok(()) };
     let other = oneof.fields().find(|other| other != field && message.has_field(other));
-    other.map_or(Ok(()), |other| Err(format!("excludes {}, which has a value too", other.name())))
+    other.map_or(Ok(()), |other| Err(format!("excludes {}, which has a value too", other.json_name())))
 }
 
 fn from_text(field: &FieldDescriptor, text: &str) -> Result<Value, String> {

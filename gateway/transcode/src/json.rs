@@ -9,13 +9,20 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value as Reflected,
 };
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, error::Category};
 use std::fmt;
 
 /// Parses one JSON value and nothing after it. An object with the same key twice is refused. Nesting is bounded by
-/// serde_json at 127 levels. The error names line and column.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    serde_json::from_slice::<Strict>(bytes).map(|strict| strict.0)
+/// serde_json at 127 levels. The error says in words what is wrong, with line and column.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, String> {
+    let parsed = serde_json::from_slice::<Strict>(bytes);
+    parsed.map(|strict| strict.0).map_err(|error| match error.classify() {
+        Category::Data => format!("is malformed JSON: {error}"),
+        Category::Eof => format!("is malformed JSON: it breaks off at line {} column {}", error.line(), error.column()),
+        Category::Syntax | Category::Io => {
+            format!("is malformed JSON at line {} column {}", error.line(), error.column())
+        }
+    })
 }
 
 /// Binds each key of `json` to the field that it names; `at` is the path of `message` in the request.

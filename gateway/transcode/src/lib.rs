@@ -22,6 +22,7 @@ mod error;
 mod field;
 mod json;
 mod mask;
+mod number;
 mod percent;
 mod query;
 mod report;

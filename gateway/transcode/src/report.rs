@@ -51,8 +51,11 @@ impl Report {
         }
     }
 
-    /// `Ok` when no fault was found.
-    pub(crate) fn finish(self) -> Result<(), Error> {
+    /// `Ok` when no fault was found. The caller is told of fields by the names that `spell` gives them.
+    pub(crate) fn finish(mut self, spell: impl Fn(&str) -> String) -> Result<(), Error> {
+        for violation in &mut self.violations {
+            violation.field = spell(&violation.field);
+        }
         if self.violations.is_empty() { Ok(()) } else { Err(Error::Invalid(self.violations)) }
     }
 }

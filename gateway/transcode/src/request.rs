@@ -79,7 +79,7 @@ impl Match {
             message.set_field(field, Reflected::String(key.to_owned()));
         }
         self.bind_body(parts.body, &mut message, &mut report);
-        report.finish()?;
+        report.finish(|path| self.route.json_path(path))?;
         Ok(Request { wait: query::wait(parts.query, &message), message: message.encode_to_vec().into() })
     }
 
@@ -101,7 +101,7 @@ impl Match {
             }
             (Body::Json(bytes), _) => match json::parse(bytes) {
                 Ok(json) => self.bind_json(json, message, report),
-                Err(error) => report.fault("", format!("malformed JSON: {error}"), Reason::MalformedJson),
+                Err(problem) => report.fault("", problem, Reason::MalformedJson),
             },
             (Body::Form(bytes), _) => match std::str::from_utf8(bytes) {
                 Ok(form) => self.bind_form(form, message, report),

@@ -2,7 +2,7 @@
 
 use crate::{
     error::BuildError,
-    field::{plain_message, resolve},
+    field::{lookup, plain_message, resolve},
     rpc::{Rpc, Rule},
     template::Template,
 };
@@ -42,6 +42,23 @@ impl Route {
     /// Whether requests have a body.
     pub fn takes_body(&self) -> bool {
         !matches!(self.body, Binding::None)
+    }
+
+    /// The path of a field as who calls this route writes it: JSON names, without the field that the body stands for.
+    /// What is no field of the request stays as it is. Empty for the whole body.
+    pub fn json_path(&self, path: &str) -> String {
+        let mut within = Some(self.rpc.input.clone());
+        let spell = |piece: &str| {
+            let (name, index) = piece.split_at(piece.find('[').unwrap_or(piece.len()));
+            let Some(field) = within.take().and_then(|message| lookup(&message, name)) else { return piece.to_owned() };
+            within = if field.is_map() { None } else { plain_message(&field) };
+            format!("{}{index}", field.json_name())
+        };
+        let names: Vec<String> = path.split('.').map(spell).collect();
+        match (&self.body, names.split_first()) {
+            (Binding::Field(body), Some((first, rest))) if first == body.json_name() => rest.join("."),
+            (Binding::Field(_) | Binding::Whole | Binding::None, _) => names.join("."),
+        }
     }
 
     pub(crate) fn new(rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {

@@ -176,19 +176,23 @@ impl Route {
     fn values(&self, raw: &[&str]) -> Result<Vec<String>, Error> {
         let segments = self.parsed.segments.len();
         let open = |variable: &Variable| self.parsed.open() && variable.start + variable.len == segments;
-        self.parsed.variables.iter().map(|variable| capture(variable, open(variable), raw)).collect()
+        let value = |variable: &Variable| {
+            let captured = capture(variable, open(variable), raw);
+            captured.map_err(|problem| invalid(&self.json_path(&variable.field), problem))
+        };
+        self.parsed.variables.iter().map(value).collect()
     }
 }
 
 /// The value of a variable, decoded once. No segment of it may be `.` or `..`, nor bring a `/` of its own.
-fn capture(variable: &Variable, open: bool, raw: &[&str]) -> Result<String, Error> {
+fn capture(variable: &Variable, open: bool, raw: &[&str]) -> Result<String, &'static str> {
     let end = if open { raw.len() } else { variable.start + variable.len };
     let mode = if variable.multi { Mode::Capture } else { Mode::Segment };
     let mut value = String::new();
     for (index, segment) in raw.get(variable.start..end).unwrap_or_default().iter().enumerate() {
-        let decoded = decode(segment, mode).map_err(|problem| invalid(&variable.field, problem))?;
+        let decoded = decode(segment, mode)?;
         if matches!(decoded.as_ref(), "." | "..") || decoded.contains('/') {
-            return Err(invalid(&variable.field, "must not be . or .. nor contain /"));
+            return Err("must not be . or .. nor contain /");
         }
         if index > 0 {
             value.push('/');

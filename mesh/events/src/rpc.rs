@@ -85,7 +85,7 @@ impl EventsRpc {
 
     async fn letter(&self, event_id: &str) -> Result<Letter, Status> {
         let found = self.consumers()?.letters().get(event_id).await?;
-        found.ok_or_else(|| status::not_found("dead letter", event_id))
+        found.ok_or_else(|| status::not_found("dead-letters", event_id))
     }
 
     /// Hands work to the lane of an aggregate and waits for what it led to.
@@ -215,7 +215,7 @@ impl EventService for EventsRpc {
     ) -> Result<Response<RetryDeadLettersResponse>, Status> {
         let id = validated(request)?.aggregate_id;
         let first = self.consumers()?.letters().first(&id).await?;
-        let first = first.ok_or_else(|| status::not_found("dead letters of aggregate", &id))?;
+        let first = first.ok_or_else(|| status::not_found("dead-letters", &id))?;
         self.in_lane(&first, |reply| Work::Retry(id, reply)).await
     }
 

@@ -38,11 +38,7 @@ pub fn with_detail<M: Message + prost::Name>(
 
 /// INVALID_ARGUMENT that names every field at fault.
 pub fn violations(found: Vec<Violation>) -> Status {
-    let message = found
-        .iter()
-        .map(|violation| format!("{} {}", violation.field, violation.description))
-        .collect::<Vec<_>>()
-        .join("; ");
+    let message = summary(found.iter().map(|violation| (violation.field.as_str(), violation.description.as_str())));
     let mut details = ErrorDetails::with_error_info("INVALID_FIELD", DOMAIN, HashMap::new());
     for violation in found {
         details.add_bad_request_violation(violation.field, violation.description);
@@ -55,10 +51,42 @@ pub fn violation(field: &str, description: impl Into<String>) -> Status {
     violations(vec![Violation { field: field.to_owned(), description: description.into() }])
 }
 
-/// NOT_FOUND; the same for what is absent and for what belongs to somebody else.
-pub fn not_found(kind: &str, id: &str) -> Status {
-    let metadata = [("resource".to_owned(), format!("{kind}/{id}"))];
-    with(Code::NotFound, "NOT_FOUND", format!("{kind} {id:?} was not found"), &metadata)
+/// `status` with the field of each violation renamed by `name`, in its details and in the message that was made of them.
+/// Other details stay as they are.
+pub fn renamed(status: Status, name: impl Fn(&str) -> String) -> Status {
+    let Ok(mut all) = pb::Status::decode(status.details()) else { return status };
+    let mut message = status.message().to_owned();
+    for detail in all.details.iter_mut().filter(|detail| detail.type_url.ends_with("/google.rpc.BadRequest")) {
+        let Ok(mut bad) = pb::BadRequest::decode(detail.value.as_slice()) else { continue };
+        let told = |bad: &pb::BadRequest| {
+            summary(bad.field_violations.iter().map(|one| (one.field.as_str(), one.description.as_str())))
+        };
+        let is_made_of_them = message == told(&bad);
+        for violation in &mut bad.field_violations {
+            violation.field = name(&violation.field);
+        }
+        if is_made_of_them {
+            message = told(&bad);
+        }
+        detail.value = bad.encode_to_vec();
+    }
+    all.message.clone_from(&message);
+    let metadata = status.metadata().clone();
+    Status::with_details_and_metadata(status.code(), message, all.encode_to_vec().into(), metadata)
+}
+
+/// `field: description` of each violation; an empty field is the whole body.
+fn summary<'a>(violations: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let told = violations.map(|(field, what)| format!("{}: {what}", if field.is_empty() { "body" } else { field }));
+    told.collect::<Vec<_>>().join("; ")
+}
+
+/// NOT_FOUND; the same for what is absent and for what belongs to somebody else. `collection` is that of the resource's
+/// path, such as `products`.
+pub fn not_found(collection: &str, id: &str) -> Status {
+    let resource = format!("{collection}/{id}");
+    let message = format!("{resource:?} was not found");
+    with(Code::NotFound, "NOT_FOUND", message, &[("resource".to_owned(), resource)])
 }
 
 /// FAILED_PRECONDITION: the state does not allow it.

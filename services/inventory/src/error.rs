@@ -21,9 +21,12 @@ pub enum Error {
     /// A sum beyond the bounds.
     #[error("the quantity is too large")]
     TooMany,
-    /// No such reservation or stock.
+    /// No such stock.
     #[error("{0} was not found")]
     NotFound(String),
+    /// No such reservation.
+    #[error("the reservation {0} was not found")]
+    NoReservation(String),
     /// The hold ran out before it was committed.
     #[error("the reservation {0} has expired")]
     Expired(String),
@@ -94,7 +97,8 @@ impl From<Error> for Status {
             }
             Error::BelowZero { .. } => status::precondition("STOCK_BELOW_ZERO", text),
             Error::TooMany => status::violation("quantity", "is too large"),
-            Error::NotFound(id) => status::not_found("stock or reservation", &id),
+            Error::NotFound(id) => status::not_found("stock", &id),
+            Error::NoReservation(id) => status::not_found("reservations", &id),
             Error::Expired(_) => status::precondition("RESERVATION_EXPIRED", text),
             Error::Released(_) => status::precondition("RESERVATION_RELEASED", text),
             Error::Shipped(_) => status::precondition("RESERVATION_SHIPPED", text),

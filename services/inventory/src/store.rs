@@ -74,7 +74,7 @@ impl Store {
 
     /// One reservation.
     pub async fn reservation(&self, id: &str) -> Result<Versioned<Reservation>, Error> {
-        self.reservations.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
+        self.reservations.load(id).await?.ok_or_else(|| Error::NoReservation(id.to_owned()))
     }
 
     /// Movements of a product before place `before`, newest first.

@@ -156,7 +156,7 @@ impl From<Error> for Status {
             Error::Coupon(refusal) => status::precondition(refusal.code(), text),
             Error::CouponField(field, why) => status::violation(&format!("coupon.{field}"), why),
             Error::CouponMoney(field, cause) => status::violation(&format!("coupon.{field}"), cause.to_string()),
-            Error::CouponNotFound(code) => status::not_found("coupon", &code),
+            Error::CouponNotFound(code) => status::not_found("coupons", &code),
             Error::CouponExists(_) => status::error(Code::AlreadyExists, "COUPON_EXISTS", text),
             Error::StaleEtag => status::stale_etag(),
             Error::QuoteInvalid => status::error(Code::InvalidArgument, "QUOTE_INVALID", text),
@@ -164,7 +164,7 @@ impl From<Error> for Status {
             Error::QuoteExpired => status::precondition("QUOTE_EXPIRED", text),
             Error::AccountClosed => status::precondition("ACCOUNT_CLOSED", text),
             Error::KeyReused => status::key_reused(),
-            Error::NotFound(id) => status::not_found("order", &id),
+            Error::NotFound(id) => status::not_found("orders", &id),
             Error::CannotCancel(_) => status::precondition("ORDER_NOT_CANCELLABLE", text),
             Error::HasLeft => status::precondition("ORDER_NOT_CANCELLABLE", text),
             Error::NotRefundable(_) => status::precondition("ORDER_NOT_REFUNDABLE", text),
@@ -172,9 +172,9 @@ impl From<Error> for Status {
             Error::MoreThanPaid(_) => status::precondition("REFUND_EXCEEDS_CAPTURE", text),
             Error::MoreThanBought { .. } => status::precondition("RETURN_EXCEEDS_ORDER", text),
             Error::RefundAmount(cause) => status::violation("amount", cause.to_string()),
-            Error::RefundCurrency(_) | Error::RefundNotPositive | Error::ItemsAndAmount => {
-                status::violation("amount", text)
-            }
+            Error::RefundCurrency(currency) => status::violation("amount", format!("must be in {currency}")),
+            Error::RefundNotPositive => status::violation("amount", "must be above 0"),
+            Error::ItemsAndAmount => status::violation("amount", text),
             Error::TooManyRefunds => status::precondition("TOO_MANY_REFUNDS", text),
             Error::Intervention(refusal) => status::precondition(refusal.code(), text),
             Error::Transition { .. } => {

@@ -81,7 +81,11 @@ impl OrderService for Handler {
             country_code: &request.country_code,
             coupon_code: &request.coupon_code,
         };
-        Ok(Response::new(convert::quote_to_wire(&self.prices.quote(basket).await?)))
+        let quote = self.prices.quote(basket).await.map_err(|error: Error| {
+            // Prices are refused as those of an order; this request has no field of that name.
+            ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())
+        });
+        Ok(Response::new(convert::quote_to_wire(&quote?)))
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {

@@ -88,7 +88,7 @@ impl From<Error> for Status {
         match error {
             Error::Amount(cause) => status::violation("amount", cause.to_string()),
             Error::NotPositive => status::violation("amount", "must be above 0"),
-            Error::Currency(_) => status::violation("amount", error.to_string()),
+            Error::Currency(currency) => status::violation("amount", format!("must be in {currency}")),
             Error::MoreThanAuthorized(_) => status::precondition("CAPTURE_EXCEEDS_AUTHORIZATION", error.to_string()),
             Error::MoreThanCaptured(_) => status::precondition("REFUND_EXCEEDS_CAPTURE", error.to_string()),
             Error::NotCaptured(_) => status::precondition("PAYMENT_NOT_CAPTURED", error.to_string()),

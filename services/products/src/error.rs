@@ -40,7 +40,7 @@ impl From<Error> for Status {
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
             Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
-            Error::NotFound(ids) => status::not_found("products", &ids.join(",")),
+            Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
             Error::StaleEtag => status::stale_etag(),
             Error::Store(cause) => cause.into(),
         }

@@ -112,7 +112,7 @@ impl Books {
 
     /// What came back of an order cannot be more than what left with it.
     fn restock(&mut self, id: &str, line: &Line, key: &str, now: Time) -> Result<Outcome, Error> {
-        let mut next = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        let mut next = self.reservation(id).ok_or_else(|| Error::NoReservation(id.to_owned()))?;
         let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
         if self.is_done(&line.product_id, "RESTOCK", &entry)? {
             return Ok(Outcome::Reservation(next));
@@ -220,7 +220,7 @@ impl Books {
     }
 
     fn expire(&mut self, id: &str, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        let reservation = self.reservation(id).ok_or_else(|| Error::NoReservation(id.to_owned()))?;
         if reservation.state != State::Held || reservation.expires_at > now {
             return Ok(Outcome::Reservation(reservation));
         }
@@ -239,7 +239,7 @@ impl Books {
 
     /// The reservation that a step wants to change.
     fn asked_for(&self, id: &str, caller: &Caller) -> Result<Reservation, Error> {
-        let reservation = self.reservation(id).ok_or_else(|| Error::NotFound(id.to_owned()))?;
+        let reservation = self.reservation(id).ok_or_else(|| Error::NoReservation(id.to_owned()))?;
         reservation.callers.admit(caller)?;
         Ok(reservation)
     }
