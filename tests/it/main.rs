@@ -44,6 +44,7 @@ mod shipping;
 mod shop;
 mod text;
 mod transcode;
+mod updates;
 mod users;
 mod verify;
 mod watches;

@@ -73,6 +73,27 @@ pub(crate) fn set_text(message: &mut DynamicMessage, path: &[FieldDescriptor], t
     }
 }
 
+/// Whether `text` is the value that the leaf at `path` has already.
+pub(crate) fn repeats_text(message: &DynamicMessage, path: &[FieldDescriptor], text: &str) -> bool {
+    let mut other = DynamicMessage::new(message.descriptor());
+    set_text(&mut other, path, text).is_ok() && at(&other, path) == at(message, path)
+}
+
+/// Whether `json` is null, or the value that `field` has already.
+pub(crate) fn repeats(message: &DynamicMessage, field: &FieldDescriptor, json: &Value) -> bool {
+    let mut other = DynamicMessage::new(message.descriptor());
+    let is_set = |other: &mut DynamicMessage| set_leaf(other, field, json.clone()).is_ok();
+    json.is_null() || (is_set(&mut other) && other.get_field(field) == message.get_field(field))
+}
+
+fn at(message: &DynamicMessage, path: &[FieldDescriptor]) -> Option<Reflected> {
+    let (field, rest) = path.split_first()?;
+    match message.get_field(field).as_ref() {
+        Reflected::Message(inner) if !rest.is_empty() => at(inner, rest),
+        value => rest.is_empty().then(|| value.clone()),
+    }
+}
+
 /// Sets a leaf from its JSON by the rules of ProtoJSON; adds to it when it is repeated.
 pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value) -> Result<(), String> {
     let json = if is_mask(field) { mask::normal(json)? } else { number::exact(&field.kind(), json) };

@@ -2,8 +2,8 @@
 
 use crate::{
     error::Reason,
-    field::{exclusive, lookup, plain_message, set_leaf},
-    report::{Report, Source, join},
+    field::{exclusive, lookup, plain_message, repeats, set_leaf},
+    report::{Claim, Report, Source, join},
 };
 use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage, Value as Reflected,
@@ -33,8 +33,10 @@ pub(crate) fn object(message: &mut DynamicMessage, json: Map<String, Value>, at:
             continue;
         };
         let path = join(at, field.name());
-        if report.claim(&path, Source::Body, false) {
-            bind(message, &field, value, &path, report);
+        match report.claim(&path, Source::Body, false) {
+            Claim::First => bind(message, &field, value, &path, report),
+            Claim::Again(first) if !repeats(message, &field, &value) => report.conflict(&path, first, Source::Body),
+            Claim::Again(_) | Claim::Refused => {}
         }
     }
 }

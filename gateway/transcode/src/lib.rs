@@ -12,7 +12,8 @@
 //!
 //! What holds:
 //!
-//! - A field gets at most one value: path, query, body and header never overwrite each other, they are refused.
+//! - A field gets at most one value: path, query, body and header never overwrite each other. Equal values are fine,
+//!   different ones are refused.
 //! - An unknown query parameter or JSON key is refused with its path. All faults of a request are told at once.
 //! - Path segments are decoded once, after they were split; a variable of one segment never holds `/`, `.` or `..`.
 //! - Two bindings that answer to the same request do not build.

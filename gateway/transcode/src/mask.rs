@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 const ETAG: &str = "etag";
 
 /// Protobuf paths of the leaves of `json`, a resource of type `message`, without its etag and the paths in `bound`.
-/// Lists, maps, empty objects, null, well-known types and `google.type.*` are leaves.
+/// Lists, maps, null, well-known types and `google.type.*` are leaves. An empty object mentions nothing.
 pub(crate) fn paths(message: &MessageDescriptor, json: &Map<String, Value>, bound: &[String]) -> Vec<String> {
     let mut out = Vec::new();
     collect(message, json, "", &mut out);
@@ -56,9 +56,7 @@ fn collect(message: &MessageDescriptor, json: &Map<String, Value>, prefix: &str,
         let nested = plain_message(&field)
             .filter(|inner| !field.is_list() && !field.is_map() && !inner.full_name().starts_with("google.type."));
         match (nested, value) {
-            (Some(inner), Value::Object(fields)) if !fields.is_empty() => {
-                collect(&inner, fields, &format!("{path}."), out);
-            }
+            (Some(inner), Value::Object(fields)) => collect(&inner, fields, &format!("{path}."), out),
             _ => out.push(path),
         }
     }

@@ -2,9 +2,9 @@
 
 use crate::{
     error::Reason,
-    field::{resolve, set_text, spell},
+    field::{repeats_text, resolve, set_text, spell},
     percent::{Pair, pairs},
-    report::{Report, Source, join},
+    report::{Claim, Report, Source, join},
     request::Parts,
     route::{Binding, Route},
 };
@@ -25,15 +25,33 @@ pub(crate) fn bind(route: &Route, parts: &Parts<'_>, message: &mut DynamicMessag
             continue;
         };
         let spelled = spell(&path);
-        let repeated = path.last().is_some_and(FieldDescriptor::is_list);
-        if !report.claim(&spelled, Source::Query, repeated) {
-            continue;
-        }
-        if belongs_to_body(route, &path) {
+        if belongs_to_body(route, &path) && !report.is_claimed(&spelled) {
             report.fault(&spelled, "belongs into the body, not the query", Reason::UnknownQueryParameter);
-        } else if let Err(problem) = set_text(message, &path, &text) {
-            report.fault(&spelled, problem, Reason::InvalidValue);
+        } else {
+            put(message, &path, Given { at: &spelled, text: &text, source: Source::Query }, report);
         }
+    }
+}
+
+/// A text for the field that is `at` this path of the request.
+pub(crate) struct Given<'a> {
+    pub at: &'a str,
+    pub text: &'a str,
+    pub source: Source,
+}
+
+/// Sets the leaf at `path` of `message`, unless another source gave it a value: that must be the same.
+pub(crate) fn put(message: &mut DynamicMessage, path: &[FieldDescriptor], given: Given<'_>, report: &mut Report) {
+    let Given { at, text, source } = given;
+    let repeated = path.last().is_some_and(FieldDescriptor::is_list);
+    match report.claim(at, source, repeated) {
+        Claim::First => {
+            if let Err(problem) = set_text(message, path, text) {
+                report.fault(at, problem, Reason::InvalidValue);
+            }
+        }
+        Claim::Again(first) if !repeats_text(message, path, text) => report.conflict(at, first, source),
+        Claim::Again(_) | Claim::Refused => {}
     }
 }
 
@@ -68,11 +86,7 @@ pub(crate) fn form(message: &mut DynamicMessage, form: &str, at: &str, lenient: 
             continue;
         };
         let spelled = join(at, &spell(&path));
-        if report.claim(&spelled, Source::Body, false)
-            && let Err(problem) = set_text(message, &path, &text)
-        {
-            report.fault(&spelled, problem, Reason::InvalidValue);
-        }
+        put(message, &path, Given { at: &spelled, text: &text, source: Source::Body }, report);
     }
 }
 

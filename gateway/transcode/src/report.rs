@@ -15,6 +15,17 @@ pub(crate) enum Source {
     Body,
 }
 
+/// What came of a claim.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Claim {
+    /// The field is free.
+    First,
+    /// It has a value from this source, and may get the same one again.
+    Again(Source),
+    /// It has a value from the same source; the fault is noted.
+    Refused,
+}
+
 /// Collects faults instead of stopping at the first.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -23,25 +34,31 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// Takes the field at `path` for `source`. False, and a fault, when it has a value already. Several values for a
-    /// `repeated` field are fine as long as one source gives them.
-    pub(crate) fn claim(&mut self, path: &str, source: Source, repeated: bool) -> bool {
+    /// Takes the field at `path` for `source`. Several values for a `repeated` field are fine in the query.
+    pub(crate) fn claim(&mut self, path: &str, source: Source, repeated: bool) -> Claim {
         match self.claims.get(path) {
             None => {
                 self.claims.insert(path.to_owned(), source);
-                true
+                Claim::First
             }
-            Some(other) if repeated && *other == source && source == Source::Query => true,
-            Some(other) => {
-                let description = if *other == source {
-                    format!("is bound twice {}", source.name())
-                } else {
-                    format!("is bound twice: {} and {}", other.name(), source.name())
-                };
-                self.fault(path, description, Reason::BoundTwice);
-                false
+            Some(other) if *other != source => Claim::Again(*other),
+            Some(_) if repeated && source == Source::Query => Claim::First,
+            Some(_) => {
+                self.fault(path, format!("is bound twice {}", source.name()), Reason::BoundTwice);
+                Claim::Refused
             }
         }
+    }
+
+    /// Whether the field at `path` has a value.
+    pub(crate) fn is_claimed(&self, path: &str) -> bool {
+        self.claims.contains_key(path)
+    }
+
+    /// Notes that the field at `path` got different values from two sources.
+    pub(crate) fn conflict(&mut self, path: &str, first: Source, second: Source) {
+        let description = format!("has one value {} and another {}", first.name(), second.name());
+        self.fault(path, description, Reason::BoundTwice);
     }
 
     /// Notes a fault of the field at `path`.

@@ -3,7 +3,8 @@
 use crate::{
     error::{Error, Reason},
     field::{set_text, spell},
-    json, mask, query,
+    json, mask,
+    query::{self, Given},
     report::{Report, Source},
     route::Binding,
     router::Match,
@@ -73,10 +74,9 @@ impl Match {
         let mut report = Report::default();
         self.bind_path(&mut message, &mut report);
         query::bind(&self.route, &parts, &mut message, &mut report);
-        if let (Some(key), Some(field)) = (parts.idempotency_key, &self.route.request_id)
-            && report.claim(field.name(), Source::Header, false)
-        {
-            message.set_field(field, Reflected::String(key.to_owned()));
+        if let (Some(key), Some(field)) = (parts.idempotency_key, &self.route.request_id) {
+            let given = Given { at: field.name(), text: key, source: Source::Header };
+            query::put(&mut message, std::slice::from_ref(field), given, &mut report);
         }
         self.bind_body(parts.body, &mut message, &mut report);
         report.finish(|path| self.route.json_path(path))?;

@@ -6,7 +6,8 @@
 //! `authorization` header for the gateway too; `request_key` names a request that may be repeated.
 //!
 //! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
-//! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks.
+//! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks, `update` does
+//! partial updates.
 
 pub mod access;
 pub mod bearer;
@@ -21,6 +22,7 @@ pub mod server;
 pub mod signature;
 pub mod status;
 pub mod token;
+pub mod update;
 
 pub use access::Rules;
 pub use channel::Channel;

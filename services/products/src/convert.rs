@@ -4,6 +4,7 @@ use crate::{
     domain::{Draft, Product, Status},
     error::Error,
 };
+use ::rpc::update::{self, FieldMask};
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::{
     money::Money,
@@ -39,23 +40,9 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     Ok(Draft { name, description, sku, price, status, tax_category, weight_grams })
 }
 
-/// `draft` with the fields of `product` that the mask names.
-pub fn merge(mut draft: Draft, product: wire::Product, mask: &[String]) -> Result<Draft, Error> {
-    for path in mask {
-        match path.as_str() {
-            "name" => draft.name.clone_from(&product.name),
-            "description" => draft.description.clone_from(&product.description),
-            "sku" => draft.sku.clone_from(&product.sku),
-            "tax_category" => draft.tax_category.clone_from(&product.tax_category),
-            "weight_grams" => draft.weight_grams = product.weight_grams,
-            "status" => draft.status = status_from_wire(product.status()),
-            "price" => {
-                draft.price = Money::from_wire(product.price.as_ref().ok_or(Error::Required("product.price"))?)?;
-            }
-            other => return Err(Error::Immutable(other.to_owned())),
-        }
-    }
-    Ok(draft)
+/// What `wanted` makes of the product `found`, under `mask`.
+pub fn merge(found: &Versioned<Product>, wanted: &wire::Product, mask: Option<&FieldMask>) -> Result<Draft, Error> {
+    draft(update::apply(&to_wire(found), wanted, mask, "product").map_err(Error::Update)?)
 }
 
 /// The event of a new product.

@@ -105,19 +105,6 @@ impl Product {
         let next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
         Ok((next, changed))
     }
-
-    /// The product as a draft, to be changed.
-    pub fn draft(&self) -> Draft {
-        Draft {
-            name: self.name.clone(),
-            description: self.description.clone(),
-            sku: self.sku.clone(),
-            price: self.price.clone(),
-            status: self.status,
-            tax_category: self.tax_category.clone(),
-            weight_grams: self.weight_grams,
-        }
-    }
 }
 
 impl Draft {

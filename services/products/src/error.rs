@@ -1,5 +1,6 @@
 //! Why a product was refused.
 
+use contracts::validate::Violation;
 use rpc::status;
 use tonic::{Code, Status};
 
@@ -15,9 +16,9 @@ pub enum Error {
     /// The price is negative.
     #[error("product.price must be 0 or more")]
     PriceBelowZero,
-    /// The mask names a field that cannot be changed.
-    #[error("update_mask: {0} cannot be changed")]
-    Immutable(String),
+    /// Fields that cannot be changed, or do not exist.
+    #[error("{} fields of an update are at fault", .0.len())]
+    Update(Vec<Violation>),
     /// The SKU is taken.
     #[error("the SKU {0:?} is taken")]
     SkuTaken(String),
@@ -38,7 +39,7 @@ impl From<Error> for Status {
             Error::Required(field) => status::violation(field, "is required"),
             Error::Money(cause) => status::violation("product.price", cause.to_string()),
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
-            Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
+            Error::Update(faults) => status::violations(faults),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
             Error::StaleEtag => status::stale_etag(),

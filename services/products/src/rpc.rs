@@ -62,12 +62,11 @@ impl ProductService for Handler {
         let request = validated(request)?;
         let key = RequestKey::new(&caller, &request.request_id, &request);
         let product = request.product.unwrap_or_default();
-        let mask = request.update_mask.unwrap_or_default().paths;
         let updated = self.products.update(&product.product_id, key.as_ref(), |old| {
             if !old.is_current(&product.etag) {
                 return Err(Error::StaleEtag);
             }
-            convert::merge(old.state.draft(), product.clone(), &mask)
+            convert::merge(old, &product, request.update_mask.as_ref())
         });
         Ok(Response::new(convert::to_wire(&updated.await?)))
     }

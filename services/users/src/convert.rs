@@ -4,6 +4,7 @@ use crate::{
     domain::{Draft, Preferences, Profile, Registration, Status, User},
     error::Error,
 };
+use ::rpc::update::{self, FieldMask};
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::users::v1::{self as wire, UserCreated, UserDeleted, UserUpdated, user};
 
@@ -35,27 +36,12 @@ pub fn registration(request: wire::CreateUserRequest) -> Registration {
     }
 }
 
-/// `draft` with the fields of `user` that the mask names. What the mask names and `user` lacks gets its default.
-pub fn merge(mut draft: Draft, user: wire::User, mask: &[String]) -> Result<Draft, Error> {
+/// What `wanted` makes of the account `found`, under `mask`.
+pub fn merge(found: &Versioned<User>, wanted: &wire::User, mask: Option<&FieldMask>) -> Result<Draft, Error> {
+    let user = update::apply(&to_wire(found), wanted, mask, "user").map_err(Error::Update)?;
     let profile = profile_from_wire(user.profile.unwrap_or_default());
     let preferences = preferences_from_wire(user.preferences.unwrap_or_default());
-    for path in mask {
-        match path.as_str() {
-            "name" => draft.name.clone_from(&user.name),
-            "profile" => draft.profile.clone_from(&profile),
-            "profile.avatar" => draft.profile.avatar.clone_from(&profile.avatar),
-            "profile.bio" => draft.profile.bio.clone_from(&profile.bio),
-            "profile.location" => draft.profile.location.clone_from(&profile.location),
-            "preferences" => draft.preferences.clone_from(&preferences),
-            "preferences.language" => draft.preferences.language.clone_from(&preferences.language),
-            "preferences.timezone" => draft.preferences.timezone.clone_from(&preferences.timezone),
-            "preferences.email_notifications" => {
-                draft.preferences.email_notifications = preferences.email_notifications;
-            }
-            other => return Err(Error::Immutable(other.to_owned())),
-        }
-    }
-    Ok(draft)
+    Ok(Draft { name: user.name, profile, preferences })
 }
 
 /// The event of a new account.

@@ -201,11 +201,6 @@ impl User {
     pub fn is_deleted(&self) -> bool {
         self.status == Status::Deleted
     }
-
-    /// The account as a draft, to be changed.
-    pub fn draft(&self) -> Draft {
-        Draft { name: self.name.clone(), profile: self.profile.clone(), preferences: self.preferences.clone() }
-    }
 }
 
 impl Draft {

@@ -1,5 +1,6 @@
 //! Why an account or a token was refused.
 
+use contracts::validate::Violation;
 use rpc::status;
 use tonic::{Code, Status};
 
@@ -9,9 +10,9 @@ pub enum Error {
     /// A field is missing, or has no value of its kind.
     #[error("{0} {1}")]
     Field(String, String),
-    /// The mask names a field that cannot be changed.
-    #[error("update_mask: {0} cannot be changed")]
-    Immutable(String),
+    /// Fields that cannot be changed, or do not exist.
+    #[error("{} fields of an update are at fault", .0.len())]
+    Update(Vec<Violation>),
     /// Roles were asked for by somebody who is not staff.
     #[error("only staff may grant roles")]
     RolesForbidden,
@@ -67,7 +68,7 @@ impl From<Error> for Status {
         let message = error.to_string();
         match error {
             Error::Field(field, why) => status::violation(&field, why),
-            Error::Immutable(path) => status::violation("update_mask", format!("{path} cannot be changed")),
+            Error::Update(faults) => status::violations(faults),
             Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
             Error::UnknownRole(_) => status::violation("roles", message),
             Error::EmailTaken => status::error(Code::AlreadyExists, "EMAIL_TAKEN", message),

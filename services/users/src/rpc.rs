@@ -67,12 +67,11 @@ impl UserService for Accounts {
         let key = RequestKey::new(&caller, &request.request_id, &request);
         let user = request.user.unwrap_or_default();
         own(&caller, &user.user_id)?;
-        let mask = request.update_mask.unwrap_or_default().paths;
         let updated = self.users.update(&user.user_id, key.as_ref(), |old| {
             if !old.is_current(&user.etag) {
                 return Err(Error::StaleEtag);
             }
-            convert::merge(old.state.draft(), user.clone(), &mask)
+            convert::merge(old, &user, request.update_mask.as_ref())
         });
         Ok(Response::new(convert::to_wire(&updated.await?)))
     }

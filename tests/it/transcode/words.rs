@@ -1,7 +1,7 @@
 //! Faults as a person reads them: no text of a parser, and the names that the caller wrote.
 
 use super::{ROUTER, bind, fault, json_body, own_router, query};
-use contracts::{inventory::v1 as inventory, products::v1 as products};
+use contracts::{inventory::v1 as inventory, orders::v1 as orders, products::v1 as products};
 use serde_json::json;
 use transcode::{Error, Parts, Reason};
 
@@ -85,4 +85,44 @@ fn faults_are_named_as_the_caller_wrote_the_field() {
     assert_eq!(faults[0].field, "productId");
     let router = own_router(json!({"get": "/x/{inner.flag}"}));
     assert_eq!(router.find("GET", "/x/1").unwrap().route.json_path("inner.flag"), "inner.flag");
+}
+
+#[test]
+fn a_value_from_two_places_must_be_the_same() {
+    let cancel =
+        |parts: Parts<'_>| bind::<orders::CancelOrderRequest>("POST", "/v1/orders/o:cancel", parts).map(|_| ());
+    assert_eq!(cancel(json_body(r#"{"orderId": "o"}"#)), Ok(()));
+    assert_eq!(cancel(json_body(r#"{"orderId": null}"#)), Ok(()));
+    assert_eq!(cancel(query("order_id=o")), Ok(()));
+    let key = |body| Parts { idempotency_key: Some("a"), ..json_body(body) };
+    assert_eq!(cancel(key(r#"{"requestId": "a"}"#)), Ok(()));
+    let twice = |field: &str| Err(fault(field, Reason::BoundTwice));
+    assert_eq!(cancel(key(r#"{"requestId": "b"}"#)), twice("requestId"));
+    assert_eq!(cancel(json_body(r#"{"orderId": "p"}"#)), twice("orderId"));
+    assert_eq!(cancel(json_body(r#"{"orderId": {}}"#)), twice("orderId"));
+    assert_eq!(cancel(query("order_id=p")), twice("orderId"));
+    let update = |body| bind::<products::UpdateProductRequest>("PATCH", "/v1/products/p", json_body(body));
+    assert_eq!(update(r#"{"productId": "p", "name": "N"}"#).unwrap().0.update_mask.unwrap().paths, ["name"]);
+    assert_eq!(update(r#"{"productId": "q"}"#).unwrap_err(), fault("productId", Reason::BoundTwice));
+}
+
+#[test]
+fn a_mask_may_be_spelled_as_the_contract_does() {
+    let mask = |text: &str| {
+        let query = format!("updateMask={text}");
+        let bound = bind::<products::UpdateProductRequest>(
+            "PATCH",
+            "/v1/products/p",
+            Parts { query: &query, ..json_body("{}") },
+        );
+        bound.map(|(request, _)| request.update_mask.unwrap_or_default().paths)
+    };
+    assert_eq!(mask("weight_grams").unwrap(), ["weight_grams"]);
+    assert_eq!(mask("weightGrams,tax_category").unwrap(), ["weight_grams", "tax_category"]);
+    assert_eq!(mask("name,%20sku").unwrap(), ["name", "sku"]);
+    assert_eq!(mask("*").unwrap(), ["*"]);
+    assert_eq!(mask("price.currency_code").unwrap(), ["price.currency_code"]);
+    for wrong in ["name,,sku", "na-me", "a*", "%22name%22"] {
+        assert_eq!(mask(wrong).unwrap_err(), fault("updateMask", Reason::InvalidValue), "{wrong}");
+    }
 }
