@@ -3,7 +3,7 @@
 use crate::{
     auth, body,
     call::{self, Call},
-    deadline,
+    condition, deadline,
     error::Failure,
     health, protocol, reply,
     server::Gateway,
@@ -109,11 +109,14 @@ async fn answer(
         return Ok(ended);
     }
     let requested = deadline::requested(headers)?;
+    let condition = condition::if_match(headers)?;
+    let version = condition.version(&found.route, &parts.method)?;
     let bytes = receive(gateway, headers, body).await?;
     let request = found.request(transcode::Parts {
         query: parts.uri.query().unwrap_or_default(),
         ignored_parameters: &gateway.ignored_parameters,
         idempotency_key: idempotency_key(headers)?,
+        etag: version,
         body: form(headers, &bytes)?,
     })?;
     let call = Call {
@@ -123,13 +126,16 @@ async fn answer(
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };
-    let as_sent = |status| rpc::status::renamed(status, |field| name(found, headers, field));
+    let refused =
+        |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
     if rpc.server_streaming {
-        let messages = call.stream().await.map_err(as_sent)?;
+        let messages = call.stream().await.map_err(refused)?;
         return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, &parts));
     }
-    let message = call.unary().await.map_err(as_sent)?;
-    Ok(reply::success(rpc, found.route.response(&message)?))
+    let message = call.unary().await.map_err(refused)?;
+    let reply = found.route.reply(&message)?;
+    condition.admit(&parts.method, reply.etag.as_deref())?;
+    Ok(reply::success(rpc, reply))
 }
 
 /// What the caller wrote for the field that a service calls `field`.

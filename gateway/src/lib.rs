@@ -6,7 +6,7 @@
 //! 2. `handle`: request id, span, the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
-//! 5. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
+//! 5. `condition`: `If-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON.
@@ -18,6 +18,7 @@
 mod auth;
 mod body;
 mod call;
+mod condition;
 mod config;
 mod deadline;
 mod error;

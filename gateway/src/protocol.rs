@@ -17,9 +17,9 @@ pub(crate) fn host(parts: &Parts) -> Result<(), Failure> {
     let mut hosts = parts.headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if names_a_host(host) => Ok(()),
-        (Some(_), None) => Err(rpc::status::violation("Host", "must be a host, with its port if it has one").into()),
-        (Some(_), Some(_)) => Err(rpc::status::violation("Host", "must be sent once").into()),
-        (None, _) => Err(rpc::status::violation("Host", "is required in HTTP/1.1").into()),
+        (Some(_), None) => Err(rpc::status::violation("host", "must be a host, with its port if it has one").into()),
+        (Some(_), Some(_)) => Err(rpc::status::violation("host", "must be sent once").into()),
+        (None, _) => Err(rpc::status::violation("host", "is required in HTTP/1.1").into()),
     }
 }
 

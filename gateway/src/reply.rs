@@ -1,11 +1,14 @@
 //! Replies that end at once: JSON, and failures as `google.rpc.Status` or in the form of RFC 6749.
 
-use crate::error::{Failure, allow};
+use crate::{
+    condition,
+    error::{Failure, allow},
+};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
 use tonic_types::StatusExt;
@@ -23,9 +26,12 @@ pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
 }
 
 /// The reply of an RPC: 201 when it creates (AIP-133), 200 otherwise. Tokens are not to be stored (RFC 6749, 5.1).
-pub(crate) fn success(rpc: &Rpc, body: Vec<u8>) -> Response {
+pub(crate) fn success(rpc: &Rpc, reply: transcode::Reply) -> Response {
     let creates = rpc.name.strip_prefix("Create").is_some_and(|rest| rest.starts_with(char::is_uppercase));
-    let mut response = json(if creates { StatusCode::CREATED } else { StatusCode::OK }, body);
+    let mut response = json(if creates { StatusCode::CREATED } else { StatusCode::OK }, reply.json);
+    if let Some(tag) = reply.etag.as_deref().and_then(condition::tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
     if rpc.access.oauth2_errors {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     }

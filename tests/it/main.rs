@@ -21,6 +21,7 @@ mod events_stuck;
 mod group;
 mod grpc;
 mod idempotency;
+mod if_match;
 mod inventory;
 mod inventory_machine;
 mod inventory_rpc;

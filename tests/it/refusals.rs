@@ -3,6 +3,7 @@
 use crate::shop::{fields, place, product, reason};
 use kit::{Client, Reply, shared};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -95,7 +96,7 @@ async fn over_grpc_a_fault_has_the_names_of_the_contract() {
 #[test]
 fn renaming_fields_keeps_everything_else_of_a_status() {
     let violations = |at: &str| {
-        let mut details = ErrorDetails::with_error_info("INVALID_FIELD", "comptoir", Default::default());
+        let mut details = ErrorDetails::with_error_info("INVALID_FIELD", "comptoir", HashMap::new());
         details.set_retry_info(Some(std::time::Duration::from_secs(2)));
         details.add_bad_request_violation(at, "is too long").add_bad_request_violation("", "is required");
         details

@@ -6,7 +6,7 @@
 //!    Nothing of the body is needed for that, so that a gateway can check [`Rpc::access`] before it reads one.
 //! 2. [`Match::request`] binds path variables, query, header and body to the fields of the request message, in
 //!    `request.rs`, with the leaves set in `field.rs`, and encodes it.
-//! 3. [`Route::response`] decodes the reply and writes it as JSON.
+//! 3. [`Route::reply`] decodes the reply, writes it as JSON and tells the version of what it shows.
 //! 4. [`Router::status_json`] or [`oauth_json`] write what went wrong; [`Error::status`] makes the same kind of status
 //!    of what this crate refuses.
 //!
@@ -38,6 +38,7 @@ mod template;
 pub use error::{BuildError, Error, Reason, Violation};
 pub use report::MAX_VIOLATIONS;
 pub use request::{Body, Parts, Request};
+pub use response::Reply;
 pub use route::Route;
 pub use router::{Match, Router};
 pub use rpc::{Access, Rpc};

@@ -1,11 +1,11 @@
 //! The update mask of a PATCH without one (AIP-134): the fields that its body mentions.
 
-use crate::field::{lookup, plain_message};
+use crate::{
+    field::{lookup, plain_message},
+    route::ETAG,
+};
 use prost_reflect::MessageDescriptor;
 use serde_json::{Map, Value};
-
-/// Guards the update, is not updated itself.
-const ETAG: &str = "etag";
 
 /// Protobuf paths of the leaves of `json`, a resource of type `message`, without its etag and the paths in `bound`.
 /// Lists, maps, null, well-known types and `google.type.*` are leaves. An empty object mentions nothing.

@@ -12,6 +12,7 @@ pub(crate) enum Source {
     Path,
     Query,
     Header,
+    IfMatch,
     Body,
 }
 
@@ -83,6 +84,7 @@ impl Source {
             Source::Path => "in the path",
             Source::Query => "in the query",
             Source::Header => "in the header Idempotency-Key",
+            Source::IfMatch => "in the header If-Match",
             Source::Body => "in the body",
         }
     }

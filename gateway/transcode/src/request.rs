@@ -24,6 +24,8 @@ pub struct Parts<'a> {
     pub ignored_parameters: &'a [String],
     /// The header `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
+    /// The version that may be changed, from the header `If-Match`. For routes that [take one](crate::Route::takes_etag).
+    pub etag: Option<&'a str>,
     /// The body.
     pub body: Body<'a>,
 }
@@ -77,6 +79,10 @@ impl Match {
         if let (Some(key), Some(field)) = (parts.idempotency_key, &self.route.request_id) {
             let given = Given { at: field.name(), text: key, source: Source::Header };
             query::put(&mut message, std::slice::from_ref(field), given, &mut report);
+        }
+        if let (Some(etag), Some(path)) = (parts.etag, &self.route.etag) {
+            let given = Given { at: &spell(path), text: etag, source: Source::IfMatch };
+            query::put(&mut message, path, given, &mut report);
         }
         self.bind_body(parts.body, &mut message, &mut report);
         report.finish(|path| self.route.json_path(path))?;

@@ -6,8 +6,11 @@ use crate::{
     rpc::{Rpc, Rule},
     template::Template,
 };
-use prost_reflect::{FieldDescriptor, Kind};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use std::sync::Arc;
+
+/// The field that holds the version of a resource, by AIP-154.
+pub(crate) const ETAG: &str = "etag";
 
 /// One `google.api.http` binding.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub struct Route {
     pub(crate) response_body: Option<FieldDescriptor>,
     pub(crate) update_mask: Option<FieldDescriptor>,
     pub(crate) request_id: Option<FieldDescriptor>,
+    /// Fields along the path of the version that the request may change.
+    pub(crate) etag: Option<Vec<FieldDescriptor>>,
 }
 
 /// What the body of the request stands for.
@@ -42,6 +47,11 @@ impl Route {
     /// Whether requests have a body.
     pub fn takes_body(&self) -> bool {
         !matches!(self.body, Binding::None)
+    }
+
+    /// Whether requests can name the version that they may change.
+    pub fn takes_etag(&self) -> bool {
+        self.etag.is_some()
     }
 
     /// The path of a field as who calls this route writes it: JSON names, without the field that the body stands for.
@@ -94,9 +104,24 @@ impl Route {
         });
         let request_id =
             rpc.input.get_field_by_name("request_id").filter(|field| !field.is_list() && field.kind() == Kind::String);
+        let etag = etag(&rpc, body.resource().filter(|_| update_mask.is_some()));
         let (method, template) = (rule.method, rule.template);
-        Ok(Route { method, template, rpc, parsed, variables, body, response_body, update_mask, request_id })
+        Ok(Route { method, template, rpc, parsed, variables, body, response_body, update_mask, request_id, etag })
     }
+}
+
+/// Where a request has the version that it may change (AIP-154): in its own `etag`, or in that of the resource that it
+/// updates.
+fn etag(rpc: &Rpc, updated: Option<&FieldDescriptor>) -> Option<Vec<FieldDescriptor>> {
+    let of = |message: &MessageDescriptor| {
+        message.get_field_by_name(ETAG).filter(|field| !field.is_list() && field.kind() == Kind::String)
+    };
+    if let Some(own) = of(&rpc.input) {
+        return Some(vec![own]);
+    }
+    let resource = updated?;
+    let etag = of(&plain_message(resource)?)?;
+    Some(vec![resource.clone(), etag])
 }
 
 impl Binding {
