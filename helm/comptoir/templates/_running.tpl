@@ -34,7 +34,7 @@ somebody else, such as the autoscaler, has set the number since, leaving it out 
 {{- $spec := get (.fieldsV1 | default dict) "f:spec" | default dict -}}
 {{- if eq .operation "Apply" -}}
 {{- $isApplied = or $isApplied (hasKey $spec "f:template") -}}
-{{- else if or (eq (.subresource | default "") "scale") (hasPrefix "kubectl" .manager) -}}
+{{- else if or (eq (.subresource | default "") "scale") (hasPrefix "kubectl" (.manager | default "")) -}}
 {{- $isScaled = or $isScaled (hasKey $spec "f:replicas") -}}
 {{- end -}}
 {{- end -}}
