@@ -21,7 +21,10 @@ CANARY = {"services.orders.canary.enabled": "true", "services.orders.canary.tag"
 
 @functools.cache
 def definitions(version: str) -> schemas.Validators:
-    return schemas.resource_definitions(tools.schemas() / "crds" / f"gateway-api-{version}")
+    directory = tools.schemas() / "crds" / f"gateway-api-{version}"
+    if not directory.exists():
+        report.fail(f"{directory} is missing: the chart's tools are of an earlier version\n  mend: make tools")
+    return schemas.resource_definitions(directory)
 
 
 def renders() -> list[render.Render]:
