@@ -79,7 +79,8 @@ pub enum Command {
 /// Which sagas.
 #[derive(Debug, Args)]
 pub struct Filter {
-    /// Only of this kind: place_order, place_order_with_coupon, cancel_order, dispatch_order or refund_order
+    /// Only of this kind: place_order, place_order_with_coupon, place_free_order, cancel_order, cancel_order_with_coupon, dispatch_order
+    /// or refund_order
     #[arg(long, value_name = "KIND")]
     pub kind: Option<String>,
     /// Only those that are there in their life

@@ -224,7 +224,12 @@ impl Settings {
             "" => orders::Table::default(),
             _ => self.file("taxes-file")?.parse().map_err(|error| self.bad("taxes-file", error))?,
         };
-        Ok(orders::Config { taxes: Arc::new(taxes) })
+        let free_orders = match self.find("free-orders").value.as_str() {
+            "accept" => true,
+            "refuse" => false,
+            other => return Err(self.bad("free-orders", format!("{other:?}: known are accept and refuse"))),
+        };
+        Ok(orders::Config { taxes: Arc::new(taxes), free_orders })
     }
 
     /// The configuration of the sandbox provider.

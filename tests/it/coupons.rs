@@ -74,10 +74,11 @@ fn ends(replies: &[Reply]) -> BTreeMap<String, usize> {
     ends
 }
 
-/// That an order got the coupon, or was refused it in one of the two ways.
+/// That an order got the coupon, or was refused it in one of the three ways.
 fn got_or_exhausted(ends: &BTreeMap<String, usize>) -> (usize, usize) {
     let of = |end: &str| ends.get(end).copied().unwrap_or(0);
-    (of("CONFIRMED"), of("REJECTED COUPON_EXHAUSTED") + of("refused COUPON_EXHAUSTED"))
+    let refused = of("refused COUPON_EXHAUSTED") + of("refused COUPON_HELD");
+    (of("CONFIRMED"), of("REJECTED COUPON_EXHAUSTED") + refused)
 }
 
 async fn is_sound(stack: &Stack) {
@@ -120,7 +121,7 @@ async fn a_limit_per_user_counts_the_orders_of_each_user_by_itself() {
     let replies = join_all((0..12).map(|_| buy(&one, &product, &code, "tok_visa"))).await;
     let ends = ends(&replies);
     let of = |end: &str| ends.get(end).copied().unwrap_or(0);
-    let refused = of("REJECTED COUPON_USER_LIMIT") + of("refused COUPON_USER_LIMIT");
+    let refused = of("REJECTED COUPON_USER_LIMIT") + of("refused COUPON_USER_LIMIT") + of("refused COUPON_HELD");
     assert_eq!((of("CONFIRMED"), refused), (2, 10), "{ends:?}");
     assert_eq!(buy(&other, &product, &code, "tok_visa").await.expect(201)["state"], "CONFIRMED");
     assert_eq!(uses(stack, &code).await, (3, 3));
@@ -189,7 +190,7 @@ async fn a_refused_order_gives_its_redemption_back_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_cancellation_before_the_confirmation_gives_the_coupon_back_and_a_later_one_does_not() {
+async fn a_cancellation_before_anything_has_left_gives_the_coupon_back() {
     let stack = shared().await;
     let (customer, product) = (Client::register(stack).await.0, product(stack, 10).await);
     let code = coupon(stack, json!({ "percentage": "10" })).await;
@@ -201,11 +202,61 @@ async fn a_cancellation_before_the_confirmation_gives_the_coupon_back_and_a_late
     customer.post(&cancel(&waiting), json!({})).await.expect(200);
     order_with(&customer, &waiting, "state", "CANCELLED").await;
     assert_eq!(uses(stack, &code).await, (0, 0));
-    let confirmed = buy(&customer, &product, &code, "tok_visa").await.expect(201);
-    assert_eq!(confirmed["state"], "CONFIRMED", "{confirmed}");
-    customer.post(&cancel(&confirmed), json!({})).await.expect(200);
-    order_with(&customer, &confirmed, "state", "CANCELLED").await;
+    let staff = Client::staff(stack).await;
+    let code = coupon(stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
+    for is_stopped in [false, true] {
+        let confirmed = buy(&customer, &product, &code, "tok_visa").await.expect(201);
+        assert_eq!(confirmed["state"], "CONFIRMED", "{confirmed}");
+        assert_eq!(uses(stack, &code).await, (1, 1));
+        if is_stopped {
+            staff.post(&format!("/v1/shipments/{}:stop", id(&confirmed, "shipmentId")), json!({})).await.expect(200);
+        } else {
+            customer.post(&cancel(&confirmed), json!({})).await.expect(200);
+        }
+        order_with(&customer, &confirmed, "state", "CANCELLED").await;
+        assert_eq!(uses(stack, &code).await, (0, 0));
+    }
+    // What has left has used its coupon, also when all of it comes back.
+    let shipped = buy(&customer, &product, &code, "tok_visa").await.expect(201);
+    staff.post(&format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId")), json!({})).await.expect(200);
+    order_with(&customer, &shipped, "state", "SHIPPED").await;
+    staff.post(&format!("/v1/orders/{}:refund", id(&shipped, "orderId")), json!({})).await.expect(200);
+    order_with(&customer, &shipped, "paymentState", "REFUNDED").await;
     assert_eq!(uses(stack, &code).await, (1, 1));
+}
+
+#[tokio::test]
+async fn while_an_order_waits_for_its_payer_the_refusal_names_it_to_its_own_user_alone() {
+    let stack = shared().await;
+    let (customer, other) = (Client::register(stack).await.0, Client::register(stack).await.0);
+    let product = product(stack, 10).await;
+    let once = coupon(stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
+    let once_each = coupon(stack, json!({ "percentage": "10", "maxRedemptionsPerUser": 1 })).await;
+    for (code, to_others) in [(&once, "COUPON_EXHAUSTED"), (&once_each, "")] {
+        let body = with_coupon(&product, code, "tok_action_required");
+        let waiting = customer.post("/v1/orders", body).await.expect(201);
+        order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await;
+        let quote = json!({ "items": [{ "productId": product, "quantity": 1 }], "countryCode": "FR", "couponCode": code });
+        for refused in [
+            buy(&customer, &product, code, "tok_visa").await,
+            customer.post("/v1/orders:quote", quote.clone()).await,
+        ] {
+            assert_eq!((refused.status, reason(&refused).as_str()), (400, "COUPON_HELD"), "{refused:?}");
+            let details = refused.body["details"].as_array().expect("details");
+            let named = details.iter().find_map(|detail| detail["metadata"]["order_id"].as_str());
+            assert_eq!(named, Some(id(&waiting, "orderId")), "{refused:?}");
+        }
+        let others = other.post("/v1/orders:quote", quote.clone()).await;
+        assert!(!format!("{:?}", others.body).contains(id(&waiting, "orderId")), "{others:?}");
+        assert_eq!(reason(&others), to_others, "{others:?}");
+        // Once it is paid, the coupon is simply used.
+        let action = format!("/v1/payments/{}:completeAction", id(&order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await, "paymentId"));
+        customer.post(&action, json!({ "approve": true })).await.expect(200);
+        order_with(&customer, &waiting, "state", "CONFIRMED").await;
+        let refused = customer.post("/v1/orders:quote", quote).await;
+        let used = if to_others.is_empty() { "COUPON_USER_LIMIT" } else { "COUPON_EXHAUSTED" };
+        assert_eq!(reason(&refused), used, "{refused:?}");
+    }
 }
 
 #[tokio::test]
@@ -238,14 +289,14 @@ async fn a_coupon_that_cannot_be_used_is_refused_with_its_reason_and_nothing_cha
     }
     assert_eq!(customer.get("/v1/orders").await.expect(200)["orders"], json!([]));
     let covered = coupon(stack, json!({ "amount": euros("50") })).await;
-    let nothing = buy(&customer, &product, &covered, "tok_visa").await;
-    assert_eq!((nothing.status, crate::shop::fields(&nothing)), (400, vec!["items".to_owned()]), "{nothing:?}");
+    let nothing = buy(&customer, &product, &covered, "tok_visa").await.expect(201);
+    assert_eq!(nothing["state"], "CONFIRMED", "what is left to pay is nothing: {nothing}");
     let malformed = buy(&customer, &product, "no", "tok_visa").await;
     assert_eq!(crate::shop::fields(&malformed), ["couponCode"], "{malformed:?}");
 }
 
 /// The customer's only order, once it is `state` for `why`.
-async fn only_order(customer: &Client, state: &str, why: &str) -> Value {
+pub async fn only_order(customer: &Client, state: &str, why: &str) -> Value {
     eventually(PATIENCE, || async {
         let orders = customer.get("/v1/orders").await.expect(200)["orders"].clone();
         let order = &orders[0];

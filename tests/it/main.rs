@@ -18,6 +18,7 @@ mod documents;
 mod events;
 mod events_cli;
 mod events_stuck;
+mod free;
 mod group;
 mod grpc;
 mod idempotency;

@@ -25,7 +25,7 @@ fn mills(money: &Value) -> i64 {
 }
 
 /// Splits units off a shipment; the new one.
-async fn split(staff: &Client, shipment: &str, lines: &[(&str, i32)]) -> String {
+pub(crate) async fn split(staff: &Client, shipment: &str, lines: &[(&str, i32)]) -> String {
     let line = |(id, quantity): &(&str, i32)| json!({ "productId": id, "quantity": quantity });
     let lines: Vec<Value> = lines.iter().map(line).collect();
     let body = json!({ "lines": lines, "requestId": format!("{:016x}", rand::random::<u64>()) });
@@ -33,7 +33,7 @@ async fn split(staff: &Client, shipment: &str, lines: &[(&str, i32)]) -> String 
     id(&reply["splitOff"], "shipmentId").to_owned()
 }
 
-async fn act(staff: &Client, shipment: &str, verb: &str) -> Value {
+pub(crate) async fn act(staff: &Client, shipment: &str, verb: &str) -> Value {
     staff.post(&format!("/v1/shipments/{shipment}:{verb}"), json!({})).await.expect(200)
 }
 
@@ -54,7 +54,7 @@ async fn payment(customer: &Client, order: &Value) -> Value {
     customer.get(&format!("/v1/payments/{}", id(order, "paymentId"))).await.expect(200)
 }
 
-async fn is_sound(stack: &Stack) {
+pub(crate) async fn is_sound(stack: &Stack) {
     let output = verify(stack, &[]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }

@@ -118,6 +118,7 @@ impl Key {
             "upstreams" => Some(addresses(|_, service| service.proto.clone())),
             "hold-seconds" => Some(HOLD_SECONDS.to_string()),
             "stream-replicas" => Some("1".to_owned()),
+            "free-orders" => Some("accept".to_owned()),
             "body-limit-bytes" => Some("1048576".to_owned()),
             "deadline-seconds" => Some("35".to_owned()),
             "ignored-parameters" => Some(gateway::IgnoredParameters::USUAL.to_owned()),
@@ -243,6 +244,13 @@ pub const KEYS: &[Key] = &[
         Scope::Orders,
         false,
         "File with the taxes by country and category, TOML as services/orders/src/taxes.toml; default that one, built in",
+    ),
+    key(
+        "free-orders",
+        "COMPTOIR_FREE_ORDERS",
+        Scope::Orders,
+        false,
+        "Whether an order may have nothing to pay, by free articles or a coupon: accept (default) or refuse",
     ),
     key(
         "stream-replicas",

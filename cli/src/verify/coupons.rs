@@ -10,6 +10,9 @@ use std::collections::HashMap;
 
 const SERVICE: &str = "orders";
 
+/// The sagas that use a coupon.
+const PLACING: [&str; 2] = ["place_order_with_coupon", "place_free_order"];
+
 /// Count = redemptions that count, no more than may be, and none of an order that should have given its use back.
 pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
     let (coupons, redemptions) = (site.collection(SERVICE, "coupons")?, site.collection(SERVICE, "redemptions")?);
@@ -32,7 +35,7 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             } else if most > 0 && count > most {
                 examined.suspect(code, format!("at most {most} redemptions"), format!("{count}"));
             } else if stray > 0 {
-                let expected = "redemptions of orders that are being placed, or were confirmed";
+                let expected = "redemptions of orders that are being placed, or were confirmed and not cancelled";
                 examined.suspect(code, expected, format!("{stray} without such an order"));
             }
         }
@@ -43,8 +46,10 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
 /// Redemptions that count, by coupon, and how many of them have no order that may use it.
 fn counts(codes: &[&str]) -> Vec<Document> {
     let of_saga = |field: &str, value: &str| doc! { "$in": [value, format!("$order.saga.{field}")] };
-    let gave_up = doc! { "$and": [of_saga("kind", "place_order_with_coupon"), of_saga("status", "Compensated")] };
-    let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up] };
+    let is_placing = doc! { "$or": PLACING.map(|kind| of_saga("kind", kind)).to_vec() };
+    let gave_up = doc! { "$and": [is_placing, of_saga("status", "Compensated")] };
+    let cancelled = doc! { "$and": [of_saga("kind", "cancel_order_with_coupon"), of_saga("status", "Completed")] };
+    let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up, cancelled] };
     vec![
         doc! { "$match": { "code": { "$in": codes }, "state": "Redeemed" } },
         doc! { "$lookup": { "from": "orders", "localField": "_id", "foreignField": "_id", "as": "order" } },

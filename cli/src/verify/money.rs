@@ -72,9 +72,13 @@ async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invari
 fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, String)> {
     let wanted: &[&str] = match standing(order) {
         Standing::Moving => return None,
+        // An order that has nothing to pay has no payment.
+        _ if is_nothing(part(order, "total")) => &["Unspecified", "Voided"],
         Standing::Confirmed if has_captured(order) => &["Captured"],
         Standing::Confirmed => &["Authorized"],
         Standing::Shipped | Standing::Delivered if is_refunded(order) => &["Refunded"],
+        // What has left was free, and what was to be paid was stopped.
+        Standing::Shipped | Standing::Delivered if owes_nothing(order) => &["Voided"],
         Standing::Shipped | Standing::Delivered => &["Captured"],
         Standing::Over => &["Voided", "Declined", "Refunded", "Unspecified"],
     };
@@ -101,11 +105,22 @@ fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, Stri
 /// Whether a part of it has left and is paid.
 fn has_captured(order: &Document) -> bool {
     let captures = list(order, "shipments").filter_map(|shipment| part(shipment, "capture"));
-    captures.filter_map(|capture| part(capture, "amount")).any(|amount| !self::amount(Some(amount)).starts_with("0 "))
+    captures.filter_map(|capture| part(capture, "amount")).any(|amount| !is_nothing(Some(amount)))
 }
 
+/// Whether parts of it have left, and none of them had a price.
+fn owes_nothing(order: &Document) -> bool {
+    list(order, "shipments").any(|shipment| part(shipment, "capture").is_some()) && !has_captured(order)
+}
+
+/// Whether money was given back: units that had cost nothing come back without any.
 fn is_refunded(order: &Document) -> bool {
-    list(order, "refunds").any(|refund| text(refund, "progress") == "Done")
+    let done = list(order, "refunds").filter(|refund| text(refund, "progress") == "Done");
+    done.filter_map(|refund| part(refund, "amount")).any(|amount| !is_nothing(Some(amount)))
+}
+
+fn is_nothing(money: Option<&Document>) -> bool {
+    amount(money).starts_with("0 ")
 }
 
 fn name(state: &str) -> String {

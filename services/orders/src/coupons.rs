@@ -12,6 +12,7 @@ use crate::{
 use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
 use bson::{Document, doc};
+use futures::TryStreamExt;
 use contracts::money::Money;
 use mongodb::{ClientSession, Collection};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,9 @@ use tokio::sync::Mutex;
 
 /// How often a use is decided anew when another replica wrote in between.
 const ATTEMPTS: u32 = 16;
+
+/// How many of a user's uses are looked at for the order that holds a coupon.
+const NEWEST: i64 = 64;
 
 /// Where redemptions are.
 const REDEMPTIONS: &str = "redemptions";
@@ -165,7 +169,13 @@ impl Coupons {
         if code.is_empty() {
             return Ok(None);
         }
-        let coupon = self.admitting(code, user_id, subtotal).await?;
+        let coupon = match self.admitting(code, user_id, subtotal).await {
+            Err(Error::Coupon(used_up @ (CouponRefusal::Exhausted | CouponRefusal::UserLimit))) => {
+                let holder = self.holder(code, user_id).await?;
+                return Err(holder.map_or(used_up, |order_id| CouponRefusal::Held { order_id }).into());
+            }
+            admitted => admitted?,
+        };
         let amount = coupon.state.discount(subtotal)?;
         Ok(Some(Discount { code: code.to_owned(), amount }))
     }
@@ -295,6 +305,20 @@ impl Coupons {
         let uses = if coupon.state.terms.max_redemptions_per_user > 0 { self.uses(code, user_id).await? } else { 0 };
         coupon.state.admit(subtotal, uses, now())?;
         Ok(coupon)
+    }
+
+    /// The user's newest order that uses the coupon and is not confirmed yet. Those of others are nobody else's business.
+    async fn holder(&self, code: &str, user_id: &str) -> Result<Option<String>, Error> {
+        let used = doc! { "code": code, "user_id": user_id, "state": "Redeemed" };
+        let newest = self.redemptions.find(used).sort(doc! { "_id": -1 }).limit(NEWEST).await;
+        let newest: Vec<Redemption> =
+            async { newest?.try_collect().await }.await.map_err(::store::Error::from)?;
+        let ids: Vec<String> = newest.into_iter().map(|redemption| redemption.order_id).collect();
+        let waiting = doc! { "_id": { "$in": ids }, "state": { "$in": ["Pending", "Cancelling"] } };
+        let orders = self.database.collection::<Document>(Order::COLLECTION);
+        let found = orders.find_one(waiting).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 }).await;
+        let found = found.map_err(::store::Error::from)?;
+        Ok(found.and_then(|order| order.get_str("_id").ok().map(str::to_owned)))
     }
 
     async fn redemption(&self, order_id: &str) -> Result<Option<Redemption>, Error> {

@@ -215,6 +215,13 @@ pub struct Order {
     pub request_digest: String,
 }
 
+impl Order {
+    /// Whether it has nothing to pay, and so no payment.
+    pub fn is_free(&self) -> bool {
+        !self.total.is_positive()
+    }
+}
+
 /// What a participant told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
@@ -226,7 +233,7 @@ pub enum Fact {
     Shipment(ShipmentState),
 }
 
-/// What the lines cost; one currency, above zero, at most 10,000 units of a product.
+/// What the lines cost; one currency, at most 10,000 units of a product.
 pub fn subtotal(items: &[Item]) -> Result<Money, Error> {
     let mut units: BTreeMap<&str, i64> = BTreeMap::new();
     for item in items {
@@ -244,5 +251,5 @@ pub fn subtotal(items: &[Item]) -> Result<Money, Error> {
         }
         subtotal = subtotal.add(&item.amount)?;
     }
-    if subtotal.amount.is_zero() { Err(Error::NothingToPay) } else { Ok(subtotal) }
+    Ok(subtotal)
 }

@@ -21,9 +21,12 @@ pub enum Error {
     /// Prices in two currencies.
     #[error("the products are priced in {0} and {1}")]
     MixedCurrencies(String, String),
-    /// All lines are free.
-    #[error("the total must be above zero")]
+    /// There is nothing to pay, and this shop gives nothing away.
+    #[error("there is nothing to pay, and this shop takes no such orders")]
     NothingToPay,
+    /// There is something to pay, and nothing to pay it with.
+    #[error("is required: there is {0} to pay")]
+    NoPaymentToken(Money),
     /// An amount that cannot be computed.
     #[error(transparent)]
     Money(#[from] contracts::money::Error),
@@ -142,9 +145,9 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let text = error.to_string();
         match error {
-            Error::NoItems | Error::NothingToPay | Error::MixedCurrencies(..) | Error::TooMany(_) => {
-                status::violation("order.items", text)
-            }
+            Error::NoItems | Error::MixedCurrencies(..) | Error::TooMany(_) => status::violation("order.items", text),
+            Error::NothingToPay => status::precondition("NOTHING_TO_PAY", text),
+            Error::NoPaymentToken(_) => status::violation("order.payment_token", text),
             Error::Money(cause) => status::violation("order.items", cause.to_string()),
             Error::UnknownProducts(lines) => lines_at_fault(&lines, "is not in the catalogue"),
             Error::ArchivedProducts(lines) => lines_at_fault(&lines, "is no longer sold"),
@@ -153,7 +156,9 @@ impl From<Error> for Status {
                 let quote = convert::quote_to_wire(&quote);
                 status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &quote)
             }
-            Error::Coupon(refusal) => status::precondition(refusal.code(), text),
+            Error::Coupon(refusal) => {
+                status::with(Code::FailedPrecondition, refusal.code(), text, &refusal.metadata())
+            }
             Error::CouponField(field, why) => status::violation(&format!("coupon.{field}"), why),
             Error::CouponMoney(field, cause) => status::violation(&format!("coupon.{field}"), cause.to_string()),
             Error::CouponNotFound(code) => status::not_found("coupons", &code),

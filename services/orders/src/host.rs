@@ -60,13 +60,14 @@ impl Host for OrderHost {
         let done = |_| (Outcome::Done, Vec::new());
         let answer = match (call.name.as_str(), call.direction) {
             ("redeem_coupon", direction) => self.coupon(id, order, direction).await,
+            ("release_coupon", _) => self.coupon(id, order, Direction::Undo).await,
             ("hold_stock", Direction::Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
-            ("hold_stock", Direction::Undo) | ("release_stock", _) => self.peers.release(id, caller).await.map(done),
-            (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
-            (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => {
-                self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
+            ("hold_stock" | "commit_stock", Direction::Undo) | ("release_stock", _) => {
+                self.peers.release(id, caller).await.map(done)
             }
-            ("commit_stock", _) => self.peers.commit(id, caller).await.map(done),
+            (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
+            (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => self.cancel_payment(id, order, caller).await,
+            ("commit_stock", Direction::Do) => self.peers.commit(id, caller).await.map(done),
             ("create_shipment", _) => {
                 let shipment = self.peers.create_shipment(id, order, caller).await;
                 shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
@@ -120,9 +121,17 @@ impl OrderHost {
         Ok((Outcome::Done, Vec::new()))
     }
 
+    /// Gives the money back. Of an order without a payment there is none.
+    async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        if order.is_free() {
+            return Ok((Outcome::Done, Vec::new()));
+        }
+        self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
+    }
+
     /// Gives back what was set aside for what was stopped, if anything was.
     async fn release(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
-        if order.stopped().next().is_none() {
+        if order.is_free() || order.stopped().next().is_none() {
             return Ok((Outcome::Done, Vec::new()));
         }
         self.peers.release_payment(order, caller).await.map(|payment| moved(&payment))
@@ -135,6 +144,9 @@ impl OrderHost {
         };
         if step == "restock" {
             return self.peers.restock(id, refund).await.map(|()| (Outcome::Done, Vec::new()));
+        }
+        if !refund.amount.is_positive() {
+            return Ok((Outcome::Done, Vec::new())); // the units had cost nothing: no money moves
         }
         self.peers.refund(order, refund, caller).await.map(|payment| moved(&payment))
     }

@@ -28,8 +28,10 @@
 //!
 //! Coupons: the discount is computed and frozen when the order is placed; the use is counted by the saga's first step
 //! (`place_order_with_coupon`), in one transaction of the coupon's count and the order's redemption, and refuses the order when
-//! the coupon can no longer be used. An order that is rejected, or cancelled before it is confirmed, gives its use back; one
-//! that is cancelled or refunded later does not.
+//! the coupon can no longer be used. An order that is rejected, or cancelled before anything has left, gives its use back; one
+//! that is refunded does not.
+//!
+//! An order that has nothing to pay has no payment: its saga is `place_free_order`, and no step calls payments for it.
 //!
 //! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
 
@@ -77,8 +79,8 @@ pub use domain::{
 pub use error::Error;
 pub use quotes::{Basket, Fixed, HOLDS, Seal};
 pub use sagas::{
-    CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER,
-    SAGAS, know,
+    CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_FREE_ORDER,
+    PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, know,
 };
 pub use taxes::{BadTaxes, Rate, Table, Taxes};
 
@@ -87,11 +89,13 @@ pub use taxes::{BadTaxes, Rate, Table, Taxes};
 pub struct Config {
     /// Which tax a product has.
     pub taxes: Arc<dyn Taxes>,
+    /// Whether an order may have nothing to pay.
+    pub free_orders: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { taxes: Arc::new(Table::default()) }
+        Self { taxes: Arc::new(Table::default()), free_orders: true }
     }
 }
 
@@ -120,7 +124,7 @@ pub async fn run(
     let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
-    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes: own.taxes, seal };
+    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes: own.taxes, seal, free_orders: own.free_orders };
     let orders = rpc::Handler { desk, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))

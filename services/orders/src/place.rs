@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     prices::{Priced, Prices},
     quotes::Basket,
-    sagas::{PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
+    sagas::{PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
     store::Orders,
 };
 use ::rpc::{RequestKey, request_key};
@@ -70,7 +70,15 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         return Err(Error::TotalChanged(Box::new(prices.sealed(basket, priced)?)));
     }
     let Priced { items, discount, amounts, .. } = priced;
-    let saga = if discount.is_some() { &PLACE_ORDER_WITH_COUPON } else { &PLACE_ORDER };
+    let payment_token = Some(draft.payment_token).filter(|_| amounts.total.is_positive());
+    if payment_token.as_ref().is_some_and(String::is_empty) {
+        return Err(Error::NoPaymentToken(amounts.total));
+    }
+    let saga = match (&payment_token, &discount) {
+        (None, _) => &PLACE_FREE_ORDER,
+        (Some(_), Some(_)) => &PLACE_ORDER_WITH_COUPON,
+        (Some(_), None) => &PLACE_ORDER,
+    };
     let now = now();
     let order = Order {
         user: UserSnapshot { name: user.name, email: user.email },
@@ -85,7 +93,7 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         payment_id: Kind::Payment.new_id(),
         shipment_id: Kind::Shipment.new_id(),
         address,
-        payment_token: Some(draft.payment_token),
+        payment_token,
         hold_expires_at: None,
         saga: Saga::start(newest(saga), owner, now),
         cancellation: None,

@@ -51,6 +51,8 @@ pub struct Prices {
     pub taxes: Arc<dyn Taxes>,
     /// Quotes.
     pub seal: Seal,
+    /// Whether an order may have nothing to pay.
+    pub free_orders: bool,
 }
 
 impl Prices {
@@ -91,6 +93,9 @@ impl Prices {
         let rates: Vec<_> = fixed.lines.iter().map(|(_, rate)| *rate).collect();
         let delivery = Delivery { amount: fixed.delivery.0.clone(), rate: fixed.delivery.1 };
         let amounts = domain::price(&mut items, &rates, discount.as_ref(), &delivery)?;
+        if !self.free_orders && !amounts.total.is_positive() {
+            return Err(Error::NothingToPay);
+        }
         Ok(Priced { items, discount, amounts, fixed })
     }
 

@@ -47,6 +47,20 @@ pub const PLACE_ORDER_WITH_COUPON: Definition = Definition {
     ..PLACE_ORDER
 };
 
+/// The same for an order that has nothing to pay. Its pivot is that the units are sold to it, which inventory refuses once the
+/// hold has run out. Without a coupon the first step does nothing.
+pub const PLACE_FREE_ORDER: Definition = Definition {
+    kind: "place_free_order",
+    version: 1,
+    steps: &[
+        PLACE_ORDER_WITH_COUPON.steps[0],
+        PLACE_ORDER.steps[0],
+        Step::new("commit_stock", "inventory").compensable().refusable().pivot().within(MINUTES),
+        PLACE_ORDER.steps[3],
+    ],
+    ..PLACE_ORDER
+};
+
 /// The first one, which wrote down what came of the hold before it asked for the payment.
 const PLACE_ORDER_1: Definition = Definition {
     version: 1,
@@ -67,6 +81,19 @@ pub const CANCEL_ORDER: Definition = Definition {
     deadline: Duration::from_secs(30 * 24 * 3600),
     patience: A_DAY,
     alarm_after: ALARM_AFTER,
+};
+
+/// The same for an order with a coupon, whose use is given back.
+pub const CANCEL_ORDER_WITH_COUPON: Definition = Definition {
+    kind: "cancel_order_with_coupon",
+    version: 1,
+    steps: &[
+        CANCEL_ORDER.steps[0],
+        CANCEL_ORDER.steps[1],
+        CANCEL_ORDER.steps[2],
+        Step::new("release_coupon", "orders"),
+    ],
+    ..CANCEL_ORDER
 };
 
 /// The goods have left: the money is taken and the stock is off the shelf, or a person sees to it.
@@ -118,7 +145,9 @@ pub const SAGAS: &Registry = &Registry(&[
     &PLACE_ORDER,
     &PLACE_ORDER_1,
     &PLACE_ORDER_WITH_COUPON,
+    &PLACE_FREE_ORDER,
     &CANCEL_ORDER,
+    &CANCEL_ORDER_WITH_COUPON,
     &DISPATCH_ORDER,
     &DISPATCH_SHIPMENT,
     &CLOSE_ORDER,

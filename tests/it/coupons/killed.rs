@@ -1,9 +1,9 @@
 //! SIGKILL of orders around the use of a coupon.
 
-use super::{coupon, is_sound, only_order, uses, with_coupon};
+use super::{buy, coupon, is_sound, only_order, uses, with_coupon};
 use crate::{
     saga::lost::{orders, stack},
-    shop::{PATIENCE, product},
+    shop::{PATIENCE, id, product},
 };
 use kit::{Client, Stack};
 use serde_json::json;
@@ -39,6 +39,35 @@ async fn orders_that_are_killed_around_a_redemption_count_it_once_and_give_it_ba
         only_order(&customer, end.0, end.1).await;
         let count = u64::try_from(left).expect("small");
         assert_eq!(uses(&stack, &code).await, (left, count), "{label}");
+    }
+    is_sound(&stack).await;
+    process.stop(PATIENCE).await.expect("it drains");
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_that_are_killed_while_a_cancellation_gives_the_coupon_back_give_it_back_once() {
+    let stack = stack().await;
+    let product = product(&stack, 20).await;
+    let mut process = orders(&stack, "").await;
+    for label in [
+        "saga.release_coupon.do.calling",
+        "orders.coupon.committing:2",
+        "saga.release_coupon.do.called",
+        "saga.release_coupon.do.recorded",
+    ] {
+        let code = coupon(&stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
+        process.stop(PATIENCE).await.expect("it drains");
+        process = orders(&stack, label).await;
+        let customer = Client::register(&stack).await.0;
+        let order = buy(&customer, &product, &code, "tok_visa").await.expect(201);
+        let path = format!("/v1/orders/{}:cancel", id(&order, "orderId"));
+        let request = customer.request(reqwest::Method::POST, &path).json(&json!({}));
+        tokio::spawn(async move { drop(request.send().await) });
+        process.ended(PATIENCE).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
+        process = orders(&stack, "").await;
+        only_order(&customer, "CANCELLED", "CANCELLED").await;
+        assert_eq!(uses(&stack, &code).await, (0, 0), "{label}");
     }
     is_sound(&stack).await;
     process.stop(PATIENCE).await.expect("it drains");

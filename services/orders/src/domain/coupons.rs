@@ -105,6 +105,12 @@ pub enum CouponRefusal {
     /// As many orders of the user use it as may.
     #[error("this user has used this coupon up")]
     UserLimit,
+    /// As many orders use it as may, and one of them is the user's own that is not confirmed yet.
+    #[error("order {order_id} of this user holds this coupon, and is not confirmed yet: pay or cancel it")]
+    Held {
+        /// That order.
+        order_id: String,
+    },
     /// The order has given its use back: it came to its end without the coupon.
     #[error("this order has given the coupon back")]
     Released,
@@ -122,7 +128,24 @@ impl CouponRefusal {
             Self::Minimum(_) => "COUPON_MINIMUM",
             Self::Exhausted => "COUPON_EXHAUSTED",
             Self::UserLimit => "COUPON_USER_LIMIT",
+            Self::Held { .. } => "COUPON_HELD",
             Self::Released => "COUPON_RELEASED",
+        }
+    }
+
+    /// What it is about, for programs.
+    pub fn metadata(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Held { order_id } => vec![("order_id".to_owned(), order_id.clone())],
+            Self::Unknown
+            | Self::Disabled
+            | Self::NotStarted
+            | Self::Expired
+            | Self::Currency(_)
+            | Self::Minimum(_)
+            | Self::Exhausted
+            | Self::UserLimit
+            | Self::Released => Vec::new(),
         }
     }
 }

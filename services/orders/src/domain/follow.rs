@@ -4,7 +4,8 @@ use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_l
 use crate::{
     error::Error,
     sagas::{
-        AUTHORIZE, CANCEL_ORDER, DISPATCH_SHIPMENT, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, known, newest,
+        AUTHORIZE, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, DISPATCH_SHIPMENT, PLACE_FREE_ORDER, PLACE_ORDER,
+        PLACE_ORDER_WITH_COUPON, REFUND_ORDER, known, newest,
     },
 };
 use ::store::Time;
@@ -52,7 +53,7 @@ impl Order {
         next.updated_at = now;
         next.cancellation = Some(wish);
         if next.saga.has_ended() {
-            next.start(&CANCEL_ORDER, now);
+            next.start(next.cancelling(), now);
             next.saga.wake(now);
         } else {
             // Before the pivot the saga turns back; after it, cancelling starts when it has completed.
@@ -132,9 +133,9 @@ impl Order {
         let Some(definition) = known().find(&self.saga.kind, self.saga.version) else {
             return Ok(()); // nothing is guessed
         };
-        if [PLACE_ORDER.kind, PLACE_ORDER_WITH_COUPON.kind].contains(&definition.kind) {
+        if [PLACE_ORDER.kind, PLACE_ORDER_WITH_COUPON.kind, PLACE_FREE_ORDER.kind].contains(&definition.kind) {
             self.follow_placing(now)?;
-        } else if definition.kind == CANCEL_ORDER.kind {
+        } else if [CANCEL_ORDER.kind, CANCEL_ORDER_WITH_COUPON.kind].contains(&definition.kind) {
             self.follow_cancelling(now)?;
         } else if definition.kind == REFUND_ORDER.kind {
             self.follow_refunding();
@@ -163,7 +164,7 @@ impl Order {
                 self.enter(State::Confirmed, "", "orders", now)
             }
             Status::Completed if self.cancellation.is_some() => {
-                self.start(&CANCEL_ORDER, now);
+                self.start(self.cancelling(), now);
                 Ok(())
             }
             Status::Completed => self.enter(State::Confirmed, "", "orders", now),
@@ -213,6 +214,11 @@ impl Order {
             self.enter(State::Delivered, "", "shipping", now)?;
         }
         Ok(())
+    }
+
+    /// The saga that cancels it: what was used is given back, for nothing has left.
+    pub(super) fn cancelling(&self) -> &'static Definition {
+        if self.discount.is_some() { &CANCEL_ORDER_WITH_COUPON } else { &CANCEL_ORDER }
     }
 
     pub(super) fn start(&mut self, any_version: &'static Definition, now: Time) {

@@ -89,7 +89,7 @@ impl Item {
     }
 }
 
-/// Puts its charges to each line; `rates` are theirs. The total must be above 0.
+/// Puts its charges to each line; `rates` are theirs. The total may be 0: then there is nothing to pay.
 pub fn price(
     items: &mut [Item],
     rates: &[Rate],
@@ -115,9 +115,6 @@ pub fn price(
     let (tax, included_tax, shipping) = (sum(false)?, sum(true)?, delivery.amount.clone());
     let total = subtotal.minus(&discount)?.add(&shipping)?.add(&tax)?;
     total.at_most(MOST_OF_A_SUM)?;
-    if !total.is_positive() {
-        return Err(Error::NothingToPay);
-    }
     Ok(Amounts { subtotal, discount, shipping, tax, included_tax, total })
 }
 

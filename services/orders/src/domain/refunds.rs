@@ -55,7 +55,7 @@ pub struct Refund {
     pub digest: String,
     /// What comes back; empty when only money is given.
     pub returned: Vec<Returned>,
-    /// How much is given back, above 0.
+    /// How much is given back; 0 when units come back that had cost nothing.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
     /// Why, in somebody's own words.
@@ -134,7 +134,8 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// What comes back, and how much is given: above 0, and no more than is left.
+    /// What comes back, and how much is given: no more than is left, and above 0 unless units come back that had cost
+    /// nothing.
     fn priced(&self, extent: Extent) -> Result<(Vec<Returned>, Money), Error> {
         let left = self.left()?;
         let (returned, amount) = match extent {
@@ -145,6 +146,9 @@ impl Order {
             Extent::Amount(amount) => (Vec::new(), amount),
             Extent::Units(units) => self.price_units(units)?,
         };
+        if !returned.is_empty() && amount.amount.is_zero() {
+            return Ok((returned, amount));
+        }
         if !left.is_positive() || amount.amount > left.amount {
             return Err(Error::MoreThanPaid(left));
         }

@@ -8,7 +8,7 @@
 use super::{Order, State};
 use crate::{
     error::Error,
-    sagas::{CANCEL_ORDER, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT},
+    sagas::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT},
 };
 use ::store::Time;
 use contracts::{
@@ -180,7 +180,7 @@ impl Order {
         }
         if self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
             self.enter(State::Cancelling, STOPPED, "shipping", now)?;
-            self.start(&CANCEL_ORDER, now);
+            self.start(self.cancelling(), now);
         } else if let Some(next) = self.shipments.iter().position(|one| one.has_left() && one.capture.is_none()) {
             let saga = if self.shipments.len() == 1 { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
             let amount = self.share(next)?;
