@@ -117,6 +117,17 @@ impl Money {
         }
     }
 
+    /// The largest multiple of `step` minor units that is not above it; `step` is above 0.
+    pub fn floor_to(&self, step: i64) -> Result<Self, Error> {
+        let (minor, step) = (self.minor(), i128::from(step.max(1)));
+        Self::from_minor(&self.currency, minor - minor.rem_euclid(step))
+    }
+
+    /// Whether it is a multiple of `step` minor units.
+    pub fn is_multiple_of(&self, step: i64) -> bool {
+        self.minor() % i128::from(step.max(1)) == 0
+    }
+
     /// The sum; both must be of one currency.
     pub fn add(&self, other: &Self) -> Result<Self, Error> {
         if self.currency != other.currency {

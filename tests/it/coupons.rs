@@ -236,11 +236,11 @@ async fn while_an_order_waits_for_its_payer_the_refusal_names_it_to_its_own_user
         let body = with_coupon(&product, code, "tok_action_required");
         let waiting = customer.post("/v1/orders", body).await.expect(201);
         order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await;
-        let quote = json!({ "items": [{ "productId": product, "quantity": 1 }], "countryCode": "FR", "couponCode": code });
-        for refused in [
-            buy(&customer, &product, code, "tok_visa").await,
-            customer.post("/v1/orders:quote", quote.clone()).await,
-        ] {
+        let quote =
+            json!({ "items": [{ "productId": product, "quantity": 1 }], "countryCode": "FR", "couponCode": code });
+        for refused in
+            [buy(&customer, &product, code, "tok_visa").await, customer.post("/v1/orders:quote", quote.clone()).await]
+        {
             assert_eq!((refused.status, reason(&refused).as_str()), (400, "COUPON_HELD"), "{refused:?}");
             let details = refused.body["details"].as_array().expect("details");
             let named = details.iter().find_map(|detail| detail["metadata"]["order_id"].as_str());
@@ -250,7 +250,10 @@ async fn while_an_order_waits_for_its_payer_the_refusal_names_it_to_its_own_user
         assert!(!format!("{:?}", others.body).contains(id(&waiting, "orderId")), "{others:?}");
         assert_eq!(reason(&others), to_others, "{others:?}");
         // Once it is paid, the coupon is simply used.
-        let action = format!("/v1/payments/{}:completeAction", id(&order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await, "paymentId"));
+        let action = format!(
+            "/v1/payments/{}:completeAction",
+            id(&order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await, "paymentId")
+        );
         customer.post(&action, json!({ "approve": true })).await.expect(200);
         order_with(&customer, &waiting, "state", "CONFIRMED").await;
         let refused = customer.post("/v1/orders:quote", quote).await;

@@ -119,7 +119,8 @@ async fn units_that_cost_nothing_come_back_with_amount_0_before_and_after_those_
     let order = place(&customer, &[(&paid, 2), (&gift, 3)], "tok_visa").await;
     act(&staff, id(&order, "shipmentId"), "dispatch").await;
     let order = order_with(&customer, &order, "state", "SHIPPED").await;
-    let state = async || customer.get(&format!("/v1/payments/{}", id(&order, "paymentId"))).await.expect(200)["state"].clone();
+    let state =
+        async || customer.get(&format!("/v1/payments/{}", id(&order, "paymentId"))).await.expect(200)["state"].clone();
     for (items, after) in [
         (json!([units(&gift, 1)]), "CAPTURED"),
         (json!([units(&paid, 2)]), "REFUNDED"),

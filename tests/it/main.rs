@@ -32,6 +32,7 @@ mod money;
 mod mutants;
 mod order_history;
 mod orders;
+mod payable;
 mod payments;
 mod prices;
 mod protocol;

@@ -41,6 +41,7 @@ pub fn order() -> Order {
         user: nobody,
         items: Vec::new(),
         total: Money::new("EUR", 10.into()).expect("money"),
+        step: None,
         amounts: None,
         state: State::Pending,
         reason: String::new(),

@@ -1,7 +1,7 @@
 //! Orders of several shipments: each pays its share as it leaves, and the order follows all of them.
 
 mod killed;
-mod shares;
+pub mod shares;
 
 use crate::{
     payments::event_names,

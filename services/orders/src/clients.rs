@@ -13,8 +13,9 @@ use contracts::{
     },
     money::Money,
     payments::v1::{
-        AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPaymentRequest, Payment,
-        RefundPaymentRequest, ReleasePaymentRequest, payment_service_client::PaymentServiceClient,
+        AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, GetPayableAmountsRequest,
+        GetPaymentRequest, PayableAmounts, Payment, RefundPaymentRequest, ReleasePaymentRequest,
+        payment_service_client::PaymentServiceClient,
     },
     products::v1::{BatchGetProductsRequest, Product, product_service_client::ProductServiceClient},
     shipping::v1::{
@@ -193,6 +194,12 @@ impl Peers {
             epoch,
         };
         Ok(self.payments.clone().cancel_payment(request).await?.into_inner())
+    }
+
+    /// Which amounts of a currency can be paid.
+    pub async fn payable_amounts(&self, currency: &str) -> Result<PayableAmounts, Status> {
+        let request = GetPayableAmountsRequest { currency_code: currency.to_owned() };
+        Ok(self.payments.clone().get_payable_amounts(request).await?.into_inner())
     }
 
     /// The payment as it is now.

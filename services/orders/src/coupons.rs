@@ -12,8 +12,8 @@ use crate::{
 use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
 use bson::{Document, doc};
-use futures::TryStreamExt;
 use contracts::money::Money;
+use futures::TryStreamExt;
 use mongodb::{ClientSession, Collection};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -311,8 +311,7 @@ impl Coupons {
     async fn holder(&self, code: &str, user_id: &str) -> Result<Option<String>, Error> {
         let used = doc! { "code": code, "user_id": user_id, "state": "Redeemed" };
         let newest = self.redemptions.find(used).sort(doc! { "_id": -1 }).limit(NEWEST).await;
-        let newest: Vec<Redemption> =
-            async { newest?.try_collect().await }.await.map_err(::store::Error::from)?;
+        let newest: Vec<Redemption> = async { newest?.try_collect().await }.await.map_err(::store::Error::from)?;
         let ids: Vec<String> = newest.into_iter().map(|redemption| redemption.order_id).collect();
         let waiting = doc! { "_id": { "$in": ids }, "state": { "$in": ["Pending", "Cancelling"] } };
         let orders = self.database.collection::<Document>(Order::COLLECTION);

@@ -168,6 +168,9 @@ pub struct Order {
     /// What is to be paid.
     #[serde(with = "::store::fields::money")]
     pub total: Money,
+    /// Minor units of which the payment provider takes multiples, and so of captures and refunds; none: 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
     /// How it comes about; none in orders that are older than taxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amounts: Option<Amounts>,
@@ -216,6 +219,11 @@ pub struct Order {
 }
 
 impl Order {
+    /// Minor units of which captures and refunds are multiples.
+    fn step(&self) -> i64 {
+        self.step.unwrap_or(1)
+    }
+
     /// Whether it has nothing to pay, and so no payment.
     pub fn is_free(&self) -> bool {
         !self.total.is_positive()

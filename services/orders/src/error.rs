@@ -24,6 +24,24 @@ pub enum Error {
     /// There is nothing to pay, and this shop gives nothing away.
     #[error("there is nothing to pay, and this shop takes no such orders")]
     NothingToPay,
+    /// The payment provider cannot take this total.
+    #[error("{total} cannot be paid: the payment provider takes multiples of {step} from {least} to {most}")]
+    AmountNotPayable {
+        /// The total.
+        total: String,
+        /// What it must be a multiple of.
+        step: String,
+        /// The least.
+        least: String,
+        /// The most.
+        most: String,
+    },
+    /// The payment provider takes no amount of this currency.
+    #[error("the payment provider takes no {0}")]
+    CurrencyNotPayable(String),
+    /// The refund is finer than what the payment provider can give back.
+    #[error("must be a multiple of {0}")]
+    RefundTooFine(Money),
     /// There is something to pay, and nothing to pay it with.
     #[error("is required: there is {0} to pay")]
     NoPaymentToken(Money),
@@ -147,6 +165,13 @@ impl From<Error> for Status {
         match error {
             Error::NoItems | Error::MixedCurrencies(..) | Error::TooMany(_) => status::violation("order.items", text),
             Error::NothingToPay => status::precondition("NOTHING_TO_PAY", text),
+            Error::AmountNotPayable { total, step, least, most } => {
+                let metadata = [("total", total), ("step", step), ("minimum", least), ("maximum", most)];
+                let metadata = metadata.map(|(name, value)| (name.to_owned(), value));
+                status::with(Code::FailedPrecondition, "AMOUNT_NOT_PAYABLE", text, &metadata)
+            }
+            Error::CurrencyNotPayable(_) => status::precondition("CURRENCY_NOT_PAYABLE", text),
+            Error::RefundTooFine(_) => status::violation("amount", text),
             Error::NoPaymentToken(_) => status::violation("order.payment_token", text),
             Error::Money(cause) => status::violation("order.items", cause.to_string()),
             Error::UnknownProducts(lines) => lines_at_fault(&lines, "is not in the catalogue"),
@@ -156,9 +181,7 @@ impl From<Error> for Status {
                 let quote = convert::quote_to_wire(&quote);
                 status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &quote)
             }
-            Error::Coupon(refusal) => {
-                status::with(Code::FailedPrecondition, refusal.code(), text, &refusal.metadata())
-            }
+            Error::Coupon(refusal) => status::with(Code::FailedPrecondition, refusal.code(), text, &refusal.metadata()),
             Error::CouponField(field, why) => status::violation(&format!("coupon.{field}"), why),
             Error::CouponMoney(field, cause) => status::violation(&format!("coupon.{field}"), cause.to_string()),
             Error::CouponNotFound(code) => status::not_found("coupons", &code),

@@ -46,6 +46,7 @@ mod domain;
 mod error;
 mod events;
 mod host;
+mod payable;
 mod place;
 mod prices;
 mod quotes;
@@ -124,7 +125,8 @@ pub async fn run(
     let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
-    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes: own.taxes, seal, free_orders: own.free_orders };
+    let (taxes, free_orders, payable) = (own.taxes, own.free_orders, payable::Payable::new(peers.clone()));
+    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
     let orders = rpc::Handler { desk, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))

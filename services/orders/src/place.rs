@@ -15,7 +15,7 @@ use contracts::{
     id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
     shipping::v1::shipment::State as ShipmentState, users::v1::user,
 };
-use saga::Saga;
+use saga::{Definition, Saga};
 
 /// A request to place an order.
 pub struct Placement {
@@ -69,22 +69,15 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
     {
         return Err(Error::TotalChanged(Box::new(prices.sealed(basket, priced)?)));
     }
-    let Priced { items, discount, amounts, .. } = priced;
-    let payment_token = Some(draft.payment_token).filter(|_| amounts.total.is_positive());
-    if payment_token.as_ref().is_some_and(String::is_empty) {
-        return Err(Error::NoPaymentToken(amounts.total));
-    }
-    let saga = match (&payment_token, &discount) {
-        (None, _) => &PLACE_FREE_ORDER,
-        (Some(_), Some(_)) => &PLACE_ORDER_WITH_COUPON,
-        (Some(_), None) => &PLACE_ORDER,
-    };
+    let Priced { items, discount, amounts, step, .. } = priced;
+    let (payment_token, saga) = means(draft.payment_token, &amounts.total, discount.is_some())?;
     let now = now();
     let order = Order {
         user: UserSnapshot { name: user.name, email: user.email },
         items,
         discount,
         total: amounts.total.clone(),
+        step: Some(step).filter(|step| *step > 1),
         amounts: Some(amounts),
         state: State::Pending,
         reason: String::new(),
@@ -123,6 +116,16 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
             before.map(Placed::Before).ok_or(Error::Store(::store::Error::Conflict))
         }
         placed => Ok(Placed::Now(placed?)),
+    }
+}
+
+/// What the total is paid with, if anything is to be paid, and the saga that places the order.
+fn means(token: String, total: &Money, has_coupon: bool) -> Result<(Option<String>, &'static Definition), Error> {
+    match (total.is_positive(), token.is_empty()) {
+        (false, _) => Ok((None, &PLACE_FREE_ORDER)),
+        (true, true) => Err(Error::NoPaymentToken(total.clone())),
+        (true, false) if has_coupon => Ok((Some(token), &PLACE_ORDER_WITH_COUPON)),
+        (true, false) => Ok((Some(token), &PLACE_ORDER)),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::{
     coupons::Coupons,
     domain::{self, Amounts, Delivery, Discount, Item},
     error::Error,
+    payable::Payable,
     quotes::{Basket, Fixed, HOLDS, Seal},
     taxes::{STANDARD, Taxes},
 };
@@ -26,6 +27,8 @@ pub struct Priced {
     pub discount: Option<Discount>,
     /// The sums.
     pub amounts: Amounts,
+    /// Minor units of which captures and refunds are multiples.
+    pub step: i64,
     fixed: Fixed,
 }
 
@@ -51,6 +54,8 @@ pub struct Prices {
     pub taxes: Arc<dyn Taxes>,
     /// Quotes.
     pub seal: Seal,
+    /// Which totals can be paid.
+    pub payable: Payable,
     /// Whether an order may have nothing to pay.
     pub free_orders: bool,
 }
@@ -96,7 +101,8 @@ impl Prices {
         if !self.free_orders && !amounts.total.is_positive() {
             return Err(Error::NothingToPay);
         }
-        Ok(Priced { items, discount, amounts, fixed })
+        let step = self.payable.check(&amounts.total).await?;
+        Ok(Priced { items, discount, amounts, step, fixed })
     }
 
     /// Prices and rates of now.

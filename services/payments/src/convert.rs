@@ -4,7 +4,7 @@ use crate::{
     domain::{Amounts, Entry, Kind, Payment, Portion, Start, State},
     error::Error,
     inbox::Fate,
-    provider::Token,
+    provider::{Payable, Token},
     reconcile::{self, Difference, Reconciliation},
 };
 use ::saga::Caller;
@@ -125,6 +125,14 @@ fn difference(found: &Difference) -> wire::Difference {
         provider: found.provider.as_ref().map(sums),
         advice: found.advice().to_owned(),
     }
+}
+
+/// Which amounts of a currency the provider can take.
+pub fn payable(currency: &str, of: Payable) -> Result<wire::PayableAmounts, Error> {
+    let money =
+        |minor: i64| Money::from_minor(currency, minor.into()).map(|money| money.to_wire()).map_err(Error::Amount);
+    let Payable { step, least, most } = of;
+    Ok(wire::PayableAmounts { step: Some(money(step)?), minimum: Some(money(least)?), maximum: Some(money(most)?) })
 }
 
 /// Of which webhooks a list is.

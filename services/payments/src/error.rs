@@ -11,6 +11,9 @@ pub enum Error {
     /// The amount is not an amount of money.
     #[error("amount: {0}")]
     Amount(#[source] contracts::money::Error),
+    /// The provider cannot take this currency.
+    #[error("the payment provider takes no {0}")]
+    CurrencyNotPayable(String),
     /// The amount is zero or negative.
     #[error("amount must be above 0")]
     NotPositive,
@@ -87,6 +90,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::Amount(cause) => status::violation("amount", cause.to_string()),
+            Error::CurrencyNotPayable(_) => status::precondition("CURRENCY_NOT_PAYABLE", error.to_string()),
             Error::NotPositive => status::violation("amount", "must be above 0"),
             Error::Currency(currency) => status::violation("amount", format!("must be in {currency}")),
             Error::MoreThanAuthorized(_) => status::precondition("CAPTURE_EXCEEDS_AUTHORIZATION", error.to_string()),

@@ -147,6 +147,17 @@ pub struct Charge<'a> {
     pub reference: Option<&'a str>,
 }
 
+/// Which amounts of a currency can be charged, in minor units: multiples of `step` from `least` to `most`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Payable {
+    /// Captures and refunds are multiples of it too.
+    pub step: i64,
+    /// The least that can be authorized.
+    pub least: i64,
+    /// The most.
+    pub most: i64,
+}
+
 /// What the provider reports of a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reported {
@@ -183,6 +194,9 @@ fn readable(reported: Result<Reported, Silent>, reference: &str) -> Option<Repor
 pub trait Provider: Send + Sync {
     /// Its name in paths and documents: `sandbox`.
     fn name(&self) -> &'static str;
+
+    /// Which amounts of `currency`, an active code of ISO 4217, it can take; none when it cannot take any.
+    fn payable(&self, currency: &str) -> Option<Payable>;
 
     /// Sets `amount` aside.
     async fn authorize(&self, key: &str, amount: &Money, token: &Token) -> Outcome;

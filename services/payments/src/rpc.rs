@@ -4,10 +4,12 @@ use crate::{convert, domain::Command, error::Error, flow::Flow, inbox::Inbox, re
 use ::rpc::{principal, validated};
 use ::saga::Caller;
 use ::store::{Pager, Time, fields::time, limit};
+use contracts::money::Money;
 use contracts::payments::v1::{
     AuthorizePaymentRequest, CancelPaymentRequest, CapturePaymentRequest, CompletePaymentActionRequest,
-    GetPaymentRequest, ListWebhooksRequest, ListWebhooksResponse, Payment, ReconcilePaymentsRequest,
-    ReconcilePaymentsResponse, RefundPaymentRequest, ReleasePaymentRequest, payment_service_server::PaymentService,
+    GetPayableAmountsRequest, GetPaymentRequest, ListWebhooksRequest, ListWebhooksResponse, PayableAmounts, Payment,
+    ReconcilePaymentsRequest, ReconcilePaymentsResponse, RefundPaymentRequest, ReleasePaymentRequest,
+    payment_service_server::PaymentService,
 };
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -77,6 +79,17 @@ impl PaymentService for Handler {
         let since = validated(request)?.since.as_ref().map_or(Time::from_millis(0), time::from_wire);
         let found = reconcile::run(&self.flow, since).await?;
         Ok(Response::new(convert::reconciliation(&found)))
+    }
+
+    async fn get_payable_amounts(
+        &self,
+        request: Request<GetPayableAmountsRequest>,
+    ) -> Result<Response<PayableAmounts>, Status> {
+        let currency = validated(request)?.currency_code;
+        Money::zero(&currency).map_err(Error::Amount)?;
+        let payable = self.flow.provider.payable(&currency);
+        let payable = payable.ok_or_else(|| Error::CurrencyNotPayable(currency.clone()))?;
+        Ok(Response::new(convert::payable(&currency, payable)?))
     }
 
     async fn list_webhooks(

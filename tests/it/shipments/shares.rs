@@ -8,10 +8,10 @@ use saga::{Answer, Outcome, Status};
 use std::collections::VecDeque;
 
 /// What shipping has of one shipment: its units by product, and what it will tell, in order.
-struct Parcel {
+pub struct Parcel {
     id: String,
     units: Vec<i32>,
-    news: VecDeque<Vec<Told>>,
+    pub news: VecDeque<Vec<Told>>,
 }
 
 impl Parcel {
@@ -24,7 +24,7 @@ impl Parcel {
 }
 
 /// A confirmed order of so many units for so much each, and a total that is not the sum of its lines.
-fn confirmed(currency: &str, lines: &[(i32, i64)], extra: i64) -> Order {
+pub fn confirmed(currency: &str, lines: &[(i32, i64)], extra: i64) -> Order {
     let money = |minor: i64| Money::from_minor(currency, minor.into()).expect("money");
     let item = |(product, (quantity, price)): (usize, &(i32, i64))| Item {
         product_id: format!("prd_{product}"),
@@ -39,7 +39,7 @@ fn confirmed(currency: &str, lines: &[(i32, i64)], extra: i64) -> Order {
 }
 
 /// Splits by `bytes`: two for each split.
-fn parcels(lines: &[(i32, i64)], bytes: &[u8], stopped: u8) -> Vec<Parcel> {
+pub fn parcels(lines: &[(i32, i64)], bytes: &[u8], stopped: u8) -> Vec<Parcel> {
     let units = lines.iter().map(|(quantity, _)| *quantity).collect();
     let mut parcels = vec![Parcel { id: "shp_1".into(), units, news: VecDeque::new() }];
     let first = parcels[0].told(ShipmentState::Created);
@@ -72,7 +72,7 @@ fn parcels(lines: &[(i32, i64)], bytes: &[u8], stopped: u8) -> Vec<Parcel> {
 }
 
 /// Does what the order's sagas ask for, and adds what they capture.
-fn run(mut order: Order, captured: &mut Vec<(String, i128)>) -> Order {
+pub fn run(mut order: Order, captured: &mut Vec<(String, i128)>) -> Order {
     while let Some(call) = order.saga.call("ord_1") {
         if call.name == "capture_payment" {
             let share = order.capturing().map(|(id, amount)| (id.to_owned(), amount.minor()));

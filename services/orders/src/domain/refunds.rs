@@ -143,6 +143,9 @@ impl Order {
             Extent::Amount(amount) if amount.currency != left.currency => {
                 return Err(Error::RefundCurrency(left.currency));
             }
+            Extent::Amount(amount) if !amount.is_multiple_of(self.step()) => {
+                return Err(Error::RefundTooFine(Money::from_minor(&left.currency, self.step().into())?));
+            }
             Extent::Amount(amount) => (Vec::new(), amount),
             Extent::Units(units) => self.price_units(units)?,
         };
@@ -156,7 +159,8 @@ impl Order {
     }
 
     /// Units cost their share of what all of the product had cost, less what was given for others before: whatever the
-    /// units are parted into, the parts sum to the whole.
+    /// units are parted into, the parts sum to the whole; less what the provider cannot give back for being too fine, which
+    /// goes back with the rest.
     fn price_units(&self, units: Vec<(String, i32, Disposition)>) -> Result<(Vec<Returned>, Money), Error> {
         let (mut all, mut sum) = (Vec::new(), Money::zero(&self.total.currency)?);
         for (product_id, quantity, disposition) in units {
@@ -167,7 +171,7 @@ impl Order {
             if upto > left {
                 return Err(Error::MoreThanBought { product_id, left: left.saturating_sub(before.0) });
             }
-            let amount = bought.1.units(0, upto, bought.0)?.minus(&before.1)?;
+            let amount = bought.1.units(0, upto, bought.0)?.floor_to(self.step())?.minus(&before.1)?;
             sum = sum.add(&amount)?;
             all.push(Returned { product_id, quantity, disposition, amount });
         }

@@ -243,7 +243,8 @@ impl Order {
                 lines.map(|line| line.quantity.unsigned_abs()).sum()
             };
             let before = others.clone().filter(|(_, one)| one.capture.is_some()).map(|(_, one)| of(&one.lines)).sum();
-            share = share.add(&part.units(before, before + of(mine), all)?)?;
+            let upto = |units: u32| -> Result<Money, money::Error> { part.units(0, units, all)?.floor_to(self.step()) };
+            share = share.add(&upto(before + of(mine))?.minus(&upto(before)?)?)?;
         }
         Ok(share)
     }

@@ -1,6 +1,8 @@
 //! The sandbox provider over its HTTP API (`comptoir serve sandbox-psp`).
 
-use super::{Charge, Happened, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token, Way, readable};
+use super::{
+    Charge, Happened, Notice, Outcome, Page, Payable, Provider, Refused, Reported, Silent, Token, Way, readable,
+};
 use crate::domain::Amounts;
 use ::rpc::signature;
 use ::store::Time;
@@ -189,6 +191,11 @@ fn code(body: &[u8]) -> String {
 impl Provider for Sandbox {
     fn name(&self) -> &'static str {
         "sandbox"
+    }
+
+    /// Whatever fits the numbers of its API.
+    fn payable(&self, _currency: &str) -> Option<Payable> {
+        Some(Payable { step: 1, least: 1, most: i64::MAX })
     }
 
     async fn authorize(&self, key: &str, amount: &Money, token: &Token) -> Outcome {

@@ -7,7 +7,7 @@ mod event;
 mod minor;
 mod shape;
 
-use super::{Charge, Notice, Outcome, Page, Provider, Refused, Reported, Silent, Token, readable};
+use super::{Charge, Notice, Outcome, Page, Payable, Provider, Refused, Reported, Silent, Token, readable};
 use ::rpc::signature;
 use ::store::Time;
 use contracts::money::Money;
@@ -136,6 +136,10 @@ impl Stripe {
 impl Provider for Stripe {
     fn name(&self) -> &'static str {
         "stripe"
+    }
+
+    fn payable(&self, currency: &str) -> Option<Payable> {
+        minor::payable(currency)
     }
 
     async fn authorize(&self, key: &str, amount: &Money, token: &Token) -> Outcome {

@@ -1,0 +1,102 @@
+//! Which totals the payment provider can take: asked of payments, and remembered by currency.
+//!
+//! When payments does not answer, an order is accepted all the same: the provider refuses what it cannot take.
+
+use crate::{clients::Peers, error::Error};
+use contracts::{money::Money, payments::v1::PayableAmounts};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+use tonic::{Code, Status};
+
+/// How long an answer is remembered; there are as many as currencies.
+const REMEMBERED: Duration = Duration::from_secs(300);
+
+/// How long it is remembered that there was no answer.
+const SILENT: Duration = Duration::from_secs(5);
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What payments has said of a currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Answer {
+    /// Multiples of the step, from the least to the most.
+    Payable { step: Money, least: Money, most: Money },
+    /// None at all.
+    NotPayable,
+    /// Nothing.
+    Silent,
+}
+
+/// Asks payments. Cheap to clone.
+#[derive(Clone)]
+pub struct Payable {
+    peers: Peers,
+    answers: Arc<Mutex<HashMap<String, (Instant, Answer)>>>,
+}
+
+impl Payable {
+    /// Asks through `peers`.
+    pub fn new(peers: Peers) -> Self {
+        Self { peers, answers: Arc::default() }
+    }
+
+    /// Refuses a total that the provider cannot take. Else the step, in minor units, of which captures and refunds must be
+    /// multiples. Nothing to pay is always payable.
+    pub async fn check(&self, total: &Money) -> Result<i64, Error> {
+        if !total.is_positive() {
+            return Ok(1);
+        }
+        match self.answer(&total.currency).await {
+            Answer::Silent => Ok(1),
+            Answer::NotPayable => Err(Error::CurrencyNotPayable(total.currency.clone())),
+            Answer::Payable { step, least, most } => {
+                let minor = i64::try_from(step.minor()).unwrap_or(1);
+                let is_within = least.amount <= total.amount && total.amount <= most.amount;
+                if is_within && total.is_multiple_of(minor) {
+                    return Ok(minor);
+                }
+                let [total, step, least, most] = [total, &step, &least, &most].map(ToString::to_string);
+                Err(Error::AmountNotPayable { total, step, least, most })
+            }
+        }
+    }
+
+    async fn answer(&self, currency: &str) -> Answer {
+        if let Some(known) = self.known(currency) {
+            return known;
+        }
+        let asked = tokio::time::timeout(PATIENCE, self.peers.payable_amounts(currency)).await;
+        let answer = asked.map_or(Answer::Silent, |answered| understood(answered).unwrap_or(Answer::Silent));
+        let mut answers = self.answers.lock().expect("no holder panics");
+        // While payments is silent, what it said before still holds.
+        let before = answers.get(currency).map(|(_, answer)| answer.clone());
+        let answer = if answer == Answer::Silent { before.unwrap_or(answer) } else { answer };
+        answers.insert(currency.to_owned(), (Instant::now(), answer.clone()));
+        answer
+    }
+
+    fn known(&self, currency: &str) -> Option<Answer> {
+        let answers = self.answers.lock().expect("no holder panics");
+        let (at, answer) = answers.get(currency)?;
+        let lasts = if *answer == Answer::Silent { SILENT } else { REMEMBERED };
+        (at.elapsed() < lasts).then(|| answer.clone())
+    }
+}
+
+/// What an answer says; none when it says nothing that is understood.
+fn understood(answered: Result<PayableAmounts, Status>) -> Option<Answer> {
+    let told = match answered {
+        Ok(told) => told,
+        Err(status) if status.code() == Code::FailedPrecondition => return Some(Answer::NotPayable),
+        Err(status) => {
+            tracing::warn!(error = %status.message(), "payments does not tell which amounts can be paid");
+            return None;
+        }
+    };
+    let [step, least, most] = [told.step, told.minimum, told.maximum].map(|amount| Money::from_wire(&amount?).ok());
+    Some(Answer::Payable { step: step.filter(Money::is_positive)?, least: least?, most: most? })
+}
