@@ -12,6 +12,10 @@ use async_nats::jetstream::{
 };
 use kit::{Client, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
 
 fn letters(stack: &Stack) -> Vec<Value> {
     serde_json::from_str(&events(stack, &["dead-letters", "list", "--json"])).expect("JSON")
@@ -96,21 +100,69 @@ async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness
     let refusal = "the broker refuses the durable consumer order-history on EVT_PRODUCTS";
     let lag = eventually(PATIENCE, || async {
         let lag = events(&stack, &["lag", "--service", "order-history"]);
-        ensure!(lag.contains(&format!("order-history does not read products: {refusal}")), "{lag}");
+        ensure!(lag.contains(&format!("order-history, reading products: {refusal}")), "{lag}");
         Ok(lag)
     })
     .await;
-    assert!(!lag.contains("does not read users") && !lag.contains("cannot be reached"), "{lag}");
+    assert!(!lag.contains("reading users") && !lag.contains("cannot be reached"), "{lag}");
     assert!(history.output().contains(refusal), "{}", history.tail(20));
     limit_consumers(&stack, 0).await;
     eventually(PATIENCE, || async {
         let ready = anyone.get("/readyz").await;
         ensure!(ready.status == 200, "{:?}", ready.body);
         let lag = events(&stack, &["lag", "--service", "order-history"]);
-        ensure!(!lag.contains("does not read"), "{lag}");
+        ensure!(!lag.contains("reading"), "{lag}");
         Ok(())
     })
     .await;
     history.stop(PATIENCE).await.expect("order-history drains");
+    stack.stop().await;
+}
+
+/// Publishes with headers that are no text, which clients refuse to send; the broker does not look at them.
+async fn publish_garbage(stack: &Stack, subject: &str) {
+    let state = stack.state();
+    let mut socket =
+        TcpStream::connect(state.nats_url.trim_start_matches("nats://")).await.expect("nats-server answers");
+    let login = json!({ "verbose": true, "user": state.nats_user, "pass": state.nats_password, "headers": true });
+    let (headers, payload) = (b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n", b"hello");
+    let (length, total) = (headers.len(), headers.len() + payload.len());
+    let begin = format!("CONNECT {login}\r\nHPUB {subject} {length} {total}\r\n");
+    let message = [begin.as_bytes(), headers, payload, b"\r\nPING\r\n"].concat();
+    socket.write_all(&message).await.expect("it is sent");
+    let mut lines = BufReader::new(socket).lines();
+    while lines.next_line().await.expect("nats-server answers").expect("it goes on") != "PONG" {}
+}
+
+/// The client drops the connection over such a message, whenever it is delivered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_go_on_around_a_message_whose_headers_cannot_be_read_and_lag_names_it() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let (product, customer, staff) =
+        (shop::product(&stack, 20).await, Client::customer(&stack).await, Client::staff(&stack).await);
+    publish_garbage(&stack, "evt.shipping.shipment.dispatched.shp_x").await;
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    let path = format!("/v1/shipments/{}:dispatch", id(&order, "shipmentId"));
+    staff.post(&path, json!({})).await.expect(200);
+    order_with(&customer, &order, "state", "SHIPPED").await;
+    let nats = jetstream::new(stack.nats().await);
+    let stream = nats.get_stream("EVT_SHIPPING").await.expect("is there");
+    let named = "orders, reading shipping: message 1 of EVT_SHIPPING is delivered again and again";
+    eventually(PATIENCE * 2, || async {
+        let lag = events(&stack, &["lag", "--service", "orders"]);
+        ensure!(lag.contains(named), "{lag}");
+        Ok(())
+    })
+    .await;
+    assert_eq!(Client::anonymous(&stack).get("/readyz").await.status, 200, "others go on");
+    let looked = verify(&stack, &[]).await;
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stdout));
+    stream.delete_message(1).await.expect("the operator may");
+    eventually(PATIENCE, || async {
+        let lag = events(&stack, &["lag", "--service", "orders"]);
+        ensure!(!lag.contains("reading"), "{lag}");
+        Ok(())
+    })
+    .await;
     stack.stop().await;
 }

@@ -82,15 +82,15 @@ fn tables(answers: &[(String, anyhow::Result<Lag>)]) -> String {
     relays.text() + &readers + &problems(answers)
 }
 
-/// What keeps relays and consumers from their work, a line each.
+/// What is wrong with relays and consumers, a line each.
 fn problems(answers: &[(String, anyhow::Result<Lag>)]) -> String {
     let mut lines = String::new();
     for (service, lag) in answers.iter().filter_map(|(service, answer)| Some((service, answer.as_ref().ok()?))) {
         if !lag.relay_problem.is_empty() {
-            lines += &format!("\n{service} publishes nothing: {}\n", lag.relay_problem);
+            lines += &format!("\n{service}, publishing: {}\n", lag.relay_problem);
         }
         for consumer in lag.consumers.iter().filter(|consumer| !consumer.problem.is_empty()) {
-            lines += &format!("\n{service} does not read {}: {}\n", consumer.source, consumer.problem);
+            lines += &format!("\n{service}, reading {}: {}\n", consumer.source, consumer.problem);
         }
     }
     lines

@@ -35,14 +35,16 @@ impl Nats {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Keeps what the client and the store know of the largest message true until `shutdown`.
+    /// Keeps what the client and the store know of the largest message on the stream of `service` true until `shutdown`.
     ///
     /// The broker tells `max_payload` to those who connect, and not when it is changed: a client that was connected before
     /// would refuse what could be published by now, or be cut off for what no longer can. So it connects anew then.
-    pub async fn watch_limit(self, limit: EventLimit, shutdown: CancellationToken) {
+    pub async fn watch_limit(self, service: String, limit: EventLimit, shutdown: CancellationToken) {
+        let stream = topology::stream(&service);
         loop {
             if self.is_connected() {
-                self.learn_limit(&limit).await;
+                let of_broker = self.learn_limit().await;
+                limit.set(self.limit_of(&stream).await.map_or(of_broker, |bytes| bytes.min(of_broker)));
             }
             if shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_none() {
                 return;
@@ -50,12 +52,12 @@ impl Nats {
         }
     }
 
-    async fn learn_limit(&self, limit: &EventLimit) {
+    /// The broker's limit.
+    async fn learn_limit(&self) -> usize {
         let known = self.client.max_payload();
         match tokio::time::timeout(ASK_LIMIT, greeting(&self.url)).await {
             // Another server of the cluster may have another limit, and is not the one that this client publishes through.
             Ok(Ok(told)) if told.server_id == self.client.server_info().server_id => {
-                limit.set(told.max_payload);
                 if told.max_payload != known {
                     tracing::info!(
                         known,
@@ -66,11 +68,19 @@ impl Nats {
                         tracing::debug!(%error, "the client has ended");
                     }
                 }
+                return told.max_payload;
             }
-            Ok(Ok(_)) => limit.set(known),
+            Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the broker's limits cannot be read"),
             Err(_) => tracing::debug!("the broker does not tell its limits in time"),
         }
+        known
+    }
+
+    /// The limit of a stream, if it has one of its own.
+    async fn limit_of(&self, stream: &str) -> Option<usize> {
+        let found = self.jetstream.get_stream(stream).await.ok()?;
+        usize::try_from(found.cached_info().config.max_message_size).ok().filter(|bytes| *bytes > 0)
     }
 }
 

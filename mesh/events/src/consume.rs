@@ -8,6 +8,7 @@ use crate::{
     dead_letters::DeadLetters,
     durable::{self, Durable},
     foreign,
+    held::Floor,
     lane::{self, Lane, Settler, Work},
     owners::Owners,
     problems::Problems,
@@ -175,13 +176,24 @@ impl Consumers {
 
     /// Waits until the durable consumer is another, or has another configuration, than when it was opened.
     async fn changed(&self, source: &str, opened: &Info) -> Error {
+        let mut floor = Floor::new();
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
             match self.durable.info(source).await {
-                Ok(Some(now)) if durable::is_unchanged(opened, &now) => {}
+                Ok(Some(now)) if durable::is_unchanged(opened, &now) => self.tell(source, floor.held_by(&now)),
                 Ok(_) => return Error::Changed,
                 Err(error) => tracing::debug!(%source, %error, "the durable consumer cannot be looked at"),
             }
+        }
+    }
+
+    /// Tells of the message that is never acknowledged, once.
+    fn tell(&self, source: &str, held_by: Option<u64>) {
+        let Some(sequence) = held_by else { return self.problems.clear(source) };
+        let error = Error::Unacknowledged { stream: topology::stream(source), sequence };
+        if self.problems.note(source, &error) {
+            tracing::error!(alarm = "never_acknowledged", durable = %self.durable.name, %source, %error,
+                "a person should look at it, and may delete it from the stream");
         }
     }
 

@@ -50,6 +50,14 @@ pub enum Error {
     /// Somebody changed a durable consumer under its session.
     #[error("the durable consumer was changed by somebody")]
     Changed,
+    /// A message comes again and again.
+    #[error("message {sequence} of {stream} is delivered again and again and never acknowledged")]
+    Unacknowledged {
+        /// The stream.
+        stream: String,
+        /// Its place there.
+        sequence: u64,
+    },
     /// Another relay wrote to the log or took the lease.
     #[error("another relay has taken over")]
     Superseded,

@@ -23,6 +23,7 @@ mod event;
 mod foreign;
 mod gauges;
 mod hearsay;
+mod held;
 mod known;
 mod lane;
 mod lease;

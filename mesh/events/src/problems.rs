@@ -17,23 +17,24 @@ pub(crate) struct Problems(Arc<Mutex<BTreeMap<String, Problem>>>);
 struct Problem {
     why: String,
     since: Instant,
-    /// A source that has published nothing yet has no stream: nothing is missing.
-    is_expected: bool,
+    /// A source that has published nothing yet has no stream, and around one message others go on: readiness stays.
+    is_minor: bool,
 }
 
 impl Problems {
-    /// Notes why a session of `source` ended. False when it is the same as of the one before.
+    /// Notes why `source` is not read. False when it is the same as of the one before.
     pub fn note(&self, source: &str, error: &Error) -> bool {
-        let (why, is_expected) = (error.to_string(), matches!(error, Error::NoStream(_)));
+        let is_minor = matches!(error, Error::NoStream(_) | Error::Unacknowledged { .. });
+        let why = error.to_string();
         let mut problems = self.lock();
         let known = problems.get(source);
         let is_news = known.is_none_or(|known| known.why != why);
         let since = known.map_or_else(Instant::now, |known| known.since);
-        problems.insert(source.to_owned(), Problem { why, since, is_expected });
+        problems.insert(source.to_owned(), Problem { why, since, is_minor });
         is_news
     }
 
-    /// A session of `source` has begun.
+    /// `source` is read.
     pub fn clear(&self, source: &str) {
         self.lock().remove(source);
     }
@@ -45,7 +46,7 @@ impl Problems {
 
     /// Whether one has been there for a while.
     pub fn are_lasting(&self) -> bool {
-        self.lock().values().any(|problem| !problem.is_expected && problem.since.elapsed() > LASTING)
+        self.lock().values().any(|problem| !problem.is_minor && problem.since.elapsed() > LASTING)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Problem>> {

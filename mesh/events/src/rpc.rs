@@ -290,6 +290,7 @@ impl From<Error> for Status {
             | Error::NoStream(_)
             | Error::Changed
             | Error::Overtaken
+            | Error::Unacknowledged { .. }
             | Error::TooLarge { .. }) => status::unavailable("EVENTS_STUCK", error.to_string()),
             Error::Bson(cause) => {
                 tracing::error!(%cause, "a document does not have its form");

@@ -107,7 +107,7 @@ impl Service {
         };
         self.tasks.spawn(relay.run(self.background.clone()));
         let limit = self.database.event_limit().clone();
-        self.tasks.spawn(self.nats.clone().watch_limit(limit, self.background.clone()));
+        self.tasks.spawn(self.nats.clone().watch_limit(self.config.name.clone(), limit, self.background.clone()));
     }
 
     /// What this service publishes.

@@ -2,7 +2,7 @@
 
 use super::{
     PATIENCE, check,
-    shop::Shop,
+    shop::{STREAM, Shop},
     write::{event, long_name, product},
 };
 use crate::shop::{product as catalogue, reason};
@@ -136,17 +136,14 @@ async fn a_change_with_an_event_above_the_limit_is_refused_and_changes_nothing()
     shop.written.try_rename(&id, vec![long_name(LARGE)]).await.expect("now it fits");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_refuses_what_could_never_be_published_by_the_limit_that_the_broker_tells_now() {
-    let stack = Stack::start(StackOptions::default()).await;
-    let staff = Client::staff(&stack).await;
-    let draft = |bytes: usize| {
-        let price = json!({ "currencyCode": "EUR", "units": "12" });
-        let sku = format!("LARGE-{:016x}", rand::random::<u64>());
-        json!({ "name": "Test product", "sku": sku, "description": "x".repeat(bytes), "price": price })
-    };
-    staff.post("/v1/products", draft(4_500)).await.expect(201);
-    kit::limit_nats(&stack.data(), stack.state().pids["nats-server"], LOW);
+/// A product with a description of so many bytes.
+fn draft(bytes: usize) -> serde_json::Value {
+    let price = json!({ "currencyCode": "EUR", "units": "12" });
+    let sku = format!("LARGE-{:016x}", rand::random::<u64>());
+    json!({ "name": "Test product", "sku": sku, "description": "x".repeat(bytes), "price": price })
+}
+
+async fn is_refused(staff: &Client) {
     eventually(PATIENCE, || async {
         let refused = staff.post("/v1/products", draft(4_500)).await;
         ensure!(refused.status == 400 && reason(&refused) == "CHANGE_TOO_LARGE", "{:?}", refused.body);
@@ -154,13 +151,41 @@ async fn a_service_refuses_what_could_never_be_published_by_the_limit_that_the_b
         Ok(())
     })
     .await;
-    catalogue(&stack, 5).await; // others are taken
-    kit::limit_nats(&stack.data(), stack.state().pids["nats-server"], DEFAULT);
+}
+
+async fn is_taken(staff: &Client) {
     eventually(PATIENCE, || async {
         let taken = staff.post("/v1/products", draft(4_500)).await;
         ensure!(taken.status == 201, "{:?}", taken.body);
         Ok(())
     })
     .await;
+}
+
+/// The limit of the stream of the products; -1 is none.
+async fn limit_stream(stack: &Stack, bytes: i32) {
+    let nats = async_nats::jetstream::new(stack.nats().await);
+    let stream = nats.get_stream(STREAM).await.expect("is there");
+    let config =
+        async_nats::jetstream::stream::Config { max_message_size: bytes, ..stream.cached_info().config.clone() };
+    nats.update_stream(config).await.expect("the operator may");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_refuses_what_could_never_be_published_by_the_limit_that_the_broker_tells_now() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let staff = Client::staff(&stack).await;
+    let limit_nats = |bytes| kit::limit_nats(&stack.data(), stack.state().pids["nats-server"], bytes);
+    is_taken(&staff).await;
+    limit_nats(LOW);
+    is_refused(&staff).await;
+    catalogue(&stack, 5).await; // others are taken
+    limit_nats(DEFAULT);
+    is_taken(&staff).await;
+    limit_stream(&stack, 4096).await;
+    is_refused(&staff).await;
+    catalogue(&stack, 5).await;
+    limit_stream(&stack, -1).await;
+    is_taken(&staff).await;
     stack.stop().await;
 }

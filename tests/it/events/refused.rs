@@ -1,12 +1,13 @@
 //! The broker refuses one of the messages that are on their way: nothing behind it is stored in its place.
 
 use super::{
-    PATIENCE,
+    PATIENCE, check,
     shop::{STREAM, Shop},
     write::long_name,
 };
 use anyhow::ensure;
 use async_nats::jetstream::{self, stream::Stream};
+use bson::doc;
 use kit::eventually;
 
 /// A message with an event of this size is above [`LIMIT`], and others are not.
@@ -24,6 +25,13 @@ async fn limit_messages(shop: &Shop, bytes: i32) -> Stream {
     stream
 }
 
+/// How the large event is named: `evt_… of N`.
+async fn large_event(shop: &Shop) -> String {
+    let log = check::log(&shop.db).await.expect("mongod answers");
+    let large = log.iter().find(|entry| entry.data.len() > LARGE).expect("it is in the log");
+    format!("{} of {}", large.eid, large.data.len())
+}
+
 /// A product with a large second event, then `products` others with `changes` each; a relay that comes later has all of
 /// them to publish. Ends well only if the stream then holds the one event before the large one.
 async fn nothing_overtakes_a_refused_event(products: usize, changes: usize, stored: u64) {
@@ -38,6 +46,14 @@ async fn nothing_overtakes_a_refused_event(products: usize, changes: usize, stor
         // When it begins a third time, the broker has answered all that was sent before.
         let refusals = relay.output().matches("publishing broke off").count();
         ensure!(refusals >= 2, "{refusals} refusals:\n{}", relay.tail(20));
+        Ok(())
+    })
+    .await;
+    let large = format!("{} bytes", large_event(&shop).await);
+    eventually(PATIENCE, || async {
+        let lease = shop.leases().find_one(doc! { "_id": "relay" }).await?.unwrap_or_default();
+        let problem = lease.get_str("problem").unwrap_or_default();
+        ensure!(problem.contains(&large), "the problem names {large}: {problem}");
         Ok(())
     })
     .await;
