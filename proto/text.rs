@@ -102,6 +102,11 @@ pub fn passwords(typed: &str) -> Vec<String> {
     distinct([canonical, typed.to_owned(), decomposed])
 }
 
+/// What tells whether two stock keeping units are one: NFKC in lower case, hyphens of all kinds as `-`. Never shown.
+pub fn sku_key(sku: &str) -> String {
+    line(&compatible(sku).to_lowercase())
+}
+
 /// What tells whether two names are one: letters and digits only, without case and accents. `Québec`, `QUEBEC` and `Que-bec`
 /// are one name. Never shown or stored.
 pub fn folded(name: &str) -> String {

@@ -2,8 +2,9 @@
 
 use crate::{
     coupons::{coupon, look, with_coupon},
-    shop::{draft, fields, id, product, reason},
+    shop::{PATIENCE, draft, fields, id, product, reason},
 };
+use anyhow::ensure;
 use argon2::{Argon2, PasswordHasher, password_hash::phc::PasswordHash as Phc};
 use bson::{Document, doc};
 use contracts::{
@@ -12,7 +13,7 @@ use contracts::{
     shipping::v1::{Address, CreateShipmentRequest},
     text,
 };
-use kit::{Client, DEMO_PASSWORD, Reply, Stack, shared};
+use kit::{Client, DEMO_PASSWORD, Reply, Stack, eventually, shared};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -148,7 +149,12 @@ async fn an_account_of_before_is_still_found_by_what_was_typed_then() {
     users.update_one(doc! { "_id": id(&user, "userId") }, older).await.expect("mongod answers");
     sign_in(stack, &key.to_uppercase(), password).await.expect(200);
     let composed = format!("josé-{name}@example.com");
-    sign_in(stack, &composed, password).await.expect(200);
+    let token = sign_in(stack, &composed, password).await.expect(200);
+    let (me, path) = (Client::anonymous(stack).with_token(token["access_token"].as_str()), id(&user, "userId"));
+    let mut mine = me.get(&format!("/v1/users/{path}")).await.expect(200);
+    mine["name"] = json!("Ada L.");
+    let renamed = me.patch(&format!("/v1/users/{path}"), mine).await.expect(200);
+    assert_eq!((renamed["name"].as_str(), renamed["email"].as_str()), (Some("Ada L."), Some(key.as_str())));
     let taken = register(stack, &composed, DEMO_PASSWORD).await;
     assert_eq!((taken.status, reason(&taken).as_str()), (409, "EMAIL_TAKEN"), "{taken:?}");
 }
@@ -209,7 +215,14 @@ async fn a_product_keeps_its_texts_in_canonical_form() {
     let made = staff.post("/v1/products", body(&format!(" {sku} \u{200b}"))).await.expect(201);
     let kept = ["name", "sku", "taxCategory"].map(|field| id(&made, field));
     assert_eq!((kept, made["price"]["currencyCode"].as_str()), (["Thé", sku.as_str(), "PET_FOOD"], Some("EUR")));
-    for typed in [format!("{sku} "), format!("\u{a0}{sku}"), sku.replace(' ', "\u{3000}"), sku.replace(' ', "  ")] {
+    for typed in [
+        sku.to_lowercase(),
+        sku.replace("SKU", "ＳＫＵ"),
+        format!("{sku} "),
+        format!("\u{a0}{sku}"),
+        sku.replace(' ', "\u{3000}"),
+        sku.replace(' ', "  "),
+    ] {
         let taken = staff.post("/v1/products", body(&typed)).await;
         assert_eq!((taken.status, reason(&taken).as_str()), (409, "SKU_TAKEN"), "{typed:?}: {taken:?}");
     }
@@ -246,4 +259,36 @@ async fn a_carrier_is_known_in_whatever_case_and_keys_are_compared_byte_by_byte(
     }
     assert_eq!(orders[0], orders[3], "the same key");
     assert!(orders[0] != orders[1] && orders[1] != orders[2] && orders[0] != orders[2], "{orders:?}");
+}
+
+#[tokio::test]
+async fn skus_of_before_are_kept_apart_from_new_ones_and_two_that_were_one_both_stay() {
+    let stack = shared().await;
+    let (staff, sku) = (Client::staff(stack).await, format!("OLD-{}", unique()));
+    let body = |sku: &str| json!({ "name": "Old", "sku": sku, "price": { "currencyCode": "EUR", "units": "5" } });
+    let products = stack.db("products").collection::<Document>("products");
+    let mut old = Vec::new();
+    for (typed, then) in [(sku.clone(), sku.clone()), (format!("{sku}-2"), sku.to_lowercase())] {
+        let product = id(&staff.post("/v1/products", body(&typed)).await.expect(201), "productId").to_owned();
+        let older = doc! { "$set": { "sku": then }, "$unset": { "sku_key": "" }, "$inc": { "rev": 1_i64 } };
+        products.update_one(doc! { "_id": &product }, older).await.expect("mongod answers");
+        old.push(product);
+    }
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let address = address.expect("a free port").to_string();
+    let _next = stack.serve_with("products", &[("COMPTOIR_LISTEN", &address)]);
+    eventually(PATIENCE, || async {
+        let keyed = products.count_documents(doc! { "_id": { "$in": &old }, "sku_key": sku.to_lowercase() }).await?;
+        ensure!(keyed == 1, "{keyed} have the key");
+        Ok(())
+    })
+    .await;
+    for product in &old {
+        let path = format!("/v1/products/{product}?updateMask=name");
+        assert_eq!(staff.patch(&path, json!({ "name": "New" })).await.expect(200)["name"], "New");
+    }
+    for typed in [sku.clone(), sku.to_lowercase(), sku.replace('-', "–")] {
+        let taken = staff.post("/v1/products", body(&typed)).await;
+        assert_eq!((taken.status, reason(&taken).as_str()), (409, "SKU_TAKEN"), "{typed:?}: {taken:?}");
+    }
 }

@@ -4,7 +4,7 @@
 //! - OUTPUT_ONLY fields are ignored wherever they come from, and so is the etag, which guards an update.
 //! - IMMUTABLE and IDENTIFIER fields may come with the value that they have; with another one they are refused.
 
-use contracts::validate::Violation;
+use contracts::{Normalize, validate::Violation};
 use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 use std::sync::LazyLock;
@@ -39,9 +39,12 @@ struct Pair<'a> {
 /// resource, such as `product`.
 pub fn apply<M>(current: &M, wanted: &M, mask: Option<&FieldMask>, at: &str) -> Result<M, Vec<Violation>>
 where
-    M: Message + Name + Default,
+    M: Message + Name + Default + Clone + Normalize,
 {
-    let (mut into, from, mut faults) = (reflect(current), reflect(wanted), Vec::new());
+    let (mut into, mut from, mut faults) = (reflect(current), reflect(wanted), Vec::new());
+    let mut canonical = current.clone();
+    canonical.normalize();
+    keep_fixed(&mut from, &into, &reflect(&canonical));
     let mut pair = Pair { into: &mut into, from: &from, at: at.to_owned() };
     match mask.map_or(&[][..], |mask| &mask.paths) {
         [] => pair.take(Scope::Set, &mut faults),
@@ -54,6 +57,16 @@ where
         }
     }
     if faults.is_empty() { Ok(into.transcode_to().expect("it has the type of M")) } else { Err(faults) }
+}
+
+/// Gives `from` the fixed values of `current` where it has their canonical form: requests have all texts in that form, and what
+/// is stored may be older than it.
+fn keep_fixed(from: &mut DynamicMessage, current: &DynamicMessage, canonical: &DynamicMessage) {
+    for field in current.descriptor().fields().filter(is_fixed) {
+        if from.has_field(&field) && from.get_field(&field) == canonical.get_field(&field) {
+            from.set_field(&field, current.get_field(&field).into_owned());
+        }
+    }
 }
 
 fn reflect<M: Message + Name>(message: &M) -> DynamicMessage {

@@ -120,11 +120,17 @@ impl Service {
         for (collection, keys, unique) in indexes {
             let options = IndexOptions::builder().unique(*unique).build();
             let index = IndexModel::builder().keys(keys.clone()).options(options).build();
-            while let Err(error) = self.database.collection::<Document>(collection).create_index(index.clone()).await {
-                tracing::warn!(service = %self.config.name, %error, "an index cannot be made; trying again");
-                if self.shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
-                    return Ok(());
-                }
+            self.index(collection, index).await?;
+        }
+        Ok(())
+    }
+
+    /// Creates one index with options of its own, once the store is there; not after shutdown.
+    pub async fn index(&self, collection: &str, index: IndexModel) -> Result<(), Error> {
+        while let Err(error) = self.database.collection::<Document>(collection).create_index(index.clone()).await {
+            tracing::warn!(service = %self.config.name, %error, "an index cannot be made; trying again");
+            if self.shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
+                return Ok(());
             }
         }
         Ok(())

@@ -140,8 +140,8 @@ impl Rule {
     fn without_prefix<'a>(&self, code: &'a str, region: &str) -> &'a str {
         let ends = |rest: &&str| rest.starts_with([' ', '-']) || (self.is_numeric() && rest.starts_with(is_digit));
         let behind = |prefix: &&str| code.strip_prefix(*prefix).filter(ends);
-        let prefixes = self.prefixes.iter().copied().chain([region].into_iter().filter(|region| !region.is_empty()));
-        prefixes.filter_map(|prefix| behind(&prefix)).next().unwrap_or(code)
+        let region = Some(region).filter(|region| !region.is_empty());
+        self.prefixes.iter().copied().chain(region).find_map(|prefix| behind(&prefix)).unwrap_or(code)
     }
 
     /// Whether the country's codes have no letters.

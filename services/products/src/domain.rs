@@ -2,7 +2,10 @@
 
 use crate::error::Error;
 use ::store::Time;
-use contracts::money::{MOST_OF_A_PRICE, Money};
+use contracts::{
+    money::{MOST_OF_A_PRICE, Money},
+    text,
+};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +27,10 @@ pub struct Product {
     pub description: String,
     /// Stock keeping unit.
     pub sku: String,
+    /// What tells it from others, in whatever case it is written; none in a product that is older than this and had the SKU
+    /// of another one then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sku_key: Option<String>,
     /// Price of one unit.
     #[serde(with = "::store::fields::money")]
     pub price: Money,
@@ -73,6 +80,7 @@ impl Product {
         Ok(Self {
             name,
             description,
+            sku_key: Some(text::sku_key(&sku)),
             sku,
             price,
             status,
@@ -102,7 +110,10 @@ impl Product {
         note(self.tax_category != draft.tax_category, "tax_category");
         note(self.weight_grams != draft.weight_grams, "weight_grams");
         let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
-        let next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
+        let mut next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
+        if next.sku == self.sku {
+            next.sku_key.clone_from(&self.sku_key);
+        }
         Ok((next, changed))
     }
 }

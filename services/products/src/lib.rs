@@ -2,10 +2,10 @@
 //!
 //! **Owns** products: name, description, SKU, price, status.
 //! **RPCs** `ProductService`: list, read, read several, create, update.
-//! **Collections** `products` (`_id` prd_…; unique `sku`; unique sparse `request_id` by a derived key).
+//! **Collections** `products` (`_id` prd_…; unique `sku`, and `sku_key` where there is one; unique sparse `request_id` by a derived key).
 //! **Events out** `evt.products.product.{created,updated}`. **Events in** none.
 //!
-//! Invariants: a SKU names one product; a price is not negative and no finer than its currency allows. Orders keep what
+//! Invariants: a SKU names one product, in whatever case and encoding it is written; a price is not negative and no finer than its currency allows. Orders keep what
 //! they saw: an update here never changes an order.
 //!
 //! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
@@ -16,7 +16,7 @@ mod error;
 mod rpc;
 mod store;
 
-use ::store::Pager;
+use ::store::{Aggregate, Pager};
 use contracts::products::v1::product_service_server::ProductServiceServer;
 use service::{Config, Service};
 use tokio::net::TcpListener;
@@ -29,10 +29,12 @@ pub use domain::{Draft, Product, Status};
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let service = Service::start(config, shutdown).await?;
     service.indexes(&store::indexes()).await?;
-    let handler = rpc::Handler {
-        products: store::Products::new(&service.database),
-        pager: Pager::new(service.config.service_key.reveal(), "products"),
-    };
+    service.index(Product::COLLECTION, store::sku_index()).await?;
+    let products = store::Products::new(&service.database);
+    if let Err(error) = products.add_sku_keys().await {
+        tracing::warn!(%error, "products of before have not been given the key of their SKU; the next start tries again");
+    }
+    let handler = rpc::Handler { products, pager: Pager::new(service.config.service_key.reveal(), "products") };
     let routes = Routes::new(ProductServiceServer::new(handler));
     service.serve(listener, routes).await
 }

@@ -8,8 +8,13 @@ use crate::{
 use ::rpc::RequestKey;
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
 use bson::{Document, doc};
-use contracts::id::Kind;
+use contracts::{id::Kind, text};
+use futures::TryStreamExt;
+use mongodb::{IndexModel, options::IndexOptions};
 use std::collections::HashMap;
+
+/// Products that are given the key of their SKU at once.
+const AT_ONCE: usize = 32;
 
 impl Aggregate for Product {
     const COLLECTION: &'static str = "products";
@@ -21,6 +26,12 @@ pub fn indexes() -> [(&'static str, Document, bool); 2] {
     [(Product::COLLECTION, doc! { "sku": 1 }, true), (Product::COLLECTION, doc! { "request_key": 1 }, true)]
 }
 
+/// The index that keeps SKUs apart. It is sparse: what is older than keys may have none.
+pub fn sku_index() -> IndexModel {
+    let options = IndexOptions::builder().unique(true).sparse(true).build();
+    IndexModel::builder().keys(doc! { "sku_key": 1 }).options(options).build()
+}
+
 /// The products.
 pub struct Products(Documents<Product>);
 
@@ -28,6 +39,26 @@ impl Products {
     /// Products of this database.
     pub fn new(database: &Database) -> Self {
         Self(Documents::new(database))
+    }
+
+    /// Gives the products that are older than keys of SKUs theirs. Of two with one key both stay, and one is without.
+    pub async fn add_sku_keys(&self) -> Result<(), Error> {
+        let (products, missing) = (self.0.collection(), doc! { "sku_key": { "$exists": false } });
+        let found = products.find(missing).projection(doc! { "sku": 1 }).await.map_err(::store::Error::from)?;
+        let found = found.map_err(::store::Error::from);
+        let add = async |product: Document| {
+            let key = text::sku_key(product.get_str("sku").unwrap_or_default());
+            let one = doc! { "_id": product.get("_id").cloned(), "sku_key": { "$exists": false } };
+            let added = products.update_one(one, doc! { "$set": { "sku_key": key } }).await;
+            match added.map_err(::store::Error::from) {
+                Err(::store::Error::Duplicate) => {
+                    tracing::warn!(product = ?product.get("_id"), "another product has this SKU, in another spelling");
+                    Ok(())
+                }
+                other => other.map(drop),
+            }
+        };
+        Ok(found.try_for_each_concurrent(AT_ONCE, add).await?)
     }
 
     /// Stores a new product, or finds the one that the same request made before.

@@ -39,7 +39,7 @@ pub fn language(typed: &str) -> Result<String, String> {
     let written = tag.primary_language();
     let primary = RENAMED.iter().find(|(old, _)| *old == written).map_or(written, |(_, new)| new);
     let known = Language::from_639_1(primary).or_else(|| Language::from_639_3(primary)).ok_or_else(expected)?;
-    if !tag.script().is_none_or(is_script) || !tag.region().is_none_or(is_region) {
+    if tag.script().is_some_and(|script| !is_script(script)) || tag.region().is_some_and(|region| !is_region(region)) {
         return Err(expected());
     }
     let short = known.to_639_1().unwrap_or_else(|| known.to_639_3());
