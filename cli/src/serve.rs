@@ -3,7 +3,7 @@
 use crate::{
     Environment, args, logging,
     services::{self, Launch, Own},
-    settings::{GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings},
+    settings::{GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings, USERS},
     signals,
 };
 use anyhow::Context;
@@ -36,6 +36,7 @@ pub async fn run(options: args::Serve, environment: &Environment) -> anyhow::Res
     let other = match options.name.as_str() {
         SHIPPING => Own::Shipping(settings.shipping()?),
         ORDERS => Own::Orders(settings.orders()?),
+        USERS => Own::Users(settings.users()?),
         _ => Own::Nothing,
     };
     let _guard = log()?;

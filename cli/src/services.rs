@@ -24,13 +24,15 @@ pub enum Own {
     Shipping(shipping::Config),
     /// Orders.
     Orders(orders::Config),
+    /// Users.
+    Users(users::Config),
 }
 
 /// Runs the service that the configuration names until `shutdown`, then drains it.
 pub async fn run(launch: Launch, shutdown: CancellationToken) -> anyhow::Result<()> {
     let Launch { config, listener, own } = launch;
     match (config.name.as_str(), own) {
-        ("users", _) => users::run(config, listener, shutdown).await?,
+        ("users", Own::Users(own)) => users::run(config, own, listener, shutdown).await?,
         ("products", _) => products::run(config, listener, shutdown).await?,
         ("inventory", _) => inventory::run(config, listener, shutdown).await?,
         ("orders", Own::Orders(own)) => orders::run(config, own, listener, shutdown).await?,

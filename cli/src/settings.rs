@@ -2,10 +2,11 @@
 
 mod keys;
 mod limits;
+mod sign_in;
 
 pub use keys::{
     DEMO_PASSWORD, GATEWAY, GRPC_BASE_PORT, HOLD_SECONDS, INHERITED, KEYS, Key, ORDERS, PAYMENTS, SANDBOX_PSP,
-    SHIPPING, Scope,
+    SHIPPING, Scope, USERS,
 };
 
 use crate::Environment;
@@ -105,6 +106,7 @@ impl clap::Args for Flags {
                 Scope::Service => "Settings of a service",
                 Scope::Gateway => "Settings of the gateway",
                 Scope::Shipping => "Settings of shipping",
+                Scope::Users => "Settings of users",
                 Scope::Orders => "Settings of orders",
                 Scope::Payments | Scope::Sandbox | Scope::Provider => "Settings of payments and the sandbox provider",
             };
@@ -251,6 +253,8 @@ impl Settings {
             jwks: self.file("jwks-file")?,
             body_limit_bytes: self.bounded("body-limit-bytes", 1024, 1 << 30)? as usize,
             deadline: Duration::from_secs(self.bounded("deadline-seconds", 1, 3600)?.into()),
+            address_failures: self.parsed("address-failures")?,
+            trusted_proxies: self.trusted_proxies()?,
             ignored_parameters: self.parsed("ignored-parameters")?,
             stream_keep_alive: Duration::from_secs(self.bounded("stream-keep-alive-seconds", 1, 3600)?.into()),
             limits: self.limits()?,

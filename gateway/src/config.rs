@@ -1,5 +1,7 @@
 //! What the gateway must be told.
 
+use crate::TrustedProxies;
+use rpc::attempts::Rate;
 use std::{collections::BTreeMap, time::Duration};
 
 /// Configuration of the gateway.
@@ -13,6 +15,10 @@ pub struct Config {
     pub body_limit_bytes: usize,
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
+    /// How often sign-ins from one address may fail.
+    pub address_failures: Rate,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// Query parameters that are skipped where no field of the request has their name: what advertisers and
     /// analytics add to every link.
     pub ignored_parameters: IgnoredParameters,
@@ -53,6 +59,8 @@ impl Default for Config {
             jwks: r#"{"keys":[]}"#.to_owned(),
             body_limit_bytes: 1 << 20,
             deadline: Duration::from_secs(15),
+            address_failures: Rate { burst: 100, interval: Duration::from_secs(1) },
+            trusted_proxies: TrustedProxies::default(),
             ignored_parameters: IgnoredParameters::USUAL.parse().expect("the constant has no other *"),
             stream_keep_alive: Duration::from_secs(15),
             limits: rpc::Limits::default(),

@@ -7,7 +7,7 @@ use crate::{
     error::Failure,
     health, protocol, reply,
     server::Gateway,
-    stream,
+    sign_ins, stream,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -81,10 +81,14 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
         Err(status) => return reply::failure(&gateway.router, &status.into(), None),
     };
     let forward = call::headers(&parts.headers, id, authorization);
-    match answer(gateway, &found, parts, body, forward).await {
-        Ok(response) => response,
-        Err(failure) => reply::failure(&gateway.router, &failure, Some(&found.route.rpc)),
-    }
+    let caller = match sign_ins::admit(gateway, &found.route.rpc, &parts) {
+        Ok(caller) => caller,
+        Err(failure) => return reply::failure(&gateway.router, &failure, Some(&found.route.rpc)),
+    };
+    answer(gateway, &found, parts, body, forward).await.unwrap_or_else(|failure| {
+        sign_ins::note(gateway, &caller, &failure);
+        reply::failure(&gateway.router, &failure, Some(&found.route.rpc))
+    })
 }
 
 /// The binding that serves the request. Health, which no contract binds, answers to GET alone.

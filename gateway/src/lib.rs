@@ -6,6 +6,7 @@
 //! 2. `handle`: request id, span, the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
+//!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
 //! 5. `condition`: `If-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
@@ -18,6 +19,7 @@
 mod auth;
 mod body;
 mod call;
+mod client;
 mod condition;
 mod config;
 mod deadline;
@@ -27,8 +29,10 @@ mod health;
 mod protocol;
 mod reply;
 mod server;
+mod sign_ins;
 mod stream;
 
+pub use client::{NoNetwork, TrustedProxies};
 pub use config::{Config, IgnoredParameters};
 pub use error::Error;
 pub use server::run;

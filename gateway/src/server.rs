@@ -1,7 +1,7 @@
 //! The listening end: builds the gateway, serves until the shutdown, drains with a bounded grace.
 
-use crate::{Config, Error, handle};
-use rpc::{KeySet, Port};
+use crate::{Config, Error, TrustedProxies, handle};
+use rpc::{KeySet, Port, attempts::Attempts};
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ pub(crate) struct Gateway {
     pub upstreams: BTreeMap<String, Channel>,
     pub body_limit_bytes: usize,
     pub deadline: Duration,
+    pub failed_sign_ins: Attempts,
+    pub trusted_proxies: TrustedProxies,
     pub ignored_parameters: Vec<String>,
     pub stream_keep_alive: Duration,
     /// Cancelled at the shutdown: streams end.
@@ -63,6 +65,8 @@ impl Gateway {
             upstreams,
             body_limit_bytes: config.body_limit_bytes,
             deadline: config.deadline,
+            failed_sign_ins: Attempts::new(config.address_failures),
+            trusted_proxies: config.trusted_proxies,
             ignored_parameters: config.ignored_parameters.0,
             stream_keep_alive: config.stream_keep_alive,
             stop,

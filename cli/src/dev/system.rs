@@ -9,7 +9,7 @@ use super::{
 use crate::{
     Environment, args,
     services::{self, Launch, Own},
-    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SHIPPING, Settings},
+    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SHIPPING, Settings, USERS},
 };
 use anyhow::{Context, anyhow, bail};
 use service::Secret;
@@ -94,6 +94,7 @@ impl System {
                     Some(webhooks) => Own::Payments(self.payments_config(), webhooks),
                     None if name == SHIPPING => Own::Shipping(shipping::Config::default()),
                     None if name == ORDERS => Own::Orders(orders::Config::default()),
+                    None if name == USERS => Own::Users(users_config()?),
                     None => Own::Nothing,
                 };
                 let launch = Launch { config: self.service_config(&name, stores), listener, own };
@@ -150,6 +151,11 @@ impl System {
         let defaults = Settings::resolve(GATEWAY, &flags, &Environment::new())?.gateway()?;
         Ok(gateway::Config { upstreams: self.upstreams(), ..defaults })
     }
+}
+
+/// The same of users.
+fn users_config() -> anyhow::Result<users::Config> {
+    Ok(Settings::resolve(USERS, &Flags::default(), &Environment::new())?.users()?)
 }
 
 /// The names of `--services`, or all.

@@ -1,5 +1,7 @@
 //! Every key that `comptoir serve` and `comptoir config` know: its flag, its variable, its default.
 
+use super::sign_in;
+
 /// First gRPC port when nothing else is said.
 pub const GRPC_BASE_PORT: u16 = 9000;
 
@@ -26,6 +28,9 @@ pub const SHIPPING: &str = "shipping";
 
 /// The service that has taxes.
 pub const ORDERS: &str = "orders";
+
+/// The service that has accounts.
+pub const USERS: &str = "users";
 
 /// Variables that every command knows.
 pub const KNOWN_EVERYWHERE: &[&str] = &[
@@ -56,6 +61,8 @@ pub enum Scope {
     Shipping,
     /// Orders.
     Orders,
+    /// Users.
+    Users,
     /// The sandbox provider.
     Sandbox,
     /// Payments and its provider.
@@ -89,6 +96,7 @@ impl Key {
             Scope::Gateway => is_gateway,
             Scope::Payments => name == PAYMENTS,
             Scope::Shipping => name == SHIPPING,
+            Scope::Users => name == USERS,
             Scope::Orders => name == ORDERS,
             Scope::Sandbox => is_sandbox,
             Scope::Provider => is_sandbox || name == PAYMENTS,
@@ -127,7 +135,7 @@ impl Key {
             "idle-timeout-seconds" => Some("300".to_owned()),
             "connections" => Some("4096".to_owned()),
             "connections-per-address" => Some("3072".to_owned()),
-            _ => None,
+            flag => sign_in::default(flag),
         }
     }
 }
@@ -149,7 +157,13 @@ fn addresses(label: impl Fn(&str, &topology::Service) -> String) -> String {
     entries.collect::<Vec<_>>().join(",")
 }
 
-const fn key(flag: &'static str, variable: &'static str, scope: Scope, required: bool, doc: &'static str) -> Key {
+pub(super) const fn key(
+    flag: &'static str,
+    variable: &'static str,
+    scope: Scope,
+    required: bool,
+    doc: &'static str,
+) -> Key {
     Key { flag, variable, scope, required, doc }
 }
 
@@ -330,4 +344,8 @@ pub const KEYS: &[Key] = &[
         false,
         "The same of one address, of IPv6 of a /64; behind an ingress or sidecar that is everybody's address; default 3072",
     ),
+    sign_in::REFRESH_GRACE,
+    sign_in::ACCOUNT_FAILURES,
+    sign_in::ADDRESS_FAILURES,
+    sign_in::TRUSTED_PROXIES,
 ];

@@ -116,6 +116,13 @@ pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
     Status::with_error_details(Code::Unavailable, message, details)
 }
 
+/// RESOURCE_EXHAUSTED with the time after which a retry makes sense.
+pub fn exhausted(reason: &str, message: impl Into<String>, wait: Duration) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(wait));
+    Status::with_error_details(Code::ResourceExhausted, message, details)
+}
+
 /// INTERNAL; the cause has been logged and stays here.
 pub fn internal() -> Status {
     error(Code::Internal, "INTERNAL", "an internal error; it has been logged")

@@ -1,7 +1,8 @@
 //! Why an account or a token was refused.
 
 use contracts::validate::Violation;
-use rpc::status;
+use rpc::{attempts, status};
+use std::time::Duration;
 use tonic::{Code, Status};
 
 /// A refusal of the accounts.
@@ -37,6 +38,9 @@ pub enum Error {
     /// Too many passwords wait to be hashed.
     #[error("too many sign-ins at once; try again")]
     Busy,
+    /// The password of this address was wrong too often.
+    #[error("too many wrong passwords; try again in {0:?}")]
+    TooManyAttempts(Duration),
     /// A password could not be hashed.
     #[error("a password could not be hashed: {0}")]
     Hashing(#[from] argon2::password_hash::Error),
@@ -77,6 +81,7 @@ impl From<Error> for Status {
             Error::Deleted => status::precondition("USER_DELETED", message),
             Error::StaleEtag => status::stale_etag(),
             Error::Busy => status::unavailable("BUSY", message),
+            Error::TooManyAttempts(wait) => attempts::too_many(wait),
             Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),
             Error::InvalidGrant(_) => status::error(Code::InvalidArgument, "invalid_grant", message),
             Error::UnsupportedGrantType => status::error(Code::InvalidArgument, "unsupported_grant_type", message),

@@ -6,14 +6,17 @@
 //! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
 //! **Events out** `evt.users.user.{created,updated,deleted}`, without personal data. **Events in** none.
 //!
-//! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id hash only, a
-//! refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token works once: using it
-//! again ends its whole family. A deleted account keeps its id and dates and nothing that tells who it was; it never
-//! comes back.
+//! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
+//! hash only, a refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token is exchanged
+//! once: within a grace of some seconds its repeat is given the same successor, later it ends the whole family. Wrong
+//! passwords of one address are limited in each process, whether it has an account or not. A deleted account keeps its id
+//! and dates and nothing that tells who it was; it never comes back.
 //!
 //! A crash between a write and its reply: repeating CreateUser with the same request_id, address and password answers
-//! with the same account; repeating DeleteUser finishes what was left; after a lost token reply the user signs in again.
+//! with the same account; repeating DeleteUser finishes what was left; a refresh token whose reply was lost is given the
+//! same successor within the grace; after that the user signs in again.
 
+mod config;
 mod convert;
 mod domain;
 mod error;
@@ -27,16 +30,22 @@ mod store;
 use crate::{password::Passwords, refresh::RefreshTokens, sign_in::SignIn, store::Users};
 use ::rpc::{Signer, token::USER_TOKENS};
 use contracts::users::v1::{token_service_server::TokenServiceServer, user_service_server::UserServiceServer};
-use service::{Config, Service};
+use service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use config::Config;
 pub use domain::{Draft, Preferences, Profile, Status, User};
 pub use locale::{language, time_zone};
 
 /// Runs the service until `shutdown`.
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+pub async fn run(
+    config: service::Config,
+    own: Config,
+    listener: TcpListener,
+    shutdown: CancellationToken,
+) -> Result<(), service::Error> {
     let missing = service::Error::Missing("COMPTOIR_USER_TOKEN_KEY_FILE, the key that signs user tokens");
     let key = config.user_token_key.clone().ok_or(missing)?;
     let signer = Signer::new(USER_TOKENS, key.reveal())?;
@@ -44,9 +53,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.indexes(&store::indexes()).await?;
     service.indexes(&refresh::indexes()).await?;
     let users = Users::new(&service.database);
-    let refresh_tokens = RefreshTokens::new(&service.database);
+    let refresh_tokens = RefreshTokens::new(&service.database, own.refresh_grace);
     refresh_tokens.expire_by_themselves().await;
-    let passwords = Passwords::new();
+    let passwords = Passwords::new(own.account_failures);
     let sign_in = SignIn::new(users.clone(), refresh_tokens.clone(), passwords.clone(), signer);
     let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, refresh_tokens, passwords }))
         .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));

@@ -1,12 +1,16 @@
-//! Refresh tokens in MongoDB: each works once, and using one again ends its family.
+//! Refresh tokens in MongoDB: each is exchanged once, and using one again later ends its family.
 //!
-//! A family is what one sign-in leads to. `{_id: SHA-256 of the token, family, user_id, expires_at, used_at}`.
+//! A family is what one sign-in leads to. `{_id: SHA-256 of the token, family, user_id, expires_at, used_at, salt}`. The
+//! successor of a token is computed from the token itself and a salt that is stored when it is first used. So within the
+//! grace whoever presents the token again, such as a second tab or a client whose reply was lost, is given the same
+//! successor by any replica; a reader of the database, who has the salt and not the token, can compute nothing.
 
 use crate::error::Error;
 use ::store::{Time, now};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bson::{Document, doc};
-use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
+use hmac::{Hmac, KeyInit, Mac};
+use mongodb::{Collection, Database, IndexModel, options::IndexOptions, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -30,14 +34,26 @@ struct Stored {
     user_id: String,
     expires_at: Time,
     used_at: Option<Time>,
+    /// What its successor is computed with, once it is used; none of tokens that an older version has used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    salt: Option<String>,
 }
 
-/// A refresh token that has just been used up.
+impl Stored {
+    /// Whether it was used so little ago that its use may be repeated.
+    fn is_in_grace(&self, grace: Duration, now: Time) -> bool {
+        let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
+        self.used_at.is_some_and(|used_at| now.timestamp_millis().saturating_sub(used_at.timestamp_millis()) < grace)
+    }
+}
+
+/// A refresh token that has been used up, now or within the grace.
 pub struct Used {
     /// The account that it speaks for.
     pub user_id: String,
     hash: String,
     family: String,
+    successor: String,
 }
 
 /// Indexes of the collection, apart from the one that lets tokens expire.
@@ -47,82 +63,111 @@ pub fn indexes() -> [(&'static str, Document, bool); 2] {
 
 /// The refresh tokens.
 #[derive(Clone)]
-pub struct RefreshTokens(Collection<Stored>);
+pub struct RefreshTokens {
+    tokens: Collection<Stored>,
+    grace: Duration,
+}
 
 impl RefreshTokens {
-    /// Refresh tokens of this database.
-    pub fn new(database: &Database) -> Self {
-        Self(database.collection(COLLECTION))
+    /// Refresh tokens of this database; `grace` is how long after its use a token still answers with its successor.
+    pub fn new(database: &Database, grace: Duration) -> Self {
+        Self { tokens: database.collection(COLLECTION), grace }
     }
 
     /// Lets MongoDB delete what has expired. Only housekeeping: an expired token is refused anyway.
     pub async fn expire_by_themselves(&self) {
         let options = IndexOptions::builder().expire_after(Duration::ZERO).build();
         let index = IndexModel::builder().keys(doc! { "expires_at": 1 }).options(options).build();
-        if let Err(error) = self.0.create_index(index).await {
+        if let Err(error) = self.tokens.create_index(index).await {
             tracing::warn!(%error, "expired refresh tokens stay in the database until the next start");
         }
     }
 
     /// The first token of a new family.
     pub async fn first(&self, user_id: &str) -> Result<String, Error> {
-        self.insert(random(), user_id).await
+        let token = random();
+        self.insert(&token, random(), user_id).await?;
+        Ok(token)
     }
 
-    /// Uses a token up. A token that was used before ends its family.
+    /// Uses a token up. Within the grace it may be used again; later that ends its family.
     pub async fn take(&self, token: &str) -> Result<Used, Error> {
         let (hash, now) = (hash(token), now());
         let usable = doc! { "_id": &hash, "used_at": null, "expires_at": { "$gt": now } };
-        if let Some(stored) = self.0.find_one_and_update(usable, doc! { "$set": { "used_at": now } }).await? {
-            return Ok(Used { user_id: stored.user_id, hash: stored.hash, family: stored.family });
+        let used = doc! { "$set": { "used_at": now, "salt": random() } };
+        let taken = self.tokens.find_one_and_update(usable, used).return_document(ReturnDocument::After).await?;
+        telemetry::crash_point("users.refresh.used");
+        let (found, may_go_on) = match taken {
+            Some(taken) => (taken, true),
+            None => {
+                let found = self.tokens.find_one(doc! { "_id": &hash }).await?.ok_or(REFUSED)?;
+                let is_in_grace = found.is_in_grace(self.grace, now);
+                (found, is_in_grace)
+            }
+        };
+        match (&found.salt, found.used_at) {
+            (Some(salt), _) if may_go_on => {
+                let successor = successor(token, salt);
+                Ok(Used { user_id: found.user_id, hash: found.hash, family: found.family, successor })
+            }
+            (_, Some(_)) => {
+                tracing::warn!(user_id = %found.user_id, "a refresh token was used again; its family ends");
+                self.end(&found.family).await?;
+                Err(REFUSED)
+            }
+            (_, None) => Err(REFUSED), // it has expired unused
         }
-        if let Some(stored) = self.0.find_one(doc! { "_id": &hash }).await?
-            && stored.used_at.is_some()
-        {
-            tracing::warn!(user_id = %stored.user_id, "a refresh token was used twice; its family ends");
-            self.end(&stored.family).await?;
-        }
-        Err(REFUSED)
     }
 
-    /// The next token of a family. Refused when the family has ended since `used` was taken.
-    pub async fn next(&self, used: &Used) -> Result<String, Error> {
-        let token = self.insert(used.family.clone(), &used.user_id).await?;
-        if self.0.find_one(doc! { "_id": &used.hash }).await?.is_some() {
-            return Ok(token);
+    /// The next token of a family, the same however often it is asked for. Refused when the family has ended since `used`
+    /// was taken.
+    pub async fn next(&self, used: Used) -> Result<String, Error> {
+        self.insert(&used.successor, used.family, &used.user_id).await?;
+        if self.tokens.find_one(doc! { "_id": &used.hash }).await?.is_some() {
+            return Ok(used.successor);
         }
-        self.0.delete_one(doc! { "_id": hash(&token) }).await?;
+        self.tokens.delete_one(doc! { "_id": hash(&used.successor) }).await?;
         Err(REFUSED)
     }
 
     /// Deletes all tokens of an account.
     pub async fn delete_of(&self, user_id: &str) -> Result<(), Error> {
-        self.0.delete_many(doc! { "user_id": user_id }).await?;
+        self.tokens.delete_many(doc! { "user_id": user_id }).await?;
         Ok(())
     }
 
     /// Deletes a family until a round finds nothing: a token that is inserted later finds its predecessor gone.
     async fn end(&self, family: &str) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            if self.0.delete_many(doc! { "family": family }).await?.deleted_count == 0 {
+            if self.tokens.delete_many(doc! { "family": family }).await?.deleted_count == 0 {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn insert(&self, family: String, user_id: &str) -> Result<String, Error> {
-        let token = random();
+    /// Stores a token; no effect when it is there.
+    async fn insert(&self, token: &str, family: String, user_id: &str) -> Result<(), Error> {
         let expires_at = Time::from_millis(now().timestamp_millis() + LIFE_MILLIS);
-        let stored = Stored { hash: hash(&token), family, user_id: user_id.to_owned(), expires_at, used_at: None };
-        self.0.insert_one(stored).await?;
-        Ok(token)
+        let (hash, user_id) = (hash(token), user_id.to_owned());
+        let stored = Stored { hash, family, user_id, expires_at, used_at: None, salt: None };
+        match self.tokens.insert_one(stored).await.map_err(::store::Error::from) {
+            Ok(_) | Err(::store::Error::Duplicate) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
 /// 32 random bytes.
 fn random() -> String {
     URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
+}
+
+/// The token that follows on `token`, which is as random as `token` is to everybody else.
+fn successor(token: &str, salt: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(salt.as_bytes());
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
 fn hash(token: &str) -> String {

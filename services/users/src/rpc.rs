@@ -45,10 +45,13 @@ impl UserService for Accounts {
         let user = match self.users.create(registration, hash, key.as_ref()).await? {
             Created::New(user) => user,
             // All who are not signed in share their keys, so only the password proves whose request was repeated.
-            Created::Before(user) => match self.passwords.verify(password, user.state.password_hash.clone()).await? {
-                true => user,
-                false => return Err(Error::KeyReused.into()),
-            },
+            Created::Before(user) => {
+                let (account, hash) = (user.state.email_key.clone(), user.state.password_hash.clone());
+                match self.passwords.verify(account, password, hash).await? {
+                    true => user,
+                    false => return Err(Error::KeyReused.into()),
+                }
+            }
         };
         Ok(Response::new(convert::to_wire(&user)))
     }

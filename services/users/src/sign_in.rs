@@ -3,7 +3,10 @@
 use crate::{domain::User, error::Error, password::Passwords, refresh::RefreshTokens, store::Users};
 use ::rpc::Signer;
 use ::store::Versioned;
-use contracts::users::v1::{IssueTokenRequest, Token};
+use contracts::{
+    text,
+    users::v1::{IssueTokenRequest, Token},
+};
 use std::time::Duration;
 
 /// Life of an access token.
@@ -40,11 +43,13 @@ impl SignIn {
         }
     }
 
-    /// An unknown address costs the same hash as a wrong password, so that the time does not tell them apart.
+    /// An unknown address costs the same hash as a wrong password, so that the time does not tell them apart, and
+    /// is limited as much.
     async fn by_password(&self, email: &str, password: String) -> Result<Token, Error> {
         let user = self.users.by_email(email).await?;
+        let account = user.as_ref().map_or_else(|| text::email_key(email), |user| user.state.email_key.clone());
         let hash = user.as_ref().and_then(|user| user.state.password_hash.clone());
-        let is_right = self.passwords.verify(password, hash).await?;
+        let is_right = self.passwords.verify(account, password, hash).await?;
         let user = user.filter(|user| is_right && !user.state.is_deleted());
         let user = user.ok_or(Error::InvalidGrant("the username or the password is wrong"))?;
         let refresh_token = self.refresh_tokens.first(&user.id).await?;
@@ -55,7 +60,7 @@ impl SignIn {
         let used = self.refresh_tokens.take(token).await?;
         let user = self.users.find(&used.user_id).await?.filter(|user| !user.state.is_deleted());
         let user = user.ok_or(Error::InvalidGrant("the account is closed"))?;
-        let refresh_token = self.refresh_tokens.next(&used).await?;
+        let refresh_token = self.refresh_tokens.next(used).await?;
         self.token(&user, refresh_token)
     }
 
