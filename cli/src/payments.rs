@@ -68,7 +68,7 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
         Command::Reconcile { since, json } => (since, json),
         Command::Webhooks(options) => return webhooks::run(&system, options).await,
     };
-    let mut client = PaymentServiceClient::new(system.channel(PAYMENTS).await?).max_decoding_message_size(usize::MAX);
+    let mut client = PaymentServiceClient::new(system.channel(PAYMENTS).await?);
     let request = ReconcilePaymentsRequest { since: since.map(Since::to_wire) };
     let found = client.reconcile_payments(request).await.map_err(|status| explain(PAYMENTS, &status))?.into_inner();
     print(&if json { serde_json::to_string_pretty(&as_json(&found))? + "\n" } else { as_text(&found) })?;

@@ -1,7 +1,8 @@
 //! The gRPC call, with bytes in and bytes out.
 
+use crate::error::Failure;
 use bytes::{Buf, BufMut, Bytes};
-use http::{HeaderMap, HeaderValue, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
 use std::{error::Error as _, time::Duration};
 use tokio::time::Instant;
 use tonic::{
@@ -41,6 +42,16 @@ pub(crate) fn headers(incoming: &HeaderMap, id: &HeaderValue, authorization: Opt
         headers.insert(http::header::AUTHORIZATION, authorization);
     }
     headers
+}
+
+/// The message of a call. What no service takes is refused here, so that a status about sizes is never about the request.
+pub(crate) fn bounded(message: Bytes) -> Result<Bytes, Failure> {
+    if message.len() <= rpc::server::MESSAGE_BYTES {
+        return Ok(message);
+    }
+    let text = format!("the request is larger than {} bytes", rpc::server::MESSAGE_BYTES);
+    let status = rpc::status::error(Code::InvalidArgument, "BODY_TOO_LARGE", text);
+    Err(Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status))
 }
 
 impl Call<'_> {
@@ -86,7 +97,7 @@ impl Call<'_> {
 pub(crate) fn outside(status: Status, rpc: &str) -> Status {
     let mut cause = status.source();
     if cause.is_none() {
-        return status;
+        return if is_about_size(&status) { too_large(&status, rpc) } else { status };
     }
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
@@ -96,6 +107,20 @@ pub(crate) fn outside(status: Status, rpc: &str) -> Status {
     }
     tracing::warn!(rpc, error = ?status.source(), "an upstream cannot be reached");
     rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path cannot be reached now")
+}
+
+/// Whether gRPC itself refused a message, and no service: what services refuse has details. tonic says OUT_OF_RANGE,
+/// others RESOURCE_EXHAUSTED.
+fn is_about_size(status: &Status) -> bool {
+    let is_larger = || status.message().contains("larg");
+    status.details().is_empty()
+        && (status.code() == Code::OutOfRange || (status.code() == Code::ResourceExhausted && is_larger()))
+}
+
+fn too_large(status: &Status, rpc: &str) -> Status {
+    tracing::error!(rpc, error = status.message(), "a reply is larger than a message may be");
+    let message = "the reply is too large to be sent; ask for fewer at once, or report it";
+    rpc::status::error(Code::Internal, "REPLY_TOO_LARGE", message)
 }
 
 fn exceeded() -> Status {

@@ -126,7 +126,7 @@ async fn answer(
     let call = Call {
         rpc,
         channel: upstream(gateway, rpc)?,
-        message: request.message,
+        message: call::bounded(request.message)?,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };

@@ -32,6 +32,7 @@ mod money;
 mod mutants;
 mod order_history;
 mod orders;
+mod pages;
 mod payable;
 mod payments;
 mod prices;

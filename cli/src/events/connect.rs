@@ -66,8 +66,7 @@ impl System {
 
     /// A connected client of what a service tells about events.
     pub async fn client(&self, service: &str) -> anyhow::Result<Client> {
-        let client = EventServiceClient::new(self.channel(service).await?);
-        Ok(client.max_decoding_message_size(usize::MAX))
+        Ok(EventServiceClient::new(self.channel(service).await?))
     }
 
     /// A connection to a service, with the token.

@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use store::{Time, fields::time};
+use store::{Found, Time, fields::time, page};
 
 /// Collection, in the consumer's own database.
 pub(crate) const COLLECTION: &str = "dead_letters";
@@ -164,10 +164,10 @@ impl DeadLetters {
     }
 
     /// Letters after `after` (an event id), at most `limit`.
-    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Vec<Letter>, Error> {
+    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Letter>, Error> {
         let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
-        let found = self.letters.find(filter).sort(doc! { "_id": 1 }).limit(limit).await?;
-        Ok(found.try_collect().await?)
+        let found = self.letters.find(filter).sort(doc! { "_id": 1 }).limit(limit + 1).await?;
+        Ok(page::read(found, limit).await?)
     }
 
     /// How many letters an aggregate has.

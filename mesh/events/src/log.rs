@@ -5,6 +5,7 @@ use bson::{Bson, Document, RawArrayBuf, doc, raw::cstr, rawdoc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
 use std::collections::HashMap;
+use store::page;
 
 /// Bytes of one insert; a command may have 16 MiB.
 const INSERT_BYTES: usize = 8 * 1024 * 1024;
@@ -37,10 +38,11 @@ impl Log {
         Self { database: database.clone(), entries, raw }
     }
 
-    /// At most `limit` entries of one aggregate after `seq`, in order.
+    /// At most `limit` entries of one aggregate after `seq`, and no more bytes than a page has, in order.
     pub async fn of_aggregate(&self, nouns: &[&String], id: &str, seq: i64, limit: i64) -> Result<Vec<Entry>, Error> {
         let filter = doc! { "agg": { "$in": nouns }, "aid": id, "seq": { "$gt": seq } };
-        Ok(self.entries.find(filter).sort(doc! { "seq": 1 }).limit(limit).await?.try_collect().await?)
+        let cursor = self.entries.find(filter).sort(doc! { "seq": 1 }).limit(limit).await?;
+        Ok(page::read(cursor, limit).await?.entries)
     }
 
     /// The `gseq` before the first entry at or after `time`; the last one when there is none.
@@ -107,10 +109,10 @@ impl Log {
         }
     }
 
-    /// At most `limit` entries after `gseq`, in order.
+    /// At most `limit` entries after `gseq`, and no more bytes than a page has, in order.
     pub async fn after(&self, gseq: i64, limit: i64) -> Result<Vec<Entry>, Error> {
         let batch_size = u32::try_from(limit).unwrap_or(u32::MAX).saturating_add(1);
         let find = self.entries.find(doc! { "_id": { "$gt": gseq } }).sort(doc! { "_id": 1 });
-        Ok(find.limit(limit).batch_size(batch_size).await?.try_collect().await?)
+        Ok(page::read(find.limit(limit).batch_size(batch_size).await?, limit).await?.entries)
     }
 }

@@ -3,13 +3,12 @@
 use crate::{
     Consumers, Error, ReadModel,
     dead_letters::Letter,
-    event::Entry,
     lane::{Retried, Work},
     log::Log,
     relay::Source,
 };
 use ::rpc::{status, validated};
-use ::store::{Pager, Time, limit};
+use ::store::{Found, Pager, Time, limit};
 use contracts::events::v1::{
     ConsumerLag, DeadLetter, DropDeadLetterRequest, Event, GetDeadLetterRequest, GetLagRequest, Lag,
     ListDeadLettersRequest, ListDeadLettersResponse, ListEventsRequest, ListEventsResponse, RebuildProgress,
@@ -25,9 +24,6 @@ use tonic::{Code, Request, Response, Status};
 
 /// Events in an answer, at most.
 const MAX_PAGE: i32 = 1_000;
-
-/// Bytes of data in an answer, at most, unless one event has more: callers take 4 MiB.
-const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// Events that a slow reader of a tail may be behind.
 const TAIL_QUEUE: usize = 64;
@@ -126,8 +122,9 @@ impl EventService for EventsRpc {
             let nouns: Vec<&String> = self.source.aggregates.values().collect();
             self.log.of_aggregate(&nouns, &request.aggregate_id, request.after_seq, limit).await?
         };
-        let events = within_a_page(found).map(|entry| entry.event(&self.source.service).to_wire()).collect();
-        Ok(Response::new(ListEventsResponse { events }))
+        // The caller asks for the rest.
+        let found = Found { entries: found, is_last: true }.map(|entry| entry.event(&self.source.service).to_wire());
+        Ok(Response::new(ListEventsResponse { events: found.fitting().entries }))
     }
 
     async fn tail_events(
@@ -198,9 +195,9 @@ impl EventService for EventsRpc {
         let Some(consumers) = self.reads.consumers() else {
             return Ok(Response::new(ListDeadLettersResponse::default()));
         };
-        let found = consumers.letters().list(after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page("", limit, found, |letter| letter.event_id.clone());
-        let dead_letters = page.iter().map(Letter::to_wire).collect();
+        let found = consumers.letters().list(after, limit).await?;
+        let (dead_letters, next_page_token) =
+            self.pager.page("", found, |letter| (letter.event_id.clone(), letter.to_wire()));
         Ok(Response::new(ListDeadLettersResponse { dead_letters, next_page_token }))
     }
 
@@ -262,19 +259,6 @@ impl EventService for EventsRpc {
         };
         Ok(Response::new(model.rebuild().await?))
     }
-}
-
-/// As many as an answer may have; the caller asks for the rest.
-fn within_a_page(found: Vec<Entry>) -> impl Iterator<Item = Entry> {
-    let mut bytes = 0;
-    found
-        .into_iter()
-        .enumerate()
-        .take_while(move |(index, entry)| {
-            bytes += entry.data.bytes.len();
-            *index == 0 || bytes <= MAX_PAGE_BYTES
-        })
-        .map(|(_, entry)| entry)
 }
 
 impl From<Error> for Status {

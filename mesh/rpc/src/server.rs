@@ -1,6 +1,6 @@
 //! The server of every service: health, reflection v1 and v1alpha, the gate, and a bounded drain.
 //!
-//! A message of more than 4 MiB is refused with OUT_OF_RANGE: tonic's own limit, which no service raises.
+//! A message of more than [`MESSAGE_BYTES`] is refused with OUT_OF_RANGE: tonic's own limit, which no service raises.
 
 use crate::{
     KeySet, Rules,
@@ -14,6 +14,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{server::NamedService, service::Routes};
 use tonic_health::pb::{health_check_response::ServingStatus, health_server::HealthServer};
+
+/// Largest message that a service takes, and that callers take of it unless they raise it.
+pub const MESSAGE_BYTES: usize = 4 << 20;
 
 /// How long requests under way may go on after the signal.
 const GRACE: Duration = Duration::from_secs(10);

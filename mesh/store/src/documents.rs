@@ -2,7 +2,9 @@
 
 mod change;
 
-use crate::{Aggregate, Database, Error, EventLimit, Group, LOG, NewEvent, News, Told, group, now, outbox};
+use crate::{
+    Aggregate, Database, Error, EventLimit, Found, Group, LOG, NewEvent, News, Told, group, now, outbox, page,
+};
 use bson::{Bson, Document, doc};
 use mongodb::{ClientSession, Collection};
 use std::{
@@ -156,7 +158,14 @@ impl<T: Aggregate> Documents<T> {
         Ok(found)
     }
 
-    /// The same for those who work through them in order: what cannot be read is logged and left out, so that it holds up
+    /// The same as a page: no more bytes than a page has, and whether these are all.
+    pub async fn page(&self, filter: Document, sort: Document, limit: i64) -> Result<Found<Versioned<T>>, Error> {
+        let cursor = self.collection.find(filter).sort(sort).limit(limit.saturating_add(1)).await?;
+        let Found { entries, is_last } = page::read(cursor, limit).await?;
+        Ok(Found { entries: entries.into_iter().map(parse).collect::<Result<_, _>>()?, is_last })
+    }
+
+    /// The documents that match for those who work through them in order: what cannot be read is logged and left out, so that it holds up
     /// nothing behind it.
     pub async fn find_readable(
         &self,

@@ -19,7 +19,7 @@ pub mod fields;
 mod group;
 mod news;
 mod outbox;
-mod page;
+pub mod page;
 pub mod transaction;
 
 pub use bell::Bell;
@@ -31,7 +31,7 @@ pub use error::{ChangeError, Error};
 pub use group::Group;
 pub use news::{News, Told};
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
-pub use page::{Pager, limit};
+pub use page::{Found, Pager, limit};
 
 /// The present. Domain code takes it as an argument.
 pub fn now() -> Time {

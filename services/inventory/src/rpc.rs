@@ -107,9 +107,10 @@ impl InventoryService for Handler {
         self.known(&product_id).await?;
         let limit = limit(page_size);
         let before = self.pager.after(&product_id, &page_token)?.and_then(|before| before.parse().ok());
-        let found = self.store.movements(&product_id, before, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page(&product_id, limit, found, |movement| movement.seq.to_string());
-        let movements = page.iter().map(convert::movement_to_wire).collect();
+        let found = self.store.movements(&product_id, before, limit).await?;
+        let (movements, next_page_token) = self
+            .pager
+            .page(&product_id, found, |movement| (movement.seq.to_string(), convert::movement_to_wire(&movement)));
         Ok(Response::new(ListMovementsResponse { movements, next_page_token }))
     }
 

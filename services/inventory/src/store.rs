@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     memory::{Memory, Shelf},
 };
-use ::store::{Aggregate, Change, Database, Documents, NewEvent, Time, Versioned, transaction};
+use ::store::{Aggregate, Change, Database, Documents, Found, NewEvent, Time, Versioned, page, transaction};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{ClientSession, Collection};
@@ -78,12 +78,13 @@ impl Store {
     }
 
     /// Movements of a product before place `before`, newest first.
-    pub async fn movements(&self, product_id: &str, before: Option<i64>, limit: i64) -> Result<Vec<Movement>, Error> {
+    pub async fn movements(&self, product_id: &str, before: Option<i64>, limit: i64) -> Result<Found<Movement>, Error> {
         let mut filter = doc! { "product_id": product_id };
         if let Some(before) = before {
             filter.insert("seq", doc! { "$lt": before });
         }
-        Ok(self.movements.find(filter).sort(doc! { "seq": -1 }).limit(limit).await?.try_collect().await?)
+        let cursor = self.movements.find(filter).sort(doc! { "seq": -1 }).limit(limit + 1).await?;
+        Ok(page::read(cursor, limit).await?)
     }
 
     /// Holds that ran out before `now`, oldest first.

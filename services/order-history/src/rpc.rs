@@ -2,7 +2,7 @@
 
 use crate::{convert, domain::Entry, error::Error, store::ReadModel};
 use ::rpc::{principal, validated};
-use ::store::{Pager, limit};
+use ::store::{Found, Pager, limit};
 use contracts::orderhistory::v1::{
     GetOrderHistoryRequest, ListOrderHistoriesRequest, ListOrderHistoriesResponse, OrderHistory,
     order_history_service_server::OrderHistoryService,
@@ -47,10 +47,11 @@ impl OrderHistoryService for Handler {
         let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
         let after = self.pager.after(scope, &request.page_token)?;
         let histories = self.model.current().await?;
-        let found = histories.list(user, after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page(scope, limit, found, |entry| entry.order_id.clone());
-        let names = histories.names(&page).await?;
-        let order_histories = page.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();
+        let Found { entries, is_last } = histories.list(user, after, limit).await?;
+        let names = histories.names(&entries).await?;
+        let entries: Vec<OrderHistory> = entries.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();
+        let message = |history: OrderHistory| (history.order_id.clone(), history);
+        let (order_histories, next_page_token) = self.pager.page(scope, Found { entries, is_last }, message);
         Ok(Response::new(ListOrderHistoriesResponse { order_histories, next_page_token }))
     }
 }

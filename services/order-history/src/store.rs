@@ -6,7 +6,7 @@ use crate::{
     folding::Folding,
 };
 use ::events::{Event, InUse, Slot, Table};
-use ::store::{Company, Error as StoreError};
+use ::store::{Company, Error as StoreError, Found, page};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
@@ -149,7 +149,7 @@ impl Histories {
     }
 
     /// Rows of placed orders after `after`, newest first; of one user, or of all.
-    pub async fn list(&self, user: Option<&str>, after: Option<String>, limit: i64) -> Result<Vec<Entry>, Error> {
+    pub async fn list(&self, user: Option<&str>, after: Option<String>, limit: i64) -> Result<Found<Entry>, Error> {
         let mut filter = match user {
             Some(id) => doc! { "order.user_id": id },
             None => doc! { "order": { "$ne": null } },
@@ -157,8 +157,8 @@ impl Histories {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        let rows = self.rows.find(filter).sort(doc! { "_id": -1 }).limit(limit).await?;
-        Ok(rows.try_collect().await?)
+        let rows = self.rows.find(filter).sort(doc! { "_id": -1 }).limit(limit + 1).await?;
+        Ok(page::read(rows, limit).await?)
     }
 
     /// What `entries` are joined with.

@@ -10,7 +10,7 @@ use crate::{
     error::Error,
 };
 use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned, now, transaction};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Time, Versioned, now, transaction};
 use bson::{Document, doc};
 use contracts::money::Money;
 use futures::TryStreamExt;
@@ -138,9 +138,9 @@ impl Coupons {
     }
 
     /// Coupons after `after`, by code.
-    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Vec<Versioned<Coupon>>, Error> {
+    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Versioned<Coupon>>, Error> {
         let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
-        Ok(self.coupons.find(filter, doc! { "_id": 1 }, limit).await?)
+        Ok(self.coupons.page(filter, doc! { "_id": 1 }, limit).await?)
     }
 
     /// Ends a coupon.

@@ -41,9 +41,9 @@ impl CouponService for Handler {
         let request = validated(request)?;
         let limit = limit(request.page_size);
         let after = self.pager.after("", &request.page_token)?;
-        let found = self.coupons.list(after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page("", limit, found, |coupon| coupon.id.clone());
-        let coupons = page.iter().map(convert::to_wire).collect();
+        let found = self.coupons.list(after, limit).await?;
+        let (coupons, next_page_token) =
+            self.pager.page("", found, |coupon| (coupon.id.clone(), convert::to_wire(&coupon)));
         Ok(Response::new(ListCouponsResponse { coupons, next_page_token }))
     }
 

@@ -12,7 +12,7 @@ use crate::{
     sagas_wire,
     watch::{self, Watched},
 };
-use ::rpc::{Principal, RequestKey, principal, request_key, status, validated};
+use ::rpc::{Principal, RequestKey, principal, request_key, server::MESSAGE_BYTES, status, validated};
 use ::store::{Bell, Pager, Versioned, limit, now};
 use contracts::country;
 use contracts::id::Kind;
@@ -21,6 +21,7 @@ use contracts::orders::v1::{
     ListOrdersRequest, ListOrdersResponse, OrderDetails, OrderQuote, QuoteOrderRequest, RefundOrderRequest,
     WatchOrderRequest, order_service_server::OrderService,
 };
+use prost::Message;
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -101,9 +102,9 @@ impl OrderService for Handler {
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token)?;
-        let found = self.desk.orders.list(user_id, after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page(scope, limit, found, |order| order.id.clone());
-        let orders = page.iter().map(convert::to_wire).collect();
+        let found = self.desk.orders.list(user_id, after, limit).await?;
+        let (orders, next_page_token) =
+            self.pager.page(scope, found, |order| (order.id.clone(), convert::to_wire(&order)));
         Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
     }
 
@@ -179,12 +180,17 @@ async fn details(peers: &Peers, order: &Versioned<Order>) -> OrderDetails {
         ("payment", payment.is_err()),
         ("shipment", shipment.is_err()),
     ];
-    OrderDetails {
+    let mut details = OrderDetails {
         order: Some(convert::to_wire(order)),
         user: user.ok(),
         products: products.unwrap_or_default(),
         payment: payment.ok().flatten(),
         shipment: shipment.ok().flatten(),
         unavailable: missing.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).to_owned()).collect(),
+    };
+    if details.encoded_len() > MESSAGE_BYTES {
+        details.products.clear();
+        details.unavailable.push("products".to_owned());
     }
+    details
 }

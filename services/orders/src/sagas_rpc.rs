@@ -92,9 +92,9 @@ impl SagaService for Handler {
         let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token)?;
-        let found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page(&scope, limit, found, |order| order.id.clone());
-        let sagas = page.iter().map(sagas_wire::saga).collect();
+        let found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), after, limit).await?;
+        let (sagas, next_page_token) =
+            self.pager.page(&scope, found, |order| (order.id.clone(), sagas_wire::saga(&order)));
         Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
     }
 
@@ -137,12 +137,10 @@ impl SagaService for Handler {
         let action = action(request.action(), request.acknowledge_effect)?;
         let filter = request.filter.unwrap_or_default();
         sagas_wire::narrow(&filter)?;
-        let most = i64::from(request.max_count);
-        let mut found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), None, most + 1).await?;
-        let is_cut_off = found.len() > usize::try_from(most).unwrap_or(0);
-        found.truncate(usize::try_from(most).unwrap_or(0));
+        let query = sagas_wire::query(&filter, now());
+        let found = self.desk.orders.sagas(query, None, request.max_count.into()).await?;
         let operator = operator(&caller, request.reason);
-        let reply = self.intervene_in(found, action, &operator, request.dry_run).await;
-        Ok(Response::new(InterveneInSagasResponse { is_cut_off, ..reply }))
+        let reply = self.intervene_in(found.entries, action, &operator, request.dry_run).await;
+        Ok(Response::new(InterveneInSagasResponse { is_cut_off: !found.is_last, ..reply }))
     }
 }

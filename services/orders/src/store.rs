@@ -2,7 +2,7 @@
 
 use crate::{domain::Order, error::Error, events, sagas::known};
 use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::Collection;
@@ -61,12 +61,12 @@ impl Orders {
         user_id: Option<&str>,
         after: Option<String>,
         limit: i64,
-    ) -> Result<Vec<Versioned<Order>>, Error> {
+    ) -> Result<Found<Versioned<Order>>, Error> {
         let mut filter = user_id.map_or_else(Document::new, |user_id| doc! { "user_id": user_id });
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        Ok(self.0.find(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Orders whose saga must be looked at, longest due first.
@@ -111,11 +111,11 @@ impl Orders {
         mut filter: Document,
         after: Option<String>,
         limit: i64,
-    ) -> Result<Vec<Versioned<Order>>, Error> {
+    ) -> Result<Found<Versioned<Order>>, Error> {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        Ok(self.0.find(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Claims an order's saga; `None` when the order has changed meanwhile.

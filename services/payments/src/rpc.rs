@@ -100,10 +100,10 @@ impl PaymentService for Handler {
         let fate = convert::fate(request.state());
         let (limit, scope) = (limit(request.page_size), fate.name());
         let after = self.pager.after(scope, &request.page_token)?;
-        let found = self.inbox.kept.list(fate, after.as_deref(), limit + 1).await.map_err(Error::from)?;
+        let found = self.inbox.kept.list(fate, after.as_deref(), limit).await.map_err(Error::from)?;
         let waiting = self.inbox.kept.waiting().await.map_err(Error::from)?;
-        let (page, next_page_token) = self.pager.page(scope, limit, found, convert::place_of_webhook);
-        let webhooks = page.iter().map(|event| convert::webhook(event, fate)).collect();
+        let (webhooks, next_page_token) =
+            self.pager.page(scope, found, |event| (convert::place_of_webhook(&event), convert::webhook(&event, fate)));
         let (waiting_count, waiting_bytes) = (waiting.count, waiting.bytes);
         Ok(Response::new(ListWebhooksResponse { webhooks, next_page_token, waiting_count, waiting_bytes }))
     }

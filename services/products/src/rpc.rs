@@ -26,9 +26,9 @@ impl ProductService for Handler {
         let request = validated(request)?;
         let limit = limit(request.page_size);
         let after = self.pager.after("", &request.page_token)?;
-        let found = self.products.list(after, limit + 1).await?;
-        let (page, next_page_token) = self.pager.page("", limit, found, |product| product.id.clone());
-        let products = page.iter().map(convert::to_wire).collect();
+        let found = self.products.list(after, limit).await?;
+        let (products, next_page_token) =
+            self.pager.page("", found, |product| (product.id.clone(), convert::to_wire(&product)));
         Ok(Response::new(ListProductsResponse { products, next_page_token }))
     }
 

@@ -6,7 +6,7 @@ use crate::{
     error::Error,
 };
 use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Versioned, now};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
 use futures::TryStreamExt;
@@ -98,9 +98,9 @@ impl Products {
     }
 
     /// Products after `after`, newest first.
-    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Vec<Versioned<Product>>, Error> {
+    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Versioned<Product>>, Error> {
         let filter = after.map_or_else(|| doc! {}, |after| doc! { "_id": { "$lt": after } });
-        Ok(self.0.find(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Changes a product by `decide`.

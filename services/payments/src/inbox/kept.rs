@@ -1,6 +1,6 @@
 //! The webhooks in MongoDB: what waits, what was heard, what has expired, each within its bounds.
 
-use ::store::{Error, Group, Time};
+use ::store::{Error, Found, Group, Time, page};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{
@@ -280,15 +280,15 @@ impl Kept {
     }
 
     /// Events of this fate after `after`, newest first, without their content.
-    pub async fn list(&self, fate: Fate, after: Option<&str>, limit: i64) -> Result<Vec<Document>, Error> {
+    pub async fn list(&self, fate: Fate, after: Option<&str>, limit: i64) -> Result<Found<Document>, Error> {
         let mut filter = doc! { "fate": fate.name() };
         if let Some((millis, id)) = after.and_then(|after| after.split_once('/')) {
             let at = Time::from_millis(millis.parse().unwrap_or(0));
             let same = doc! { "received_at": at, "_id": { "$lt": id } };
             filter.insert("$or", vec![doc! { "received_at": { "$lt": at } }, same]);
         }
-        let found = self.events.find(filter).sort(doc! { "received_at": -1, "_id": -1 }).limit(limit);
-        Ok(found.projection(doc! { "raw": 0 }).await?.try_collect().await?)
+        let found = self.events.find(filter).sort(doc! { "received_at": -1, "_id": -1 }).limit(limit + 1);
+        Ok(page::read(found.projection(doc! { "raw": 0 }).await?, limit).await?)
     }
 }
 
