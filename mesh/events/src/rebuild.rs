@@ -93,7 +93,7 @@ pub struct Parts {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// A log could not be read.
-    #[error("the log of {service} cannot be read: {status}")]
+    #[error("the log of {service} cannot be read: {}", .status.message())]
     Source { service: String, status: Status },
     /// The new model lacks events that the old one has.
     #[error(

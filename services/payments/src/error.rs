@@ -104,7 +104,10 @@ impl From<Error> for Status {
             Error::NoAction(_) => status::precondition("PAYMENT_ACTION_NOT_REQUIRED", error.to_string()),
             Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", error.to_string()),
             Error::Unknown => status::unavailable("PAYMENT_UNKNOWN", error.to_string()),
-            Error::Silent(_) => status::unavailable("PROVIDER_SILENT", error.to_string()),
+            Error::Silent(cause) => {
+                tracing::warn!(%cause, "the payment provider does not report");
+                status::unavailable("PROVIDER_SILENT", "the payment provider does not answer now")
+            }
             Error::ProviderRefused { .. } => status::precondition("PROVIDER_REFUSED", error.to_string()),
             Error::UnexpectedOutcome(_)
             | Error::IllegalTransition { .. }

@@ -59,7 +59,9 @@ pub use domain::{
     Amounts, Asked, Command, Entry, Intent, Kind, Ledger, Operation, Payment, Portion, Start, State, transition,
 };
 pub use error::Error;
-pub use provider::{Charge, Happened, Notice, Outcome, Payable, Provider, Refused, Reported, Stripe, Token, Way};
+pub use provider::{
+    Charge, Happened, Notice, Outcome, Payable, Provider, Refused, Reported, Silent, Stripe, Token, Way,
+};
 
 /// Why the service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
