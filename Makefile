@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-orders chaos-payments flash-sale shop-day mutants bench-orders bench-events bench-payments
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day mutants bench-orders bench-events bench-payments
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -90,6 +90,11 @@ chaos-payments: stores ## Pay PAYMENTS=10000 orders with every token while payme
 	@$(CARGO) build --quiet -p comptoir
 	@PAYMENTS=$(or $(PAYMENTS),10000) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact payments::chaos::payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed --nocapture
+
+chaos-inputs: stores ## Send webhooks of strangers, silent connections and large orders, ROUNDS=10 of each, while others order
+	@$(CARGO) build --quiet -p comptoir
+	@ROUNDS=$(or $(ROUNDS),10) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact chaos_inputs::whatever_strangers_and_large_customers_send_others_are_served --nocapture
 
 flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir

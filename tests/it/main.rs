@@ -4,6 +4,7 @@ mod addresses;
 mod architecture;
 mod bad_input;
 mod bell;
+mod chaos_inputs;
 mod chaos_orders;
 mod check;
 mod company;

@@ -7,7 +7,7 @@ mod release;
 mod rules;
 mod sandbox;
 mod stripe;
-mod webhooks;
+pub(crate) mod webhooks;
 
 use anyhow::ensure;
 use contracts::{
@@ -30,7 +30,7 @@ use store::{Change, Documents};
 use tonic::{Code, Status};
 
 /// The service as a runner of orders sees it, and what its database holds.
-struct Payments {
+pub(crate) struct Payments {
     rpc: PaymentServiceClient<Channel>,
     database: mongodb::Database,
     epoch: i64,
@@ -58,7 +58,7 @@ pub(crate) async fn event_names(database: &mongodb::Database, id: &str, count: u
 }
 
 impl Payments {
-    async fn connect(stack: &Stack) -> Self {
+    pub(crate) async fn connect(stack: &Stack) -> Self {
         let database = stack.connect().await.database("payments");
         Self { rpc: PaymentServiceClient::new(as_orders(stack, "payments")), database, epoch: 1 }
     }

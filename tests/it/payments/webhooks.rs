@@ -67,7 +67,7 @@ pub async fn in_state(payments: &Payments, id: &str, state: State) -> Reply {
     .await
 }
 
-async fn heard(payments: &Payments, id: &str, count: usize) {
+pub async fn heard(payments: &Payments, id: &str, count: usize) {
     eventually(PATIENCE, || async {
         let fates = fates(payments, id).await;
         ensure!(fates.len() >= count && fates.iter().all(|fate| fate == "heard"), "{fates:?}");
