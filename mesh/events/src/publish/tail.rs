@@ -36,7 +36,7 @@ pub(super) struct Looked {
 
 impl Default for Looked {
     fn default() -> Self {
-        Self { places: 1..=0, foreign: 0, has_gaps: false }
+        Self { places: RangeInclusive::new(1, 0), foreign: 0, has_gaps: false }
     }
 }
 
