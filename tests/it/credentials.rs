@@ -28,7 +28,7 @@ fn request<T>(message: T, values: &[&str]) -> Request<T> {
 }
 
 fn channel(stack: &Stack, service: &str) -> rpc::Channel {
-    rpc::Channel::new(stack.grpc(service), None).expect("an address")
+    rpc::Channel::new(stack.grpc(service), None).expect("an address").with_deadline(crate::shop::PATIENCE)
 }
 
 /// What `GetUser` answers to these `authorization` headers: the gateway, and the service itself.
