@@ -164,6 +164,7 @@ async fn products_histories_letters_and_events_come_in_pages_that_fit() {
     let sku = |document: &mut Document, number: usize| {
         document.insert("_id", format!("prd_{number:032}"));
         document.insert("sku", format!("copy-{number}"));
+        document.insert("sku_key", format!("copy-{number}"));
         document.insert("request_key", format!("copy-{number}"));
     };
     copy(&stack, "products", "products", &products[0], sku).await;
