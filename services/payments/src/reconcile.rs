@@ -102,8 +102,9 @@ pub async fn run(flow: &Flow, since: Time) -> Result<Reconciliation, Error> {
         for reported in page.charges {
             found.charges += 1;
             let id = payment_of(&reported).to_owned();
-            let payment = flow.get(&id).await?;
-            note(&mut found, &mut suspects, compare(&id, payment.as_ref(), Some(&reported))?, reported.charge_key);
+            if let Some(payment) = readable(&id, flow.get(&id).await)? {
+                note(&mut found, &mut suspects, compare(&id, payment.as_ref(), Some(&reported))?, reported.charge_key);
+            }
             seen.insert(id);
         }
         from = page.next;
@@ -122,6 +123,17 @@ pub async fn run(flow: &Flow, since: Time) -> Result<Reconciliation, Error> {
     found.differences = suspects.into_iter().map(|(_, difference)| difference).collect();
     found.differences.sort_by(|a, b| (&a.payment_id, &a.reference).cmp(&(&b.payment_id, &b.reference)));
     Ok(found)
+}
+
+/// What was read. A payment that cannot be read is told of, and holds up no other.
+fn readable<T>(id: &str, read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Store(::store::Error::Bson(error))) => {
+            tracing::error!(payment = id, %error, "a payment cannot be read, and is not compared");
+            Ok(None)
+        }
+        read => read.map(Some),
+    }
 }
 
 /// What differs, each with the key of its charge.

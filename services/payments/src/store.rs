@@ -104,7 +104,7 @@ impl Payments {
     /// Payments with entries in their ledger that have changed since, in the order of their ids, after `after`.
     pub async fn moved(&self, since: Time, after: &str, limit: i64) -> Result<Vec<Versioned<Payment>>, Error> {
         let filter = doc! { "_id": { "$gt": after }, "updated_at": { "$gte": since }, "ledger.0": { "$exists": true } };
-        Ok(self.documents.find(filter, doc! { "_id": 1 }, limit).await?)
+        Ok(self.documents.find_readable(filter, doc! { "_id": 1 }, limit).await?)
     }
 
     /// The payment of a charge that the provider names so.

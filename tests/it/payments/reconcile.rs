@@ -71,6 +71,9 @@ async fn what_the_provider_reports_is_the_ledger_and_what_is_planted_is_named() 
     assert_eq!((found.len(), &found[0]["kind"]), (1, &"NO_CHARGE".into()));
     charges.insert_one(before).await.unwrap();
 
+    // A payment that cannot be read keeps nothing else from being compared.
+    let unreadable = doc! { "$set": { "state": "Nonsense" } };
+    payments.database.collection::<Document>("payments").update_one(doc! { "_id": &id }, unreadable).await.unwrap();
     sandbox.open("somebody/authorize", 700, "tok_visa").await.unwrap();
     let found = differences(&stack, &["--since", "10m"]).await;
     assert_eq!((found.len(), &found[0]["kind"], &found[0]["paymentId"]), (1, &"NO_PAYMENT".into(), &"".into()));
