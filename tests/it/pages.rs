@@ -189,7 +189,7 @@ async fn products_histories_letters_and_events_come_in_pages_that_fit() {
         let request = ListEventsRequest { after_log_sequence, page_size: 1000, ..Default::default() };
         let reply = events.list_events(request).await.expect("a page fits").into_inner();
         assert!(reply.encoded_len() <= MESSAGE_BYTES);
-        created += reply.events.iter().filter(|event| event.name == "product.created").count();
+        created += reply.events.iter().filter(|event| event.name == "created").count();
         let Some(last) = reply.events.last() else { break };
         after_log_sequence = last.log_sequence;
     }
@@ -223,7 +223,7 @@ async fn letters(stack: &Stack) {
         doc! {
             "_id": format!("evt_{number:032}"), "service": "orders", "aggregate": "order",
             "aggregate_id": format!("ord_{number:032}"), "seq": 1_i64, "log_sequence": 1_i64,
-            "type": "comptoir.orders.v1.OrderCreated", "name": "order.created", "at": DateTime::now(),
+            "type": "comptoir.orders.v1.OrderCreated", "name": "created", "at": DateTime::now(),
             "trace": Bson::Null, "data": Binary { subtype: BinarySubtype::Generic, bytes: vec![b'x'; 200 * 1024] },
             "reason": "a test", "attempts": 1, "parked_at": DateTime::now(), "next_attempt_at": Bson::Null,
         }
