@@ -3,6 +3,7 @@
 use super::{PATIENCE, shop::Shop};
 use anyhow::ensure;
 use bson::doc;
+use futures::TryStreamExt;
 use kit::{Process, eventually};
 
 /// What an alarm says.
@@ -22,6 +23,19 @@ async fn told(relay: &Process, what: &str, verdict: &str) {
     .await;
 }
 
+/// Waits until the service has built its last index: meanwhile mongod renames no collection, and a collection that is
+/// dropped would end the service.
+async fn indexed(shop: &Shop) {
+    let built = doc! { "$match": { "name": "sku_key_1", "building": { "$ne": true } } };
+    let look = [doc! { "$indexStats": {} }, built];
+    eventually(PATIENCE, || async {
+        let found: Vec<_> = shop.written.collection().aggregate(look.clone()).await?.try_collect().await?;
+        ensure!(!found.is_empty(), "the index has not been built");
+        Ok(())
+    })
+    .await;
+}
+
 async fn rename(shop: &Shop, to: &str) {
     let namespace = |collection: &str| format!("{}.{collection}", shop.db.name());
     let command = doc! { "renameCollection": namespace("products"), "to": namespace(to), "dropTarget": true };
@@ -34,11 +48,13 @@ async fn what_is_renamed_dropped_or_deleted_with_nothing_pending_is_no_alarm() {
     let relay = shop.relay();
     let ids = shop.written.products(3, 2).await;
     shop.settled().await;
+    indexed(&shop).await;
     shop.written.collection().delete_one(doc! { "_id": &ids[0] }).await.expect("root may");
     told(&relay, &format!("delete of products {}", ids[0]), NOTHING).await;
     rename(&shop, "products_old").await;
     told(&relay, "rename of products", NOTHING).await;
     shop.written.products(2, 2).await;
+    shop.settled().await;
     shop.stores
         .mongodb()
         .database(shop.db.name())
@@ -70,6 +86,7 @@ async fn with_events_pending(remove: impl AsyncFn(&Shop, &str), what: &str) {
     let relay = shop.relay();
     let ids = shop.written.products(3, 2).await;
     shop.settled().await;
+    indexed(&shop).await;
     relay.stop(PATIENCE).await.expect("products drains");
     shop.written.update(&ids[1], 2).await;
     remove(&shop, &ids[1]).await;
