@@ -3,6 +3,8 @@
 use super::{act, id, is_sound, mills, order_with, payment, place, priced, split};
 use crate::{saga::lost::all_but, shop::PATIENCE};
 use anyhow::ensure;
+use async_nats::jetstream::{self, consumer::pull};
+use futures::{StreamExt, TryStreamExt};
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -107,5 +109,45 @@ async fn captures_per_shipment_survive_a_kill_of_orders_and_of_payments_at_any_s
     for process in [orders, payments] {
         process.stop(PATIENCE).await.expect("it drains");
     }
+    stack.stop().await;
+}
+
+/// What a reader of the durable consumer of orders leaves behind that dies with events at hand: they come again after newer ones.
+async fn takes_and_dies(stack: &Stack, events: usize) {
+    let stream = jetstream::new(stack.nats().await).get_stream(topology::stream("shipping")).await.expect("is there");
+    let consumer = stream.get_consumer::<pull::Config>("orders").await.expect("is there");
+    let taken = consumer.fetch().max_messages(events).expires(PATIENCE).messages().await.expect("it delivers");
+    let taken: Vec<_> = taken.take(events).try_collect().await.expect("they come");
+    assert_eq!(taken.len(), events);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_split_that_orders_hears_of_after_the_dispatches_is_not_paid_for_when_its_units_are_stopped() {
+    let stack = Stack::start(StackOptions { services: Some(all_but(&["orders"])), ..Default::default() }).await;
+    let mut orders = start(&stack, "orders", "").await;
+    let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
+    let product = priced(&stack, "EUR", "3", 330_000_000).await;
+    let order = place(&customer, &[(&product, 5)], "tok_visa").await;
+    let first = id(&order, "shipmentId").to_owned();
+    let off = split(&staff, &first, &[(&product, 2)]).await;
+    eventually(PATIENCE, || async {
+        let order = customer.get(&format!("/v1/orders/{}", id(&order, "orderId"))).await.expect(200);
+        ensure!(order["shipments"].as_array().is_some_and(|shipments| shipments.len() == 2), "{order}");
+        Ok(())
+    })
+    .await;
+    orders.stop(PATIENCE).await.expect("it drains");
+    let stopped = split(&staff, &first, &[(&product, 1)]).await;
+    takes_and_dies(&stack, 2).await; // the split, and the new shipment
+    act(&staff, &off, "dispatch").await;
+    act(&staff, &first, "dispatch").await;
+    orders = start(&stack, "orders", "").await;
+    super::paid(&customer, &order, 2).await;
+    act(&staff, &stopped, "stop").await;
+    order_with(&customer, &order, "state", "SHIPPED").await;
+    let paid = payment(&customer, &order).await;
+    assert_eq!((mills(&paid["capturedAmount"]), mills(&paid["voidedAmount"])), (13_320, 3_330));
+    is_sound(&stack).await;
+    orders.stop(PATIENCE).await.expect("it drains");
     stack.stop().await;
 }

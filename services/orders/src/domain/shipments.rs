@@ -3,7 +3,8 @@
 //! Each shipment that leaves captures its share: the total is allocated to the products in proportion to what was paid for
 //! their lines (so shipping falls on them alike), and a product's part to its units in the order in which
 //! they leave, by `Money::units`. The last one captures what is left. So whatever the split and the order of dispatch, the
-//! captures sum to the total, or to the total less what the units cost that were stopped.
+//! captures sum to the total, or to the total less what the units cost that were stopped. Events of one shipment may come in
+//! any order, so nothing counts as the last one before the known shipments hold all units of the order.
 
 use super::{Order, State};
 use crate::{
@@ -153,6 +154,14 @@ impl Order {
         self.shipment_state = self.axis();
     }
 
+    /// Whether the known shipments hold the units of the order. A split that has not been told of hides a shipment, or leaves
+    /// units in one that they have left; the lines of one that has left, or was stopped, are final.
+    fn is_whole(&self) -> bool {
+        let shipped: i64 = self.shipments.iter().map(|shipment| units(&shipment.lines)).sum();
+        let ordered: i64 = self.items.iter().map(|item| i64::from(item.quantity)).sum();
+        shipped == ordered
+    }
+
     /// Where the goods are, all shipments together: DISPATCHED while some have left and not all of them have come to an end.
     fn axis(&self) -> ShipmentState {
         let live = || self.shipments.iter().map(|shipment| shipment.state).filter(|s| *s != ShipmentState::Cancelled);
@@ -161,7 +170,7 @@ impl Order {
             ShipmentState::Cancelled
         } else if live().all(|state| state == ShipmentState::Created) {
             ShipmentState::Created
-        } else if is_any(ShipmentState::Created) || is_any(ShipmentState::Dispatched) {
+        } else if !self.is_whole() || is_any(ShipmentState::Created) || is_any(ShipmentState::Dispatched) {
             ShipmentState::Dispatched
         } else if is_any(ShipmentState::Lost) {
             ShipmentState::Lost
@@ -178,11 +187,13 @@ impl Order {
         if !is_free || self.shipments.is_empty() {
             return Ok(());
         }
-        if self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
+        let is_whole = self.is_whole();
+        if is_whole && self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
             self.enter(State::Cancelling, STOPPED, "shipping", now)?;
             self.start(self.cancelling(), now);
         } else if let Some(next) = self.shipments.iter().position(|one| one.has_left() && one.capture.is_none()) {
-            let saga = if self.shipments.len() == 1 { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
+            let is_only = is_whole && self.shipments.len() == 1;
+            let saga = if is_only { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
             let amount = self.share(next)?;
             let is_done = !amount.is_positive(); // free units owe nothing
             if let Some(shipment) = self.shipments.get_mut(next) {
@@ -192,7 +203,7 @@ impl Order {
                 return self.ship_next(now);
             }
             self.start(saga, now);
-        } else if self.shipments.iter().all(|shipment| shipment.state != ShipmentState::Created) {
+        } else if is_whole && self.shipments.iter().all(|shipment| shipment.state != ShipmentState::Created) {
             self.start(&CLOSE_ORDER, now);
         }
         Ok(())
@@ -200,7 +211,7 @@ impl Order {
 
     /// The shipment whose share is being captured, and how much that is; none when the whole order is.
     pub fn capturing(&self) -> Option<(&str, &Money)> {
-        if self.shipments.len() < 2 {
+        if self.saga.kind == DISPATCH_ORDER.kind {
             return None;
         }
         let open = |one: &&Shipment| one.capture.as_ref().is_some_and(|capture| !capture.is_done);
@@ -232,7 +243,7 @@ impl Order {
     fn share(&self, index: usize) -> Result<Money, Error> {
         let captures = || self.shipments.iter().filter_map(|one| one.capture.as_ref());
         let others = self.shipments.iter().enumerate().filter(|(at, _)| *at != index);
-        if others.clone().all(|(_, one)| one.capture.is_some()) {
+        if self.is_whole() && others.clone().all(|(_, one)| one.capture.is_some()) {
             return Ok(captures().try_fold(self.total.clone(), |left, capture| left.minus(&capture.amount))?);
         }
         let mut share = Money::zero(&self.total.currency)?;
