@@ -10,8 +10,8 @@
 //! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`; `evt.payments.payment.charged_back`:
 //! `PaymentChargedBack`. **Events in** none.
 //!
-//! Data flow: `rpc` → `flow` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` and `stripe` over HTTP) →
-//! `store`. `inbox` takes webhooks and gives them to `flow`. `resolver` carries out, in the background, what a caller or
+//! Data commands: `rpc` → `commands` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` and `stripe` over HTTP) →
+//! `store`. `inbox` takes webhooks and gives them to `commands`. `resolver` carries out, in the background, what a caller or
 //! a crash has left behind, and asks about what ends by itself. `reconcile` compares the ledger with the provider's report,
 //! `nightly` each night.
 //!
@@ -33,18 +33,19 @@
 //! A crash between intent and outcome: the resolver, or the caller's repeat, asks the provider under the same key and
 //! gets the stored reply; a request that the provider has never seen is sent again under that key.
 
+mod commands;
 mod config;
 mod convert;
 mod domain;
 mod error;
-mod flow;
-mod inbox;
+mod events;
 mod nightly;
 mod provider;
 mod reconcile;
 mod resolver;
 mod rpc;
 mod store;
+mod webhooks;
 
 use ::store::Pager;
 use contracts::payments::v1::payment_service_server::PaymentServiceServer;
@@ -56,12 +57,11 @@ use tonic::service::Routes;
 
 pub use config::{Config, ProviderKind};
 pub use domain::{
-    Amounts, Asked, Command, Entry, Intent, Kind, Ledger, Operation, Payment, Portion, Start, State, transition,
+    Amounts, Asked, Command, Entry, Error as Refusal, Intent, Kind, Ledger, Movement, Operation, Outcome, Payment,
+    Portion, ProviderEvent, Start, State, Token, transition,
 };
 pub use error::Error;
-pub use provider::{
-    Charge, Happened, Notice, Outcome, Payable, Provider, Refused, Reported, Silent, Stripe, Token, Way,
-};
+pub use provider::{Charge, Notification, Payable, Provider, Rejected, Reported, Stripe, Unavailable};
 
 /// Why the service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -91,17 +91,17 @@ pub async fn run(
 ) -> Result<(), StartError> {
     let mut service = Service::start(config, shutdown).await?;
     service.indexes(&store::indexes()).await?;
-    service.indexes(&inbox::indexes()).await?;
+    service.indexes(&webhooks::indexes()).await?;
     let provider = provider(own)?;
-    let flow = flow::Flow { payments: store::Payments::new(&service.database), provider };
-    service.spawn(resolver::run(flow.clone(), service.background()));
-    let inbox = Arc::new(inbox::Inbox::new(flow.clone(), inbox::Kept::new(&service.database)));
-    let webhooks = ::rpc::Port::http("payments webhooks", listeners.webhooks, service.config.limits.clone());
-    service.spawn(inbox.clone().serve(webhooks, service.background()));
-    service.spawn(inbox.clone().run(service.background()));
-    service.spawn(nightly::run(flow.clone(), service.database.clone(), service.background()));
+    let commands = commands::Commands { payments: store::Payments::new(&service.database), provider };
+    service.spawn(resolver::run(commands.clone(), service.background()));
+    let webhooks = Arc::new(webhooks::Webhooks::new(commands.clone(), webhooks::Store::new(&service.database)));
+    let port = ::rpc::Port::http("payments webhooks", listeners.webhooks, service.config.limits.clone());
+    service.spawn(webhooks.clone().serve(port, service.background()));
+    service.spawn(webhooks.clone().run(service.background()));
+    service.spawn(nightly::run(commands.clone(), service.database.clone(), service.background()));
     let pager = Pager::new(service.config.service_key.reveal(), "webhooks");
-    let routes = Routes::new(PaymentServiceServer::new(rpc::Handler { flow, inbox, pager }));
+    let routes = Routes::new(PaymentServiceServer::new(rpc::Handler { commands, webhooks, pager }));
     Ok(service.serve(listeners.grpc, routes).await?)
 }
 

@@ -1,6 +1,6 @@
 //! Compares the ledger with the provider's report each night, once for all replicas.
 
-use crate::{flow::Flow, reconcile};
+use crate::{commands::Commands, reconcile};
 use ::store::{Database, Time, now};
 use bson::{Document, doc};
 use std::time::Duration;
@@ -18,7 +18,7 @@ const AT_MS: i64 = 3 * 3600 * 1000;
 const BACK_MS: i64 = 2 * DAY_MS;
 
 /// Compares at three each night, until `stop`.
-pub async fn run(flow: Flow, database: Database, stop: CancellationToken) {
+pub async fn run(commands: Commands, database: Database, stop: CancellationToken) {
     let comparisons = database.collection::<Document>(COLLECTION);
     while stop.run_until_cancelled(tokio::time::sleep(until_next(now()))).await.is_some() {
         let day = now().timestamp_millis() / DAY_MS;
@@ -32,7 +32,7 @@ pub async fn run(flow: Flow, database: Database, stop: CancellationToken) {
             }
         }
         let since = Time::from_millis(now().timestamp_millis() - BACK_MS);
-        let Some(found) = stop.run_until_cancelled(reconcile::run(&flow, since)).await else { return };
+        let Some(found) = stop.run_until_cancelled(reconcile::run(&commands, since)).await else { return };
         let result = match found {
             Ok(found) => told(&found),
             Err(error) => {

@@ -6,130 +6,27 @@ mod stripe;
 pub use sandbox::Sandbox;
 pub use stripe::Stripe;
 
-use crate::domain::Amounts;
+use crate::domain::{Amounts, Movement, Outcome, ProviderEvent, Token};
 use ::store::Time;
 use contracts::money::Money;
 use http::HeaderMap;
-use serde::{Deserialize, Serialize};
-use std::fmt;
-
-/// A means of payment, made by the provider's own form. Never printed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Token(String);
-
-impl Token {
-    /// Wraps a token.
-    pub fn new(token: impl Into<String>) -> Self {
-        Self(token.into())
-    }
-
-    /// The token, for the call that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
-    }
-}
-
-/// What the provider answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It did what was asked: authorized, captured, voided, refunded, completed.
-    Done {
-        /// Its name for the charge.
-        reference: String,
-        /// When an authorization that is open runs out.
-        ends_at: Option<Time>,
-    },
-    /// It will not.
-    Declined {
-        /// Why, upper case: `CARD_DECLINED`.
-        reason: String,
-    },
-    /// The payer must act first.
-    ActionRequired {
-        /// Its name for the charge.
-        reference: String,
-        /// When it no longer waits.
-        ends_at: Option<Time>,
-    },
-    /// No answer, or none that can be trusted. It may have done what was asked.
-    Unknown,
-}
 
 /// Something that the provider tells, or tells again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub struct Notification {
     /// The provider's name for the event; it may come more than once.
     pub event_id: String,
     /// Key of the authorization of the charge that it is about; empty when it is about none of ours.
     pub charge_key: String,
     /// The provider's name for the charge.
     pub reference: String,
-    /// What happened.
-    pub happened: Happened,
-}
-
-/// What happened to a charge, asked for under `key` by us, or by somebody else under a key that we don't know.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happened {
-    /// The amount is set aside.
-    Authorized {
-        /// The key.
-        key: String,
-        /// When that runs out.
-        ends_at: Option<Time>,
-    },
-    /// The payer, or their bank, said no.
-    Declined {
-        /// The key.
-        key: String,
-        /// Why, upper case.
-        reason: String,
-    },
-    /// The payer must act.
-    ActionRequired {
-        /// The key.
-        key: String,
-        /// When the provider no longer waits.
-        ends_at: Option<Time>,
-    },
-    /// Money moved.
-    Moved {
-        /// Which way.
-        way: Way,
-        /// The key.
-        key: String,
-        /// How much.
-        amount: Money,
-    },
-    /// Nothing that counts here.
-    Nothing,
-}
-
-/// A way of money after the authorization.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// It was taken.
-    Capture,
-    /// What was set aside was given back.
-    Void,
-    /// What was set aside was given back because its time was up.
-    Expiry,
-    /// It was given back.
-    Refund,
-    /// The payer's bank took it back.
-    ChargeBack,
+    /// What event.
+    pub event: ProviderEvent,
 }
 
 /// Why a webhook is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum Rejected {
     /// Its signature is none, old, or of somebody else.
     #[error(transparent)]
     Signature(#[from] ::rpc::signature::Refusal),
@@ -181,10 +78,10 @@ pub struct Page {
 /// The provider does not answer, or not in a form that is understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the provider does not report: {0}")]
-pub struct Silent(pub String);
+pub struct Unavailable(pub String);
 
 /// A charge of a report. One that cannot be read, as somebody else's in the same account may be, holds up no other.
-fn readable(reported: Result<Reported, Silent>, reference: &str) -> Option<Reported> {
+fn readable(reported: Result<Reported, Unavailable>, reference: &str) -> Option<Reported> {
     reported.inspect_err(|error| tracing::error!(reference, %error, "a charge of the report cannot be read")).ok()
 }
 
@@ -217,14 +114,14 @@ pub trait Provider: Send + Sync {
     async fn complete_action(&self, key: &str, charge: Charge<'_>, approve: bool) -> Outcome;
 
     /// Charges that have changed since; `from` is none at first, then what the page before says.
-    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Silent>;
+    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Unavailable>;
 
     /// One charge as the report would have it; none when the provider has never seen it.
-    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent>;
+    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Unavailable>;
 
     /// What a webhook tells, once its signature has been checked; `now` in unix seconds.
-    fn notice(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notice, Refused>;
+    fn notification(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notification, Rejected>;
 
     /// The same of one that was checked when it came.
-    fn parse(&self, body: &[u8]) -> Result<Notice, Refused>;
+    fn parse(&self, body: &[u8]) -> Result<Notification, Rejected>;
 }

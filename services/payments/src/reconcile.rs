@@ -2,10 +2,14 @@
 //!
 //! What differs at first may be on its way: it is looked at again, after a pause, before it counts.
 
+mod convert;
+
+pub use convert::to_wire;
+
 use crate::{
+    commands::{AUTHORIZE, Commands},
     domain::{Amounts, Operation, Payment},
     error::Error,
-    flow::{AUTHORIZE, Flow},
     provider::{Charge, Reported},
 };
 use ::store::{Time, Versioned};
@@ -16,7 +20,7 @@ use std::{collections::HashSet, time::Duration};
 const PAGE: i64 = 500;
 
 /// Looks at what differs, and the pause before each.
-const LOOKS: u32 = 3;
+const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Questions at a time.
@@ -93,16 +97,16 @@ enum Compared {
 }
 
 /// Compares everything that has changed since.
-pub async fn run(flow: &Flow, since: Time) -> Result<Reconciliation, Error> {
+pub async fn run(commands: &Commands, since: Time) -> Result<Reconciliation, Error> {
     let mut found = Reconciliation::default();
     let (mut seen, mut suspects) = (HashSet::new(), Vec::new());
     let mut from: Option<String> = None;
     loop {
-        let page = flow.provider.report(since, from.as_deref()).await?;
+        let page = commands.provider.report(since, from.as_deref()).await?;
         for reported in page.charges {
             found.charges += 1;
             let id = payment_of(&reported).to_owned();
-            if let Some(payment) = readable(&id, flow.get(&id).await)? {
+            if let Some(payment) = readable(&id, commands.get(&id).await)? {
                 note(&mut found, &mut suspects, compare(&id, payment.as_ref(), Some(&reported))?, reported.charge_key);
             }
             seen.insert(id);
@@ -112,13 +116,13 @@ pub async fn run(flow: &Flow, since: Time) -> Result<Reconciliation, Error> {
             break;
         }
     }
-    unreported(flow, since, &seen, (&mut found, &mut suspects)).await?;
-    for _ in 0..LOOKS {
+    unreported(commands, since, &seen, (&mut found, &mut suspects)).await?;
+    for _ in 0..ROUNDS {
         if suspects.is_empty() {
             break;
         }
         tokio::time::sleep(PAUSE).await;
-        suspects = look_again(flow, suspects).await?;
+        suspects = look_again(commands, suspects).await?;
     }
     found.differences = suspects.into_iter().map(|(_, difference)| difference).collect();
     found.differences.sort_by(|a, b| (&a.payment_id, &a.reference).cmp(&(&b.payment_id, &b.reference)));
@@ -141,18 +145,18 @@ type Suspects = Vec<(String, Difference)>;
 
 /// Payments that have moved, and that the report has nothing of: is there a charge at all?
 async fn unreported(
-    flow: &Flow,
+    commands: &Commands,
     since: Time,
     seen: &HashSet<String>,
     (found, suspects): (&mut Reconciliation, &mut Suspects),
 ) -> Result<(), Error> {
     let mut after = String::new();
     loop {
-        let page = flow.payments.moved(since, &after, PAGE).await?;
+        let page = commands.payments.moved(since, &after, PAGE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after.clone_from(&last.id);
         let unseen = page.into_iter().filter(|payment| !seen.contains(&payment.id));
-        let asked = unseen.map(|payment| async move { Ok::<_, Error>((ask(flow, &payment).await?, payment)) });
+        let asked = unseen.map(|payment| async move { Ok::<_, Error>((ask(commands, &payment).await?, payment)) });
         let answers: Vec<_> = stream::iter(asked).buffer_unordered(PARALLEL).try_collect().await?;
         for (reported, payment) in answers {
             let compared = compare(&payment.id, Some(&payment), reported.as_ref())?;
@@ -161,19 +165,19 @@ async fn unreported(
     }
 }
 
-async fn ask(flow: &Flow, payment: &Versioned<Payment>) -> Result<Option<Reported>, Error> {
+async fn ask(commands: &Commands, payment: &Versioned<Payment>) -> Result<Option<Reported>, Error> {
     let key = Operation::Authorize.key(&payment.id);
     let charge = Charge { key: &key, reference: payment.state.provider_reference.as_deref() };
-    Ok(flow.provider.find(charge).await?)
+    Ok(commands.provider.find(charge).await?)
 }
 
 /// Those that still differ.
-async fn look_again(flow: &Flow, suspects: Suspects) -> Result<Suspects, Error> {
+async fn look_again(commands: &Commands, suspects: Suspects) -> Result<Suspects, Error> {
     let looks = suspects.into_iter().map(|(key, before)| async move {
         let id = key.strip_suffix(AUTHORIZE).unwrap_or_default().to_owned();
-        let payment = flow.get(&id).await?;
+        let payment = commands.get(&id).await?;
         let reference = Some(before.reference.as_str()).filter(|reference| !reference.is_empty());
-        let reported = flow.provider.find(Charge { key: &key, reference }).await?;
+        let reported = commands.provider.find(Charge { key: &key, reference }).await?;
         Ok::<_, Error>((compare(&id, payment.as_ref(), reported.as_ref())?, key))
     });
     let looked: Vec<_> = stream::iter(looks).buffer_unordered(PARALLEL).try_collect().await?;

@@ -1,6 +1,13 @@
 //! The RPCs: parse, call, reply.
 
-use crate::{convert, domain::Command, error::Error, flow::Flow, inbox::Inbox, reconcile};
+use crate::{
+    commands::Commands,
+    convert,
+    domain::{self, Command},
+    error::Error,
+    reconcile,
+    webhooks::{self, Webhooks},
+};
 use ::rpc::{principal, validated};
 use ::saga::Caller;
 use ::store::{Pager, Time, fields::time, limit};
@@ -17,9 +24,9 @@ use tonic::{Request, Response, Status};
 /// Answers `PaymentService`.
 pub struct Handler {
     /// The payments and their provider.
-    pub flow: Flow,
+    pub commands: Commands,
     /// The provider's webhooks.
-    pub inbox: Arc<Inbox>,
+    pub webhooks: Arc<Webhooks>,
     /// Page tokens of their list.
     pub pager: Pager,
 }
@@ -29,43 +36,43 @@ impl PaymentService for Handler {
     async fn authorize_payment(&self, request: Request<AuthorizePaymentRequest>) -> Result<Response<Payment>, Status> {
         let request = validated(request)?;
         let id = request.payment_id.clone();
-        let payment = self.flow.authorize(&id, convert::start(request)?).await?;
+        let payment = self.commands.authorize(&id, convert::start(request)?).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn capture_payment(&self, request: Request<CapturePaymentRequest>) -> Result<Response<Payment>, Status> {
         let CapturePaymentRequest { payment_id, step_key, epoch, amount, capture_id } = validated(request)?;
         let command = Command::Capture(convert::portion(amount, capture_id)?);
-        let found = self.flow.payments.get(&payment_id).await?;
-        let payment = self.flow.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        let found = self.commands.payments.get(&payment_id).await?;
+        let payment = self.commands.command(found, &command, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn refund_payment(&self, request: Request<RefundPaymentRequest>) -> Result<Response<Payment>, Status> {
         let RefundPaymentRequest { payment_id, step_key, epoch, amount, refund_id } = validated(request)?;
         let command = Command::Refund(convert::portion(amount, refund_id)?);
-        let found = self.flow.payments.get(&payment_id).await?;
-        let payment = self.flow.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        let found = self.commands.payments.get(&payment_id).await?;
+        let payment = self.commands.command(found, &command, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn release_payment(&self, request: Request<ReleasePaymentRequest>) -> Result<Response<Payment>, Status> {
         let ReleasePaymentRequest { payment_id, step_key, epoch } = validated(request)?;
-        let found = self.flow.payments.get(&payment_id).await?;
-        let payment = self.flow.command(found, &Command::Release, Some(&Caller { step_key, epoch })).await?;
+        let found = self.commands.payments.get(&payment_id).await?;
+        let payment = self.commands.command(found, &Command::Release, Some(&Caller { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn cancel_payment(&self, request: Request<CancelPaymentRequest>) -> Result<Response<Payment>, Status> {
         let CancelPaymentRequest { payment_id, order_id, user_id, step_key, epoch } = validated(request)?;
-        let payment = self.flow.cancel(&payment_id, order_id, user_id, &Caller { step_key, epoch }).await?;
+        let payment = self.commands.cancel(&payment_id, order_id, user_id, &Caller { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn get_payment(&self, request: Request<GetPaymentRequest>) -> Result<Response<Payment>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let found = self.flow.payments.get(&request.payment_id).await?;
+        let found = self.commands.payments.get(&request.payment_id).await?;
         if !caller.may_act_for(&found.state.user_id) {
             return Err(Error::NotFound(request.payment_id).into());
         }
@@ -77,8 +84,8 @@ impl PaymentService for Handler {
         request: Request<ReconcilePaymentsRequest>,
     ) -> Result<Response<ReconcilePaymentsResponse>, Status> {
         let since = validated(request)?.since.as_ref().map_or(Time::from_millis(0), time::from_wire);
-        let found = reconcile::run(&self.flow, since).await?;
-        Ok(Response::new(convert::reconciliation(&found)))
+        let found = reconcile::run(&self.commands, since).await?;
+        Ok(Response::new(reconcile::to_wire(&found)))
     }
 
     async fn get_payable_amounts(
@@ -86,8 +93,8 @@ impl PaymentService for Handler {
         request: Request<GetPayableAmountsRequest>,
     ) -> Result<Response<PayableAmounts>, Status> {
         let currency = validated(request)?.currency_code;
-        Money::zero(&currency).map_err(Error::Amount)?;
-        let payable = self.flow.provider.payable(&currency);
+        Money::zero(&currency).map_err(domain::Error::Amount)?;
+        let payable = self.commands.provider.payable(&currency);
         let payable = payable.ok_or_else(|| Error::CurrencyNotPayable(currency.clone()))?;
         Ok(Response::new(convert::payable(&currency, payable)?))
     }
@@ -97,13 +104,13 @@ impl PaymentService for Handler {
         request: Request<ListWebhooksRequest>,
     ) -> Result<Response<ListWebhooksResponse>, Status> {
         let request = validated(request)?;
-        let fate = convert::fate(request.state());
-        let (limit, scope) = (limit(request.page_size), fate.name());
+        let disposition = webhooks::disposition(request.state());
+        let (limit, scope) = (limit(request.page_size), disposition.name());
         let after = self.pager.after(scope, &request.page_token)?;
-        let found = self.inbox.kept.list(fate, after.as_deref(), limit).await.map_err(Error::from)?;
-        let waiting = self.inbox.kept.waiting().await.map_err(Error::from)?;
+        let found = self.webhooks.store.list(disposition, after.as_deref(), limit).await.map_err(Error::from)?;
+        let waiting = self.webhooks.store.waiting().await.map_err(Error::from)?;
         let (webhooks, next_page_token) =
-            self.pager.page(scope, found, |event| (convert::place_of_webhook(&event), convert::webhook(&event, fate)));
+            self.pager.page(scope, found, |event| (webhooks::place(&event), webhooks::to_wire(&event, disposition)));
         let (waiting_count, waiting_bytes) = (waiting.count, waiting.bytes);
         Ok(Response::new(ListWebhooksResponse { webhooks, next_page_token, waiting_count, waiting_bytes }))
     }
@@ -114,12 +121,12 @@ impl PaymentService for Handler {
     ) -> Result<Response<Payment>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let found = self.flow.payments.get(&request.payment_id).await?;
+        let found = self.commands.payments.get(&request.payment_id).await?;
         if !caller.may_act_for(&found.state.user_id) {
             return Err(Error::NotFound(request.payment_id).into());
         }
         let command = Command::CompleteAction { approve: request.approve };
-        let payment = self.flow.command(found, &command, None).await?;
+        let payment = self.commands.command(found, &command, None).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 }

@@ -1,9 +1,9 @@
 //! Payments in MongoDB.
 
 use crate::{
-    convert,
-    domain::{Operation, Payment},
+    domain::{self, Operation, Payment},
     error::Error,
+    events,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned};
 use bson::{Document, doc};
@@ -50,7 +50,7 @@ impl Payments {
 
     /// Stores a new payment with its event. `Duplicate` when there is one of this id.
     pub async fn insert(&self, id: &str, payment: Payment) -> Result<Versioned<Payment>, Error> {
-        let events = convert::changed(id, None, &payment)?;
+        let events = events::changed(id, None, &payment)?;
         let written = self.documents.insert(id, payment, events).await?;
         self.note(id);
         Ok(written)
@@ -60,12 +60,12 @@ impl Payments {
     pub async fn change(
         &self,
         seen: Versioned<Payment>,
-        mut decide: impl FnMut(&Payment) -> Result<Option<Payment>, Error>,
+        mut decide: impl FnMut(&Payment) -> Result<Option<Payment>, domain::Error>,
     ) -> Result<Versioned<Payment>, Error> {
         let id = seen.id.clone();
-        let mut decide = |old: &Versioned<Payment>| -> Result<Option<Change<Payment>>, Error> {
+        let mut decide = |old: &Versioned<Payment>| -> Result<Option<Change<Payment>>, domain::Error> {
             let Some(state) = decide(&old.state)? else { return Ok(None) };
-            let events = convert::changed(&id, Some(&old.state), &state)?;
+            let events = events::changed(&id, Some(&old.state), &state)?;
             Ok(Some(Change { state, events }))
         };
         let Some(change) = decide(&seen)? else { return Ok(seen) };
@@ -73,7 +73,7 @@ impl Payments {
             Err(::store::Error::Conflict) => {
                 self.documents.change(&seen.id, decide).await.map_err(|error| match error {
                     ChangeError::NotFound => Error::NotFound(seen.id.clone()),
-                    ChangeError::Refused(refusal) => refusal,
+                    ChangeError::Refused(refusal) => refusal.into(),
                     ChangeError::Store(cause) => cause.into(),
                 })?
             }

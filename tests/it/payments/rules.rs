@@ -2,8 +2,8 @@
 
 use contracts::money::Money;
 use payments::{
-    Command, Entry, Error, Happened, Kind, Ledger, Operation, Outcome, Payment, Portion, Start, State, Token, Way,
-    transition,
+    Command, Entry, Kind, Ledger, Movement, Operation, Outcome, Payment, Portion, ProviderEvent, Refusal, Start, State,
+    Token, transition,
 };
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -57,7 +57,7 @@ enum Happening {
     Command(Command),
     Answer(Outcome),
     LateAnswer(Operation, Outcome),
-    News(Happened),
+    News(ProviderEvent),
 }
 
 fn any_outcome() -> impl Strategy<Value = Outcome> {
@@ -76,13 +76,19 @@ fn any_portion() -> impl Strategy<Value = Portion> {
     prop_oneof![1 => Just(Portion::default()), 2 => part]
 }
 
-fn any_news() -> impl Strategy<Value = Happened> {
-    let way = prop::sample::select(vec![Way::Capture, Way::Void, Way::Expiry, Way::Refund, Way::ChargeBack]);
+fn any_news() -> impl Strategy<Value = ProviderEvent> {
+    let movement = prop::sample::select(vec![
+        Movement::Capture,
+        Movement::Void,
+        Movement::Expiry,
+        Movement::Refund,
+        Movement::ChargeBack,
+    ]);
     let key = (0..6u8).prop_map(|number| format!("{ID}/news-{number}"));
     prop_oneof![
-        3 => (way, 1..900_i64, key.clone()).prop_map(|(way, cents, key)| Happened::Moved { way, key, amount: eur(cents) }),
-        1 => key.clone().prop_map(|key| Happened::Authorized { key, ends_at: None }),
-        1 => key.prop_map(|key| Happened::Declined { key, reason: "NO".into() }),
+        3 => (movement, 1..900_i64, key.clone()).prop_map(|(movement, cents, key)| ProviderEvent::Moved { movement, key, amount: eur(cents) }),
+        1 => key.clone().prop_map(|key| ProviderEvent::Authorized { key, ends_at: None }),
+        1 => key.prop_map(|key| ProviderEvent::Declined { key, reason: "NO".into() }),
     ]
 }
 
@@ -113,10 +119,10 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn happen(payment: &Payment, happening: &Happening) -> Result<Option<Payment>, Error> {
+fn happen(payment: &Payment, happening: &Happening) -> Result<Option<Payment>, Refusal> {
     match happening {
         Happening::Command(command) => payment.decide(ID, command, Some(&caller("step", 1)), now()),
-        Happening::News(happened) => payment.hear(ID, "sbx_1", happened, now()),
+        Happening::News(event) => payment.apply(ID, "sbx_1", event, now()),
         Happening::LateAnswer(operation, outcome) => payment.record(&operation.key(ID), outcome, now()),
         Happening::Answer(outcome) => {
             let key = payment.intent.as_ref().map_or("nothing is open", |intent| intent.key.as_str());
@@ -161,8 +167,8 @@ proptest! {
                 Ok(Some(next)) => next,
                 Ok(None) => continue,
                 // News of more than there is, and answers that contradict news, are refused, and people are told.
-                Err(Error::LedgerRefused(_) | Error::IllegalTransition { .. }) if was_told => continue,
-                Err(Error::IllegalTransition { .. } | Error::LedgerRefused(_) | Error::Arithmetic(_)) => {
+                Err(Refusal::LedgerRefused(_) | Refusal::IllegalTransition { .. }) if was_told => continue,
+                Err(Refusal::IllegalTransition { .. } | Refusal::LedgerRefused(_) | Refusal::Arithmetic(_)) => {
                     panic!("{happening:?} of {payment:?}")
                 }
                 Err(_) => continue,
@@ -237,7 +243,7 @@ fn the_table_of_payment_transitions_is_that_of_the_design() {
 #[test]
 fn an_amount_of_zero_or_less_is_refused() {
     for cents in [0, -1] {
-        assert!(matches!(Payment::begin(ID, start(cents), now()), Err(Error::NotPositive)));
+        assert!(matches!(Payment::begin(ID, start(cents), now()), Err(Refusal::NotPositive)));
     }
 }
 
@@ -273,10 +279,10 @@ fn a_runner_that_was_replaced_moves_no_money() {
     for payment in [begun_by(7), capturing] {
         for command in [whole_capture(), Command::Refund(part(1, "a")), Command::Cancel] {
             let late = payment.decide(ID, &command, Some(&caller("late", 6)), now());
-            assert!(matches!(late, Err(Error::Stale(_))), "{late:?}");
+            assert!(matches!(late, Err(Refusal::Stale(_))), "{late:?}");
         }
         let late = payment.repeats(&Start { caller: caller("authorize/do", 6), ..start(1999) });
-        assert!(matches!(late, Err(Error::Stale(_))), "{late:?}");
+        assert!(matches!(late, Err(Refusal::Stale(_))), "{late:?}");
         assert!(payment.repeats(&Start { caller: caller("authorize/do", 8), ..start(1999) }).is_ok());
     }
 }
@@ -303,7 +309,7 @@ fn a_refused_capture_leaves_the_authorization_in_place() {
     let capturing = commanded(&answered(&begun(), &done()), whole_capture());
     let refused = answered(&capturing, &declined("EXPIRED"));
     assert_eq!((refused.state, refused.intent.is_none()), (State::Authorized, true));
-    assert!(matches!(Operation::Capture.check(&declined("EXPIRED")), Err(Error::ProviderRefused { .. })));
+    assert!(matches!(Operation::Capture.check(&declined("EXPIRED")), Err(Refusal::ProviderRefused { .. })));
 }
 
 #[test]
@@ -323,7 +329,7 @@ fn partial_captures_and_refunds_add_up_and_their_names_count_once() {
         let again = payment.decide(ID, &Command::Capture(part(cents, name)), Some(&caller("step", 1)), now()).unwrap();
         assert_eq!((again, payment.state), (None, State::Captured));
         let other = payment.decide(ID, &Command::Capture(part(cents + 1, name)), Some(&caller("step", 1)), now());
-        assert!(matches!(other, Err(Error::Mismatch)));
+        assert!(matches!(other, Err(Refusal::Mismatch)));
     }
     for (cents, name) in [(1, "rfd_1"), (1_998, "rfd_2")] {
         payment = answered(&commanded(&payment, Command::Refund(part(cents, name))), &done());
@@ -342,14 +348,14 @@ fn an_amount_of_zero_of_another_currency_or_beyond_what_is_there_is_a_typed_erro
         payment.decide(ID, &command, Some(&caller("step", 1)), now()).unwrap_err()
     };
     for cents in [0, -1] {
-        assert!(matches!(refused(&authorized, Command::Capture(part(cents, "b"))), Error::NotPositive));
-        assert!(matches!(refused(&captured, Command::Refund(part(cents, "b"))), Error::NotPositive));
+        assert!(matches!(refused(&authorized, Command::Capture(part(cents, "b"))), Refusal::NotPositive));
+        assert!(matches!(refused(&captured, Command::Refund(part(cents, "b"))), Refusal::NotPositive));
     }
-    assert!(matches!(refused(&authorized, Command::Capture(dollars.clone())), Error::Currency(_)));
-    assert!(matches!(refused(&captured, Command::Refund(dollars)), Error::Currency(_)));
-    assert!(matches!(refused(&captured, Command::Capture(part(1_500, "b"))), Error::MoreThanAuthorized(_)));
-    assert!(matches!(refused(&captured, Command::Refund(part(501, "b"))), Error::MoreThanCaptured(_)));
-    assert!(matches!(refused(&authorized, Command::Refund(part(1, "b"))), Error::NotCaptured(_)));
+    assert!(matches!(refused(&authorized, Command::Capture(dollars.clone())), Refusal::Currency(_)));
+    assert!(matches!(refused(&captured, Command::Refund(dollars)), Refusal::Currency(_)));
+    assert!(matches!(refused(&captured, Command::Capture(part(1_500, "b"))), Refusal::MoreThanAuthorized(_)));
+    assert!(matches!(refused(&captured, Command::Refund(part(501, "b"))), Refusal::MoreThanCaptured(_)));
+    assert!(matches!(refused(&authorized, Command::Refund(part(1, "b"))), Refusal::NotCaptured(_)));
 }
 
 #[test]
@@ -379,21 +385,21 @@ fn what_the_provider_refused_is_tried_again_under_another_key_and_still_done_onc
 #[test]
 fn a_webhook_without_a_reply_is_recorded_as_the_reply_would_be() {
     let asked = begun();
-    let news = Happened::Authorized { key: Operation::Authorize.key(ID), ends_at: None };
-    let heard = asked.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    let news = ProviderEvent::Authorized { key: Operation::Authorize.key(ID), ends_at: None };
+    let heard = asked.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
     assert_eq!(heard, answered(&asked, &done()));
-    assert_eq!(heard.hear(ID, "sbx_1", &news, now()).unwrap(), None, "the second webhook is nothing new");
+    assert_eq!(heard.apply(ID, "sbx_1", &news, now()).unwrap(), None, "the second webhook is nothing new");
     assert_eq!(heard.record(&Operation::Authorize.key(ID), &done(), now()).unwrap(), None, "nor is the late reply");
 }
 
 #[test]
 fn a_charge_back_freezes_the_payment() {
     let captured = answered(&commanded(&answered(&begun(), &done()), whole_capture()), &done());
-    let news = Happened::Moved { way: Way::ChargeBack, key: "dp_1".into(), amount: eur(1999) };
-    let frozen = captured.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
-    assert_eq!(frozen.hear(ID, "sbx_1", &news, now()).unwrap(), None);
+    let news = ProviderEvent::Moved { movement: Movement::ChargeBack, key: "dp_1".into(), amount: eur(1999) };
+    let frozen = captured.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    assert_eq!(frozen.apply(ID, "sbx_1", &news, now()).unwrap(), None);
     for command in [Command::Cancel, Command::Refund(part(1, "a"))] {
-        assert!(matches!(frozen.decide(ID, &command, Some(&caller("step", 1)), now()), Err(Error::Frozen(_))));
+        assert!(matches!(frozen.decide(ID, &command, Some(&caller("step", 1)), now()), Err(Refusal::Frozen(_))));
     }
 }
 
@@ -401,8 +407,8 @@ fn a_charge_back_freezes_the_payment() {
 fn an_approval_that_is_heard_of_after_its_action_was_called_off_is_noted_with_its_void() {
     let waits = Outcome::ActionRequired { reference: "sbx_1".into(), ends_at: None };
     let voided = answered(&commanded(&answered(&begun(), &waits), Command::Cancel), &done());
-    let news = Happened::Authorized { key: "elsewhere".into(), ends_at: None };
-    let noted = voided.hear(ID, "sbx_1", &news, now()).unwrap().unwrap();
+    let news = ProviderEvent::Authorized { key: "elsewhere".into(), ends_at: None };
+    let noted = voided.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
     let sums = noted.amounts().unwrap().unwrap();
     assert_eq!((noted.state, sums.authorized, sums.voided), (State::Voided, eur(1999), eur(1999)));
 }

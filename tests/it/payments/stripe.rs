@@ -3,7 +3,7 @@
 use axum::{Router, body::Body, extract::State, response::Response};
 use contracts::money::Money;
 use http::{HeaderMap, Method, StatusCode};
-use payments::{Charge, Happened, Notice, Outcome, Provider, Refused, Stripe, Token, Way};
+use payments::{Charge, Movement, Notification, Outcome, Provider, ProviderEvent, Rejected, Stripe, Token};
 use serde_json::Value;
 use service::Secret;
 use std::sync::{Arc, Mutex};
@@ -223,37 +223,40 @@ async fn the_report_has_the_sums_of_each_intent() {
     assert_eq!((asked.field("created[gte]"), asked.field("starting_after")), (Some("1730000000"), Some("pi_3Pz")));
 }
 
-fn heard(stripe: &Stripe, name: &str) -> Result<Notice, Refused> {
+fn heard(stripe: &Stripe, name: &str) -> Result<Notification, Rejected> {
     let (body, mut headers) = (shape(name).to_string(), HeaderMap::new());
     let signature = rpc::signature::sign(SECRET, 1_730_000_001, body.as_bytes());
     headers.insert("stripe-signature", signature.parse().unwrap());
-    stripe.notice(&headers, body.as_bytes(), 1_730_000_002)
+    stripe.notification(&headers, body.as_bytes(), 1_730_000_002)
 }
 
 #[tokio::test]
 async fn events_tell_what_happened_under_the_key_of_the_request_that_caused_it() {
     let stripe = Recorded::answering(200, "list").await.stripe;
-    let (key, moved) =
-        (KEY.to_owned(), |way, key: &str, cents| Happened::Moved { way, key: key.into(), amount: eur(cents) });
+    let (key, moved) = (KEY.to_owned(), |movement, key: &str, cents| ProviderEvent::Moved {
+        movement,
+        key: key.into(),
+        amount: eur(cents),
+    });
     let cases = [
-        ("event_authorized", Happened::Authorized { key: key.clone(), ends_at: None }),
-        ("event_requires_action", Happened::ActionRequired { key: key.clone(), ends_at: None }),
-        ("event_failed", Happened::Declined { key, reason: "INSUFFICIENT_FUNDS".into() }),
-        ("event_captured", moved(Way::Capture, "pay_1/capture", 1999)),
-        ("event_succeeded_in_part", moved(Way::Void, "pi_3Q0/rest", 1499)),
-        ("event_voided", moved(Way::Void, "pay_1/void", 1999)),
-        ("event_expired", moved(Way::Expiry, "evt_3Q0", 1999)),
-        ("event_abandoned", Happened::Declined { key: "evt_3Q0".into(), reason: "ABANDONED".into() }),
-        ("event_refunded", moved(Way::Refund, "pay_1/refund/rfd_2", 500)),
-        ("event_released", Happened::Nothing),
-        ("event_dispute", moved(Way::ChargeBack, "dp_1Q0", 1999)),
-        ("event_other", Happened::Nothing),
+        ("event_authorized", ProviderEvent::Authorized { key: key.clone(), ends_at: None }),
+        ("event_requires_action", ProviderEvent::ActionRequired { key: key.clone(), ends_at: None }),
+        ("event_failed", ProviderEvent::Declined { key, reason: "INSUFFICIENT_FUNDS".into() }),
+        ("event_captured", moved(Movement::Capture, "pay_1/capture", 1999)),
+        ("event_succeeded_in_part", moved(Movement::Void, "pi_3Q0/rest", 1499)),
+        ("event_voided", moved(Movement::Void, "pay_1/void", 1999)),
+        ("event_expired", moved(Movement::Expiry, "evt_3Q0", 1999)),
+        ("event_abandoned", ProviderEvent::Declined { key: "evt_3Q0".into(), reason: "ABANDONED".into() }),
+        ("event_refunded", moved(Movement::Refund, "pay_1/refund/rfd_2", 500)),
+        ("event_released", ProviderEvent::Nothing),
+        ("event_dispute", moved(Movement::ChargeBack, "dp_1Q0", 1999)),
+        ("event_other", ProviderEvent::Nothing),
     ];
     for (name, expected) in cases {
-        let notice = heard(&stripe, name).unwrap();
-        assert_eq!((notice.event_id.as_str(), notice.happened), ("evt_3Q0", expected), "{name}");
+        let notification = heard(&stripe, name).unwrap();
+        assert_eq!((notification.event_id.as_str(), notification.event), ("evt_3Q0", expected), "{name}");
         let has_key = !matches!(name, "event_dispute" | "event_other");
-        assert_eq!(notice.charge_key == KEY, has_key, "{name}");
+        assert_eq!(notification.charge_key == KEY, has_key, "{name}");
     }
     assert_eq!(heard(&stripe, "event_dispute").unwrap().reference, "pi_3Q0");
 }
@@ -262,16 +265,19 @@ async fn events_tell_what_happened_under_the_key_of_the_request_that_caused_it()
 async fn an_event_that_stripe_has_not_signed_now_is_refused() {
     let stripe = Recorded::answering(200, "list").await.stripe;
     let body = shape("event_authorized").to_string();
-    let notice = |signature: String, now: i64| {
+    let notification = |signature: String, now: i64| {
         let mut headers = HeaderMap::new();
         headers.insert("stripe-signature", signature.parse().unwrap());
-        stripe.notice(&headers, body.as_bytes(), now)
+        stripe.notification(&headers, body.as_bytes(), now)
     };
     let signed = |secret: &str| rpc::signature::sign(secret, 1_730_000_001, body.as_bytes());
     assert!(
-        notice(signed(SECRET) + ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39", 1_730_000_001)
-            .is_ok()
+        notification(
+            signed(SECRET) + ",v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39",
+            1_730_000_001
+        )
+        .is_ok()
     );
-    assert!(matches!(notice(signed("whsec_other"), 1_730_000_001), Err(Refused::Signature(_))));
-    assert!(matches!(notice(signed(SECRET), 1_730_000_302), Err(Refused::Signature(_))));
+    assert!(matches!(notification(signed("whsec_other"), 1_730_000_001), Err(Rejected::Signature(_))));
+    assert!(matches!(notification(signed(SECRET), 1_730_000_302), Err(Rejected::Signature(_))));
 }

@@ -181,7 +181,7 @@ proptest! {
                     payment = next;
                 }
                 Ok(None) => {}
-                Err(error @ (payments::Error::IllegalTransition { .. } | payments::Error::LedgerRefused(_))) => {
+                Err(error @ (payments::Refusal::IllegalTransition { .. } | payments::Refusal::LedgerRefused(_))) => {
                     return Err(TestCaseError::fail(format!("{error} in {payment:?}")));
                 }
                 Err(_) => {}

@@ -1,9 +1,8 @@
 //! What the provider's answers and news do to a payment: one way for a reply, a webhook and an answer to a question. Pure.
 
-use super::{ABANDONED, Entry, Intent, Kind, LONGEST_PAUSE_MS, Operation, PATIENCE_MS, Payment, State, later};
-use crate::{
-    error::Error,
-    provider::{Happened, Outcome, Way},
+use super::{
+    ABANDONED, Entry, Error, Intent, Kind, Movement, Operation, Outcome, Payment, ProviderEvent, State,
+    operation::later,
 };
 use ::store::Time;
 use contracts::money::Money;
@@ -16,15 +15,6 @@ const CHECK_AGAIN_MS: i64 = 30_000;
 
 /// Why a payment is frozen whose money the payer's bank took back.
 const CHARGED_BACK: &str = "CHARGED_BACK";
-
-impl Intent {
-    /// Has the provider asked later: each time the pause doubles.
-    fn put_off(&mut self, now: Time) {
-        let doublings = self.attempts.clamp(0, 5).unsigned_abs();
-        self.ask_at = later(now, (PATIENCE_MS << doublings).min(LONGEST_PAUSE_MS));
-        self.attempts = self.attempts.saturating_add(1);
-    }
-}
 
 impl Payment {
     /// The payment after the provider's answer under `key`. `None` when that intent has ended before.
@@ -45,35 +35,37 @@ impl Payment {
 
     /// The payment after news of its charge. What answers the open intent is recorded as its reply would be; what the
     /// ledger has is nothing new.
-    pub fn hear(&self, id: &str, reference: &str, happened: &Happened, now: Time) -> Result<Option<Self>, Error> {
+    pub fn apply(&self, id: &str, reference: &str, event: &ProviderEvent, now: Time) -> Result<Option<Self>, Error> {
         let named = || reference.to_owned();
-        let (key, outcome) = match happened {
-            Happened::Nothing => return Ok(None),
-            Happened::Authorized { key, ends_at } => (key, Outcome::Done { reference: named(), ends_at: *ends_at }),
-            Happened::Declined { key, reason } => (key, Outcome::Declined { reason: reason.clone() }),
-            Happened::ActionRequired { key, ends_at } => {
+        let (key, outcome) = match event {
+            ProviderEvent::Nothing => return Ok(None),
+            ProviderEvent::Authorized { key, ends_at } => {
+                (key, Outcome::Done { reference: named(), ends_at: *ends_at })
+            }
+            ProviderEvent::Declined { key, reason } => (key, Outcome::Declined { reason: reason.clone() }),
+            ProviderEvent::ActionRequired { key, ends_at } => {
                 (key, Outcome::ActionRequired { reference: named(), ends_at: *ends_at })
             }
-            Happened::Moved { key, .. } => (key, Outcome::Done { reference: named(), ends_at: self.ended_at() }),
+            ProviderEvent::Moved { key, .. } => (key, Outcome::Done { reference: named(), ends_at: self.ended_at() }),
         };
         if let Some(next) = self.record(key, &outcome, now)? {
             return Ok(Some(next));
         }
         let mut next = self.clone();
         next.updated_at = now;
-        match happened {
-            Happened::Authorized { ends_at, .. } => {
+        match event {
+            ProviderEvent::Authorized { ends_at, .. } => {
                 next.provider_reference.get_or_insert_with(named);
                 next.approved_elsewhere(&Operation::Authorize.key(id), *ends_at, now)?;
             }
-            Happened::Declined { reason, .. } if self.state == State::ActionRequired && self.intent.is_none() => {
+            ProviderEvent::Declined { reason, .. } if self.state == State::ActionRequired && self.intent.is_none() => {
                 next.refuse(Operation::Abandon, reason)?;
             }
-            Happened::Moved { way, key, amount } => {
+            ProviderEvent::Moved { movement, key, amount } => {
                 next.provider_reference.get_or_insert_with(named);
-                next.moved_elsewhere(*way, key, amount, now)?;
+                next.moved_elsewhere(*movement, key, amount, now)?;
             }
-            Happened::Declined { .. } | Happened::ActionRequired { .. } | Happened::Nothing => {}
+            ProviderEvent::Declined { .. } | ProviderEvent::ActionRequired { .. } | ProviderEvent::Nothing => {}
         }
         next.updated_at = self.updated_at;
         let has_changed = next != *self;
@@ -88,18 +80,18 @@ impl Payment {
         }
         let key = Operation::Authorize.key(id);
         let news = match outcome {
-            Outcome::Done { ends_at, .. } => Happened::Authorized { key, ends_at: *ends_at },
+            Outcome::Done { ends_at, .. } => ProviderEvent::Authorized { key, ends_at: *ends_at },
             Outcome::Declined { reason } if self.state == State::ActionRequired => {
-                Happened::Declined { key, reason: reason.clone() }
+                ProviderEvent::Declined { key, reason: reason.clone() }
             }
             Outcome::Declined { .. } => {
                 let sums = self.amounts()?.ok_or(Error::NotAuthorized(self.state))?;
-                Happened::Moved { way: Way::Expiry, key: format!("{key}/expiry"), amount: sums.open()? }
+                ProviderEvent::Moved { movement: Movement::Expiry, key: format!("{key}/expiry"), amount: sums.open()? }
             }
-            Outcome::ActionRequired { .. } | Outcome::Unknown => Happened::Nothing,
+            Outcome::ActionRequired { .. } | Outcome::Unknown => ProviderEvent::Nothing,
         };
         let reference = self.provider_reference.clone().unwrap_or_default();
-        let mut next = self.hear(id, &reference, &news, now)?.unwrap_or_else(|| self.clone());
+        let mut next = self.apply(id, &reference, &news, now)?.unwrap_or_else(|| self.clone());
         if next.check_at == self.check_at {
             next.check_at = Some(later(now, CHECK_AGAIN_MS));
         }
@@ -205,28 +197,28 @@ impl Payment {
 
     /// Money moved that nobody here asked for: the authorization ran out, the payer's bank took it back, or somebody did
     /// it at the provider.
-    fn moved_elsewhere(&mut self, way: Way, key: &str, amount: &Money, now: Time) -> Result<(), Error> {
+    fn moved_elsewhere(&mut self, movement: Movement, key: &str, amount: &Money, now: Time) -> Result<(), Error> {
         if !amount.is_positive() || self.asked.is_none() || self.ledger.entries().iter().any(|entry| entry.key == key) {
             return Ok(());
         }
-        match way {
-            Way::Capture => {
+        match movement {
+            Movement::Capture => {
                 self.append(Kind::Capture, key, amount, now)?;
                 if self.state == State::Authorized {
                     self.enter(State::Captured)?;
                 }
             }
-            Way::Void | Way::Expiry => {
+            Movement::Void | Movement::Expiry => {
                 self.append(Kind::Void, key, amount, now)?;
                 if !self.is_open()? {
                     self.close()?;
                 }
             }
-            Way::Refund => {
+            Movement::Refund => {
                 self.append(Kind::Refund, key, amount, now)?;
                 self.enter(State::Refunded)?;
             }
-            Way::ChargeBack => {
+            Movement::ChargeBack => {
                 self.append(Kind::ChargeBack, key, amount, now)?;
                 self.frozen = Some(CHARGED_BACK.to_owned());
             }

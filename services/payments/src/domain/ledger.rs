@@ -1,6 +1,6 @@
 //! The ledger: what the provider did, append-only, and the sums that follow from it. Pure.
 
-use crate::error::Error;
+use super::Error;
 use ::store::Time;
 use contracts::money::Money;
 use rust_decimal::Decimal;

@@ -1,6 +1,6 @@
 //! The states of a payment and the table of legal moves. Pure.
 
-use crate::error::Error;
+use super::Error;
 use serde::{Deserialize, Serialize};
 
 /// Where the money is.

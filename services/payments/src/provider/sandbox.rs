@@ -1,7 +1,8 @@
 //! The sandbox provider over its HTTP API (`comptoir serve sandbox-psp`).
 
 use super::{
-    Charge, Happened, Notice, Outcome, Page, Payable, Provider, Refused, Reported, Silent, Token, Way, readable,
+    Charge, Movement, Notification, Outcome, Page, Payable, Provider, ProviderEvent, Rejected, Reported, Token,
+    Unavailable, readable,
 };
 use crate::domain::Amounts;
 use ::rpc::signature;
@@ -18,7 +19,7 @@ use std::time::Duration;
 const SIGNATURE: &str = "webhook-signature";
 
 /// Longest wait for an answer; callers have deadlines of their own.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The provider, reached over kept connections.
 pub struct Sandbox {
@@ -102,9 +103,9 @@ impl Body {
         self.ends_at.map(Time::from_millis)
     }
 
-    fn reported(self) -> Result<Reported, Silent> {
+    fn reported(self) -> Result<Reported, Unavailable> {
         let money = |minor: i64| {
-            Money::from_minor(&self.currency, i128::from(minor)).map_err(|error| Silent(error.to_string()))
+            Money::from_minor(&self.currency, i128::from(minor)).map_err(|error| Unavailable(error.to_string()))
         };
         let sums = Amounts {
             authorized: money(self.authorized)?,
@@ -130,7 +131,7 @@ impl Body {
 impl Sandbox {
     /// The provider at `url`.
     pub fn new(url: &str, key: Secret, webhook_secret: Secret) -> Result<Self, reqwest::Error> {
-        let http = Client::builder().timeout(PATIENCE).no_proxy().tcp_nodelay(true).build()?;
+        let http = Client::builder().timeout(PROVIDER_TIMEOUT).no_proxy().tcp_nodelay(true).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key, webhook_secret })
     }
 
@@ -234,48 +235,48 @@ impl Provider for Sandbox {
         self.operate(key, charge, "actions", json!({ "approve": approve })).await
     }
 
-    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Silent> {
+    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Unavailable> {
         let query = [("since", since.timestamp_millis().to_string()), ("after", from.unwrap_or_default().to_owned())];
         let reading = async {
             let reply = self.request(Method::GET, "/v1/report").query(&query).send().await?.error_for_status()?;
             reply.json::<Report>().await
         };
-        let Report { charges, next } = reading.await.map_err(|error| Silent(error.to_string()))?;
+        let Report { charges, next } = reading.await.map_err(|error| Unavailable(error.to_string()))?;
         let charges = charges.into_iter().map(|charge| (charge.id.clone(), charge.reported()));
         Ok(Page { charges: charges.filter_map(|(id, reported)| readable(reported, &id)).collect(), next })
     }
 
-    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent> {
+    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Unavailable> {
         match self.send(self.request(Method::GET, "/v1/charges").query(&[("key", charge.key)])).await {
             Reply::Charge(charge) => charge.reported().map(Some),
             Reply::Absent => Ok(None),
-            Reply::Refused(_) | Reply::Nothing => Err(Silent("no answer".to_owned())),
+            Reply::Refused(_) | Reply::Nothing => Err(Unavailable("no answer".to_owned())),
         }
     }
 
-    fn notice(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notice, Refused> {
+    fn notification(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notification, Rejected> {
         let header = headers.get(SIGNATURE).and_then(|header| header.to_str().ok()).unwrap_or_default();
         signature::verify(self.webhook_secret.reveal(), header, body, now)?;
         self.parse(body)
     }
 
-    fn parse(&self, body: &[u8]) -> Result<Notice, Refused> {
-        let event: Event = serde_json::from_slice(body).map_err(|error| Refused::Malformed(error.to_string()))?;
+    fn parse(&self, body: &[u8]) -> Result<Notification, Rejected> {
+        let event: Event = serde_json::from_slice(body).map_err(|error| Rejected::Malformed(error.to_string()))?;
         let Event { id, operation, charge } = event;
         let amount = Money::from_minor(&charge.currency, i128::from(operation.amount));
-        let amount = amount.map_err(|error| Refused::Malformed(error.to_string()))?;
+        let amount = amount.map_err(|error| Rejected::Malformed(error.to_string()))?;
         let (key, ends_at) = (operation.key, charge.ends_at());
-        let moved = |way, key| Happened::Moved { way, key, amount };
-        let happened = match operation.kind {
-            Kind::Authorized => Happened::Authorized { key, ends_at },
-            Kind::Declined => Happened::Declined { key, reason: charge.reason },
-            Kind::ActionRequired => Happened::ActionRequired { key, ends_at },
-            Kind::Captured => moved(Way::Capture, key),
-            Kind::Voided => moved(Way::Void, key),
-            Kind::Expired => moved(Way::Expiry, key),
-            Kind::Refunded => moved(Way::Refund, key),
-            Kind::ChargedBack => moved(Way::ChargeBack, key),
+        let moved = |movement, key| ProviderEvent::Moved { movement, key, amount };
+        let event = match operation.kind {
+            Kind::Authorized => ProviderEvent::Authorized { key, ends_at },
+            Kind::Declined => ProviderEvent::Declined { key, reason: charge.reason },
+            Kind::ActionRequired => ProviderEvent::ActionRequired { key, ends_at },
+            Kind::Captured => moved(Movement::Capture, key),
+            Kind::Voided => moved(Movement::Void, key),
+            Kind::Expired => moved(Movement::Expiry, key),
+            Kind::Refunded => moved(Movement::Refund, key),
+            Kind::ChargedBack => moved(Movement::ChargeBack, key),
         };
-        Ok(Notice { event_id: id, charge_key: charge.key, reference: charge.id, happened })
+        Ok(Notification { event_id: id, charge_key: charge.key, reference: charge.id, event })
     }
 }

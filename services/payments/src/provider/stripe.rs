@@ -7,7 +7,7 @@ mod event;
 mod minor;
 mod shape;
 
-use super::{Charge, Notice, Outcome, Page, Payable, Provider, Refused, Reported, Silent, Token, readable};
+use super::{Charge, Notification, Outcome, Page, Payable, Provider, Rejected, Reported, Token, Unavailable, readable};
 use ::rpc::signature;
 use ::store::Time;
 use contracts::money::Money;
@@ -25,7 +25,7 @@ const SIGNATURE: &str = "stripe-signature";
 const VERSION: &str = "2024-06-20";
 
 /// Longest wait for an answer; callers have deadlines of their own.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Intents in one page of a list, the most that Stripe gives.
 const PAGE: &str = "100";
@@ -52,7 +52,7 @@ enum Reply<T> {
 impl Stripe {
     /// Stripe at `url`: `https://api.stripe.com`.
     pub fn new(url: &str, key: Secret, webhook_secret: Secret) -> Result<Self, reqwest::Error> {
-        let http = Client::builder().timeout(PATIENCE).tcp_nodelay(true).build()?;
+        let http = Client::builder().timeout(PROVIDER_TIMEOUT).tcp_nodelay(true).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key, webhook_secret })
     }
 
@@ -206,12 +206,12 @@ impl Provider for Stripe {
         if approve { self.query(charge).await.unwrap_or(Outcome::Unknown) } else { self.void(key, charge).await }
     }
 
-    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Silent> {
+    async fn report(&self, since: Time, from: Option<&str>) -> Result<Page, Unavailable> {
         let created = (since.timestamp_millis() / 1000).to_string();
         let mut query = vec![("created[gte]", created.as_str()), ("limit", PAGE), ("expand[]", "data.latest_charge")];
         query.extend(from.map(|from| ("starting_after", from)));
         let Reply::Object(list) = self.send::<List>(self.get("/v1/payment_intents", &query)).await else {
-            return Err(Silent("stripe gives no list".to_owned()));
+            return Err(Unavailable("stripe gives no list".to_owned()));
         };
         let next = list.data.last().filter(|_| list.has_more).map(|last| last.id.clone());
         Ok(Page {
@@ -220,21 +220,21 @@ impl Provider for Stripe {
         })
     }
 
-    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Silent> {
+    async fn find(&self, charge: Charge<'_>) -> Result<Option<Reported>, Unavailable> {
         match self.intent(charge).await {
             Reply::Object(intent) => intent.reported().map(Some),
             Reply::Absent => Ok(None),
-            Reply::Refused(_) | Reply::Nothing => Err(Silent("no answer".to_owned())),
+            Reply::Refused(_) | Reply::Nothing => Err(Unavailable("no answer".to_owned())),
         }
     }
 
-    fn notice(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notice, Refused> {
+    fn notification(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notification, Rejected> {
         let header = headers.get(SIGNATURE).and_then(|header| header.to_str().ok()).unwrap_or_default();
         signature::verify(self.webhook_secret.reveal(), header, body, now)?;
         self.parse(body)
     }
 
-    fn parse(&self, body: &[u8]) -> Result<Notice, Refused> {
-        event::notice(body)
+    fn parse(&self, body: &[u8]) -> Result<Notification, Rejected> {
+        event::notification(body)
     }
 }

@@ -1,7 +1,7 @@
 //! What Stripe's events tell.
 
 use super::{
-    super::{Happened, Notice, Refused, Way},
+    super::{Movement, Notification, ProviderEvent, Rejected},
     minor,
     shape::{ChargeObject, Intent},
 };
@@ -39,24 +39,24 @@ struct Dispute {
     amount: i64,
 }
 
-/// The charge that an event is about, and what happened to it.
-struct Told {
+/// The charge that an event is about, and what event to it.
+struct Content {
     charge_key: String,
     reference: String,
-    happened: Happened,
+    event: ProviderEvent,
 }
 
 /// What the body of a webhook tells. Kinds that are not known tell nothing.
-pub fn notice(body: &[u8]) -> Result<Notice, Refused> {
+pub fn notification(body: &[u8]) -> Result<Notification, Rejected> {
     let event: Event = serde_json::from_slice(body).map_err(malformed)?;
-    let told = match event.kind.as_str() {
+    let content = match event.kind.as_str() {
         kind if kind.starts_with("payment_intent.") => of_intent(&event)?,
         "charge.captured" | "charge.refunded" => of_charge(&event)?,
         "charge.dispute.funds_withdrawn" => of_dispute(&event)?,
-        _ => Told { charge_key: String::new(), reference: String::new(), happened: Happened::Nothing },
+        _ => Content { charge_key: String::new(), reference: String::new(), event: ProviderEvent::Nothing },
     };
-    let Told { charge_key, reference, happened } = told;
-    Ok(Notice { event_id: event.id, charge_key, reference, happened })
+    let Content { charge_key, reference, event: what } = content;
+    Ok(Notification { event_id: event.id, charge_key, reference, event: what })
 }
 
 impl Event {
@@ -66,7 +66,7 @@ impl Event {
         asked.unwrap_or_else(|| self.id.clone())
     }
 
-    fn object<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Refused> {
+    fn object<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Rejected> {
         T::deserialize(&self.data.object).map_err(malformed)
     }
 
@@ -76,65 +76,65 @@ impl Event {
     }
 }
 
-fn of_intent(event: &Event) -> Result<Told, Refused> {
+fn of_intent(event: &Event) -> Result<Content, Rejected> {
     let intent: Intent = event.object()?;
     let (key, reason, ends_at) = (intent.key(), intent.reason(), intent.ends_at());
-    let happened = match event.kind.as_str() {
-        "payment_intent.amount_capturable_updated" => Happened::Authorized { key: key.clone(), ends_at },
-        "payment_intent.requires_action" => Happened::ActionRequired { key: key.clone(), ends_at: None },
-        "payment_intent.payment_failed" => Happened::Declined { key: key.clone(), reason },
+    let event = match event.kind.as_str() {
+        "payment_intent.amount_capturable_updated" => ProviderEvent::Authorized { key: key.clone(), ends_at },
+        "payment_intent.requires_action" => ProviderEvent::ActionRequired { key: key.clone(), ends_at: None },
+        "payment_intent.payment_failed" => ProviderEvent::Declined { key: key.clone(), reason },
         "payment_intent.canceled" => {
             let is_asked = event.request.as_ref().is_some_and(|request| request.idempotency_key.is_some());
             let open = if intent.latest_charge.is_some() { intent.amount - intent.amount_received } else { 0 };
             match (is_asked, open) {
                 // No money was set aside, and the payer did not act.
-                (false, 0) => Happened::Declined { key: event.key(), reason },
-                (true, _) => moved(Way::Void, event.key(), money(&intent.currency, open)?),
-                (false, _) => moved(Way::Expiry, event.key(), money(&intent.currency, open)?),
+                (false, 0) => ProviderEvent::Declined { key: event.key(), reason },
+                (true, _) => moved(Movement::Void, event.key(), money(&intent.currency, open)?),
+                (false, _) => moved(Movement::Expiry, event.key(), money(&intent.currency, open)?),
             }
         }
         "payment_intent.succeeded" if intent.amount > intent.amount_received => {
             // Stripe gives back what is not taken by the first capture.
             let rest = money(&intent.currency, intent.amount - intent.amount_received)?;
-            moved(Way::Void, format!("{}/rest", intent.id), rest)
+            moved(Movement::Void, format!("{}/rest", intent.id), rest)
         }
-        _ => Happened::Nothing,
+        _ => ProviderEvent::Nothing,
     };
-    Ok(Told { charge_key: key, reference: intent.id, happened })
+    Ok(Content { charge_key: key, reference: intent.id, event })
 }
 
-fn of_charge(event: &Event) -> Result<Told, Refused> {
+fn of_charge(event: &Event) -> Result<Content, Rejected> {
     let charge: ChargeObject = event.object()?;
-    let happened = match event.kind.as_str() {
+    let event = match event.kind.as_str() {
         "charge.captured" => {
             let taken = charge.amount_captured - event.before("amount_captured");
-            moved(Way::Capture, event.key(), money(&charge.currency, taken)?)
+            moved(Movement::Capture, event.key(), money(&charge.currency, taken)?)
         }
         // What was never captured is released, not refunded: the intent's own events tell of it.
         "charge.refunded" if charge.captured => {
             let given = charge.amount_refunded - event.before("amount_refunded");
-            moved(Way::Refund, event.key(), money(&charge.currency, given)?)
+            moved(Movement::Refund, event.key(), money(&charge.currency, given)?)
         }
-        _ => Happened::Nothing,
+        _ => ProviderEvent::Nothing,
     };
     let charge_key = charge.metadata.get("key").cloned().unwrap_or_default();
-    Ok(Told { charge_key, reference: charge.payment_intent.unwrap_or_default(), happened })
+    Ok(Content { charge_key, reference: charge.payment_intent.unwrap_or_default(), event })
 }
 
-fn of_dispute(event: &Event) -> Result<Told, Refused> {
+fn of_dispute(event: &Event) -> Result<Content, Rejected> {
     let Dispute { id, payment_intent, currency, amount } = event.object()?;
-    let happened = moved(Way::ChargeBack, id, money(&currency, amount)?);
-    Ok(Told { charge_key: String::new(), reference: payment_intent.unwrap_or_default(), happened })
+    let event = moved(Movement::ChargeBack, id, money(&currency, amount)?);
+    Ok(Content { charge_key: String::new(), reference: payment_intent.unwrap_or_default(), event })
 }
 
-fn moved(way: Way, key: String, amount: Money) -> Happened {
-    Happened::Moved { way, key, amount }
+fn moved(movement: Movement, key: String, amount: Money) -> ProviderEvent {
+    ProviderEvent::Moved { movement, key, amount }
 }
 
-fn money(currency: &str, amount: i64) -> Result<Money, Refused> {
+fn money(currency: &str, amount: i64) -> Result<Money, Rejected> {
     minor::parse(currency, amount).map_err(malformed)
 }
 
-fn malformed(error: impl std::fmt::Display) -> Refused {
-    Refused::Malformed(error.to_string())
+fn malformed(error: impl std::fmt::Display) -> Rejected {
+    Rejected::Malformed(error.to_string())
 }

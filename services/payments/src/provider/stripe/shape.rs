@@ -1,7 +1,7 @@
 //! The objects of Stripe's API, as far as they count here, and what they mean.
 
 use super::{
-    super::{Outcome, Reported, Silent},
+    super::{Outcome, Reported, Unavailable},
     minor,
 };
 use crate::domain::Amounts;
@@ -184,8 +184,8 @@ impl Intent {
     }
 
     /// What was done. A charge that was released counts as refunded with Stripe, whole or the part that was not captured.
-    pub fn reported(&self) -> Result<Reported, Silent> {
-        let money = |amount| minor::parse(&self.currency, amount).map_err(|error| Silent(error.to_string()));
+    pub fn reported(&self) -> Result<Reported, Unavailable> {
+        let money = |amount| minor::parse(&self.currency, amount).map_err(|error| Unavailable(error.to_string()));
         let charge = self.charge().filter(|charge| charge.status == "succeeded");
         let authorized = if charge.is_some() { self.amount } else { 0 };
         let captured = self.amount_received;

@@ -4,14 +4,16 @@
 //! time later; so does what cannot be applied yet, because what comes before it is on its way. Once its payment has changed
 //! it is tried at once, whatever else waits. What has waited too long, or is too much, expires and is listed.
 
-mod kept;
+mod convert;
+mod store;
 
-pub use kept::{Fate, Kept, indexes};
+pub use convert::{disposition, place, to_wire};
+pub use store::{Disposition, Store, indexes};
 
 use crate::{
+    commands::Commands,
     error::Error,
-    flow::Flow,
-    provider::{Notice, Refused},
+    provider::{Notification, Rejected},
 };
 use ::rpc::{Port, signature::Refusal};
 use ::store::now;
@@ -44,7 +46,7 @@ const BODY_BYTES: usize = 256 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause between two looks at what waits.
-const EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Pause between two sweeps; with too much waiting there is one at each look.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
@@ -53,18 +55,18 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 const PARALLEL: usize = 8;
 
 /// Takes webhooks.
-pub struct Inbox {
-    flow: Flow,
+pub struct Webhooks {
+    commands: Commands,
     /// Where they are kept.
-    pub kept: Kept,
+    pub store: Store,
     /// Bytes that wait: as the last sweep has counted, and what came since.
     waiting_bytes: AtomicI64,
 }
 
-impl Inbox {
-    /// The inbox that keeps webhooks there.
-    pub fn new(flow: Flow, kept: Kept) -> Self {
-        Self { flow, kept, waiting_bytes: AtomicI64::new(0) }
+impl Webhooks {
+    /// The webhooks that keeps webhooks there.
+    pub fn new(commands: Commands, store: Store) -> Self {
+        Self { commands, store, waiting_bytes: AtomicI64::new(0) }
     }
 
     /// Serves `POST /v1/webhooks/{provider}` until `stop`.
@@ -73,78 +75,83 @@ impl Inbox {
         port.serve(app, stop).await;
     }
 
-    /// Hears again what waits, and keeps the inbox within its bounds, until `stop`.
+    /// Hears again what waits, and keeps the webhooks within its bounds, until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut swept_at = None;
-        while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
-            if let Err(error) = self.look_while(&stop).await {
+        while stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await.is_some() {
+            if let Err(error) = self.poll_until_idle(&stop).await {
                 tracing::warn!(%error, "waiting webhooks cannot be heard; trying again");
             }
             let is_due = swept_at.is_none_or(|at: Instant| at.elapsed() >= SWEEP_EVERY);
-            if is_due || self.waiting_bytes.load(Ordering::Relaxed) > kept::WAITING_BYTES {
+            if is_due || self.waiting_bytes.load(Ordering::Relaxed) > store::WAITING_BYTES {
                 swept_at = Some(Instant::now());
                 if let Err(error) = self.sweep().await {
-                    tracing::warn!(%error, "the inbox of webhooks cannot be swept; trying again");
+                    tracing::warn!(%error, "the webhooks of webhooks cannot be swept; trying again");
                 }
             }
         }
     }
 
     /// Looks again at once while there is more than one look takes, or one look has made others worthwhile.
-    async fn look_while(&self, stop: &CancellationToken) -> Result<(), Error> {
-        while self.look().await? && !stop.is_cancelled() {}
+    async fn poll_until_idle(&self, stop: &CancellationToken) -> Result<(), Error> {
+        while self.poll_once().await? && !stop.is_cancelled() {}
         Ok(())
     }
 
     /// Hears what is due, and first what waits for payments that have changed. Whether another look is worthwhile.
-    async fn look(&self) -> Result<bool, Error> {
-        let changed = self.flow.payments.take_changed();
-        let mut waiting = self.kept.of_charges(&changed).await?;
-        let due = self.kept.due(now()).await?;
-        let is_full = due.len() >= kept::BATCH;
+    async fn poll_once(&self) -> Result<bool, Error> {
+        let changed = self.commands.payments.take_changed();
+        let mut waiting = self.store.of_charges(&changed).await?;
+        let due = self.store.due(now()).await?;
+        let is_full = due.len() >= store::BATCH;
         waiting.extend(due);
         let heard = stream::iter(waiting).map(|event| async move {
-            let fate = match self.read(&event) {
-                Some(notice) => self.hear(&notice).await,
-                None => Fate::Waits,
+            let disposition = match self.read(&event) {
+                Some(notification) => self.apply(&notification).await,
+                None => Disposition::Waiting,
             };
-            (event.get("_id").cloned().unwrap_or(Bson::Null), fate)
+            (event.get("_id").cloned().unwrap_or(Bson::Null), disposition)
         });
-        let heard: Vec<(Bson, Fate)> = heard.buffer_unordered(PARALLEL).collect().await;
-        let (waits, heard): (Vec<_>, Vec<_>) = heard.into_iter().partition(|(_, fate)| *fate == Fate::Waits);
-        let ids = |events: Vec<(Bson, Fate)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let heard: Vec<(Bson, Disposition)> = heard.buffer_unordered(PARALLEL).collect().await;
+        let (waits, heard): (Vec<_>, Vec<_>) =
+            heard.into_iter().partition(|(_, disposition)| *disposition == Disposition::Waiting);
+        let ids = |events: Vec<(Bson, Disposition)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         let has_heard = !heard.is_empty();
-        self.kept.heard(&ids(heard)).await?;
-        self.kept.postpone(&ids(waits), now()).await?;
+        self.store.heard(&ids(heard)).await?;
+        self.store.postpone(&ids(waits), now()).await?;
         Ok(is_full || has_heard)
     }
 
     async fn sweep(&self) -> Result<(), Error> {
-        let waiting = self.kept.waiting().await?;
+        let waiting = self.store.waiting().await?;
         self.waiting_bytes.store(waiting.bytes, Ordering::Relaxed);
-        for (why, count) in self.kept.expire(waiting, now()).await?.into_iter().filter(|(_, count)| *count > 0) {
+        for (why, count) in self.store.expire(waiting, now()).await?.into_iter().filter(|(_, count)| *count > 0) {
             tracing::error!(
                 count,
                 ?why,
                 "webhooks that were never applied have expired: see `comptoir payments webhooks`"
             );
         }
-        Ok(self.kept.forget(now()).await?)
+        Ok(self.store.forget(now()).await?)
     }
 
     /// A kept event was signed when it came. Of another provider, or another release, it may not be understood.
-    fn read(&self, event: &Document) -> Option<Notice> {
+    fn read(&self, event: &Document) -> Option<Notification> {
         let raw = event.get_binary_generic("raw").ok()?;
-        self.flow.provider.parse(raw).inspect_err(|error| tracing::warn!(%error, "a kept webhook cannot be read")).ok()
+        self.commands
+            .provider
+            .parse(raw)
+            .inspect_err(|error| tracing::warn!(%error, "a kept webhook cannot be read"))
+            .ok()
     }
 
-    async fn hear(&self, notice: &Notice) -> Fate {
-        match self.flow.hear(notice).await {
-            Ok(Some(is_new)) => Fate::Heard { is_new },
-            Ok(None) => Fate::Waits,
+    async fn apply(&self, notification: &Notification) -> Disposition {
+        match self.commands.apply(notification).await {
+            Ok(Some(is_new)) => Disposition::Applied { is_new },
+            Ok(None) => Disposition::Waiting,
             Err(error) => {
-                tracing::warn!(event = notice.event_id, %error, "a webhook was not applied; it waits");
-                Fate::Waits
+                tracing::warn!(event = notification.event_id, %error, "a webhook was not applied; it waits");
+                Disposition::Waiting
             }
         }
     }
@@ -152,20 +159,20 @@ impl Inbox {
     /// Keeps an event with what became of it. The provider sends again what is not kept.
     async fn take(&self, headers: &HeaderMap, body: &Bytes) -> Result<(), Failure> {
         let seconds = now().timestamp_millis() / 1000;
-        let notice = self.flow.provider.notice(headers, body, seconds)?;
-        let fate = self.hear(&notice).await;
-        let (provider, bytes) = (self.flow.provider.name(), i64::try_from(body.len()).unwrap_or(i64::MAX));
+        let notification = self.commands.provider.notification(headers, body, seconds)?;
+        let disposition = self.apply(&notification).await;
+        let (provider, bytes) = (self.commands.provider.name(), i64::try_from(body.len()).unwrap_or(i64::MAX));
         let event = doc! {
-            "_id": format!("{provider}/{}", notice.event_id),
+            "_id": format!("{provider}/{}", notification.event_id),
             "rev": 1_i64,
             "provider": provider,
-            "event_id": &notice.event_id,
-            "charge_key": &notice.charge_key,
+            "event_id": &notification.event_id,
+            "charge_key": &notification.charge_key,
             "raw": bson::Binary { subtype: BinarySubtype::Generic, bytes: body.to_vec() },
             "bytes": bytes,
         };
-        self.kept.keep(event, fate, now()).await.map_err(Failure::Store)?;
-        if fate == Fate::Waits {
+        self.store.keep(event, disposition, now()).await.map_err(Failure::Store)?;
+        if disposition == Disposition::Waiting {
             self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
@@ -173,18 +180,18 @@ impl Inbox {
 }
 
 enum Failure {
-    Refused(Refused),
+    Rejected(Rejected),
     Store(::store::Error),
 }
 
-impl From<Refused> for Failure {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
+impl From<Rejected> for Failure {
+    fn from(refused: Rejected) -> Self {
+        Self::Rejected(refused)
     }
 }
 
-async fn receive(State(inbox): State<Arc<Inbox>>, Path(provider): Path<String>, request: Request) -> Response {
-    if provider != inbox.flow.provider.name() {
+async fn receive(State(webhooks): State<Arc<Webhooks>>, Path(provider): Path<String>, request: Request) -> Response {
+    if provider != webhooks.commands.provider.name() {
         return reply(StatusCode::NOT_FOUND, "UNKNOWN_PROVIDER");
     }
     let (parts, body) = request.into_parts();
@@ -193,9 +200,9 @@ async fn receive(State(inbox): State<Arc<Inbox>>, Path(provider): Path<String>, 
         Ok(Err(_)) => return reply(StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE"),
         Err(_) => return reply(StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT"),
     };
-    match inbox.take(&parts.headers, &body).await {
+    match webhooks.take(&parts.headers, &body).await {
         Ok(()) => reply(StatusCode::OK, "TAKEN"),
-        Err(Failure::Refused(refused)) => {
+        Err(Failure::Rejected(refused)) => {
             tracing::warn!(%refused, "a webhook was refused");
             reply(StatusCode::BAD_REQUEST, code(&refused))
         }
@@ -206,12 +213,12 @@ async fn receive(State(inbox): State<Arc<Inbox>>, Path(provider): Path<String>, 
     }
 }
 
-fn code(refused: &Refused) -> &'static str {
+fn code(refused: &Rejected) -> &'static str {
     match refused {
-        Refused::Signature(Refusal::Malformed) => "SIGNATURE_MALFORMED",
-        Refused::Signature(Refusal::Old) => "SIGNATURE_OLD",
-        Refused::Signature(Refusal::Mismatch) => "SIGNATURE_MISMATCH",
-        Refused::Malformed(_) => "EVENT_MALFORMED",
+        Rejected::Signature(Refusal::Malformed) => "SIGNATURE_MALFORMED",
+        Rejected::Signature(Refusal::Old) => "SIGNATURE_OLD",
+        Rejected::Signature(Refusal::Mismatch) => "SIGNATURE_MISMATCH",
+        Rejected::Malformed(_) => "EVENT_MALFORMED",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Intent, call, outcome: how a payment is moved by a provider that may not answer.
 
 use crate::{
-    domain::{Command, Intent, Operation, Payment, Start, State},
+    domain::{self, Command, Intent, Operation, Outcome, Payment, ProviderEvent, Start, State},
     error::Error,
-    provider::{Charge, Happened, Notice, Outcome, Provider},
+    provider::{Charge, Notification, Provider},
     store::Payments,
 };
 use ::saga::Caller;
@@ -11,7 +11,7 @@ use ::store::{Versioned, now};
 use std::{sync::Arc, time::Duration};
 
 /// Longest wait for the provider's answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+const PROVIDER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// End of the key of an authorization.
 pub const AUTHORIZE: &str = "/authorize";
@@ -21,14 +21,14 @@ const ROUNDS: u32 = 4;
 
 /// Moves payments.
 #[derive(Clone)]
-pub struct Flow {
+pub struct Commands {
     /// The payments.
     pub payments: Payments,
     /// Who holds the money.
     pub provider: Arc<dyn Provider>,
 }
 
-impl Flow {
+impl Commands {
     /// Begins a payment, or continues the one that the same request began.
     pub async fn authorize(&self, id: &str, start: Start) -> Result<Versioned<Payment>, Error> {
         let payment = Payment::begin(id, start.clone(), now())?;
@@ -66,7 +66,7 @@ impl Flow {
         self.command(found, &Command::Cancel, Some(caller)).await
     }
 
-    /// Carries out what is open, then `command`. [`Error::Unknown`] when the provider does not answer.
+    /// Carries out what is open, then `command`. [`domain::Error::Unknown`] when the provider does not answer.
     pub async fn command(
         &self,
         found: Versioned<Payment>,
@@ -78,7 +78,7 @@ impl Flow {
             if let Some(intent) = seen.state.intent.clone() {
                 let (asked, outcome) = self.ask(seen, Asking::Again).await?;
                 if asked.state.intends(intent.operation) {
-                    return Err(Error::Unknown);
+                    return Err(domain::Error::Unknown.into());
                 }
                 seen = asked;
                 if is_own && let Err(refusal) = intent.operation.check(&outcome) {
@@ -86,7 +86,7 @@ impl Flow {
                     let before = seen.state.state;
                     seen = self.check(seen).await?;
                     if seen.state.state == before {
-                        return Err(refusal);
+                        return Err(refusal.into());
                     }
                 }
             }
@@ -101,18 +101,18 @@ impl Flow {
                 return Ok(seen);
             }
         }
-        Err(Error::Unknown)
+        Err(domain::Error::Unknown.into())
     }
 
     /// What the provider tells of a charge by itself: whether that was new; none when the payment is not known here.
-    pub async fn hear(&self, notice: &Notice) -> Result<Option<bool>, Error> {
-        if notice.happened == Happened::Nothing {
+    pub async fn apply(&self, notification: &Notification) -> Result<Option<bool>, Error> {
+        if notification.event == ProviderEvent::Nothing {
             return Ok(Some(false));
         }
-        let is_nameless = notice.charge_key.is_empty();
-        let found = match notice.charge_key.strip_suffix(AUTHORIZE) {
+        let is_nameless = notification.charge_key.is_empty();
+        let found = match notification.charge_key.strip_suffix(AUTHORIZE) {
             Some(id) => self.get(id).await?,
-            None if is_nameless => self.payments.by_reference(&notice.reference).await?,
+            None if is_nameless => self.payments.by_reference(&notification.reference).await?,
             None => None,
         };
         // What has no key of ours, and a name that we don't know, is somebody else's charge in the same account.
@@ -120,7 +120,7 @@ impl Flow {
         let id = found.id.clone();
         let mut is_new = false;
         let hear = |payment: &Payment| {
-            let next = payment.hear(&id, &notice.reference, &notice.happened, now())?;
+            let next = payment.apply(&id, &notification.reference, &notification.event, now())?;
             is_new = next.is_some();
             Ok(next)
         };
@@ -143,7 +143,7 @@ impl Flow {
         }
         let (id, key) = (found.id.clone(), Operation::Authorize.key(&found.id));
         let query = self.provider.query(charge(&found.state, &key));
-        let outcome = tokio::time::timeout(PATIENCE, query).await.ok().flatten().unwrap_or(Outcome::Unknown);
+        let outcome = tokio::time::timeout(PROVIDER_TIMEOUT, query).await.ok().flatten().unwrap_or(Outcome::Unknown);
         self.payments.change(found, |payment| payment.checked(&id, &outcome, now())).await
     }
 
@@ -157,7 +157,7 @@ impl Flow {
         let Some(intent) = seen.state.intent.clone() else { return Ok((seen, Outcome::Unknown)) };
         let call = self.call(&seen, &intent, asking);
         crash_at(intent.operation.name(), "asking");
-        let outcome = tokio::time::timeout(PATIENCE, call).await.unwrap_or(Outcome::Unknown);
+        let outcome = tokio::time::timeout(PROVIDER_TIMEOUT, call).await.unwrap_or(Outcome::Unknown);
         crash_at(intent.operation.name(), "asked");
         let record = |payment: &Payment| payment.record(&intent.key, &outcome, now());
         let written = self.payments.change(seen, record).await?;

@@ -39,25 +39,25 @@ const DELETED: u64 = 10_000;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum Disposition {
     /// The payment knows it, and has learned it from this event when that is new.
-    Heard {
+    Applied {
         /// Whether it was.
         is_new: bool,
     },
     /// It is tried again.
-    Waits,
+    Waiting,
     /// It is not.
     Expired,
 }
 
-impl Fate {
+impl Disposition {
     /// Its word in the documents.
     pub const fn name(self) -> &'static str {
         match self {
-            Fate::Heard { .. } => "heard",
-            Fate::Waits => "waits",
-            Fate::Expired => "given_up",
+            Disposition::Applied { .. } => "heard",
+            Disposition::Waiting => "waits",
+            Disposition::Expired => "given_up",
         }
     }
 }
@@ -91,7 +91,7 @@ pub struct Waiting {
 }
 
 /// The webhooks of one database.
-pub struct Kept {
+pub struct Store {
     events: Collection<Document>,
     group: Group,
 }
@@ -114,7 +114,7 @@ fn before(now: Time, millis: i64) -> Time {
     Time::from_millis(now.timestamp_millis().saturating_sub(millis))
 }
 
-impl Kept {
+impl Store {
     /// Those of this database.
     pub fn new(database: &Database) -> Self {
         let (events, group) = (database.collection(COLLECTION), Group::new(database, COLLECTION));
@@ -122,19 +122,21 @@ impl Kept {
     }
 
     /// Keeps an event. One that is known stays as it is; but what had expired is taken up again when it is sent again.
-    pub async fn keep(&self, mut event: Document, fate: Fate, now: Time) -> Result<(), Error> {
-        event.insert("fate", fate.name());
+    pub async fn keep(&self, mut event: Document, disposition: Disposition, now: Time) -> Result<(), Error> {
+        event.insert("fate", disposition.name());
         event.insert("received_at", now);
-        if fate == Fate::Waits {
+        if disposition == Disposition::Waiting {
             event.insert("look_at", before(now, -SHORTEST_PAUSE_MS));
         }
         let again = event.clone();
-        let kept = match fate {
-            Fate::Heard { is_new: false } => {
+        let kept = match disposition {
+            Disposition::Applied { is_new: false } => {
                 let inserting = self.events.insert_one(event).write_concern(unhurried()).await;
                 inserting.map(drop).map_err(Error::from)
             }
-            Fate::Heard { is_new: true } | Fate::Waits | Fate::Expired => self.group.insert(event).await,
+            Disposition::Applied { is_new: true } | Disposition::Waiting | Disposition::Expired => {
+                self.group.insert(event).await
+            }
         };
         match kept {
             Err(Error::Duplicate) => self.revive(again).await,
@@ -146,13 +148,13 @@ impl Kept {
         let id = event.remove("_id");
         event.remove("rev");
         let update = doc! { "$set": event, "$unset": { "expired_at": "", "expiry": "" } };
-        self.events.update_one(doc! { "_id": id, "fate": Fate::Expired.name() }, update).await?;
+        self.events.update_one(doc! { "_id": id, "fate": Disposition::Expired.name() }, update).await?;
         Ok(())
     }
 
     /// What waits and is to be tried again, the longest due first. What an earlier release has kept is due at once.
     pub async fn due(&self, now: Time) -> Result<Vec<Document>, Error> {
-        let filter = doc! { "fate": Fate::Waits.name(), "look_at": { "$not": { "$gt": now } } };
+        let filter = doc! { "fate": Disposition::Waiting.name(), "look_at": { "$not": { "$gt": now } } };
         self.some(filter, doc! { "look_at": 1 }).await
     }
 
@@ -161,7 +163,7 @@ impl Kept {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let filter = doc! { "charge_key": { "$in": keys }, "fate": Fate::Waits.name() };
+        let filter = doc! { "charge_key": { "$in": keys }, "fate": Disposition::Waiting.name() };
         self.some(filter, doc! { "received_at": 1 }).await
     }
 
@@ -179,7 +181,7 @@ impl Kept {
 
     /// Notes that these were heard.
     pub async fn heard(&self, ids: &[Bson]) -> Result<(), Error> {
-        let heard = doc! { "$set": { "fate": Fate::Heard { is_new: true }.name() } };
+        let heard = doc! { "$set": { "fate": Disposition::Applied { is_new: true }.name() } };
         self.update(ids, heard.into()).await
     }
 
@@ -193,7 +195,7 @@ impl Kept {
 
     async fn update(&self, ids: &[Bson], update: mongodb::options::UpdateModifications) -> Result<(), Error> {
         if !ids.is_empty() {
-            let waiting = doc! { "_id": { "$in": ids }, "fate": Fate::Waits.name() };
+            let waiting = doc! { "_id": { "$in": ids }, "fate": Disposition::Waiting.name() };
             self.events.update_many(waiting, update).await?;
         }
         Ok(())
@@ -203,7 +205,7 @@ impl Kept {
     pub async fn waiting(&self) -> Result<Waiting, Error> {
         let bytes = doc! { "$sum": { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] } };
         let sums = [
-            doc! { "$match": { "fate": Fate::Waits.name() } },
+            doc! { "$match": { "fate": Disposition::Waiting.name() } },
             doc! { "$group": { "_id": null, "count": { "$sum": 1_i64 }, "bytes": bytes } },
         ];
         let sums: Vec<Document> = self.events.aggregate(sums).await?.try_collect().await?;
@@ -227,7 +229,7 @@ impl Kept {
             return Ok(None);
         }
         let mut surplus = waiting.bytes - WAITING_BYTES / 8 * 7;
-        let oldest = self.events.find(doc! { "fate": Fate::Waits.name() }).sort(doc! { "received_at": 1 });
+        let oldest = self.events.find(doc! { "fate": Disposition::Waiting.name() }).sort(doc! { "received_at": 1 });
         let fields = doc! { "received_at": 1, "bytes": { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] } };
         let (mut oldest, mut until) = (oldest.projection(fields).await?, None);
         while surplus > 0 && oldest.advance().await? {
@@ -240,16 +242,17 @@ impl Kept {
 
     /// What expires is listed without its content, which the provider can send again.
     async fn expire_until(&self, until: Time, why: Expiry, now: Time) -> Result<u64, Error> {
-        let waiting = doc! { "fate": Fate::Waits.name(), "received_at": { "$lte": until } };
+        let waiting = doc! { "fate": Disposition::Waiting.name(), "received_at": { "$lte": until } };
         let size = doc! { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] };
-        let expired = doc! { "fate": Fate::Expired.name(), "expired_at": now, "expiry": why.name(), "bytes": size };
+        let expired =
+            doc! { "fate": Disposition::Expired.name(), "expired_at": now, "expiry": why.name(), "bytes": size };
         let expire = vec![doc! { "$set": expired }, doc! { "$unset": ["raw", "look_at"] }];
         Ok(self.events.update_many(waiting, expire).await?.modified_count)
     }
 
     /// Deletes what was heard long ago, or is too much; and all but the newest of what has expired.
     pub async fn forget(&self, now: Time) -> Result<(), Error> {
-        let (heard, expired) = (Fate::Heard { is_new: true }.name(), Fate::Expired.name());
+        let (heard, expired) = (Disposition::Applied { is_new: true }.name(), Disposition::Expired.name());
         self.delete_until(heard, Some(before(now, HEARD_MS))).await?;
         if self.size().await? > ALL_BYTES {
             self.delete_until(heard, self.came(heard, 1, DELETED).await?).await?;
@@ -257,16 +260,17 @@ impl Kept {
         self.delete_until(expired, self.came(expired, -1, EXPIRED).await?).await
     }
 
-    async fn delete_until(&self, fate: &str, until: Option<Time>) -> Result<(), Error> {
+    async fn delete_until(&self, disposition: &str, until: Option<Time>) -> Result<(), Error> {
         if let Some(until) = until {
-            self.events.delete_many(doc! { "fate": fate, "received_at": { "$lte": until } }).await?;
+            self.events.delete_many(doc! { "fate": disposition, "received_at": { "$lte": until } }).await?;
         }
         Ok(())
     }
 
-    /// When the event came that has `skip` others of its fate before it, or after it when `direction` is -1.
-    async fn came(&self, fate: &str, direction: i32, skip: u64) -> Result<Option<Time>, Error> {
-        let found = self.events.find_one(doc! { "fate": fate }).sort(doc! { "received_at": direction }).skip(skip);
+    /// When the event came that has `skip` others of its disposition before it, or after it when `direction` is -1.
+    async fn came(&self, disposition: &str, direction: i32, skip: u64) -> Result<Option<Time>, Error> {
+        let found =
+            self.events.find_one(doc! { "fate": disposition }).sort(doc! { "received_at": direction }).skip(skip);
         let found = found.projection(doc! { "received_at": 1 }).await?;
         Ok(found.and_then(|event| event.get_datetime("received_at").ok().copied()))
     }
@@ -279,9 +283,14 @@ impl Kept {
         Ok(stats.first().map_or(0.0, |stats| long(stats, "size") as f64))
     }
 
-    /// Events of this fate after `after`, newest first, without their content.
-    pub async fn list(&self, fate: Fate, after: Option<&str>, limit: i64) -> Result<Found<Document>, Error> {
-        let mut filter = doc! { "fate": fate.name() };
+    /// Events of this disposition after `after`, newest first, without their content.
+    pub async fn list(
+        &self,
+        disposition: Disposition,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Found<Document>, Error> {
+        let mut filter = doc! { "fate": disposition.name() };
         if let Some((millis, id)) = after.and_then(|after| after.split_once('/')) {
             let at = Time::from_millis(millis.parse().unwrap_or(0));
             let same = doc! { "received_at": at, "_id": { "$lt": id } };

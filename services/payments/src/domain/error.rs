@@ -1,0 +1,73 @@
+//! Why the rules refuse what is asked of a payment. Pure.
+
+use super::{Kind, Operation, State};
+use contracts::money::Money;
+
+/// A refusal of the rules.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The amount is not an amount of money.
+    #[error("amount: {0}")]
+    Amount(#[source] contracts::money::Error),
+    /// The amount is zero or negative.
+    #[error("amount must be above 0")]
+    NotPositive,
+    /// The amount is in another currency than the payment.
+    #[error("amount must be in {0}")]
+    Currency(String),
+    /// More than is authorized and not yet taken or given back.
+    #[error("no more than {0} can be captured")]
+    MoreThanAuthorized(Money),
+    /// More than was captured and not yet given back.
+    #[error("no more than {0} can be refunded")]
+    MoreThanCaptured(Money),
+    /// Nothing was captured.
+    #[error("a payment in state {} cannot be refunded", .0.name())]
+    NotCaptured(State),
+    /// People must see to it first.
+    #[error("this payment is frozen: {0}")]
+    Frozen(String),
+    /// The payment exists for another order, user or amount.
+    #[error("this payment exists for another order, user or amount")]
+    Mismatch,
+    /// The payment was cancelled.
+    #[error("this payment was cancelled")]
+    Cancelled,
+    /// Only an authorized payment can be captured.
+    #[error("a payment in state {} cannot be captured", .0.name())]
+    NotAuthorized(State),
+    /// Nobody waits for the payer.
+    #[error("a payment in state {} waits for no action of this kind", .0.name())]
+    NoAction(State),
+    /// Who asks has been replaced.
+    #[error(transparent)]
+    Stale(#[from] saga::Stale),
+    /// The provider has not answered; the same request may be repeated.
+    #[error("the provider has not answered yet")]
+    Unknown,
+    /// The provider answered that it will not move the money.
+    #[error("the provider refused {operation:?}: {reason}")]
+    ProviderRefused {
+        /// What it was asked.
+        operation: Operation,
+        /// Its reason.
+        reason: String,
+    },
+    /// An answer that the provider cannot give to this operation.
+    #[error("the provider's answer does not fit {0:?}")]
+    UnexpectedOutcome(Operation),
+    /// A move that is not in the table of transitions.
+    #[error("illegal transition from {from:?} to {to:?}")]
+    IllegalTransition {
+        /// The state before; none for a new payment.
+        from: Option<State>,
+        /// The state that was to follow.
+        to: State,
+    },
+    /// More would be taken or given back than there is.
+    #[error("the ledger refuses this {0:?}: it exceeds what is there")]
+    LedgerRefused(Kind),
+    /// The ledger cannot be summed.
+    #[error("the ledger cannot be summed: {0}")]
+    Arithmetic(#[source] contracts::money::Error),
+}
