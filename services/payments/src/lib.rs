@@ -10,10 +10,10 @@
 //! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`; `evt.payments.payment.charged_back`:
 //! `PaymentChargedBack`. **Events in** none.
 //!
-//! Data commands: `rpc` → `commands` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` and `stripe` over HTTP) →
-//! `store`. `inbox` takes webhooks and gives them to `commands`. `resolver` carries out, in the background, what a caller or
-//! a crash has left behind, and asks about what ends by itself. `reconcile` compares the ledger with the provider's report,
-//! `nightly` each night.
+//! Data flow: `rpc` → `commands` (intent, call, outcome) → `domain` (pure) and `provider` (the seam; `sandbox` and `stripe` over
+//! HTTP) → `store` → `events`. `webhooks` keeps the provider's webhooks and has `commands` apply them. `resolver` carries out,
+//! in the background, what a caller or a crash has left behind, and asks about what ends by itself. `reconcile` compares the
+//! ledger with the provider's report, `nightly` each night.
 //!
 //! Invariants
 //! - Each call to the provider is preceded by a majority write of its intent, with the idempotency key
