@@ -1,8 +1,6 @@
-//! The command line.
+//! The command line: one variant for each command; the options of a command are declared in its module.
 
-use crate::settings::Flags;
-use clap::{Args, Parser, Subcommand};
-use std::{net::SocketAddr, path::PathBuf};
+use clap::{Parser, Subcommand};
 
 /// A commerce backend: gRPC services, MongoDB, NATS JetStream, and a JSON gateway in front.
 #[derive(Debug, Parser)]
@@ -20,18 +18,18 @@ pub enum Command {
     ///
     /// Starts mongod and nats-server as children, all services and the gateway in this process, seeds a small shop on
     /// the first start, and prints how to place the first order. Ctrl-C drains and stops everything.
-    Dev(Dev),
+    Dev(crate::dev::Options),
     /// Run one service, the gateway, or the sandbox payment provider, alone
     ///
     /// A flag wins over its variable, a variable over the default. A COMPTOIR_* variable that does not exist, or a value
     /// that cannot be used, ends the process with code 64 and one line that names it. `comptoir config` shows the
     /// outcome. The variables OTEL_EXPORTER_OTLP_ENDPOINT (traces) and COMPTOIR_LOG (filter, default "info") count for
     /// every command.
-    Serve(Serve),
+    Serve(crate::serve::Options),
     /// Print the effective configuration of a service or of the gateway, with secrets redacted
-    Config(Config),
+    Config(crate::config::Options),
     /// Ask a running service or gateway whether it is ready; exits with 0 when it is, 1 when not
-    Healthcheck(Healthcheck),
+    Healthcheck(crate::healthcheck::Options),
     /// See and move events: what is published, who is behind, what could not be applied
     Events(crate::events::Options),
     /// See and repair the sagas that move orders: what they wait for, why they are parked
@@ -60,60 +58,4 @@ pub enum Command {
     /// Print a document that is generated from the contracts and the topology
     #[command(hide = true)]
     Docs(crate::docs::Options),
-}
-
-/// Options of `comptoir dev`.
-#[derive(Debug, Clone, Args)]
-pub struct Dev {
-    /// Address of the JSON gateway; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub gateway: SocketAddr,
-    /// Directory for data, keys, credentials and logs; kept over restarts
-    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
-    pub data: PathBuf,
-    /// Use a temporary directory instead and remove it at the end
-    #[arg(long, conflicts_with = "data")]
-    pub ephemeral: bool,
-    /// First gRPC port; each service is at a fixed offset from it (mesh/topology.toml). 0 takes free ports
-    #[arg(long, value_name = "N", default_value_t = crate::settings::GRPC_BASE_PORT)]
-    pub grpc_base_port: u16,
-    /// Services, and "gateway", to run in this process, by name; for tests that run the others as processes of their own
-    #[arg(long, value_name = "A,B", value_delimiter = ',', hide = true)]
-    pub services: Option<Vec<String>>,
-    /// Life of a stock hold, for tests that wait for its end
-    #[arg(long, value_name = "SECONDS", default_value_t = crate::settings::HOLD_SECONDS, hide = true)]
-    pub hold_seconds: u32,
-}
-
-/// Options of `comptoir serve`.
-#[derive(Debug, Args)]
-pub struct Serve {
-    /// A service of the topology, "gateway" or "sandbox-psp"
-    #[arg(value_name = "SERVICE")]
-    pub name: String,
-    /// Its settings.
-    #[command(flatten)]
-    pub flags: Flags,
-}
-
-/// Options of `comptoir config`.
-#[derive(Debug, Args)]
-pub struct Config {
-    /// A service of the topology, "gateway" or "sandbox-psp"
-    #[arg(value_name = "SERVICE")]
-    pub name: String,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
-    /// Its settings.
-    #[command(flatten)]
-    pub flags: Flags,
-}
-
-/// Options of `comptoir healthcheck`.
-#[derive(Debug, Args)]
-pub struct Healthcheck {
-    /// grpc://HOST:PORT asks the gRPC health service, http://HOST:PORT[/PATH] expects a 200 (path /readyz by default)
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/readyz")]
-    pub addr: String,
 }

@@ -1,14 +1,28 @@
 //! `comptoir config`: the effective configuration, with secrets redacted.
 
 use crate::{
-    Environment, args,
-    settings::{Setting, Settings},
+    Environment,
+    settings::{Flags, Setting, Settings},
 };
 use serde_json::json;
 use std::{fmt::Write as _, io::Write as _};
 
+/// Options of `comptoir config`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// A service of the topology, "gateway" or "sandbox-psp"
+    #[arg(value_name = "SERVICE")]
+    pub name: String,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// The settings of the service.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
 /// Prints each key with its value and where that comes from.
-pub fn run(options: args::Config, environment: &Environment) -> anyhow::Result<()> {
+pub fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::resolve(&options.name, &options.flags, environment)?;
     let text = if options.json { json(&settings)? } else { table(&settings)? };
     std::io::stdout().write_all(text.as_bytes())?;

@@ -17,11 +17,11 @@ pub mod state;
 pub mod stores;
 pub mod system;
 
-use crate::{Environment, args, child::Child, logging, settings, signals};
+use crate::{Environment, child::Child, logging, settings, signals};
 use anyhow::{Context, anyhow};
 use data::DataDir;
 use progress::Progress;
-use std::time::Instant;
+use std::{net::SocketAddr, path::PathBuf, time::Instant};
 use stores::Stores;
 use system::{Running, System};
 use tokio_util::sync::CancellationToken;
@@ -29,8 +29,31 @@ use tokio_util::sync::CancellationToken;
 /// Name of the log of the services that run in this process.
 pub const LOG: &str = "comptoir.log";
 
+/// Options of `comptoir dev`.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// Address of the JSON gateway; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub gateway: SocketAddr,
+    /// Directory for data, keys, credentials and logs; kept over restarts
+    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
+    pub data: PathBuf,
+    /// Use a temporary directory instead and remove it at the end
+    #[arg(long, conflicts_with = "data")]
+    pub ephemeral: bool,
+    /// First gRPC port; each service is at a fixed offset from it (mesh/topology.toml). 0 takes free ports
+    #[arg(long, value_name = "N", default_value_t = crate::settings::GRPC_BASE_PORT)]
+    pub grpc_base_port: u16,
+    /// Services, and "gateway", to run in this process, by name; for tests that run the others as processes of their own
+    #[arg(long, value_name = "A,B", value_delimiter = ',', hide = true)]
+    pub services: Option<Vec<String>>,
+    /// Life of a stock hold, for tests that wait for its end
+    #[arg(long, value_name = "SECONDS", default_value_t = crate::settings::HOLD_SECONDS, hide = true)]
+    pub hold_seconds: u32,
+}
+
 /// Runs until SIGINT or SIGTERM, or until a part fails; then drains the services and stops the stores.
-pub async fn run(options: args::Dev, environment: &Environment) -> anyhow::Result<()> {
+pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let password = settings::demo_password(environment)?;
     let stop = signals::shutdown()?;
     let data = if options.ephemeral { DataDir::temporary()? } else { DataDir::open(&options.data)? };
@@ -48,7 +71,7 @@ pub async fn run(options: args::Dev, environment: &Environment) -> anyhow::Resul
 }
 
 /// Credentials, keys and addresses.
-async fn prepare(options: &args::Dev, data: &DataDir, progress: &Progress) -> anyhow::Result<System> {
+async fn prepare(options: &Options, data: &DataDir, progress: &Progress) -> anyhow::Result<System> {
     let began = Instant::now();
     let credentials = credentials::Credentials::open(data)?;
     let keys = keys::Keys::open(data)?;

@@ -154,7 +154,7 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
         }
         Command::Lag { service, json } => lag::run(&system, &service, json).await,
         Command::DeadLetters { service, json, action } => {
-            letters::run(&letters::Desk { system: &system, service, json }, action).await
+            letters::run(&letters::DeadLetters { system: &system, service, json }, action).await
         }
         Command::Replay { consumer, source, from } => operate::replay(&system, &consumer, &source, from).await,
         Command::Rebuild { service } => operate::rebuild(&system, &service).await,

@@ -1,6 +1,5 @@
 //! `comptoir healthcheck`: is the one at this address ready? Made for container probes.
 
-use crate::args;
 use anyhow::{Context, bail};
 use std::time::Duration;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -8,8 +7,16 @@ use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus,
 /// How long an answer may take.
 const DEADLINE: Duration = Duration::from_secs(3);
 
+/// Options of `comptoir healthcheck`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// grpc://HOST:PORT asks the gRPC health service, http://HOST:PORT[/PATH] expects a 200 (path /readyz by default)
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080/readyz")]
+    pub addr: String,
+}
+
 /// Asks once; an error when it is not ready.
-pub async fn run(options: args::Healthcheck) -> anyhow::Result<()> {
+pub async fn run(options: Options) -> anyhow::Result<()> {
     match options.addr.strip_prefix("grpc://") {
         Some(address) => grpc(&format!("http://{address}")).await,
         None => http(&options.addr).await,

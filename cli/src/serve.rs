@@ -1,17 +1,28 @@
 //! `comptoir serve`: one service, the gateway, or the sandbox provider, alone.
 
 use crate::{
-    Environment, args, logging,
+    Environment, logging,
     services::{self, Launch, Own},
-    settings::{GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings, USERS},
+    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings, USERS},
     signals,
 };
 use anyhow::Context;
 use std::os::fd::AsFd;
 use tokio::net::TcpListener;
 
+/// Options of `comptoir serve`.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// A service of the topology, "gateway" or "sandbox-psp"
+    #[arg(value_name = "SERVICE")]
+    pub name: String,
+    /// The settings of the service.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
 /// Runs it until SIGTERM or SIGINT, then drains it.
-pub async fn run(options: args::Serve, environment: &Environment) -> anyhow::Result<()> {
+pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let settings = Settings::resolve(&options.name, &options.flags, environment)?;
     let log = || logging::start(&options.name, logging::Destination::StandardError, environment);
     if options.name == GATEWAY {

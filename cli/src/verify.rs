@@ -4,8 +4,8 @@
 //! compared as it was at one moment. What looks wrong all the same is a suspect: an event may be on its way, a call may be
 //! between its two ends. A suspect is looked at again until it is gone, has stayed the same for long, or the patience ends.
 
+mod cluster;
 mod coupons;
-mod cut;
 mod history;
 mod invariant;
 mod ledgers;
@@ -15,7 +15,7 @@ mod report;
 mod reservations;
 mod sequences;
 mod shipments;
-mod site;
+mod snapshot;
 mod stock;
 mod streams;
 mod suspects;
@@ -23,8 +23,8 @@ mod suspects;
 use crate::Environment;
 use anyhow::bail;
 use clap::Args;
+use cluster::Cluster;
 use invariant::Invariant;
-use site::Site;
 use std::{path::PathBuf, time::Duration};
 use suspects::Patience;
 
@@ -72,13 +72,13 @@ pub struct Target {
 
 /// Checks; an error when something does not hold.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
-    let site = Site::open(&options.target, environment).await?;
+    let cluster = Cluster::open(&options.target, environment).await?;
     let chosen = if options.only.is_empty() { Invariant::ALL.to_vec() } else { options.only };
     let seconds = Duration::from_secs;
     let patience = Patience { settle: seconds(options.settle), longest: seconds(options.patience) };
     let mut rows = Vec::new();
     for invariant in chosen {
-        rows.push(suspects::check(&site, invariant, patience).await?);
+        rows.push(suspects::check(&cluster, invariant, patience).await?);
     }
     let text = if options.json { report::json(&rows)? } else { report::table(&rows) };
     crate::events::table::print(&text)?;

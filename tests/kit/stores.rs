@@ -4,9 +4,9 @@
 use crate::{process::Process, stack::Directory, wait::eventually};
 use anyhow::Context;
 use comptoir::{
-    args::Dev,
     child::Child,
     dev::{
+        Options,
         credentials::Credentials,
         data::DataDir,
         keys::Keys,
@@ -76,7 +76,7 @@ impl Stores {
             nats::start(&data, &credentials, &nats_program),
         )?;
         let (base, ports) = free_ports();
-        let options = Dev {
+        let options = Options {
             gateway: ([127, 0, 0, 1], base + PORTS_OF_ONE - 2).into(),
             data: data.path().to_owned(),
             ephemeral: false,

@@ -9,7 +9,7 @@ use anyhow::bail;
 use std::time::{Duration, Instant};
 
 /// How long all of it may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const READY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Waits for the health of each service of this process and, when none is missing, for `/readyz` of the gateway.
 pub async fn wait(system: &System) -> anyhow::Result<()> {
@@ -19,8 +19,8 @@ pub async fn wait(system: &System) -> anyhow::Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
-        if began.elapsed() > LIMIT {
-            bail!("not ready after {} s:\n  {}", LIMIT.as_secs(), missing.join("\n  "));
+        if began.elapsed() > READY_TIMEOUT {
+            bail!("not ready after {} s:\n  {}", READY_TIMEOUT.as_secs(), missing.join("\n  "));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -7,7 +7,7 @@ use super::{
     stores::Stores,
 };
 use crate::{
-    Environment, args,
+    Environment,
     services::{self, Launch, Own},
     settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SHIPPING, Settings, USERS},
 };
@@ -48,7 +48,7 @@ pub struct System {
 
 impl System {
     /// Decides what runs here and binds its addresses.
-    pub async fn bind(options: &args::Dev, credentials: Credentials, keys: Keys) -> anyhow::Result<Self> {
+    pub async fn bind(options: &super::Options, credentials: Credentials, keys: Keys) -> anyhow::Result<Self> {
         let here = names_here(options.services.as_deref())?;
         let Endpoints { services: endpoints, webhooks, sandbox_psp } = Endpoints::bind(options.grpc_base_port).await?;
         let listener = TcpListener::bind(options.gateway).await.with_context(|| {

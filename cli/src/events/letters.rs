@@ -19,10 +19,10 @@ use tonic::{Request, Status};
 const PAGE: i32 = 200;
 
 /// How long the letters of one aggregate may take.
-const PATIENCE: Duration = Duration::from_secs(600);
+const RETRY_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Whose letters, and how they are shown.
-pub struct Desk<'a> {
+/// The dead letters of some consumers, and how they are shown.
+pub struct DeadLetters<'a> {
     /// The system.
     pub system: &'a System,
     /// Only of this consumer.
@@ -32,20 +32,20 @@ pub struct Desk<'a> {
 }
 
 /// Does one thing with them.
-pub async fn run(desk: &Desk<'_>, action: Letters) -> anyhow::Result<()> {
+pub async fn run(letters: &DeadLetters<'_>, action: Letters) -> anyhow::Result<()> {
     match action {
-        Letters::List => desk.list().await,
-        Letters::Show { id } => desk.show(&id).await,
-        Letters::Retry { id } if id.starts_with("evt_") || id.starts_with("msg_") => desk.retry_event(&id).await,
-        Letters::Retry { id } | Letters::RetryAggregate { id } => desk.retry(&id).await,
+        Letters::List => letters.list().await,
+        Letters::Show { id } => letters.show(&id).await,
+        Letters::Retry { id } if id.starts_with("evt_") || id.starts_with("msg_") => letters.retry_event(&id).await,
+        Letters::Retry { id } | Letters::RetryAggregate { id } => letters.retry(&id).await,
         Letters::Drop { id, yes } => {
             ensure!(yes, "{id} would count as applied without its effect, for good: repeat with --yes if you mean it");
-            desk.give_up(&id).await
+            letters.give_up(&id).await
         }
     }
 }
 
-impl Desk<'_> {
+impl DeadLetters<'_> {
     /// The services to ask.
     fn services(&self) -> anyhow::Result<Vec<String>> {
         self.system.chosen(self.service.as_slice())
@@ -142,14 +142,14 @@ impl Desk<'_> {
     async fn retry_at(&self, service: &str, aggregate_id: &str) -> Result<RetryDeadLettersResponse, Status> {
         let client = self.system.client(service).await.map_err(|error| Status::unavailable(format!("{error:#}")));
         let mut request = Request::new(RetryDeadLettersRequest { aggregate_id: aggregate_id.to_owned() });
-        request.set_timeout(PATIENCE);
+        request.set_timeout(RETRY_TIMEOUT);
         Ok(client?.retry_dead_letters(request).await?.into_inner())
     }
 
     async fn give_up(&self, id: &str) -> anyhow::Result<()> {
         for (service, letter) in self.find(id).await? {
             let mut request = Request::new(DropDeadLetterRequest { event_id: id.to_owned() });
-            request.set_timeout(PATIENCE);
+            request.set_timeout(RETRY_TIMEOUT);
             let answer = self.system.client(&service).await?.drop_dead_letter(request).await;
             let answer = answer.map_err(|status| explain(&service, &status))?.into_inner();
             let aggregate_id = letter.event.map(|event| event.aggregate_id).unwrap_or_default();

@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use tonic::Request;
 
 /// How long a replay may take.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const REPLAY_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// Pause between two lines about a rebuild.
-const EVERY: Duration = Duration::from_millis(500);
+const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Reads the events of `source` again from `from`.
 pub async fn replay(system: &System, consumer: &str, source: &str, from: i64) -> anyhow::Result<()> {
     system.chosen(&[source.to_owned()])?;
     let mut request = Request::new(ReplayEventsRequest { source: source.to_owned(), from_log_sequence: from });
-    request.set_timeout(PATIENCE);
+    request.set_timeout(REPLAY_TIMEOUT);
     let answer = system.client(consumer).await?.replay_events(request).await;
     let replayed = answer.map_err(|status| explain(consumer, &status))?.into_inner().replayed;
     print(&format!("{consumer} reads {replayed} events of {source} again\n"))
@@ -40,7 +40,7 @@ pub async fn rebuild(system: &System, service: &str) -> anyhow::Result<()> {
             () = stop.cancelled() => bail!("interrupted; the old read model stays in use"),
         };
         let Some(report) = report else { bail!("{service} ended the rebuild without a word; look at its log") };
-        let is_due = shown_at.is_none_or(|at| at.elapsed() >= EVERY);
+        let is_due = shown_at.is_none_or(|at| at.elapsed() >= REPORT_INTERVAL);
         match report.phase() {
             Phase::Done => return done(&report, began.elapsed()),
             phase if phase != shown || is_due => {

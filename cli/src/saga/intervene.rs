@@ -15,7 +15,7 @@ use std::time::Duration;
 use tonic::{Code, Request, Status};
 
 /// How long many sagas may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+const INTERVENTION_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Does it, and tells what came of it. Fails when a saga did not allow it, or when it could not be done.
 pub async fn run(system: &System, action: Action, wish: &Intervention, acknowledge_effect: bool) -> anyhow::Result<()> {
@@ -37,7 +37,7 @@ pub async fn run(system: &System, action: Action, wish: &Intervention, acknowled
             acknowledge_effect,
         };
         let mut request = Request::new(request);
-        request.set_timeout(PATIENCE);
+        request.set_timeout(INTERVENTION_TIMEOUT);
         client.intervene_in_sagas(request).await.map_err(|status| explain(ORDERS, &status))?.into_inner()
     } else {
         one_by_one(&mut client, action, wish, acknowledge_effect).await?

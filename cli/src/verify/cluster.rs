@@ -1,6 +1,6 @@
-//! The system that is looked at: its MongoDB and its NATS, and how documents are paged through.
+//! Connections to the system under examination, its MongoDB and its NATS, and paging through its documents.
 
-use super::{Target, cut::Cut};
+use super::{Target, snapshot::Snapshot};
 use crate::{Environment, dev::state::State, events::connect::running};
 use anyhow::{Context, anyhow};
 use async_nats::jetstream;
@@ -23,14 +23,14 @@ pub enum Scope {
     Only(Vec<String>),
 }
 
-/// A running system.
-pub struct Site {
+/// Connections to a running system.
+pub struct Cluster {
     mongodb: Client,
     /// Its broker.
     pub nats: jetstream::Context,
 }
 
-impl Site {
+impl Cluster {
     /// From the options, the environment, or the data directory of a running `comptoir dev`.
     pub async fn open(target: &Target, environment: &Environment) -> anyhow::Result<Self> {
         let or = |given: &Option<String>, variable: &str| {
@@ -56,8 +56,8 @@ impl Site {
     }
 
     /// One moment of all databases.
-    pub async fn cut(&self) -> anyhow::Result<Cut> {
-        Ok(Cut::new(self.mongodb.start_session().snapshot(true).await?))
+    pub async fn snapshot(&self) -> anyhow::Result<Snapshot> {
+        Ok(Snapshot::new(self.mongodb.start_session().snapshot(true).await?))
     }
 }
 

@@ -1,9 +1,9 @@
 //! The count of each coupon against the redemptions that count, and these against their orders.
 
 use super::{
-    cut::{number, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    site::{PAGE, Pages, Scope, Site},
+    snapshot::{number, text},
 };
 use bson::{Document, doc};
 use std::collections::HashMap;
@@ -14,15 +14,15 @@ const SERVICE: &str = "orders";
 const PLACING: [&str; 2] = ["place_order_with_coupon", "place_free_order"];
 
 /// Count = redemptions that count, no more than may be, and none of an order that should have given its use back.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (coupons, redemptions) = (site.collection(SERVICE, "coupons")?, site.collection(SERVICE, "redemptions")?);
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (coupons, redemptions) = (cluster.collection(SERVICE, "coupons")?, cluster.collection(SERVICE, "redemptions")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&coupons, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&coupons, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
         pages.seen(&found);
         let codes: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
-        let counts = cut.aggregate(&redemptions, counts(&codes)).await?;
+        let counts = snapshot.aggregate(&redemptions, counts(&codes)).await?;
         let counts: HashMap<&str, &Document> = counts.iter().map(|count| (text(count, "_id"), count)).collect();
         for coupon in &found {
             let (code, none) = (text(coupon, "_id"), Document::new());

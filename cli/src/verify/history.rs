@@ -1,11 +1,11 @@
 //! The rows of order-history against the orders.
 
 use super::{
-    cut::{Cut, number, part, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
     money::amount,
     orders::contract_name,
-    site::{PAGE, Pages, Scope, Site},
+    snapshot::{Snapshot, number, part, text},
 };
 use bson::{Document, doc};
 use contracts::{
@@ -17,16 +17,16 @@ use mongodb::Collection;
 const SERVICE: &str = "order-history";
 
 /// Looks at orders, and from the rows at those that have none.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let orders = site.collection("orders", "orders")?;
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let orders = cluster.collection("orders", "orders")?;
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let rows = rows(site, &mut cut).await?;
-        let found = cut.find(&orders, filter, doc! { "outbox": 0, "saga": 0, "history": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let rows = rows(cluster, &mut snapshot).await?;
+        let found = snapshot.find(&orders, filter, doc! { "outbox": 0, "saga": 0, "history": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
-        let rows = cut.by_id(&rows, &ids, doc! {}).await?;
+        let rows = snapshot.by_id(&rows, &ids, doc! {}).await?;
         for order in &found {
             let id = text(order, "_id");
             examined.checked += 1;
@@ -35,28 +35,28 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             }
         }
     }
-    strangers(site, scope, &mut examined).await?;
+    strangers(cluster, scope, &mut examined).await?;
     Ok(examined)
 }
 
 /// The rows of the slot in use.
-async fn rows(site: &Site, cut: &mut Cut) -> anyhow::Result<Collection<Document>> {
-    let projection = site.collection(SERVICE, "projection")?;
-    let found = cut.find(&projection, doc! { "_id": "projection" }, doc! { "slot": 1 }, 1).await?;
+async fn rows(cluster: &Cluster, snapshot: &mut Snapshot) -> anyhow::Result<Collection<Document>> {
+    let projection = cluster.collection(SERVICE, "projection")?;
+    let found = snapshot.find(&projection, doc! { "_id": "projection" }, doc! { "slot": 1 }, 1).await?;
     let is_second = found.first().is_some_and(|found| text(found, "slot") == "b");
-    site.collection(SERVICE, if is_second { "order_history_b" } else { "order_history" })
+    cluster.collection(SERVICE, if is_second { "order_history_b" } else { "order_history" })
 }
 
-async fn strangers(site: &Site, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
-    let (orders, mut pages) = (site.collection("orders", "orders")?, Pages::new(scope));
+async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+    let (orders, mut pages) = (cluster.collection("orders", "orders")?, Pages::new(scope));
     while let Some(mut filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let rows = rows(site, &mut cut).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let rows = rows(cluster, &mut snapshot).await?;
         filter.insert("order", doc! { "$ne": null });
-        let found = cut.find(&rows, filter, doc! { "_id": 1 }, PAGE).await?;
+        let found = snapshot.find(&rows, filter, doc! { "_id": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|row| text(row, "_id")).collect();
-        let known = cut.by_id(&orders, &ids, doc! { "_id": 1 }).await?;
+        let known = snapshot.by_id(&orders, &ids, doc! { "_id": 1 }).await?;
         for id in ids.iter().filter(|id| !known.contains_key(**id)) {
             examined.suspect(id, "no row, for there is no such order", "a row");
         }

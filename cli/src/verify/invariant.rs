@@ -1,9 +1,8 @@
 //! What must hold, by name.
 
 use super::{
-    coupons, history, ledgers, money, orders, reservations, sequences, shipments,
-    site::{Scope, Site},
-    stock, streams,
+    cluster::{Cluster, Scope},
+    coupons, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
 };
 use clap::ValueEnum;
 
@@ -65,22 +64,22 @@ impl Invariant {
     }
 
     /// Looks once, at everything or at some subjects.
-    pub async fn examine(self, site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+    pub async fn examine(self, cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
         match self {
-            Self::StockIsItsMovements => stock::movements(site, scope).await,
-            Self::StockIsItsReservations => stock::reservations(site, scope).await,
-            Self::ReservationsHaveOrders => reservations::examine(site, scope).await,
-            Self::OrdersEndOrLive => orders::examine(site, scope).await,
-            Self::CouponsAreTheirRedemptions => coupons::examine(site, scope).await,
-            Self::PaymentsAgree => money::payments(site, scope).await,
-            Self::LedgersAreSound => ledgers::sound(site, scope).await,
-            Self::MoneyIsOwed => ledgers::owed(site, scope).await,
-            Self::ChargesAgree => money::charges(site, scope).await,
-            Self::ShipmentsAgree => shipments::examine(site, scope).await,
-            Self::ShipmentsCarryOrders => shipments::carry(site, scope).await,
-            Self::SequencesAreWhole => sequences::examine(site, scope).await,
-            Self::StreamsAreLogs => streams::examine(site, scope).await,
-            Self::HistoryIsOrders => history::examine(site, scope).await,
+            Self::StockIsItsMovements => stock::movements(cluster, scope).await,
+            Self::StockIsItsReservations => stock::reservations(cluster, scope).await,
+            Self::ReservationsHaveOrders => reservations::examine(cluster, scope).await,
+            Self::OrdersEndOrLive => orders::examine(cluster, scope).await,
+            Self::CouponsAreTheirRedemptions => coupons::examine(cluster, scope).await,
+            Self::PaymentsAgree => money::payments(cluster, scope).await,
+            Self::LedgersAreSound => ledgers::sound(cluster, scope).await,
+            Self::MoneyIsOwed => ledgers::owed(cluster, scope).await,
+            Self::ChargesAgree => money::charges(cluster, scope).await,
+            Self::ShipmentsAgree => shipments::examine(cluster, scope).await,
+            Self::ShipmentsCarryOrders => shipments::carry(cluster, scope).await,
+            Self::SequencesAreWhole => sequences::examine(cluster, scope).await,
+            Self::StreamsAreLogs => streams::examine(cluster, scope).await,
+            Self::HistoryIsOrders => history::examine(cluster, scope).await,
         }
     }
 }

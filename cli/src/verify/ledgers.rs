@@ -1,10 +1,10 @@
 //! Ledgers of payments: their bounds, what they were told to be, and what they are for the orders.
 
 use super::{
-    cut::{Cut, list, number, part, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    orders::{Standing, standing},
-    site::{PAGE, Pages, Scope, Site},
+    orders::{OrderPhase, phase},
+    snapshot::{Snapshot, list, number, part, text},
 };
 use bson::{Document, doc};
 use contracts::{
@@ -90,14 +90,14 @@ fn parsed(stored: &Document) -> Result<Money, Error> {
 }
 
 /// Refunds ≤ captures ≤ authorizations, the state is what the ledger says, and so are the amounts that were told last.
-pub async fn sound(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (payments, events) = (site.collection("payments", "payments")?, site.collection("payments", "events")?);
+pub async fn sound(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (payments, events) = (cluster.collection("payments", "payments")?, cluster.collection("payments", "events")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&payments, filter, doc! { "token": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&payments, filter, doc! { "token": 0 }, PAGE).await?;
         pages.seen(&found);
-        let told = told(&mut cut, &events, &found).await?;
+        let told = told(&mut snapshot, &events, &found).await?;
         for payment in &found {
             let id = text(payment, "_id");
             examined.checked += 1;
@@ -119,13 +119,13 @@ pub async fn sound(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
 
 /// The newest event of each payment that tells its amounts, from the log and from its outbox.
 async fn told(
-    cut: &mut Cut,
+    snapshot: &mut Snapshot,
     events: &mongodb::Collection<Document>,
     payments: &[Document],
 ) -> anyhow::Result<HashMap<String, PaymentChanged>> {
     let ids: Vec<&str> = payments.iter().map(|payment| text(payment, "_id")).collect();
     let fields = doc! { "aid": 1, "seq": 1, "type": 1, "data": 1 };
-    let logged = cut.find(events, doc! { "aid": { "$in": ids }, "type": CHANGED }, fields, 0).await?;
+    let logged = snapshot.find(events, doc! { "aid": { "$in": ids }, "type": CHANGED }, fields, 0).await?;
     let mut newest: HashMap<String, (i64, &Document)> = HashMap::new();
     let waiting =
         payments.iter().flat_map(|payment| list(payment, "outbox").map(move |entry| (text(payment, "_id"), entry)));
@@ -160,15 +160,15 @@ fn amounts(told: &PaymentChanged) -> String {
 
 /// What was captured and not refunded is what the order owes: the shares of its shipments that have left, and nothing
 /// otherwise.
-pub async fn owed(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
+pub async fn owed(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
-        let orders = cut.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
+        let orders = snapshot.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
         for payment in found.iter().filter(|payment| part(payment, "intent").is_none()) {
             let Some(order) = orders.get(text(payment, "order_id")) else { continue };
             let Some(sums) = Sums::of(payment) else { continue };
@@ -183,11 +183,11 @@ pub async fn owed(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
 
 fn unsettled(order: &Document, sums: &Sums) -> Result<Option<(String, String)>, Error> {
     let kept = sums.kept()?;
-    let owed = match standing(order) {
-        Standing::Moving => return Ok(None),
-        Standing::Over => Money::zero(&kept.currency)?,
-        Standing::Confirmed => shares(order)?.unwrap_or(Money::zero(&kept.currency)?),
-        Standing::Shipped | Standing::Delivered => left(order)?,
+    let owed = match phase(order) {
+        OrderPhase::Moving | OrderPhase::Unknown => return Ok(None),
+        OrderPhase::Over => Money::zero(&kept.currency)?,
+        OrderPhase::Confirmed => shares(order)?.unwrap_or(Money::zero(&kept.currency)?),
+        OrderPhase::Shipped | OrderPhase::Delivered => left(order)?,
     };
     let is_settled = owed == kept;
     Ok((!is_settled).then(|| (format!("{owed}, as {} owes", text(order, "_id")), format!("{kept} captured and kept"))))

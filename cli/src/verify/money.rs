@@ -1,11 +1,11 @@
 //! Payments against their orders, and against the provider's book.
 
 use super::{
-    cut::{list, part, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
     ledgers,
-    orders::{Standing, standing},
-    site::{PAGE, Pages, Scope, Site},
+    orders::{OrderPhase, phase},
+    snapshot::{list, part, text},
 };
 use bson::{Bson, Document, doc};
 
@@ -16,15 +16,15 @@ const BOOK: (&str, &str) = ("sandbox-psp", "charges");
 const AUTHORIZE: &str = "/authorize";
 
 /// Looks at payments, and from the orders at those that are missing.
-pub async fn payments(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
+pub async fn payments(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
-        let orders = cut.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
+        let orders = snapshot.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
         for payment in &found {
             let (id, order_id) = (text(payment, "_id"), text(payment, "order_id"));
             examined.checked += 1;
@@ -46,19 +46,19 @@ pub async fn payments(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             }
         }
     }
-    examined.suspects.extend(missing(site, scope).await?);
+    examined.suspects.extend(missing(cluster, scope).await?);
     Ok(examined)
 }
 
-async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
-    let (payments, orders) = (site.collection("payments", "payments")?, site.collection("orders", "orders")?);
+async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+    let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&orders, filter, doc! { "outbox": 0, "history": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&orders, filter, doc! { "outbox": 0, "history": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|order| text(order, "payment_id")).collect();
-        let known = cut.by_id(&payments, &ids, doc! { "_id": 1 }).await?;
+        let known = snapshot.by_id(&payments, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "payment_id"))) {
             if let Some((expected, found)) = compare(order, None) {
                 examined.suspect(text(order, "_id"), expected, found);
@@ -70,17 +70,17 @@ async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invari
 
 /// What should be and what is, when they differ.
 fn compare(order: &Document, payment: Option<&Document>) -> Option<(String, String)> {
-    let wanted: &[&str] = match standing(order) {
-        Standing::Moving => return None,
+    let wanted: &[&str] = match phase(order) {
+        OrderPhase::Moving | OrderPhase::Unknown => return None,
         // An order that has nothing to pay has no payment.
         _ if is_nothing(part(order, "total")) => &["Unspecified", "Voided"],
-        Standing::Confirmed if has_captured(order) => &["Captured"],
-        Standing::Confirmed => &["Authorized"],
-        Standing::Shipped | Standing::Delivered if is_refunded(order) => &["Refunded"],
+        OrderPhase::Confirmed if has_captured(order) => &["Captured"],
+        OrderPhase::Confirmed => &["Authorized"],
+        OrderPhase::Shipped | OrderPhase::Delivered if is_refunded(order) => &["Refunded"],
         // What has left was free, and what was to be paid was stopped.
-        Standing::Shipped | Standing::Delivered if owes_nothing(order) => &["Voided"],
-        Standing::Shipped | Standing::Delivered => &["Captured"],
-        Standing::Over => &["Voided", "Declined", "Refunded", "Unspecified"],
+        OrderPhase::Shipped | OrderPhase::Delivered if owes_nothing(order) => &["Voided"],
+        OrderPhase::Shipped | OrderPhase::Delivered => &["Captured"],
+        OrderPhase::Over => &["Voided", "Declined", "Refunded", "Unspecified"],
     };
     let is = payment.map_or("Unspecified", |payment| text(payment, "state"));
     if !wanted.contains(&is) {
@@ -139,19 +139,19 @@ pub fn amount(money: Option<&Document>) -> String {
 }
 
 /// The provider's book against the payments.
-pub async fn charges(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (book, payments) = (site.collection(BOOK.0, BOOK.1)?, site.collection("payments", "payments")?);
+pub async fn charges(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (book, payments) = (cluster.collection(BOOK.0, BOOK.1)?, cluster.collection("payments", "payments")?);
     let mut examined = Examined::default();
-    if site.cut().await?.find(&book, doc! {}, doc! { "_id": 1 }, 1).await?.is_empty() {
+    if cluster.snapshot().await?.find(&book, doc! {}, doc! { "_id": 1 }, 1).await?.is_empty() {
         return Ok(examined); // no sandbox
     }
     let mut pages = Pages::new(scope);
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&book, filter, doc! {}, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&book, filter, doc! {}, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(payment_of).collect();
-        let payments = cut.by_id(&payments, &ids, doc! { "outbox": 0, "token": 0 }).await?;
+        let payments = snapshot.by_id(&payments, &ids, doc! { "outbox": 0, "token": 0 }).await?;
         for charge in &found {
             let id = text(charge, "_id");
             examined.checked += 1;
@@ -160,7 +160,7 @@ pub async fn charges(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             }
         }
     }
-    examined.suspects.extend(uncharged(site, scope).await?);
+    examined.suspects.extend(uncharged(cluster, scope).await?);
     Ok(examined)
 }
 
@@ -189,16 +189,16 @@ fn compare_charge(charge: &Document, payment: Option<&Document>) -> Option<(Stri
 }
 
 /// Payments that say that money moved, and the provider knows nothing of it.
-async fn uncharged(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
-    let (book, payments) = (site.collection(BOOK.0, BOOK.1)?, site.collection("payments", "payments")?);
+async fn uncharged(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+    let (book, payments) = (cluster.collection(BOOK.0, BOOK.1)?, cluster.collection("payments", "payments")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&payments, filter, doc! { "state": 1 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&payments, filter, doc! { "state": 1 }, PAGE).await?;
         pages.seen(&found);
         let keys: Vec<String> = found.iter().map(|payment| text(payment, "_id").to_owned() + AUTHORIZE).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
-        let charges = cut.by_id(&book, &keys, doc! { "_id": 1 }).await?;
+        let charges = snapshot.by_id(&book, &keys, doc! { "_id": 1 }).await?;
         for (payment, key) in found.iter().zip(keys) {
             let state = text(payment, "state");
             if matches!(state, "Authorized" | "Captured" | "Refunded") && !charges.contains_key(key) {

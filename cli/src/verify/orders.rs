@@ -1,15 +1,18 @@
-//! Orders and their sagas, and how an order stands for the invariants that compare it with others.
+//! Orders and their sagas, and the phase of an order for the invariants that compare it with others.
 
 use super::{
-    cut::{list, number, part, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    site::{PAGE, Pages, Scope, Site},
+    snapshot::{list, number, part, text},
 };
 use bson::{Document, doc};
 
-/// How the invariants see an order.
+/// The states that orders stores; another one is a violation, for nothing in this build could move such an order.
+const STATES: [&str; 7] = ["Pending", "Confirmed", "Shipped", "Delivered", "Rejected", "Cancelling", "Cancelled"];
+
+/// The part of an order's life that decides where its peers have to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum OrderPhase {
     /// A saga is at work, or waits for a person: its peers may be anywhere on the way.
     Moving,
     /// CONFIRMED, and nothing is under way.
@@ -20,29 +23,33 @@ pub enum Standing {
     Delivered,
     /// Rejected or cancelled.
     Over,
+    /// A stored state of no known name. `orders-end-or-live` reports it; nothing can be said about the peers.
+    Unknown,
 }
 
-/// Where this order stands.
-pub fn standing(order: &Document) -> Standing {
+/// The phase of this order.
+pub fn phase(order: &Document) -> OrderPhase {
     let has_ended = part(order, "saga").is_none_or(|saga| matches!(text(saga, "status"), "Completed" | "Compensated"));
     if !has_ended {
-        return Standing::Moving;
+        return OrderPhase::Moving;
     }
     match text(order, "state") {
-        "Confirmed" => Standing::Confirmed,
-        "Shipped" => Standing::Shipped,
-        "Delivered" => Standing::Delivered,
-        "Rejected" | "Cancelled" => Standing::Over,
-        _ => Standing::Moving,
+        "Confirmed" => OrderPhase::Confirmed,
+        "Shipped" => OrderPhase::Shipped,
+        "Delivered" => OrderPhase::Delivered,
+        "Rejected" | "Cancelled" => OrderPhase::Over,
+        "Pending" | "Cancelling" => OrderPhase::Moving,
+        _ => OrderPhase::Unknown,
     }
 }
 
 /// Every order is terminal, or its saga lives: it has a time to wake, or is parked with a reason.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let orders = site.collection("orders", "orders")?;
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let orders = cluster.collection("orders", "orders")?;
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let found = site.cut().await?.find(&orders, filter, doc! { "state": 1, "saga": 1, "reason": 1 }, PAGE).await?;
+        let found =
+            cluster.snapshot().await?.find(&orders, filter, doc! { "state": 1, "saga": 1, "reason": 1 }, PAGE).await?;
         pages.seen(&found);
         for order in &found {
             examined.checked += 1;
@@ -58,6 +65,9 @@ fn stuck(order: &Document) -> Option<String> {
     let state = text(order, "state");
     let Some(saga) = part(order, "saga") else { return Some(format!("{state} without a saga")) };
     let (status, is_woken) = (text(saga, "status"), saga.get_datetime("wake_at").is_ok());
+    if !STATES.contains(&state) {
+        return Some(format!("{state:?} is no state of an order"));
+    }
     match status {
         "Completed" | "Compensated" if matches!(state, "Pending" | "Cancelling") => {
             Some(format!("{state}, and its saga is {status}"))
@@ -65,8 +75,9 @@ fn stuck(order: &Document) -> Option<String> {
         "Completed" | "Compensated" => None,
         "Parked" if has_reason(saga) => None,
         "Parked" => Some(format!("{state}, parked without a reason")),
-        _ if is_woken => None,
-        _ => Some(format!("{state}, its saga is {status} and never wakes")),
+        "Running" | "Compensating" if is_woken => None,
+        "Running" | "Compensating" => Some(format!("{state}, its saga is {status} and never wakes")),
+        _ => Some(format!("{state}, {status:?} is no status of a saga")),
     }
 }
 

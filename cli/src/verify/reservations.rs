@@ -1,10 +1,10 @@
 //! Reservations against their orders, and against the clock.
 
 use super::{
-    cut::text,
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    orders::{Standing, standing},
-    site::{PAGE, Pages, Scope, Site},
+    orders::{OrderPhase, phase},
+    snapshot::text,
     stock::units,
 };
 use bson::{Document, doc};
@@ -18,22 +18,23 @@ const SWEEP_MS: i64 = 5_000;
 const NONE: &str = "no reservation";
 
 /// Looks at reservations, and from the orders at those that are missing.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let mut examined = of_reservations(site, scope).await?;
-    examined.suspects.extend(missing(site, scope).await?);
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let mut examined = of_reservations(cluster, scope).await?;
+    examined.suspects.extend(missing(cluster, scope).await?);
     Ok(examined)
 }
 
-async fn of_reservations(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (reservations, orders) = (site.collection("inventory", "reservations")?, site.collection("orders", "orders")?);
+async fn of_reservations(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (reservations, orders) =
+        (cluster.collection("inventory", "reservations")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&reservations, filter, doc! { "outbox": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&reservations, filter, doc! { "outbox": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let fields = doc! { "state": 1, "saga": 1, "items": 1 };
-        let orders = cut.by_id(&orders, &ids, fields).await?;
+        let orders = snapshot.by_id(&orders, &ids, fields).await?;
         let now = bson::DateTime::now().timestamp_millis();
         for reservation in &found {
             let id = text(reservation, "_id");
@@ -57,11 +58,11 @@ fn state(reservation: &Document) -> String {
 
 fn compare(order: &Document, reservation: &Document) -> Option<(String, String)> {
     let (is, order_is) = (text(reservation, "state"), text(order, "state").to_uppercase());
-    let wanted: &[&str] = match standing(order) {
-        Standing::Moving => return None,
-        Standing::Confirmed => &["Committed"],
-        Standing::Shipped | Standing::Delivered => &["Shipped"],
-        Standing::Over => &["Released", "Expired"],
+    let wanted: &[&str] = match phase(order) {
+        OrderPhase::Moving | OrderPhase::Unknown => return None,
+        OrderPhase::Confirmed => &["Committed"],
+        OrderPhase::Shipped | OrderPhase::Delivered => &["Shipped"],
+        OrderPhase::Over => &["Released", "Expired"],
     };
     if !wanted.contains(&is) {
         let wanted = wanted.join(" or ").to_uppercase();
@@ -84,17 +85,18 @@ fn overdue(reservation: &Document, now: i64) -> Option<(String, String)> {
 }
 
 /// Orders that should have a reservation and have none.
-async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
-    let (reservations, orders) = (site.collection("inventory", "reservations")?, site.collection("orders", "orders")?);
+async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+    let (reservations, orders) =
+        (cluster.collection("inventory", "reservations")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&orders, filter, doc! { "state": 1, "saga": 1 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
-        let known = cut.by_id(&reservations, &ids, doc! { "_id": 1 }).await?;
+        let known = snapshot.by_id(&reservations, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "_id"))) {
-            if matches!(standing(order), Standing::Confirmed | Standing::Shipped | Standing::Delivered) {
+            if matches!(phase(order), OrderPhase::Confirmed | OrderPhase::Shipped | OrderPhase::Delivered) {
                 let expected = format!("a reservation, for the order is {}", text(order, "state").to_uppercase());
                 examined.suspect(text(order, "_id"), expected, NONE);
             }

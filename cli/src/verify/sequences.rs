@@ -2,9 +2,9 @@
 //! outbox. And the log itself, which has no gaps either.
 
 use super::{
-    cut::{Cut, list, number, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    site::{PAGE, Pages, Scope, Site},
+    snapshot::{Snapshot, list, number, text},
 };
 use bson::{Document, doc};
 use mongodb::Collection;
@@ -15,19 +15,20 @@ use topology::Topology;
 pub const LOG: &str = "events";
 
 /// Looks at every aggregate of every service that publishes.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let mut examined = Examined::default();
     for (service, table) in &Topology::get().service {
-        let log = site.collection(service, LOG)?;
+        let log = cluster.collection(service, LOG)?;
         for (collection, noun) in &table.aggregates {
             let subject = format!("{service}/{noun}/");
             let Some(scope) = within(scope, &subject) else { continue };
-            let aggregates = Aggregates { subject, noun, log: &log, documents: site.collection(service, collection)? };
-            aggregates.up_to_date(site, &scope, &mut examined).await?;
-            aggregates.without_gaps(site.cut().await?, &scope, &mut examined).await?;
+            let aggregates =
+                Aggregates { subject, noun, log: &log, documents: cluster.collection(service, collection)? };
+            aggregates.up_to_date(cluster, &scope, &mut examined).await?;
+            aggregates.without_gaps(cluster.snapshot().await?, &scope, &mut examined).await?;
         }
         if !table.aggregates.is_empty() && within(scope, &format!("{service}/{LOG}")).is_some() {
-            log_without_gaps(site.cut().await?, &log, service, &mut examined).await?;
+            log_without_gaps(cluster.snapshot().await?, &log, service, &mut examined).await?;
         }
     }
     Ok(examined)
@@ -50,19 +51,19 @@ struct Aggregates<'a> {
 
 impl Aggregates<'_> {
     /// What the document has counted is in the log, or on its way there.
-    async fn up_to_date(&self, site: &Site, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+    async fn up_to_date(&self, cluster: &Cluster, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
         let mut pages = Pages::new(scope);
         while let Some(filter) = pages.next() {
-            let mut cut = site.cut().await?;
+            let mut snapshot = cluster.snapshot().await?;
             let fields = doc! { "seq": 1, "outbox.seq": 1 };
-            let found = cut.find(&self.documents, filter, fields, PAGE).await?;
+            let found = snapshot.find(&self.documents, filter, fields, PAGE).await?;
             pages.seen(&found);
             let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
             let pipeline = vec![
                 doc! { "$match": { "agg": self.noun, "aid": { "$in": ids } } },
                 doc! { "$group": { "_id": "$aid", "last": { "$max": "$seq" } } },
             ];
-            let logged = cut.aggregate(self.log, pipeline).await?;
+            let logged = snapshot.aggregate(self.log, pipeline).await?;
             let logged: HashMap<&str, i64> =
                 logged.iter().map(|entry| (text(entry, "_id"), number(entry, "last"))).collect();
             for document in &found {
@@ -93,7 +94,7 @@ impl Aggregates<'_> {
     }
 
     /// A unique index sees to it that no place is taken twice; so as many as the highest place means no gaps.
-    async fn without_gaps(&self, mut cut: Cut, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
+    async fn without_gaps(&self, mut snapshot: Snapshot, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
         let mut filter = doc! { "agg": self.noun };
         if let Scope::Only(ids) = scope {
             filter.insert("aid", doc! { "$in": ids });
@@ -103,7 +104,7 @@ impl Aggregates<'_> {
             doc! { "$group": { "_id": "$aid", "count": { "$sum": 1_i64 }, "last": { "$max": "$seq" } } },
             doc! { "$match": { "$expr": { "$ne": ["$count", "$last"] } } },
         ];
-        for entry in cut.aggregate(self.log, pipeline).await? {
+        for entry in snapshot.aggregate(self.log, pipeline).await? {
             let (count, last) = (number(&entry, "count"), number(&entry, "last"));
             let subject = format!("{}{}", self.subject, text(&entry, "_id"));
             examined.suspect(&subject, format!("events 1 to {last} in the log"), format!("{count} of them"));
@@ -113,14 +114,14 @@ impl Aggregates<'_> {
 }
 
 async fn log_without_gaps(
-    mut cut: Cut,
+    mut snapshot: Snapshot,
     log: &Collection<Document>,
     service: &str,
     examined: &mut Examined,
 ) -> anyhow::Result<()> {
     let group = doc! { "_id": null, "count": { "$sum": 1_i64 }, "last": { "$max": "$_id" } };
     examined.checked += 1;
-    for entry in cut.aggregate(log, vec![doc! { "$group": group }]).await? {
+    for entry in snapshot.aggregate(log, vec![doc! { "$group": group }]).await? {
         let (count, last) = (number(&entry, "count"), number(&entry, "last"));
         if count != last {
             let (expected, found) = (format!("entries 1 to {last}"), format!("{count} of them"));

@@ -1,25 +1,25 @@
 //! Shipments against their orders.
 
 use super::{
-    cut::{list, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::{Examined, Violation},
-    orders::{Standing, contract_name, standing},
-    site::{PAGE, Pages, Scope, Site},
+    orders::{OrderPhase, contract_name, phase},
+    snapshot::{list, text},
     stock::units,
 };
 use bson::{Document, doc};
 use std::collections::BTreeMap;
 
 /// Looks at shipments, and from the orders at those that are missing.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (shipments, orders) = (site.collection("shipping", "shipments")?, site.collection("orders", "orders")?);
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&shipments, filter, doc! { "state": 1, "order_id": 1 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&shipments, filter, doc! { "state": 1, "order_id": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|shipment| text(shipment, "order_id")).collect();
-        let orders = cut.by_id(&orders, &ids, doc! { "state": 1, "saga": 1, "shipments": 1 }).await?;
+        let orders = snapshot.by_id(&orders, &ids, doc! { "state": 1, "saga": 1, "shipments": 1 }).await?;
         for shipment in &found {
             let (id, order_id) = (text(shipment, "_id"), text(shipment, "order_id"));
             examined.checked += 1;
@@ -34,19 +34,19 @@ pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
             }
         }
     }
-    examined.suspects.extend(missing(site, scope).await?);
+    examined.suspects.extend(missing(cluster, scope).await?);
     Ok(examined)
 }
 
-async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
-    let (shipments, orders) = (site.collection("shipping", "shipments")?, site.collection("orders", "orders")?);
+async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
+    let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&orders, filter, doc! { "state": 1, "saga": 1, "shipment_id": 1 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1, "shipment_id": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|order| text(order, "shipment_id")).collect();
-        let known = cut.by_id(&shipments, &ids, doc! { "_id": 1 }).await?;
+        let known = snapshot.by_id(&shipments, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "shipment_id"))) {
             if let Some((expected, found)) = compare(order, "") {
                 examined.suspect(text(order, "_id"), expected, found);
@@ -59,15 +59,17 @@ async fn missing(site: &Site, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
 /// What should be and what is, when they differ; no shipment is an empty state.
 fn compare(order: &Document, state: &str) -> Option<(String, String)> {
     let has_several = list(order, "shipments").count() > 1;
-    let wanted: &[&str] = match standing(order) {
-        Standing::Moving => return None,
-        Standing::Confirmed if has_several => &["Created", "Dispatched", "Delivered", "Lost", "Returned", "Cancelled"],
-        Standing::Confirmed => &["Created"],
-        Standing::Shipped if has_several => &["Dispatched", "Lost", "Returned", "Delivered", "Cancelled"],
-        Standing::Shipped => &["Dispatched", "Lost", "Returned"],
-        Standing::Delivered if has_several => &["Delivered", "Returned", "Cancelled"],
-        Standing::Delivered => &["Delivered", "Returned"],
-        Standing::Over => &["Cancelled", ""],
+    let wanted: &[&str] = match phase(order) {
+        OrderPhase::Moving | OrderPhase::Unknown => return None,
+        OrderPhase::Confirmed if has_several => {
+            &["Created", "Dispatched", "Delivered", "Lost", "Returned", "Cancelled"]
+        }
+        OrderPhase::Confirmed => &["Created"],
+        OrderPhase::Shipped if has_several => &["Dispatched", "Lost", "Returned", "Delivered", "Cancelled"],
+        OrderPhase::Shipped => &["Dispatched", "Lost", "Returned"],
+        OrderPhase::Delivered if has_several => &["Delivered", "Returned", "Cancelled"],
+        OrderPhase::Delivered => &["Delivered", "Returned"],
+        OrderPhase::Over => &["Cancelled", ""],
     };
     if wanted.contains(&state) {
         return None;
@@ -80,7 +82,7 @@ fn compare(order: &Document, state: &str) -> Option<(String, String)> {
 /// What the order believes of a shipment, when that is something else. An order that is older than splits believes nothing.
 fn believed(order: &Document, id: &str, state: &str) -> Option<(String, String)> {
     let mut shipments = list(order, "shipments").peekable();
-    if standing(order) == Standing::Moving || shipments.peek().is_none() {
+    if matches!(phase(order), OrderPhase::Moving | OrderPhase::Unknown) || shipments.peek().is_none() {
         return None;
     }
     let known = shipments.find(|known| text(known, "id") == id);
@@ -89,24 +91,24 @@ fn believed(order: &Document, id: &str, state: &str) -> Option<(String, String)>
 }
 
 /// The units of an order's shipments are those of the order.
-pub async fn carry(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (shipments, orders) = (site.collection("shipping", "shipments")?, site.collection("orders", "orders")?);
+pub async fn carry(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&orders, filter, doc! { "state": 1, "saga": 1, "items": 1 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1, "items": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
         let fields = doc! { "order_id": 1, "lines": 1 };
         let mut carried: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();
-        for shipment in cut.find(&shipments, doc! { "order_id": { "$in": ids } }, fields, 0).await? {
+        for shipment in snapshot.find(&shipments, doc! { "order_id": { "$in": ids } }, fields, 0).await? {
             let of_order = carried.entry(text(&shipment, "order_id").to_owned()).or_default();
             for (product, quantity) in units(&shipment, "lines") {
                 *of_order.entry(product).or_default() += quantity;
             }
         }
         for order in &found {
-            if !matches!(standing(order), Standing::Confirmed | Standing::Shipped | Standing::Delivered) {
+            if !matches!(phase(order), OrderPhase::Confirmed | OrderPhase::Shipped | OrderPhase::Delivered) {
                 continue;
             }
             examined.checked += 1;

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 /// the server keeps is over (SnapshotTooOld, SnapshotUnavailable of the server's `error_codes.yml`).
 const PASSING: [i32; 2] = [239, 246];
 
-/// One moment.
-pub struct Cut(ClientSession);
+/// One moment of all databases.
+pub struct Snapshot(ClientSession);
 
-impl Cut {
-    /// That of a snapshot session.
+impl Snapshot {
+    /// The moment of a snapshot session.
     pub fn new(session: ClientSession) -> Self {
         Self(session)
     }

@@ -1,9 +1,9 @@
 //! The counters of each product against its ledger, and against the reservations.
 
 use super::{
-    cut::{Cut, list, number, text},
+    cluster::{Cluster, PAGE, Pages, Scope},
     invariant::Examined,
-    site::{PAGE, Pages, Scope, Site},
+    snapshot::{Snapshot, list, number, text},
 };
 use bson::{Document, doc};
 use std::collections::HashMap;
@@ -27,15 +27,15 @@ fn difference(expected: Counters, found: Counters) -> Option<String> {
 }
 
 /// Counters = fold of the movements, and each movement is there.
-pub async fn movements(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (stock, ledger) = (site.collection(SERVICE, "stock")?, site.collection(SERVICE, "movements")?);
+pub async fn movements(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (stock, ledger) = (cluster.collection(SERVICE, "stock")?, cluster.collection(SERVICE, "movements")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
-        let folded: Vec<Document> = cut.aggregate(&ledger, fold(&ids)).await?;
+        let folded: Vec<Document> = snapshot.aggregate(&ledger, fold(&ids)).await?;
         let folded: HashMap<&str, &Document> = folded.iter().map(|fold| (text(fold, "_id"), fold)).collect();
         for document in &found {
             let (id, empty) = (text(document, "_id"), Document::new());
@@ -63,15 +63,15 @@ fn fold(ids: &[&str]) -> Vec<Document> {
 }
 
 /// reserved and committed = units of the reservations, and nothing is sold that is not there.
-pub async fn reservations(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
-    let (stock, reservations) = (site.collection(SERVICE, "stock")?, site.collection(SERVICE, "reservations")?);
+pub async fn reservations(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let (stock, reservations) = (cluster.collection(SERVICE, "stock")?, cluster.collection(SERVICE, "reservations")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
-        let mut cut = site.cut().await?;
-        let found = cut.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
-        let set_aside = set_aside(&mut cut, &reservations, &ids).await?;
+        let set_aside = set_aside(&mut snapshot, &reservations, &ids).await?;
         for document in &found {
             let id = text(document, "_id");
             let [on_hand, reserved, committed] = counters(document);
@@ -95,7 +95,7 @@ pub async fn reservations(site: &Site, scope: &Scope) -> anyhow::Result<Examined
 
 /// Units by product and state of the reservation.
 async fn set_aside(
-    cut: &mut Cut,
+    snapshot: &mut Snapshot,
     reservations: &mongodb::Collection<Document>,
     ids: &[&str],
 ) -> anyhow::Result<HashMap<(String, String), i64>> {
@@ -107,7 +107,7 @@ async fn set_aside(
             "units": { "$sum": "$lines.quantity" },
         } },
     ];
-    let groups = cut.aggregate(reservations, pipeline).await?;
+    let groups = snapshot.aggregate(reservations, pipeline).await?;
     let pair = |group: &Document| {
         let key = group.get_document("_id").ok()?;
         Some(((text(key, "product").to_owned(), text(key, "state").to_owned()), number(group, "units")))

@@ -1,10 +1,10 @@
 //! Each service's log against its stream: the same entries in the same order, as long as the stream keeps them.
 
 use super::{
-    cut::{Cut, number, text},
+    cluster::{Cluster, Scope},
     invariant::Examined,
     sequences::{LOG, within},
-    site::{Scope, Site},
+    snapshot::{Snapshot, number, text},
 };
 use anyhow::Context;
 use async_nats::{
@@ -41,15 +41,15 @@ const ON_ITS_WAY: Duration = Duration::from_secs(2);
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// Looks at every service that publishes.
-pub async fn examine(site: &Site, scope: &Scope) -> anyhow::Result<Examined> {
+pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let mut examined = Examined::default();
     for (service, table) in &Topology::get().service {
         // Entries have no place in the stream by which they could be found alone.
         if table.aggregates.is_empty() || within(scope, &format!("{service}/")).is_none() {
             continue;
         }
-        let log = site.collection(service, LOG)?;
-        let comparison = Comparison { site, service, log, next: 1, named: 0, foreign: 0, examined: &mut examined };
+        let log = cluster.collection(service, LOG)?;
+        let comparison = Comparison { cluster, service, log, next: 1, named: 0, foreign: 0, examined: &mut examined };
         comparison.run().await.with_context(|| format!("compare the log and the stream of {service}"))?;
     }
     Ok(examined)
@@ -66,7 +66,7 @@ struct Message {
 }
 
 struct Comparison<'a> {
-    site: &'a Site,
+    cluster: &'a Cluster,
     service: &'a str,
     log: Collection<Document>,
     /// The place in the log that the next message should have.
@@ -116,7 +116,7 @@ impl Comparison<'_> {
     }
 
     async fn stream(&self) -> anyhow::Result<Option<Stream>> {
-        match self.site.nats.get_stream(topology::stream(self.service)).await {
+        match self.cluster.nats.get_stream(topology::stream(self.service)).await {
             Ok(stream) => Ok(Some(stream)),
             Err(error) => match error.kind() {
                 GetStreamErrorKind::JetStream(cause) if cause.error_code() == ErrorCode::STREAM_NOT_FOUND => Ok(None),
@@ -146,7 +146,7 @@ impl Comparison<'_> {
     }
 
     async fn stored(&self, sequence: u64) -> anyhow::Result<Stored> {
-        Ok(stored(&self.site.nats, &topology::stream(self.service), sequence).await?)
+        Ok(stored(&self.cluster.nats, &topology::stream(self.service), sequence).await?)
     }
 
     /// Compares the messages `first..=last` of the stream, some at a time.
@@ -160,7 +160,7 @@ impl Comparison<'_> {
             self.foreign += found.iter().filter(|found| matches!(found, Stored::Foreign)).count() as u64;
             let chunk: Vec<Message> = found.into_iter().filter_map(message).collect();
             let places: Vec<i64> = chunk.iter().map(|message| message.gseq).collect();
-            let entries = entries(self.site.cut().await?, &self.log, &places).await?;
+            let entries = entries(self.cluster.snapshot().await?, &self.log, &places).await?;
             for message in chunk {
                 self.compare_message(&message, entries.get(&message.gseq));
             }
@@ -230,7 +230,11 @@ fn message(stored: Stored) -> Option<Message> {
     })
 }
 
-async fn entries(mut cut: Cut, log: &Collection<Document>, places: &[i64]) -> anyhow::Result<HashMap<i64, Document>> {
-    let found = cut.find(log, doc! { "_id": { "$in": places } }, doc! { "trace": 0 }, 0).await?;
+async fn entries(
+    mut snapshot: Snapshot,
+    log: &Collection<Document>,
+    places: &[i64],
+) -> anyhow::Result<HashMap<i64, Document>> {
+    let found = snapshot.find(log, doc! { "_id": { "$in": places } }, doc! { "trace": 0 }, 0).await?;
     Ok(found.into_iter().map(|entry| (number(&entry, "_id"), entry)).collect())
 }

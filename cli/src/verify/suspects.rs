@@ -1,9 +1,9 @@
 //! Looking again at what seemed wrong, until it is gone or certain.
 
 use super::{
-    cut,
+    cluster::{Cluster, Scope},
     invariant::{Examined, Invariant, Violation},
-    site::{Scope, Site},
+    snapshot,
 };
 use std::{
     collections::HashMap,
@@ -42,8 +42,8 @@ pub struct Row {
 }
 
 /// Looks at everything once, and at suspects until they are gone or certain.
-pub async fn check(site: &Site, invariant: Invariant, patience: Patience) -> anyhow::Result<Row> {
-    let first = examine(site, invariant, &Scope::All).await?;
+pub async fn check(cluster: &Cluster, invariant: Invariant, patience: Patience) -> anyhow::Result<Row> {
+    let first = examine(cluster, invariant, &Scope::All).await?;
     let (checked, notes, began, mut pause) = (first.checked, first.notes, Instant::now(), FIRST_PAUSE);
     let mut suspects = seen_since(HashMap::new(), first.suspects, began);
     let is_certain = |since: &Instant| since.elapsed() >= patience.settle || began.elapsed() >= patience.longest;
@@ -51,7 +51,7 @@ pub async fn check(site: &Site, invariant: Invariant, patience: Patience) -> any
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         let subjects = suspects.keys().cloned().collect();
-        let again = examine(site, invariant, &Scope::Only(subjects)).await?;
+        let again = examine(cluster, invariant, &Scope::Only(subjects)).await?;
         // What has become wrong since is not looked for: then there would be no end on a busy system.
         let still = again.suspects.into_iter().filter(|suspect| suspects.contains_key(&suspect.subject)).collect();
         suspects = seen_since(suspects, still, Instant::now());
@@ -74,11 +74,11 @@ fn seen_since(
     now.into_iter().map(|violation| (violation.subject.clone(), (violation.clone(), since(&violation)))).collect()
 }
 
-async fn examine(site: &Site, invariant: Invariant, scope: &Scope) -> anyhow::Result<Examined> {
+async fn examine(cluster: &Cluster, invariant: Invariant, scope: &Scope) -> anyhow::Result<Examined> {
     let began = Instant::now();
     loop {
-        match invariant.examine(site, scope).await {
-            Err(error) if cut::is_passing(&error) && began.elapsed() < REFUSALS => {
+        match invariant.examine(cluster, scope).await {
+            Err(error) if snapshot::is_passing(&error) && began.elapsed() < REFUSALS => {
                 tokio::time::sleep(FIRST_PAUSE).await;
             }
             examined => return examined,

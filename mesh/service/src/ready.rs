@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two looks.
-const EVERY: Duration = Duration::from_millis(500);
+const PING_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Longest wait for MongoDB's answer.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What must do its work.
 pub(crate) struct Watched {
@@ -24,13 +24,13 @@ pub(crate) async fn watch(watched: Watched, readiness: Readiness, shutdown: Canc
     let Watched { database, nats, reads } = watched;
     let mut was_ready = false;
     loop {
-        let ping = tokio::time::timeout(PATIENCE, database.run_command(doc! { "ping": 1 })).await;
+        let ping = tokio::time::timeout(PING_TIMEOUT, database.run_command(doc! { "ping": 1 })).await;
         let is_ready = nats.is_connected() && !reads.are_stuck() && matches!(ping, Ok(Ok(_)));
         if is_ready != was_ready {
             readiness.set(is_ready && !shutdown.is_cancelled());
             was_ready = is_ready;
         }
-        if shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+        if shutdown.run_until_cancelled(tokio::time::sleep(PING_INTERVAL)).await.is_none() {
             return;
         }
     }

@@ -158,6 +158,8 @@ async fn orders(garden: &Garden) {
     garden.broken(at, id, doc! { "$set": { "saga.status": "Running" } }, (name, id, "never wakes")).await;
     garden.broken(at, id, doc! { "$set": { "saga.status": "Parked" } }, (name, id, "without a reason")).await;
     garden.broken(at, id, doc! { "$set": { "state": "Pending" } }, (name, id, "its saga is Completed")).await;
+    garden.broken(at, id, doc! { "$set": { "state": "Lost" } }, (name, id, "is no state of an order")).await;
+    garden.broken(at, id, doc! { "$set": { "saga.status": "Odd" } }, (name, id, "is no status of a saga")).await;
 }
 
 async fn coupons(garden: &Garden) {
