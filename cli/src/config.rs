@@ -2,8 +2,9 @@
 
 use crate::{
     Environment,
-    settings::{Flags, Setting, Settings},
+    settings::{self, Flags},
 };
+use ::settings::{Fallback, Setting, Settings};
 use serde_json::json;
 use std::{fmt::Write as _, io::Write as _};
 
@@ -23,7 +24,7 @@ pub struct Options {
 
 /// Prints each key with its value and where that comes from.
 pub fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
-    let settings = Settings::resolve(&options.name, &options.flags, environment)?;
+    let settings = settings::resolve(&options.name, &options.flags, environment)?;
     let text = if options.json { json(&settings)? } else { table(&settings)? };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(())
@@ -34,27 +35,28 @@ fn table(settings: &Settings) -> anyhow::Result<String> {
     let mut text = format!("{:<20} {:<11}  {:<28}  VALUE\n", "KEY", "SOURCE", "VARIABLE");
     for setting in &settings.all {
         let key = setting.key;
-        writeln!(text, "{:<20} {:<11}  {:<28}  {}", key.flag, setting.source, key.variable, shown(setting))?;
+        writeln!(text, "{:<20} {:<11}  {:<28}  {}", key.name, setting.source, key.variable, shown(setting))?;
     }
     Ok(text)
 }
 
 fn json(settings: &Settings) -> anyhow::Result<String> {
     let entries = settings.all.iter().map(|setting| {
-        let entry = json!({"value": shown(setting), "source": setting.source, "variable": setting.key.variable});
-        (setting.key.flag.to_owned(), entry)
+        let entry =
+            json!({"value": shown(setting), "source": setting.source.to_string(), "variable": setting.key.variable});
+        (setting.key.name.to_owned(), entry)
     });
     let object: serde_json::Map<_, _> = entries.collect();
     Ok(serde_json::to_string_pretty(&object)? + "\n")
 }
 
 fn shown(setting: &Setting) -> String {
-    match (setting.key.flag, setting.value.as_str()) {
-        (_, "") if setting.key.required => "(not set, required)".to_owned(),
-        (_, "") => "(not set)".to_owned(),
-        ("nats-password" | "provider-key" | "webhook-secret", _) => "(redacted)".to_owned(),
-        ("mongodb-uri" | "nats-url", uri) => without_password(uri),
-        (_, value) => value.to_owned(),
+    match setting.value.as_str() {
+        "" if matches!(setting.key.fallback, Fallback::Required) => "(not set, required)".to_owned(),
+        "" => "(not set)".to_owned(),
+        _ if setting.key.is_secret => "(redacted)".to_owned(),
+        value if value.contains("://") => without_password(value),
+        value => value.to_owned(),
     }
 }
 

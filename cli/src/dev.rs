@@ -16,8 +16,9 @@ pub mod seed;
 pub mod state;
 pub mod stores;
 pub mod system;
+pub mod values;
 
-use crate::{Environment, child::Child, logging, settings, signals};
+use crate::{Environment, child::Child, logging, services::SANDBOX_PSP, settings, signals};
 use anyhow::{Context, anyhow};
 use data::DataDir;
 use progress::Progress;
@@ -42,14 +43,14 @@ pub struct Options {
     #[arg(long, conflicts_with = "data")]
     pub ephemeral: bool,
     /// First gRPC port; each service is at a fixed offset from it (mesh/topology.toml). 0 takes free ports
-    #[arg(long, value_name = "N", default_value_t = crate::settings::GRPC_BASE_PORT)]
+    #[arg(long, value_name = "N", default_value_t = topology::GRPC_BASE_PORT)]
     pub grpc_base_port: u16,
     /// Services, and "gateway", to run in this process, by name; for tests that run the others as processes of their own
     #[arg(long, value_name = "A,B", value_delimiter = ',', hide = true)]
     pub services: Option<Vec<String>>,
     /// Life of a stock hold, for tests that wait for its end
-    #[arg(long, value_name = "SECONDS", default_value_t = crate::settings::HOLD_SECONDS, hide = true)]
-    pub hold_seconds: u32,
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub hold_seconds: Option<u32>,
 }
 
 /// Runs until SIGINT or SIGTERM, or until a part fails; then drains the services and stops the stores.
@@ -91,7 +92,7 @@ struct Dev<'a> {
 impl Dev<'_> {
     /// Starts the services, brings them up, watches over them, drains them.
     async fn run(&self, mut system: System, stop: &CancellationToken) -> anyhow::Result<()> {
-        state::write_env_files(self.data, &system, self.stores)?;
+        values::write_env_files(self.data, &system, self.stores)?;
         let provider = self.start_provider(&mut system)?;
         state::State::new(&system, self.stores, provider.pid(), self.data).write(self.data)?;
         let mut running = system.start(self.stores)?;
@@ -109,7 +110,7 @@ impl Dev<'_> {
 
     fn start_provider(&self, system: &mut System) -> anyhow::Result<Child> {
         let listener = system.sandbox_psp.listener.take().context("the provider is started once")?;
-        sandbox_psp::start(self.data, listener, &state::sandbox_psp_values(self.stores, system))
+        sandbox_psp::start(self.data, listener, &values::of(SANDBOX_PSP, system, self.stores)?)
     }
 
     /// Waits until all is ready, seeds, tells how to use it, and then never returns.

@@ -1,6 +1,6 @@
 //! Sets up logs and traces; the only call of `telemetry::init`.
 
-use crate::{Environment, settings};
+use crate::Environment;
 use std::path::PathBuf;
 
 /// Filter of the log when `COMPTOIR_LOG` is not set.
@@ -30,7 +30,7 @@ pub fn start(service: &str, destination: Destination, environment: &Environment)
     });
     guard.map_err(|error| match &error {
         telemetry::Error::Filter(..) => {
-            settings::Error::BadVariable { variable: "COMPTOIR_LOG", why: error.to_string() }.into()
+            ::settings::Error::BadVariable { variable: "COMPTOIR_LOG", why: error.to_string() }.into()
         }
         telemetry::Error::File(..) | telemetry::Error::Exporter(_) | telemetry::Error::Twice(_) => error.into(),
     })

@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    check, config, dev, docs, events, healthcheck, payments, saga, secrets, serve, settings, verify,
+    check, config, dev, docs, events, healthcheck, payments, saga, secrets, serve, verify,
 };
 use rustix::process::{Resource, Rlimit};
 use std::process::ExitCode;
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("comptoir: {error:#}");
-            let usage = error.downcast_ref::<settings::Error>().is_some();
+            let usage = error.downcast_ref::<::settings::Error>().is_some();
             if usage { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }

@@ -2,12 +2,13 @@
 
 use crate::{
     Environment, logging,
-    services::{self, Launch, Own},
-    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SANDBOX_PSP, SHIPPING, Settings, USERS},
+    services::{self, Sockets},
+    settings::{self, Flags},
     signals,
 };
+use ::settings::WEBHOOK_LISTEN;
 use anyhow::Context;
-use std::os::fd::AsFd;
+use std::{net::SocketAddr, os::fd::AsFd};
 use tokio::net::TcpListener;
 
 /// Options of `comptoir serve`.
@@ -23,40 +24,20 @@ pub struct Options {
 
 /// Runs it until SIGTERM or SIGINT, then drains it.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
-    let settings = Settings::resolve(&options.name, &options.flags, environment)?;
-    let log = || logging::start(&options.name, logging::Destination::StandardError, environment);
-    if options.name == GATEWAY {
-        let (config, listen) = (settings.gateway()?, settings.listen()?);
-        let _guard = log()?;
-        let (listener, shutdown) = (bind(listen).await?, signals::shutdown()?);
-        return services::run_gateway(config, listener, shutdown).await;
-    }
-    if options.name == SANDBOX_PSP {
-        let (config, listen) = (settings.sandbox_psp()?, settings.listen_unless_inherited()?);
-        let _guard = log()?;
-        let listener = match listen {
-            Some(address) => bind(address).await?,
-            None => inherited()?,
-        };
-        let shutdown = signals::shutdown()?;
-        return services::run_sandbox_psp(config, listener, shutdown).await;
-    }
-    let config = settings.service()?;
-    let payments =
-        if options.name == PAYMENTS { Some((settings.payments()?, settings.webhook_listen()?)) } else { None };
-    let other = match options.name.as_str() {
-        SHIPPING => Own::Shipping(settings.shipping()?),
-        ORDERS => Own::Orders(settings.orders()?),
-        USERS => Own::Users(settings.users()?),
-        _ => Own::Nothing,
+    let settings = settings::resolve(&options.name, &options.flags, environment)?;
+    let launch = (services::find(&options.name)?.prepare)(&settings)?;
+    let listen = settings.listen()?;
+    let webhook_listen = settings.has(&WEBHOOK_LISTEN).then(|| settings.parsed(&WEBHOOK_LISTEN)).transpose()?;
+    let _guard = logging::start(&options.name, logging::Destination::StandardError, environment)?;
+    let main = match listen {
+        Some(address) => bind(address).await?,
+        None => inherited()?,
     };
-    let _guard = log()?;
-    let listener = bind(config.listen).await?;
-    let own = match payments {
-        Some((own, webhooks)) => Own::Payments(own, bind(webhooks).await?),
-        None => other,
+    let webhooks = match webhook_listen {
+        Some(address) => Some(bind(address).await?),
+        None => None,
     };
-    services::run(Launch { config, listener, own }, signals::shutdown()?).await
+    launch(Sockets { main, webhooks }, signals::shutdown()?).await
 }
 
 /// The open socket that `comptoir dev` gives as the standard input.
@@ -67,7 +48,7 @@ fn inherited() -> anyhow::Result<TcpListener> {
     Ok(TcpListener::from_std(listener)?)
 }
 
-async fn bind(address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listen on {address}: free the port, or choose another with --listen"))?;

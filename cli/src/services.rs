@@ -1,67 +1,97 @@
-//! The services by name. A new service is a line here and a table in `mesh/topology.toml`.
+//! The programs by name: the services, the gateway and the sandbox provider. A new service is a line here and a table in
+//! `mesh/topology.toml`.
 
-use anyhow::bail;
+use anyhow::Context;
+use futures::future::BoxFuture;
+use settings::{Error, Key, Settings};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// What a service is run with.
-pub struct Launch {
-    /// What every service is configured with.
-    pub config: service::Config,
-    /// Where it answers gRPC.
-    pub listener: TcpListener,
-    /// What it alone is configured with.
-    pub own: Own,
+/// The name that stands for the gateway beside those of the services.
+pub const GATEWAY: &str = "gateway";
+
+/// The sandbox payment provider, a program of the topology.
+pub const SANDBOX_PSP: &str = "sandbox-psp";
+
+/// Every program that `comptoir serve` runs.
+pub const PROGRAMS: &[Program] = &[
+    service("users", users::KEYS, |s| Ok(launch(users::Config::resolve(s)?, users::run))),
+    service("products", products::KEYS, |s| Ok(launch(products::Config::resolve(s)?, products::run))),
+    service("inventory", inventory::KEYS, |s| Ok(launch(inventory::Config::resolve(s)?, inventory::run))),
+    service("orders", orders::KEYS, |s| Ok(launch(orders::Config::resolve(s)?, orders::run))),
+    service("order-history", order_history::KEYS, |s| {
+        Ok(launch(order_history::Config::resolve(s)?, order_history::run))
+    }),
+    service("payments", payments::KEYS, |s| Ok(launch_payments(payments::Config::resolve(s)?))),
+    service("shipping", shipping::KEYS, |s| Ok(launch(shipping::Config::resolve(s)?, shipping::run))),
+    program(GATEWAY, gateway::KEYS, |s| Ok(launch(gateway::Config::resolve(s)?, gateway::run))),
+    program(SANDBOX_PSP, sandbox_psp::KEYS, |s| Ok(launch(sandbox_psp::Config::resolve(s)?, sandbox_psp::run))),
+];
+
+/// One program.
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    keys: [&'static [Key]; 3],
+    /// Takes its configuration from the settings; starts nothing yet.
+    pub prepare: Prepare,
 }
 
-/// What a service is configured with beside what every service is.
-pub enum Own {
-    /// Nothing.
-    Nothing,
-    /// Payments, and where it takes webhooks.
-    Payments(payments::Config, TcpListener),
-    /// Shipping.
-    Shipping(shipping::Config),
-    /// Orders.
-    Orders(orders::Config),
-    /// Users.
-    Users(users::Config),
-}
-
-/// Runs the service that the configuration names until `shutdown`, then drains it.
-pub async fn run(launch: Launch, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Launch { config, listener, own } = launch;
-    match (config.name.as_str(), own) {
-        ("users", Own::Users(own)) => users::run(config, own, listener, shutdown).await?,
-        ("products", _) => products::run(config, listener, shutdown).await?,
-        ("inventory", _) => inventory::run(config, listener, shutdown).await?,
-        ("orders", Own::Orders(own)) => orders::run(config, own, listener, shutdown).await?,
-        ("order-history", _) => order_history::run(config, listener, shutdown).await?,
-        ("payments", Own::Payments(own, webhooks)) => {
-            payments::run(config, own, payments::Listeners { grpc: listener, webhooks }, shutdown).await?;
-        }
-        ("shipping", Own::Shipping(own)) => shipping::run(config, own, listener, shutdown).await?,
-        (name, _) => bail!("{name} is in mesh/topology.toml but not in cli/src/services.rs: add its line there"),
+impl Program {
+    /// Its keys, in the order in which they are shown.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.keys.into_iter().flatten().copied()
     }
-    Ok(())
+
+    /// Whether it has the key `name`.
+    pub fn has(&self, name: &str) -> bool {
+        self.keys().any(|key| key.name == name)
+    }
 }
 
-/// Runs the sandbox provider until `shutdown`, then drains it.
-pub async fn run_sandbox_psp(
-    config: sandbox_psp::Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    sandbox_psp::run(config, listener, shutdown).await?;
-    Ok(())
+/// A program that is configured and waits for its sockets. Runs until the token is cancelled, then drains.
+pub type Launch = Box<dyn FnOnce(Sockets, CancellationToken) -> BoxFuture<'static, anyhow::Result<()>> + Send>;
+
+/// The open sockets of a program.
+pub struct Sockets {
+    /// Where it answers gRPC, or HTTP.
+    pub main: TcpListener,
+    /// Where it takes webhooks, when it declares [`settings::WEBHOOK_LISTEN`].
+    pub webhooks: Option<TcpListener>,
 }
 
-/// Runs the gateway until `shutdown`, then drains it.
-pub async fn run_gateway(
-    config: gateway::Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> anyhow::Result<()> {
-    gateway::run(config, listener, shutdown).await?;
-    Ok(())
+type Prepare = fn(&Settings) -> Result<Launch, Error>;
+
+const fn service(name: &'static str, own: &'static [Key], prepare: Prepare) -> Program {
+    Program { name, keys: [::service::KEYS, own, rpc::Limits::KEYS], prepare }
+}
+
+const fn program(name: &'static str, own: &'static [Key], prepare: Prepare) -> Program {
+    Program { name, keys: [own, rpc::Limits::KEYS, &[]], prepare }
+}
+
+/// The program called `name`.
+pub fn find(name: &str) -> Result<&'static Program, Error> {
+    PROGRAMS.iter().find(|program| program.name == name).ok_or_else(|| {
+        let known = PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");
+        Error::Name { name: name.to_owned(), known }
+    })
+}
+
+fn launch<C, E, F>(config: C, run: impl FnOnce(C, TcpListener, CancellationToken) -> F + Send + 'static) -> Launch
+where
+    C: Send + 'static,
+    E: Into<anyhow::Error>,
+    F: Future<Output = Result<(), E>> + Send,
+{
+    Box::new(|sockets, shutdown| Box::pin(async move { run(config, sockets.main, shutdown).await.map_err(Into::into) }))
+}
+
+fn launch_payments(config: payments::Config) -> Launch {
+    Box::new(|Sockets { main: grpc, webhooks }, shutdown| {
+        Box::pin(async move {
+            let webhooks = webhooks.context("payments needs a socket for webhooks")?;
+            Ok(payments::run(config, payments::Listeners { grpc, webhooks }, shutdown).await?)
+        })
+    })
 }

@@ -1,8 +1,64 @@
-//! What the gateway must be told.
+//! Configuration of the gateway.
 
 use crate::TrustedProxies;
-use rpc::attempts::Rate;
+use rpc::{Limits, attempts::Rate};
+use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::{collections::BTreeMap, time::Duration};
+
+const UPSTREAMS: Key =
+    Key::new("upstreams", "COMPTOIR_UPSTREAMS", "Which service serves a protobuf package, PACKAGE=URI,…")
+        .computed("http://NAME:PORT with the default ports", |_| Some(addresses(|_, service| service.proto.clone())));
+
+const BODY_LIMIT: Key =
+    Key::new("body-limit-bytes", "COMPTOIR_BODY_LIMIT_BYTES", "Largest request body").unit("bytes").default("1048576");
+
+const DEADLINE: Key = Key::new("deadline-seconds", "COMPTOIR_DEADLINE_SECONDS", "Longest time that a request may take")
+    .unit("seconds")
+    .default("35");
+
+const ADDRESS_FAILURES: Key = Key::new(
+    "address-failures",
+    "COMPTOIR_ADDRESS_FAILURES",
+    "Failed sign-ins from one address at once, whatever the account, and after how many seconds one more, N/SECONDS; \
+     0 is no limit",
+)
+.default("100/1");
+
+const TRUSTED_PROXIES: Key = Key::new(
+    "trusted-proxies",
+    "COMPTOIR_TRUSTED_PROXIES",
+    "Proxies whose X-Forwarded-For tells the caller's address, ADDRESS or NETWORK,…; without it, that of the connection",
+);
+
+const IGNORED_PARAMETERS: Key = Key::new(
+    "ignored-parameters",
+    "COMPTOIR_IGNORED_PARAMETERS",
+    "Query parameters that are skipped unless they are fields of the request, NAME or START*,…; a lone comma for none",
+)
+.computed("those of advertisers and analytics: utm_*, gclid, fbclid, msclkid, mc_cid, _ and others", |_| {
+    Some(IgnoredParameters::USUAL.to_owned())
+});
+
+const STREAM_KEEP_ALIVE: Key = Key::new(
+    "stream-keep-alive-seconds",
+    "COMPTOIR_STREAM_KEEP_ALIVE_SECONDS",
+    "How long a watch is silent at most, so that proxies don't cut it",
+)
+.unit("seconds")
+.default("15");
+
+/// The settings of the gateway, beside those of its port.
+pub const KEYS: &[Key] = &[
+    LISTEN,
+    JWKS_FILE,
+    UPSTREAMS,
+    BODY_LIMIT,
+    DEADLINE,
+    ADDRESS_FAILURES,
+    TRUSTED_PROXIES,
+    IGNORED_PARAMETERS,
+    STREAM_KEEP_ALIVE,
+];
 
 /// Configuration of the gateway.
 #[derive(Clone, Debug)]
@@ -25,7 +81,25 @@ pub struct Config {
     /// How long a stream is silent at most: proxies cut what is silent for longer.
     pub stream_keep_alive: Duration,
     /// Bounds of its port.
-    pub limits: rpc::Limits,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Takes the configuration from the settings; reads the JWKS file.
+    pub fn resolve(settings: &Settings) -> Result<Self, Error> {
+        let proxies = settings.value(&TRUSTED_PROXIES).parse();
+        Ok(Self {
+            upstreams: settings.uris(&UPSTREAMS)?,
+            jwks: settings.file(&JWKS_FILE)?,
+            body_limit_bytes: settings.bounded(&BODY_LIMIT, 1024..=1 << 30)? as usize,
+            deadline: settings.seconds(&DEADLINE, 1..=3600)?,
+            address_failures: settings.parsed(&ADDRESS_FAILURES)?,
+            trusted_proxies: proxies.map_err(|error| settings.bad(&TRUSTED_PROXIES, error))?,
+            ignored_parameters: settings.parsed(&IGNORED_PARAMETERS)?,
+            stream_keep_alive: settings.seconds(&STREAM_KEEP_ALIVE, 1..=3600)?,
+            limits: Limits::resolve(settings)?,
+        })
+    }
 }
 
 /// Names of query parameters, and starts of names with `*`, separated by commas.
@@ -63,7 +137,7 @@ impl Default for Config {
             trusted_proxies: TrustedProxies::default(),
             ignored_parameters: IgnoredParameters::USUAL.parse().expect("the constant has no other *"),
             stream_keep_alive: Duration::from_secs(15),
-            limits: rpc::Limits::default(),
+            limits: Limits::default(),
         }
     }
 }

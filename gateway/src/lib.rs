@@ -33,6 +33,6 @@ mod sign_ins;
 mod stream;
 
 pub use client::{NoNetwork, TrustedProxies};
-pub use config::{Config, IgnoredParameters};
+pub use config::{Config, IgnoredParameters, KEYS};
 pub use error::Error;
 pub use server::run;

@@ -45,6 +45,7 @@ mod refresh;
 mod refunds;
 mod refusals;
 mod saga;
+mod settings;
 mod shipments;
 mod shipping;
 mod shop;

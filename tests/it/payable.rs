@@ -13,7 +13,7 @@ use kit::{Client, Process, Stack, StackOptions, eventually};
 use payments::{Payable, Provider, Stripe};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use service::Secret;
+use settings::Secret;
 use std::time::Duration;
 
 fn stripe() -> Stripe {

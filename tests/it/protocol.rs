@@ -188,12 +188,12 @@ async fn parameters_that_others_add_to_links_are_skipped() {
 
 #[test]
 fn the_ignored_parameters_can_be_set_and_a_wrong_list_is_refused() {
-    use comptoir::settings::{Flags, Settings};
+    use comptoir::settings::{Flags, resolve};
     let ignored = |value: Option<&str>| {
         let jwks = ("jwks-file", "/dev/null".to_owned());
         let flags = value.map(|value| ("ignored-parameters", value.to_owned())).into_iter().chain([jwks]).collect();
-        let settings = Settings::resolve("gateway", &Flags(flags), &Default::default()).expect("known flags");
-        settings.gateway().map(|config| config.ignored_parameters.0)
+        let settings = resolve("gateway", &Flags(flags), &Default::default()).expect("known flags");
+        gateway::Config::resolve(&settings).map(|config| config.ignored_parameters.0)
     };
     assert_eq!(ignored(Some("ref, campaign_*")).expect("a list"), ["ref", "campaign_*"]);
     assert_eq!(ignored(Some(",")).expect("an empty list"), Vec::<String>::new());

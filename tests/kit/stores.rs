@@ -12,8 +12,9 @@ use comptoir::{
         keys::Keys,
         mongod::{self, Mongod},
         nats::{self, Nats},
-        programs, state, stores,
+        programs, stores,
         system::System,
+        values,
     },
 };
 use serde_json::{Value, json};
@@ -82,12 +83,12 @@ impl Stores {
             ephemeral: false,
             grpc_base_port: base,
             services: Some(Vec::new()),
-            hold_seconds: comptoir::settings::HOLD_SECONDS,
+            hold_seconds: None,
         };
         let (mongodb_uri, nats_url) = (mongod.root_uri.clone(), nats.url.clone());
         let started = stores::Stores { mongod, nats };
         let system = System::bind(&options, credentials, Keys::open(&data)?).await?;
-        state::write_env_files(&data, &system, &started)?;
+        values::write_env_files(&data, &system, &started)?;
         let mongodb = mongodb::Client::with_uri_str(&mongodb_uri).await?;
         Ok(Self {
             mongod: Mutex::new(started.mongod),

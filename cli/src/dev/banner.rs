@@ -1,7 +1,7 @@
 //! The last thing that `comptoir dev` prints: where everything is, who can sign in, and the first order to paste.
 
 use super::{data::DataDir, seed, stores::Stores, system::System};
-use crate::settings::{GATEWAY, SANDBOX_PSP};
+use crate::services::{GATEWAY, SANDBOX_PSP};
 use std::{fmt::Write as _, io::Write as _};
 
 /// What to print.

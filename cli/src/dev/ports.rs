@@ -1,6 +1,6 @@
 //! Addresses: bound before anything starts, so that every service knows its peers and no port is lost to another.
 
-use crate::settings::{PAYMENTS, SANDBOX_PSP};
+use crate::services::SANDBOX_PSP;
 use anyhow::Context;
 use std::{
     collections::BTreeMap,
@@ -42,7 +42,11 @@ impl Endpoints {
         for (name, service) in &table.service {
             services.insert(name.clone(), bind(base, service.port_offset, name).await?);
         }
-        let webhooks = table.service[PAYMENTS].webhook_port_offset.context("payments takes webhooks")?;
+        let webhooks = table
+            .service
+            .values()
+            .find_map(|service| service.webhook_port_offset)
+            .context("a service takes webhooks")?;
         let webhooks = bind(base, webhooks, "webhooks").await?;
         let sandbox_psp = bind(base, table.program[SANDBOX_PSP].port_offset, SANDBOX_PSP).await?;
         Ok(Self { services, webhooks, sandbox_psp })

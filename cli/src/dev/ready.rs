@@ -3,7 +3,7 @@
 use super::system::System;
 use crate::{
     healthcheck,
-    settings::{GATEWAY, SANDBOX_PSP},
+    services::{GATEWAY, SANDBOX_PSP},
 };
 use anyhow::bail;
 use std::time::{Duration, Instant};

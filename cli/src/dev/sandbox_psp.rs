@@ -1,13 +1,13 @@
 //! The sandbox payment provider as a child: a foreign system, so a process of its own.
 
-use super::{data::DataDir, state};
-use crate::{
-    child::Child,
-    settings::{INHERITED, SANDBOX_PSP},
+use super::{
+    data::DataDir,
+    values::{Values, variables},
 };
+use crate::{child::Child, services::SANDBOX_PSP};
+use ::settings::INHERITED;
 use anyhow::Context;
 use std::{
-    collections::BTreeMap,
     fs::File,
     os::fd::OwnedFd,
     process::{Command, Stdio},
@@ -23,7 +23,7 @@ pub const STOP_GRACE: Duration = Duration::from_secs(10);
 
 /// Starts this same program as the provider. It answers on `listener`, which it gets as its standard input: no moment at
 /// which the port is free for somebody else.
-pub fn start(data: &DataDir, listener: TcpListener, values: &BTreeMap<&'static str, String>) -> anyhow::Result<Child> {
+pub fn start(data: &DataDir, listener: TcpListener, values: &Values) -> anyhow::Result<Child> {
     let log = data.join(LOG);
     let output = File::options().create(true).append(true).open(&log)?;
     let mut command = Command::new(std::env::current_exe().context("find this program")?);
@@ -34,7 +34,7 @@ pub fn start(data: &DataDir, listener: TcpListener, values: &BTreeMap<&'static s
             command.env_remove(name);
         }
     }
-    command.envs(state::variables(values)).env("COMPTOIR_LISTEN", INHERITED);
+    command.envs(variables(values)).env("COMPTOIR_LISTEN", INHERITED);
     command.stdin(Stdio::from(OwnedFd::from(listener.into_std()?))).stdout(output.try_clone()?).stderr(output);
     Child::spawn(SANDBOX_PSP, command, &log)
 }

@@ -1,10 +1,9 @@
-//! `dev.json` and `serve/<name>.env` in the data directory: what tools, tests and `comptoir serve` need to join in.
+//! `dev.json` in the data directory: what tools and tests need to join in.
 
-use super::{data::DataDir, keys::Keys, nats::OPERATOR, ports::Endpoint, stores::Stores, system::System};
-use crate::settings::{self, GATEWAY, PAYMENTS, SANDBOX_PSP};
+use super::{data::DataDir, nats::OPERATOR, stores::Stores, system::System};
+use crate::services::SANDBOX_PSP;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
-use topology::Topology;
 
 /// Name of the file.
 pub const FILE: &str = "dev.json";
@@ -74,80 +73,4 @@ impl State {
         data.write(FILE, &serde_json::to_string_pretty(self)?)?;
         Ok(())
     }
-}
-
-/// Writes `serve/<name>.env` for every service and the gateway: with those variables `comptoir serve <name>` takes the
-/// place of the one that this process would run.
-pub fn write_env_files(data: &DataDir, system: &System, stores: &Stores) -> anyhow::Result<()> {
-    data.directory("serve")?;
-    let joined = |pairs: Vec<(String, String)>| {
-        pairs.into_iter().map(|(name, uri)| format!("{name}={uri}")).collect::<Vec<_>>().join(",")
-    };
-    let jwks = system.keys.jwks_file().display().to_string();
-    for (name, endpoint) in &system.endpoints {
-        let mut values = service_values(name, endpoint, stores, &system.keys, system);
-        values.insert("jwks-file", jwks.clone());
-        values.insert("peers", joined(system.peers().into_iter().collect()));
-        write_env(data, name, &values)?;
-    }
-    write_env(data, SANDBOX_PSP, &sandbox_psp_values(stores, system))?;
-    let upstreams = joined(system.upstreams().into_iter().collect());
-    let gateway = [("listen", system.gateway.to_string()), ("jwks-file", jwks), ("upstreams", upstreams)];
-    write_env(data, GATEWAY, &BTreeMap::from(gateway))
-}
-
-/// The settings of the sandbox provider, by flag.
-pub fn sandbox_psp_values(stores: &Stores, system: &System) -> BTreeMap<&'static str, String> {
-    let (credentials, database) = (&system.credentials, &Topology::get().program[SANDBOX_PSP].database);
-    let password = &credentials.services[SANDBOX_PSP].mongodb;
-    BTreeMap::from([
-        ("listen", system.sandbox_psp.address.to_string()),
-        ("mongodb-uri", stores.mongod.service_uri(SANDBOX_PSP, password, database)),
-        ("provider-key", credentials.provider_key.clone()),
-        ("webhook-secret", credentials.webhook_secret.clone()),
-        ("webhook-url", system.webhook_url()),
-    ])
-}
-
-fn service_values(
-    name: &str,
-    endpoint: &Endpoint,
-    stores: &Stores,
-    keys: &Keys,
-    system: &System,
-) -> BTreeMap<&'static str, String> {
-    let passwords = &system.credentials.services[name];
-    let database = &Topology::get().service[name].database;
-    let mut values = BTreeMap::from([
-        ("listen", endpoint.address.to_string()),
-        ("mongodb-uri", stores.mongod.service_uri(name, &passwords.mongodb, database)),
-        ("nats-url", stores.nats.url.clone()),
-        ("nats-password", passwords.nats.clone()),
-        ("service-key-file", keys.file(name).display().to_string()),
-        ("hold-seconds", system.hold_seconds.to_string()),
-    ]);
-    if Topology::get().uses(name, super::keys::USER_TOKENS) {
-        values.insert("user-token-key-file", keys.file(super::keys::USER_TOKENS).display().to_string());
-    }
-    if name == PAYMENTS {
-        values.insert("provider-url", system.sandbox_psp.uri());
-        values.insert("provider-key", system.credentials.provider_key.clone());
-        values.insert("webhook-secret", system.credentials.webhook_secret.clone());
-        values.insert("webhook-listen", system.webhooks.address.to_string());
-    }
-    values
-}
-
-fn write_env(data: &DataDir, name: &str, values: &BTreeMap<&'static str, String>) -> anyhow::Result<()> {
-    let lines = variables(values).map(|(variable, value)| format!("{variable}={value}\n"));
-    data.write(&format!("serve/{name}.env"), &lines.collect::<String>())?;
-    Ok(())
-}
-
-/// Settings by flag as variables.
-pub fn variables<'a>(
-    values: &'a BTreeMap<&'static str, String>,
-) -> impl Iterator<Item = (&'static str, &'a str)> + use<'a> {
-    let variable = |flag: &str| settings::KEYS.iter().find(|key| key.flag == flag).map(|key| key.variable);
-    values.iter().filter_map(move |(flag, value)| Some((variable(flag)?, value.as_str())))
 }

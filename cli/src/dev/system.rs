@@ -2,17 +2,14 @@
 
 use super::{
     credentials::Credentials,
-    keys::{Keys, USER_TOKENS},
+    keys::Keys,
     ports::{Endpoint, Endpoints},
     stores::Stores,
+    values,
 };
-use crate::{
-    Environment,
-    services::{self, Launch, Own},
-    settings::{Flags, GATEWAY, ORDERS, PAYMENTS, SHIPPING, Settings, USERS},
-};
+use crate::services::{GATEWAY, PROGRAMS, SANDBOX_PSP, Sockets};
+use ::settings::WEBHOOK_LISTEN;
 use anyhow::{Context, anyhow, bail};
-use service::Secret;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -42,8 +39,8 @@ pub struct System {
     gateway_listener: Option<TcpListener>,
     /// Names that run in this process, "gateway" among them.
     pub here: BTreeSet<String>,
-    /// Life of a stock hold.
-    pub hold_seconds: u32,
+    /// Life of a stock hold; that of inventory's settings when absent.
+    pub hold_seconds: Option<u32>,
 }
 
 impl System {
@@ -81,81 +78,39 @@ impl System {
         self.endpoints.iter().map(|(name, endpoint)| (proto(name), endpoint.uri())).collect()
     }
 
+    /// Address of a service, of the gateway or of the sandbox provider.
+    pub fn address(&self, name: &str) -> SocketAddr {
+        match name {
+            GATEWAY => self.gateway,
+            SANDBOX_PSP => self.sandbox_psp.address,
+            service => self.endpoints[service].address,
+        }
+    }
+
     /// Starts what runs here, and frees the addresses of the rest.
     pub fn start(&mut self, stores: &Stores) -> anyhow::Result<Running> {
         let shutdown = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let mut webhooks = self.webhooks.listener.take().filter(|_| self.here.contains(PAYMENTS));
-        let names: Vec<String> = self.endpoints.keys().cloned().collect();
-        for name in names {
-            let listener = self.endpoints.get_mut(&name).and_then(|endpoint| endpoint.listener.take());
-            if let Some(listener) = listener.filter(|_| self.here.contains(&name)) {
-                let own = match webhooks.take_if(|_| name == PAYMENTS) {
-                    Some(webhooks) => Own::Payments(self.payments_config(), webhooks),
-                    None if name == SHIPPING => Own::Shipping(shipping::Config::default()),
-                    None if name == ORDERS => Own::Orders(orders::Config::default()),
-                    None if name == USERS => Own::Users(users_config()?),
-                    None => Own::Nothing,
-                };
-                let launch = Launch { config: self.service_config(&name, stores), listener, own };
-                let running = services::run(launch, shutdown.clone());
-                tasks.spawn(async move { (name, running.await) });
-            }
-        }
-        if let Some(listener) = self.gateway_listener.take().filter(|_| self.here.contains(GATEWAY)) {
-            let running = services::run_gateway(self.gateway_config()?, listener, shutdown.clone());
-            tasks.spawn(async move { (GATEWAY.to_owned(), running.await) });
+        let mut webhooks = self.webhooks.listener.take();
+        for program in PROGRAMS {
+            let Some(main) = self.listener(program.name).filter(|_| self.here.contains(program.name)) else { continue };
+            let settings = values::settings(program.name, self, stores)?;
+            let webhooks = webhooks.take_if(|_| settings.has(&WEBHOOK_LISTEN));
+            let running = (program.prepare)(&settings)?(Sockets { main, webhooks }, shutdown.clone());
+            tasks.spawn(async move { (program.name, running.await) });
         }
         Ok(Running { tasks, shutdown })
     }
 
-    fn service_config(&self, name: &str, stores: &Stores) -> service::Config {
-        let passwords = &self.credentials.services[name];
-        let database = Topology::get().service[name].database.clone();
-        service::Config {
-            name: name.to_owned(),
-            listen: self.endpoints[name].address,
-            mongodb_uri: Secret::new(stores.mongod.service_uri(name, &passwords.mongodb, &database)),
-            database,
-            nats_url: stores.nats.url.clone(),
-            nats_user: name.to_owned(),
-            nats_password: Secret::new(&passwords.nats),
-            peers: self.peers(),
-            service_key: Secret::new(&self.keys.pem[name]),
-            jwks: self.keys.jwks.clone(),
-            user_token_key: Topology::get().uses(name, USER_TOKENS).then(|| Secret::new(&self.keys.pem[USER_TOKENS])),
-            hold_seconds: self.hold_seconds,
-            stream_replicas: 1,
-            limits: rpc::Limits::default(),
-        }
-    }
-
-    fn payments_config(&self) -> payments::Config {
-        payments::Config {
-            provider: payments::ProviderKind::Sandbox,
-            url: self.sandbox_psp.uri(),
-            key: Secret::new(&self.credentials.provider_key),
-            webhook_secret: Secret::new(&self.credentials.webhook_secret),
-        }
+    /// The open socket of a service or of the gateway, once.
+    fn listener(&mut self, name: &str) -> Option<TcpListener> {
+        if name == GATEWAY { self.gateway_listener.take() } else { self.endpoints.get_mut(name)?.listener.take() }
     }
 
     /// Where the sandbox sends its webhooks.
     pub fn webhook_url(&self) -> String {
         format!("{}/v1/webhooks/sandbox", self.webhooks.uri())
     }
-
-    /// As `comptoir serve gateway` would have it, so that limits have one default.
-    fn gateway_config(&self) -> anyhow::Result<gateway::Config> {
-        let jwks = self.keys.jwks_file().display().to_string();
-        let flags = Flags(BTreeMap::from([("jwks-file", jwks)]));
-        let defaults = Settings::resolve(GATEWAY, &flags, &Environment::new())?.gateway()?;
-        Ok(gateway::Config { upstreams: self.upstreams(), ..defaults })
-    }
-}
-
-/// The same of users.
-fn users_config() -> anyhow::Result<users::Config> {
-    Ok(Settings::resolve(USERS, &Flags::default(), &Environment::new())?.users()?)
 }
 
 /// The names of `--services`, or all.
@@ -171,7 +126,7 @@ fn names_here(chosen: Option<&[String]>) -> anyhow::Result<BTreeSet<String>> {
 
 /// The running tasks.
 pub struct Running {
-    tasks: JoinSet<(String, anyhow::Result<()>)>,
+    tasks: JoinSet<(&'static str, anyhow::Result<()>)>,
     shutdown: CancellationToken,
 }
 

@@ -2,14 +2,14 @@
 //! read them.
 
 use super::catalogue::option;
-use crate::{dev::nats, settings::GRPC_BASE_PORT};
+use crate::dev::nats;
 use contracts::api::v1::Access;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::{
     collections::BTreeMap,
     fmt::{self, Write as _},
 };
-use topology::{Program, Service, Topology};
+use topology::{GRPC_BASE_PORT, Program, Service, Topology};
 
 const HEAD: &str = "\
 # Every service, its RPCs, its permissions and the call graph, for the templates. Written by `make docs` from

@@ -12,6 +12,7 @@
 //! (`comptoir.connections.closed`) and logged once a minute, not once a connection.
 
 mod io;
+mod limits;
 mod seats;
 mod tally;
 
@@ -26,6 +27,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
+pub use limits::Limits;
 use seats::{Busy, Seat, Seats};
 use std::{
     convert::Infallible,
@@ -48,32 +50,6 @@ const STREAMS: u32 = 16_384;
 
 /// Pause after the system gave no connection, for example because the process has no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// Bounds of one port.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// How long a head may take: from the connect to the first request, and from the first byte of each later one.
-    pub header_timeout: Duration,
-    /// How long a connection may have no request under way; of HTTP/2, before its first one.
-    pub idle_timeout: Duration,
-    /// Connections in all.
-    pub connections: usize,
-    /// Connections of one address; of an IPv6 address, of its /64.
-    pub connections_per_address: usize,
-}
-
-impl Default for Limits {
-    /// 10 s, 5 min, 4096 and 3072: behind an ingress or a sidecar all callers have one address, which may have most
-    /// connections and never all.
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(300),
-            connections: 4096,
-            connections_per_address: 3072,
-        }
-    }
-}
 
 /// A port that is about to be served.
 pub struct Port {

@@ -1,42 +1,50 @@
-//! What a service is started with. The command line fills it; `comptoir dev` makes one per service.
+//! Configuration of every service. Each service declares what it has beside in a `config.rs` of its own.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use rpc::Limits;
+use settings::{DATABASE, Error, JWKS_FILE, Key, LISTEN, MONGODB_URI, Secret, Settings, addresses};
+use std::collections::BTreeMap;
 
-/// A value that is never printed.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
+const NATS_URL: Key = Key::new("nats-url", "COMPTOIR_NATS_URL", "NATS server, nats://HOST:PORT").required();
 
-impl Secret {
-    /// Wraps a value.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
+const NATS_USER: Key = Key::new("nats-user", "COMPTOIR_NATS_USER", "NATS user")
+    .computed("the service's name", |name| Some(name.to_owned()));
 
-    /// The value, for the one call that needs it.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
+const NATS_PASSWORD: Key =
+    Key::new("nats-password", "COMPTOIR_NATS_PASSWORD", "Password of the NATS user").required().secret();
 
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
-    }
-}
+const PEERS: Key = Key::new("peers", "COMPTOIR_PEERS", "Addresses of the services, NAME=URI,…")
+    .computed("http://NAME:PORT with the default ports", |_| Some(addresses(|name, _| name.to_owned())));
 
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(redacted)")
-    }
-}
+const SERVICE_KEY_FILE: Key =
+    Key::new("service-key-file", "COMPTOIR_SERVICE_KEY_FILE", "File with the service's Ed25519 key, PKCS#8 PEM")
+        .required();
+
+const STREAM_REPLICAS: Key = Key::new(
+    "stream-replicas",
+    "COMPTOIR_STREAM_REPLICAS",
+    "Copies of the service's stream in a NATS cluster, 1 to 5; counts when the stream is made",
+)
+.default("1");
+
+/// The settings of every service, beside those of its port.
+pub const KEYS: &[Key] = &[
+    LISTEN,
+    MONGODB_URI,
+    DATABASE,
+    NATS_URL,
+    NATS_USER,
+    NATS_PASSWORD,
+    PEERS,
+    SERVICE_KEY_FILE,
+    JWKS_FILE,
+    STREAM_REPLICAS,
+];
 
 /// Configuration of one service.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Name in the topology.
     pub name: String,
-    /// Address to serve gRPC on; port 0 takes a free one.
-    pub listen: SocketAddr,
     /// MongoDB connection string with this service's own user, `mongodb://…/<database>?authSource=<database>`.
     pub mongodb_uri: Secret,
     /// Database; that of the topology unless a test sets another.
@@ -53,12 +61,27 @@ pub struct Config {
     pub service_key: Secret,
     /// Public keys of all services and of user tokens, a JWKS (RFC 7517, RFC 8037).
     pub jwks: String,
-    /// Key that signs user tokens, PKCS#8 PEM; only the users service has it.
-    pub user_token_key: Option<Secret>,
-    /// Reservations: life of a hold in seconds, 900 unless a test sets another.
-    pub hold_seconds: u32,
     /// Copies of its stream; counts when the stream is made.
     pub stream_replicas: u32,
     /// Bounds of each of its ports.
-    pub limits: rpc::Limits,
+    pub limits: Limits,
+}
+
+impl Config {
+    /// Takes the configuration from the settings; reads the key files.
+    pub fn resolve(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            name: settings.name.clone(),
+            mongodb_uri: settings.secret(&MONGODB_URI)?,
+            database: settings.required(&DATABASE)?.to_owned(),
+            nats_url: settings.required(&NATS_URL)?.to_owned(),
+            nats_user: settings.required(&NATS_USER)?.to_owned(),
+            nats_password: settings.secret(&NATS_PASSWORD)?,
+            peers: settings.uris(&PEERS)?,
+            service_key: Secret::new(settings.file(&SERVICE_KEY_FILE)?),
+            jwks: settings.file(&JWKS_FILE)?,
+            stream_replicas: settings.bounded(&STREAM_REPLICAS, 1..=5)?,
+            limits: Limits::resolve(settings)?,
+        })
+    }
 }

@@ -7,7 +7,7 @@
 mod config;
 mod ready;
 
-pub use config::{Config, Secret};
+pub use config::{Config, KEYS};
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use contracts::events::v1::event_service_server::EventServiceServer;
@@ -40,9 +40,6 @@ pub enum Error {
     /// The configuration names no address for a peer.
     #[error("no address for the peer {0:?}: set it in COMPTOIR_PEERS")]
     UnknownPeer(String),
-    /// The configuration lacks what this service cannot do without.
-    #[error("the configuration lacks {0}")]
-    Missing(&'static str),
     /// A key.
     #[error(transparent)]
     Token(#[from] rpc::token::Error),

@@ -9,6 +9,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 /// Prefix of every JetStream stream.
 const STREAM_PREFIX: &str = "EVT_";
 
+/// First gRPC port when nothing else is said; each offset of the table counts from it.
+pub const GRPC_BASE_PORT: u16 = 9000;
+
 /// All services by name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -20,6 +20,7 @@
 
 mod clients;
 mod combine;
+mod config;
 mod convert;
 mod domain;
 mod error;
@@ -30,21 +31,21 @@ mod sweep;
 
 use ::store::Pager;
 use contracts::inventory::v1::inventory_service_server::InventoryServiceServer;
-use service::{Config, Service};
-use std::time::Duration;
+use service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use config::{Config, KEYS};
 pub use domain::{Books, Command, Line, Movement, Outcome, Reservation, Slot, State, Stock};
 pub use error::Error;
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let mut service = Service::start(config, shutdown).await?;
+    let Config { service, hold } = config;
+    let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     let store = store::Store::new(&service.database);
-    let hold = Duration::from_secs(u64::from(service.config.hold_seconds));
     let (combiner, work) = combine::combiner(store.clone(), hold);
     service.spawn(work);
     service.spawn(sweep::run(store.clone(), combiner.clone(), hold, service.background()));

@@ -17,6 +17,7 @@
 //!
 //! A crash between the write and the acknowledgement: the event comes again and is skipped.
 
+mod config;
 mod convert;
 mod domain;
 mod error;
@@ -28,12 +29,13 @@ mod store;
 use ::events::Slot;
 use ::store::Pager;
 use contracts::orderhistory::v1::order_history_service_server::OrderHistoryServiceServer;
-use service::{Config, Service};
+use service::Service;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use config::{Config, KEYS};
 pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What, fold};
 pub use error::Malformed;
 pub use events::fact;
@@ -41,7 +43,7 @@ pub use folding::Folding;
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let mut service = Service::start(config, shutdown).await?;
+    let mut service = Service::start(config.service, shutdown).await?;
     for slot in [Slot::A, Slot::B] {
         service.indexes(&store::indexes(&slot.collection(store::ROWS))).await?;
     }

@@ -37,6 +37,7 @@
 
 mod address;
 mod clients;
+mod config;
 mod convert;
 mod coupons;
 mod coupons_rpc;
@@ -71,6 +72,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use address::checked as checked_address;
+pub use config::{Config, KEYS};
 pub use coupons::Coupons;
 pub use domain::{
     Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
@@ -85,29 +87,10 @@ pub use sagas::{
 };
 pub use taxes::{BadTaxes, Rate, Table, Taxes};
 
-/// What orders is configured with beside what every service is.
-#[derive(Clone)]
-pub struct Config {
-    /// Which tax a product has.
-    pub taxes: Arc<dyn Taxes>,
-    /// Whether an order may have nothing to pay.
-    pub free_orders: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { taxes: Arc::new(Table::default()), free_orders: true }
-    }
-}
-
 /// Runs the service until `shutdown`.
-pub async fn run(
-    config: service::Config,
-    own: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> Result<(), service::Error> {
-    let mut service = Service::start(config, shutdown.clone()).await?;
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let Config { service, taxes, free_orders } = config;
+    let mut service = Service::start(service, shutdown.clone()).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&coupons::indexes()).await?;
     let orders = store::Orders::new(&service.database);
@@ -125,7 +108,7 @@ pub async fn run(
     let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
-    let (taxes, free_orders, payable) = (own.taxes, own.free_orders, payable::Payable::new(peers.clone()));
+    let payable = payable::Payable::new(peers.clone());
     let prices = prices::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
     let orders = rpc::Handler { desk, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };

@@ -1,7 +1,25 @@
-//! What payments is configured with beside what every service is.
+//! Configuration of payments.
 
-use service::Secret;
+use settings::{Error, Key, Secret, Settings, WEBHOOK_LISTEN};
 use std::str::FromStr;
+
+const PROVIDER: Key =
+    Key::new("provider", "COMPTOIR_PROVIDER", "Payment provider: sandbox or stripe").default("sandbox");
+
+const PROVIDER_URL: Key =
+    Key::new("provider-url", "COMPTOIR_PROVIDER_URL", "Address of the provider's API, http(s)://HOST[:PORT]")
+        .default("http://sandbox-psp:9014");
+
+const PROVIDER_KEY: Key =
+    Key::new("provider-key", "COMPTOIR_PROVIDER_KEY", "Secret key of the provider's API").required().secret();
+
+const WEBHOOK_SECRET: Key =
+    Key::new("webhook-secret", "COMPTOIR_WEBHOOK_SECRET", "Secret that the provider signs its webhooks with")
+        .required()
+        .secret();
+
+/// The settings of payments, beside those of every service.
+pub const KEYS: &[Key] = &[PROVIDER, PROVIDER_URL, PROVIDER_KEY, WEBHOOK_SECRET, WEBHOOK_LISTEN];
 
 /// Which provider holds the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +42,30 @@ impl FromStr for ProviderKind {
     }
 }
 
-/// The provider.
+/// Configuration of payments.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Which one.
+    /// What every service is configured with.
+    pub service: service::Config,
+    /// Which provider.
     pub provider: ProviderKind,
     /// Address of its API, without a path.
     pub url: String,
     /// Secret key of its API.
     pub key: Secret,
-    /// What it signs its webhooks with.
+    /// Secret that it signs its webhooks with.
     pub webhook_secret: Secret,
+}
+
+impl Config {
+    /// Takes the configuration from the settings.
+    pub fn resolve(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            service: service::Config::resolve(settings)?,
+            provider: settings.parsed(&PROVIDER)?,
+            url: settings.required(&PROVIDER_URL)?.to_owned(),
+            key: settings.secret(&PROVIDER_KEY)?,
+            webhook_secret: settings.secret(&WEBHOOK_SECRET)?,
+        })
+    }
 }

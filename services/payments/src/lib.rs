@@ -55,7 +55,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use config::{Config, ProviderKind};
+pub use config::{Config, KEYS, ProviderKind};
 pub use domain::{
     Amounts, Asked, Command, Entry, Error as Refusal, Intent, Kind, Ledger, Movement, Operation, Outcome, Payment,
     Portion, ProviderEvent, Start, State, Token, transition,
@@ -83,16 +83,11 @@ pub struct Listeners {
 }
 
 /// Runs the service until `shutdown`.
-pub async fn run(
-    config: service::Config,
-    own: Config,
-    listeners: Listeners,
-    shutdown: CancellationToken,
-) -> Result<(), StartError> {
-    let mut service = Service::start(config, shutdown).await?;
+pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> Result<(), StartError> {
+    let provider = provider(&config)?;
+    let mut service = Service::start(config.service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&webhooks::indexes()).await?;
-    let provider = provider(own)?;
     let commands = commands::Commands { payments: store::Payments::new(&service.database), provider };
     service.spawn(resolver::run(commands.clone(), service.background()));
     let webhooks = Arc::new(webhooks::Webhooks::new(commands.clone(), webhooks::Store::new(&service.database)));
@@ -105,10 +100,10 @@ pub async fn run(
     Ok(service.serve(listeners.grpc, routes).await?)
 }
 
-fn provider(config: Config) -> Result<Arc<dyn Provider>, reqwest::Error> {
-    let Config { provider, url, key, webhook_secret } = config;
-    Ok(match provider {
-        ProviderKind::Sandbox => Arc::new(provider::Sandbox::new(&url, key, webhook_secret)?),
-        ProviderKind::Stripe => Arc::new(provider::Stripe::new(&url, key, webhook_secret)?),
+fn provider(config: &Config) -> Result<Arc<dyn Provider>, reqwest::Error> {
+    let (url, key, secret) = (&config.url, config.key.clone(), config.webhook_secret.clone());
+    Ok(match config.provider {
+        ProviderKind::Sandbox => Arc::new(provider::Sandbox::new(url, key, secret)?),
+        ProviderKind::Stripe => Arc::new(provider::Stripe::new(url, key, secret)?),
     })
 }

@@ -10,6 +10,7 @@
 //!
 //! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
 
+mod config;
 mod convert;
 mod domain;
 mod error;
@@ -18,16 +19,17 @@ mod store;
 
 use ::store::{Aggregate, Pager};
 use contracts::products::v1::product_service_server::ProductServiceServer;
-use service::{Config, Service};
+use service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use config::{Config, KEYS};
 pub use domain::{Draft, Product, Status};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let service = Service::start(config, shutdown).await?;
+    let service = Service::start(config.service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     service.index(Product::COLLECTION, store::sku_index()).await?;
     let products = store::Products::new(&service.database);

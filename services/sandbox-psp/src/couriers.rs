@@ -6,7 +6,7 @@ use crate::{
     domain::{Wish, after},
 };
 use futures::{StreamExt, stream};
-use service::Secret;
+use settings::Secret;
 use std::time::Duration;
 use store::now;
 use tokio_util::sync::CancellationToken;

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use contracts::money::Money;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Value, json};
-use service::Secret;
+use settings::Secret;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashSet,

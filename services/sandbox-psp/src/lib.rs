@@ -22,35 +22,20 @@
 
 mod behaviour;
 mod book;
+mod config;
 mod couriers;
 mod domain;
 mod http;
 mod wire;
 
-use service::Secret;
+pub use config::{Config, KEYS};
+
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may take after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
-
-/// What it is started with.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// MongoDB connection string with its own user.
-    pub mongodb_uri: Secret,
-    /// Its database.
-    pub database: String,
-    /// What callers must bring as their bearer token.
-    pub key: Secret,
-    /// Where webhooks go; empty: nowhere.
-    pub webhook_url: String,
-    /// What webhooks are signed with.
-    pub webhook_secret: Secret,
-    /// Bounds of its port.
-    pub limits: rpc::Limits,
-}
 
 /// Why it could not start or ended early.
 #[derive(Debug, thiserror::Error)]

@@ -29,6 +29,7 @@
 //! open is ended by a look every few seconds.
 
 mod carrier;
+mod config;
 mod convert;
 mod domain;
 mod error;
@@ -46,31 +47,21 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use carrier::{Carrier, Sandbox, Silent};
+pub use config::{Config, KEYS};
 pub use domain::{
     Address, Command, Label, Line, News, NewsKind, Order, Parted, Plan, Shipment, Split, SplitWish, State, transition,
 };
 pub use error::Error;
 pub use rates::{BadRates, Rate, Rates};
 
-/// What shipping is configured with beside what every service is.
-#[derive(Debug, Clone, Default)]
-pub struct Config {
-    /// What it costs to send a parcel.
-    pub rates: Rates,
-}
-
 /// Runs the service until `shutdown`.
-pub async fn run(
-    config: service::Config,
-    own: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> Result<(), service::Error> {
-    let mut service = Service::start(config, shutdown).await?;
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let Config { service, rates } = config;
+    let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     let shipments = store::Shipments::new(&service.database);
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
     let flow = flow::Flow { shipments, carrier: Arc::new(Sandbox) };
-    let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { flow, rates: own.rates }));
+    let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { flow, rates }));
     service.serve(listener, routes).await
 }

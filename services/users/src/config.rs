@@ -1,13 +1,55 @@
-//! What users is configured with beside what every service is.
+//! Configuration of users.
 
 use rpc::attempts::Rate;
+use settings::{Error, Key, Secret, Settings};
 use std::time::Duration;
 
-/// How accounts are signed in to.
-#[derive(Debug, Clone, Copy)]
+const USER_TOKEN_KEY_FILE: Key = Key::new(
+    "user-token-key-file",
+    "COMPTOIR_USER_TOKEN_KEY_FILE",
+    "File with the key that signs user tokens, PKCS#8 PEM",
+)
+.required();
+
+const REFRESH_GRACE: Key = Key::new(
+    "refresh-grace-seconds",
+    "COMPTOIR_REFRESH_GRACE_SECONDS",
+    "How long after its use a refresh token still answers with its successor",
+)
+.unit("seconds, 0 to 300")
+.default("10");
+
+const ACCOUNT_FAILURES: Key = Key::new(
+    "account-failures",
+    "COMPTOIR_ACCOUNT_FAILURES",
+    "Wrong passwords of one account at once, and after how many seconds one more, N/SECONDS; 0 is no limit",
+)
+.default("10/60");
+
+/// The settings of users, beside those of every service.
+pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES];
+
+/// Configuration of users.
+#[derive(Debug, Clone)]
 pub struct Config {
+    /// What every service is configured with.
+    pub service: service::Config,
+    /// Key that signs user tokens, PKCS#8 PEM.
+    pub user_token_key: Secret,
     /// How long after its use a refresh token still answers with its successor.
     pub refresh_grace: Duration,
     /// How often the password of an account may be wrong.
     pub account_failures: Rate,
+}
+
+impl Config {
+    /// Takes the configuration from the settings; reads the key file.
+    pub fn resolve(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            service: service::Config::resolve(settings)?,
+            user_token_key: Secret::new(settings.file(&USER_TOKEN_KEY_FILE)?),
+            refresh_grace: settings.seconds(&REFRESH_GRACE, 0..=300)?,
+            account_failures: settings.parsed(&ACCOUNT_FAILURES)?,
+        })
+    }
 }

@@ -35,27 +35,20 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use config::Config;
+pub use config::{Config, KEYS};
 pub use domain::{Draft, Preferences, Profile, Status, User};
 pub use locale::{language, time_zone};
 
 /// Runs the service until `shutdown`.
-pub async fn run(
-    config: service::Config,
-    own: Config,
-    listener: TcpListener,
-    shutdown: CancellationToken,
-) -> Result<(), service::Error> {
-    let missing = service::Error::Missing("COMPTOIR_USER_TOKEN_KEY_FILE, the key that signs user tokens");
-    let key = config.user_token_key.clone().ok_or(missing)?;
-    let signer = Signer::new(USER_TOKENS, key.reveal())?;
-    let service = Service::start(config, shutdown).await?;
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+    let signer = Signer::new(USER_TOKENS, config.user_token_key.reveal())?;
+    let service = Service::start(config.service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&refresh::indexes()).await?;
     let users = Users::new(&service.database);
-    let refresh_tokens = RefreshTokens::new(&service.database, own.refresh_grace);
+    let refresh_tokens = RefreshTokens::new(&service.database, config.refresh_grace);
     refresh_tokens.expire_by_themselves().await;
-    let passwords = Passwords::new(own.account_failures);
+    let passwords = Passwords::new(config.account_failures);
     let sign_in = SignIn::new(users.clone(), refresh_tokens.clone(), passwords.clone(), signer);
     let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, refresh_tokens, passwords }))
         .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));

@@ -5,7 +5,7 @@ use contracts::money::Money;
 use http::{HeaderMap, Method, StatusCode};
 use payments::{Charge, Movement, Notification, Outcome, Provider, ProviderEvent, Rejected, Stripe, Token};
 use serde_json::Value;
-use service::Secret;
+use settings::Secret;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 

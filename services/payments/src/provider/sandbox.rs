@@ -12,7 +12,7 @@ use http::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service::Secret;
+use settings::Secret;
 use std::time::Duration;
 
 /// Header of a webhook's signature.

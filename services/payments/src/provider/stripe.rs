@@ -14,7 +14,7 @@ use contracts::money::Money;
 use http::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde::de::DeserializeOwned;
-use service::Secret;
+use settings::Secret;
 use shape::{Failure, Intent, List, Refund};
 use std::time::Duration;
 

@@ -1,0 +1,69 @@
+//! The settings of each program under `comptoir dev`, and `serve/<name>.env` in the data directory, with which `comptoir
+//! serve <name>` takes the place of the program that this process would run.
+
+use super::{data::DataDir, keys::USER_TOKENS, stores::Stores, system::System};
+use crate::{
+    Environment,
+    services::{self, PROGRAMS, Program},
+    settings::{self, Flags},
+};
+use ::settings::Settings;
+use std::collections::BTreeMap;
+use topology::Topology;
+
+/// Values by the name of their flag.
+pub type Values = BTreeMap<&'static str, String>;
+
+/// What `dev` says to the program `name`: of all that it knows, what the program has a key for.
+pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values> {
+    let mut values = Values::from([
+        ("listen", system.address(name).to_string()),
+        ("nats-url", stores.nats.url.clone()),
+        ("service-key-file", system.keys.file(name).display().to_string()),
+        ("jwks-file", system.keys.jwks_file().display().to_string()),
+        ("user-token-key-file", system.keys.file(USER_TOKENS).display().to_string()),
+        ("peers", joined(system.peers())),
+        ("upstreams", joined(system.upstreams())),
+        ("provider-url", system.sandbox_psp.uri()),
+        ("provider-key", system.credentials.provider_key.clone()),
+        ("webhook-secret", system.credentials.webhook_secret.clone()),
+        ("webhook-listen", system.webhooks.address.to_string()),
+        ("webhook-url", system.webhook_url()),
+    ]);
+    if let (Some(passwords), Some(database)) = (system.credentials.services.get(name), Topology::get().database(name)) {
+        values.insert("mongodb-uri", stores.mongod.service_uri(name, &passwords.mongodb, database));
+        values.insert("nats-password", passwords.nats.clone());
+    }
+    values.extend(system.hold_seconds.map(|seconds| ("hold-seconds", seconds.to_string())));
+    let program = services::find(name)?;
+    values.retain(|flag, _| program.has(flag));
+    Ok(values)
+}
+
+/// The settings of the program `name`, as `comptoir serve` would have them with these values.
+pub fn settings(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Settings> {
+    Ok(settings::resolve(name, &Flags(of(name, system, stores)?), &Environment::new())?)
+}
+
+/// Writes `serve/<name>.env` for every program.
+pub fn write_env_files(data: &DataDir, system: &System, stores: &Stores) -> anyhow::Result<()> {
+    data.directory("serve")?;
+    for program in PROGRAMS {
+        let values = of(program.name, system, stores)?;
+        let lines = variables(&values).map(|(variable, value)| format!("{variable}={value}\n"));
+        data.write(&format!("serve/{}.env", program.name), &lines.collect::<String>())?;
+    }
+    Ok(())
+}
+
+/// Values as variables.
+pub fn variables(values: &Values) -> impl Iterator<Item = (&'static str, &str)> {
+    let variable =
+        |name: &str| PROGRAMS.iter().flat_map(Program::keys).find(|key| key.name == name).map(|key| key.variable);
+    values.iter().filter_map(move |(name, value)| Some((variable(name)?, value.as_str())))
+}
+
+/// NAME=URI,…
+fn joined(uris: BTreeMap<String, String>) -> String {
+    uris.into_iter().map(|(name, uri)| format!("{name}={uri}")).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,167 @@
+//! Settings: the keys that a program declares, and their values in one run, from a flag, a variable or the default.
+//!
+//! Each service declares its keys beside its configuration, in its own `config.rs`, and reads them there:
+//!
+//! ```text
+//! const HOLD_SECONDS: Key =
+//!     Key::new("hold-seconds", "COMPTOIR_HOLD_SECONDS", "Life of a stock hold").unit("seconds, 1 to 86400").default("900");
+//! pub const KEYS: &[Key] = &[HOLD_SECONDS];
+//! let hold = settings.seconds(&HOLD_SECONDS, 1..=86_400)?;
+//! ```
+//!
+//! The command line knows the lists alone: flags, `--help` and `comptoir config` are made from them. What several programs
+//! have in common is in `common`.
+//!
+//! Invariant: a value that cannot be used is an error that names flag and variable, before anything is started.
+
+mod common;
+mod error;
+mod key;
+mod secret;
+
+pub use common::{DATABASE, INHERITED, JWKS_FILE, LISTEN, MONGODB_URI, WEBHOOK_LISTEN, addresses};
+pub use error::Error;
+pub use key::{Fallback, Key};
+pub use secret::Secret;
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::RangeInclusive, str::FromStr, time::Duration};
+
+/// Origin of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag,
+    /// A variable.
+    Environment,
+    /// Neither.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Source::Flag => "flag",
+            Source::Environment => "environment",
+            Source::Default => "default",
+        })
+    }
+}
+
+/// One key with its value, which is empty when it is not set.
+#[derive(Debug)]
+pub struct Setting {
+    /// The key.
+    pub key: Key,
+    /// The value.
+    pub value: String,
+    /// The origin of the value.
+    pub source: Source,
+}
+
+/// All that one program is configured with.
+#[derive(Debug)]
+pub struct Settings {
+    /// Name of the service, the gateway or the sandbox provider.
+    pub name: String,
+    /// Its keys with their values, in the order in which they were declared.
+    pub all: Vec<Setting>,
+}
+
+impl Settings {
+    /// Takes each key from the flags, the environment or its default. An empty variable counts as not set.
+    pub fn new(
+        name: &str,
+        keys: impl IntoIterator<Item = Key>,
+        flags: &BTreeMap<&'static str, String>,
+        environment: &BTreeMap<String, String>,
+    ) -> Self {
+        let setting = |key: Key| {
+            let variable = environment.get(key.variable).filter(|value| !value.is_empty());
+            let (value, source) = match (flags.get(key.name), variable) {
+                (Some(value), _) => (value.clone(), Source::Flag),
+                (None, Some(value)) => (value.clone(), Source::Environment),
+                (None, None) => (key.fallback.value(name).unwrap_or_default(), Source::Default),
+            };
+            Setting { key, value, source }
+        };
+        Self { name: name.to_owned(), all: keys.into_iter().map(setting).collect() }
+    }
+
+    /// Whether the program has this key.
+    pub fn has(&self, key: &Key) -> bool {
+        self.all.iter().any(|setting| setting.key.name == key.name)
+    }
+
+    /// The address to serve on; none when the program has got its open socket as its standard input.
+    pub fn listen(&self) -> Result<Option<SocketAddr>, Error> {
+        if self.value(&LISTEN) == INHERITED { Ok(None) } else { self.parsed(&LISTEN).map(Some) }
+    }
+
+    /// The value; empty when it is not set.
+    pub fn value(&self, key: &Key) -> &str {
+        let found = self.all.iter().find(|setting| setting.key.name == key.name);
+        &found.expect("a program reads only the keys that it declares").value
+    }
+
+    /// A value that must be there.
+    pub fn required(&self, key: &Key) -> Result<&str, Error> {
+        match self.value(key) {
+            "" => Err(Error::Missing { variable: key.variable, flag: key.name, doc: key.doc }),
+            value => Ok(value),
+        }
+    }
+
+    /// A required value that is never printed.
+    pub fn secret(&self, key: &Key) -> Result<Secret, Error> {
+        self.required(key).map(Secret::new)
+    }
+
+    /// The error of a value that cannot be used.
+    pub fn bad(&self, key: &Key, why: impl fmt::Display) -> Error {
+        Error::Bad { variable: key.variable, flag: key.name, why: why.to_string() }
+    }
+
+    /// A required value in the form of its type.
+    pub fn parsed<T: FromStr<Err: fmt::Display>>(&self, key: &Key) -> Result<T, Error> {
+        let value = self.required(key)?;
+        value.parse().map_err(|error| self.bad(key, format!("{value:?}: {error}")))
+    }
+
+    /// A whole number within bounds.
+    pub fn bounded(&self, key: &Key, bounds: RangeInclusive<u32>) -> Result<u32, Error> {
+        let number: u32 = self.parsed(key)?;
+        if bounds.contains(&number) {
+            return Ok(number);
+        }
+        Err(self.bad(key, format!("{number} is not between {} and {}", bounds.start(), bounds.end())))
+    }
+
+    /// A time in seconds within bounds.
+    pub fn seconds(&self, key: &Key, bounds: RangeInclusive<u32>) -> Result<Duration, Error> {
+        Ok(Duration::from_secs(self.bounded(key, bounds)?.into()))
+    }
+
+    /// The content of a required file.
+    pub fn file(&self, key: &Key) -> Result<String, Error> {
+        let path = self.required(key)?;
+        std::fs::read_to_string(path).map_err(|error| self.bad(key, format!("{path}: {error}")))
+    }
+
+    /// The content of a file in the form of its type; the type's default when no file is set.
+    pub fn parsed_file<T: FromStr<Err: fmt::Display> + Default>(&self, key: &Key) -> Result<T, Error> {
+        if self.value(key).is_empty() {
+            return Ok(T::default());
+        }
+        self.file(key)?.parse().map_err(|error| self.bad(key, error))
+    }
+
+    /// A list NAME=URI,… by name.
+    pub fn uris(&self, key: &Key) -> Result<BTreeMap<String, String>, Error> {
+        let entries = self.required(key)?.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let pair = |entry: &str| match entry.split_once('=') {
+            Some((name, uri)) if !name.is_empty() && uri.contains("://") => Ok((name.to_owned(), uri.to_owned())),
+            _ => Err(self.bad(key, format!("{entry:?} is not NAME=URI"))),
+        };
+        entries.map(pair).collect()
+    }
+}

@@ -1,0 +1,27 @@
+//! Configuration of inventory.
+
+use settings::{Error, Key, Settings};
+use std::time::Duration;
+
+const HOLD_SECONDS: Key = Key::new("hold-seconds", "COMPTOIR_HOLD_SECONDS", "Life of a stock hold")
+    .unit("seconds, 1 to 86400")
+    .default("900");
+
+/// The settings of inventory, beside those of every service.
+pub const KEYS: &[Key] = &[HOLD_SECONDS];
+
+/// Configuration of inventory.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What every service is configured with.
+    pub service: service::Config,
+    /// Life of a hold.
+    pub hold: Duration,
+}
+
+impl Config {
+    /// Takes the configuration from the settings.
+    pub fn resolve(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self { service: service::Config::resolve(settings)?, hold: settings.seconds(&HOLD_SECONDS, 1..=86_400)? })
+    }
+}
