@@ -28,7 +28,7 @@ pub mod dev;
 pub mod docs;
 pub mod events;
 pub mod healthcheck;
-mod logging;
+pub mod logging;
 pub mod payments;
 pub mod saga;
 pub mod secrets;

@@ -6,7 +6,7 @@ use crate::{
     shipments::shares::{confirmed, parcels, run},
     shop::{draft, product_with, reason},
 };
-use ::orders::{Disposition, Extent, Order, RefundWish, State};
+use ::orders::{Disposition, Extent, Order, RefundWish, SAGAS, State};
 use anyhow::ensure;
 use contracts::money::{Money, currencies};
 use kit::{Client, Process, Stack, StackOptions, eventually};
@@ -157,7 +157,7 @@ proptest! {
         let (mut order, mut captured) = (coarse(&lines), Vec::new());
         for parcel in &mut parcels(&lines, &splits, 0) {
             while let Some(told) = parcel.news.pop_front() {
-                order = order.shipments_told(told, at(1)).expect("legal").unwrap_or(order);
+                order = order.shipments_told(SAGAS, told, at(1)).expect("legal").unwrap_or(order);
             }
         }
         order = run(order, &mut captured);
@@ -174,15 +174,15 @@ proptest! {
         let mut order = Order { state: State::Delivered, ..coarse(&[(quantity, price)]) };
         for (index, part) in parts.iter().enumerate() {
             let units = Extent::Units(vec![("prd_0".to_owned(), *part, Disposition::Scrap)]);
-            order = order.refund(wish(&format!("rfd_{index}"), units), at(1)).expect("units are left").expect("a new refund");
+            order = order.refund(SAGAS, wish(&format!("rfd_{index}"), units), at(1)).expect("units are left").expect("a new refund");
         }
         let given: i128 = order.refunds.iter().map(|refund| refund.amount.minor()).sum();
         prop_assert!(order.refunds.iter().all(|refund| refund.amount.is_multiple_of(10)));
         prop_assert!(given <= order.total.minor() && order.total.minor() - given <= 20);
         let fine = Money::from_minor("KWD", 5).expect("money");
-        prop_assert!(order.refund(wish("rfd_fine", Extent::Amount(fine)), at(2)).is_err());
+        prop_assert!(order.refund(SAGAS, wish("rfd_fine", Extent::Amount(fine)), at(2)).is_err());
         if given < order.total.minor() {
-            order = order.refund(wish("rfd_rest", Extent::Rest), at(2)).expect("some is left").expect("a new refund");
+            order = order.refund(SAGAS, wish("rfd_rest", Extent::Rest), at(2)).expect("some is left").expect("a new refund");
             let all: i128 = order.refunds.iter().map(|refund| refund.amount.minor()).sum();
             prop_assert_eq!(all, order.total.minor());
         }

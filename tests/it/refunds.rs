@@ -8,7 +8,7 @@ use crate::{
 };
 use contracts::money::Money;
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
-use orders::{Disposition, Extent, Order, RefundWish, State};
+use orders::{Disposition, Extent, Order, RefundWish, SAGAS, State};
 use proptest::prelude::*;
 use saga::Status;
 use serde_json::{Value, json};
@@ -181,10 +181,10 @@ proptest! {
         let quantity = parts.iter().sum();
         let mut order = left(quantity, cents);
         for part in &parts {
-            order = order.refund(wish(*part), at(1)).expect("units are left").expect("a new refund");
+            order = order.refund(SAGAS, wish(*part), at(1)).expect("units are left").expect("a new refund");
         }
         let amounts = order.refunds.iter().map(|refund| refund.amount.minor());
         prop_assert_eq!(amounts.sum::<i128>(), i128::from(cents));
-        prop_assert!(order.refund(wish(1), at(2)).is_err());
+        prop_assert!(order.refund(SAGAS, wish(1), at(2)).is_err());
     }
 }

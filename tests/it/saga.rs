@@ -2,6 +2,7 @@
 
 mod cli;
 mod crowd;
+mod late;
 pub mod lost;
 mod machines;
 pub mod operators;
@@ -17,7 +18,7 @@ use contracts::{
 };
 use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Item, Order, PLACE_ORDER, SAGAS, State, Told, UserSnapshot};
 use proptest::prelude::*;
-use saga::{Action, Answer, Call, Direction, Operator, Outcome, Progress, Refusal, Saga, Status};
+use saga::{Action, Answer, Call, Direction, InterventionError, Operator, Outcome, Progress, Saga, Status};
 use store::Time;
 
 pub fn at(ms: i64) -> Time {
@@ -157,7 +158,7 @@ fn play(world: &mut World, order: &Order, answer: Behaviour, now: i64) -> Order 
 /// The order after an answer that it waits for.
 fn answered(order: &Order, call: Call, outcome: Outcome, fact: Option<Fact>, now: i64) -> Order {
     let answer = Answer { call, outcome, facts: fact.into_iter().collect() };
-    order.record(&[answer], at(now), 0.5).expect("every transition is legal").expect("it waits for this answer")
+    order.record(SAGAS, &[answer], at(now), 0.5).expect("every transition is legal").expect("it waits for this answer")
 }
 
 fn is_consistent(world: &World, order: &Order) -> bool {
@@ -184,7 +185,7 @@ proptest! {
             let (answer, cancel) = answers.next().unwrap_or((Behaviour::Works, false));
             if cancel
                 && let Ok(Some(next)) =
-                    order.cancel(Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now))
+                    order.cancel(SAGAS, Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now))
             {
                 order = next;
             } else {
@@ -237,7 +238,7 @@ fn a_hold_with_little_life_left_must_be_extended_before_the_pivot_and_a_longer_l
     assert!(!order.needs_extension(at(639_000)) && order.needs_extension(at(640_000)));
     let facts = vec![Fact::Payment(PaymentState::Authorized), Fact::Held(at(1_600_000))];
     let answer = Answer { call: call_of(&order), outcome: Outcome::Done, facts };
-    let confirmed = order.record(&[answer], at(699_000), 0.0).expect("legal").expect("waits for it");
+    let confirmed = order.record(SAGAS, &[answer], at(699_000), 0.0).expect("legal").expect("waits for it");
     assert_eq!((confirmed.state, confirmed.saga.status), (State::Confirmed, Status::Running));
 }
 
@@ -266,7 +267,7 @@ fn the_key_of_a_call_is_the_same_on_every_attempt() {
     assert_eq!(call.key, "ord_1/place_order/hold_stock/do");
     assert!(saga.record(SAGAS, &call, Outcome::Transient("lost".into()), at(1), 0.5));
     assert_eq!(saga.call("ord_1").map(|again| again.key), Some(call.key));
-    saga.claim("there", at(2));
+    saga.claim(SAGAS, "there", at(2));
     assert_eq!((saga.steps[0].attempts, saga.steps[0].progress), (2, Progress::Attempted));
 }
 
@@ -315,13 +316,13 @@ fn a_first_refusal_undoes_nothing_because_the_next_step_was_intended_and_not_cal
 #[test]
 fn a_refusal_after_a_runner_has_died_undoes_what_that_runner_may_have_called() {
     let mut saga = Saga::start(&PLACE_ORDER, "gone", at(0));
-    saga.claim("here", at(20_000));
+    saga.claim(SAGAS, "here", at(20_000));
     let hold = saga.call("ord_1").expect("a call");
     assert!(saga.record(SAGAS, &hold, Outcome::Rejected("OUT_OF_STOCK".into()), at(20_001), 0.5));
     assert_eq!(undone(&mut saga), ["authorize_payment", "hold_stock"]);
 
     let mut saga = Saga::start(&PLACE_ORDER, "gone", at(0));
-    saga.claim("here", at(20_000));
+    saga.claim(SAGAS, "here", at(20_000));
     for outcome in [Outcome::Done, Outcome::Rejected("CARD_DECLINED".into())] {
         let call = saga.call("ord_1").expect("a call");
         assert!(saga.record(SAGAS, &call, outcome, at(20_001), 0.5));
@@ -348,10 +349,10 @@ fn an_answer_of_an_earlier_epoch_is_refused_with_what_it_told() {
     let order = authorizing();
     let call = call_of(&order);
     let mut claimed = order.clone();
-    claimed.saga.claim("another", at(2));
+    claimed.saga.claim(SAGAS, "another", at(2));
     let facts = vec![Fact::Payment(PaymentState::Authorized)];
     let answer = Answer { call, outcome: Outcome::Done, facts };
-    assert_eq!(claimed.record(&[answer], at(3), 0.5).expect("no transition"), None);
+    assert_eq!(claimed.record(SAGAS, &[answer], at(3), 0.5).expect("no transition"), None);
 }
 
 #[test]
@@ -371,7 +372,7 @@ fn a_pause_is_anything_from_nothing_to_a_bound_that_doubles_up_to_30_s() {
     let pause = |attempts: u32, jitter: f64| {
         let mut saga = Saga::start(&CANCEL_ORDER, "here", at(0));
         for _ in 1..attempts {
-            saga.claim("here", at(0));
+            saga.claim(SAGAS, "here", at(0));
         }
         let call = saga.call("ord_1").expect("a call");
         saga.record(SAGAS, &call, Outcome::Transient("down".into()), at(0), jitter);
@@ -386,7 +387,7 @@ fn a_wish_to_cancel_that_was_taken_by_a_build_which_does_not_know_the_saga_turns
     let mut order = authorizing();
     order.saga.version = 99;
     let wish = Cancellation { reason: "CANCELLED".into(), actor: "usr_1".into() };
-    let mut wished = order.cancel(wish, at(2)).expect("legal").expect("a change");
+    let mut wished = order.cancel(SAGAS, wish, at(2)).expect("legal").expect("a change");
     assert_eq!((wished.state, wished.saga.status), (State::Cancelling, Status::Running), "nothing is guessed");
     wished.saga.version = PLACE_ORDER.version; // as one sees it who knows
     let back = answered(&wished, call_of(&wished), Outcome::Waiting, None, 3);
@@ -399,13 +400,15 @@ fn the_same_state_again_changes_nothing() {
     let mut order = order();
     order.state = State::Cancelled;
     let wish = Cancellation { reason: "again".into(), actor: "usr_1".into() };
-    assert_eq!(order.cancel(wish, at(1)).expect("legal"), None);
+    assert_eq!(order.cancel(SAGAS, wish, at(1)).expect("legal"), None);
     order.state = State::Delivered;
     order.shipment_state = ShipmentState::Delivered;
-    let known =
-        order.shipments_told(vec![told(ShipmentState::Delivered)], at(1)).expect("legal").expect("it is new here");
+    let known = order
+        .shipments_told(SAGAS, vec![told(ShipmentState::Delivered)], at(1))
+        .expect("legal")
+        .expect("it is new here");
     for state in [ShipmentState::Created, ShipmentState::Dispatched, ShipmentState::Delivered] {
-        assert_eq!(known.shipments_told(vec![told(state)], at(2)).expect("legal"), None, "{state:?}");
+        assert_eq!(known.shipments_told(SAGAS, vec![told(state)], at(2)).expect("legal"), None, "{state:?}");
     }
 }
 
@@ -433,15 +436,15 @@ fn an_intervention_that_is_not_possible_changes_nothing_and_says_what_is() {
     let mut ended = running.clone();
     ended.record(SAGAS, &running.call("ord_1").expect("a call"), Outcome::Rejected("NO".into()), at(1), 0.5);
     let refused = [
-        (&ended, Action::Retry, Refusal::Ended),
-        (&parked(), Action::Retry, Refusal::Parked),
-        (&running, Action::Resume, Refusal::NotParked),
-        (&parked(), Action::Compensate, Refusal::PastPivot),
-        (&back, Action::Compensate, Refusal::GoingBack),
-        (&running, Action::Skip { acknowledged: true }, Refusal::NotFailing),
-        (&failing, Action::Skip { acknowledged: false }, Refusal::NotAcknowledged),
-        (&authorizing_and_failing().saga, Action::Skip { acknowledged: true }, Refusal::Pivot),
-        (&unknown, Action::Retry, Refusal::UnknownDefinition),
+        (&ended, Action::Retry, InterventionError::Ended),
+        (&parked(), Action::Retry, InterventionError::Parked),
+        (&running, Action::Resume, InterventionError::NotParked),
+        (&parked(), Action::Compensate, InterventionError::PastPivot),
+        (&back, Action::Compensate, InterventionError::GoingBack),
+        (&running, Action::Skip { acknowledged: true }, InterventionError::NotFailing),
+        (&failing, Action::Skip { acknowledged: false }, InterventionError::NotAcknowledged),
+        (&authorizing_and_failing().saga, Action::Skip { acknowledged: true }, InterventionError::Pivot),
+        (&unknown, Action::Retry, InterventionError::UnknownDefinition),
     ];
     for (saga, action, refusal) in refused {
         let mut after = saga.clone();
@@ -470,7 +473,7 @@ fn what_a_person_does_fences_the_call_under_way_and_is_kept_with_its_reason() {
 
     let order = authorizing_and_failing();
     let under_way = call_of(&order);
-    let back = order.intervene(Action::Compensate, &someone, at(9)).expect("before the pivot");
+    let back = order.intervene(SAGAS, Action::Compensate, &someone, at(9)).expect("before the pivot");
     assert_eq!(call_of(&back).key, "ord_1/place_order/authorize_payment/undo");
     assert!(!back.saga.expects(&under_way));
 }

@@ -49,7 +49,8 @@ fn counts(codes: &[&str]) -> Vec<Document> {
     let is_placing = doc! { "$or": PLACING.map(|kind| of_saga("kind", kind)).to_vec() };
     let gave_up = doc! { "$and": [is_placing, of_saga("status", "Compensated")] };
     let cancelled = doc! { "$and": [of_saga("kind", "cancel_order_with_coupon"), of_saga("status", "Completed")] };
-    let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up, cancelled] };
+    let has_ended = of_saga("kind", "cancel_late_payment");
+    let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up, cancelled, has_ended] };
     vec![
         doc! { "$match": { "code": { "$in": codes }, "state": "Redeemed" } },
         doc! { "$lookup": { "from": "orders", "localField": "_id", "foreignField": "_id", "as": "order" } },

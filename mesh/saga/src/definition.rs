@@ -1,52 +1,61 @@
-//! A saga as data: its steps, whom they call, which can be undone, which one is the pivot, and every bound.
+//! A saga as data: its steps, which of them can be undone, which one is the pivot, and how long each is tried.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
-/// How long and how often something is tried.
+/// How long and how often a call is repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Longest wait for one answer. Shorter than a runner's lease.
-    pub attempt: Duration,
-    /// Failed attempts in a row.
-    pub failures: i32,
-    /// From the first attempt on.
-    pub total: Duration,
+pub struct RetryPolicy {
+    /// Longest wait for one answer; shorter than a runner's lease.
+    pub attempt_timeout: Duration,
+    /// Failed attempts in a row after which the call is given up.
+    pub max_attempts: i32,
+    /// Time since the first attempt after which the call is given up.
+    pub total_timeout: Duration,
 }
 
-/// One call of a saga.
+/// The policy of calls that must not be given up: they are repeated for a day.
+pub const A_DAY: RetryPolicy = RetryPolicy {
+    attempt_timeout: Duration::from_secs(5),
+    max_attempts: 10_000,
+    total_timeout: Duration::from_secs(24 * 3600),
+};
+
+/// The steps of one service's sagas. An enum implements it, so that a `match` on it has a call for each step.
+pub trait Step: Copy + Debug + PartialEq + Send + Sync + 'static {
+    /// Stored name, stable over versions; part of the key of the step's calls.
+    fn name(self) -> &'static str;
+    /// Service that the step calls. Calls to one peer share a bound, which calls to other peers do not touch.
+    fn peer(self) -> &'static str;
+}
+
+/// What a definition says of one of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// Name, stable over versions; part of the call's key.
-    pub name: &'static str,
-    /// Whom it calls; calls to one peer share a bound, and none with another.
-    pub peer: &'static str,
+pub struct StepSpec<S> {
+    /// The step.
+    pub step: S,
     /// Whether there is a call that undoes it.
     pub is_compensable: bool,
     /// Once this step is done nothing is undone any more: later steps are repeated until they work.
     pub is_pivot: bool,
-    /// Whether the participant may say no. A no from one that may not is a bug.
+    /// Whether the participant may refuse it. The refusal of a step that may not be refused is a bug.
     pub may_refuse: bool,
-    /// Whether leaving it out leaves the world different; then only somebody who says so may skip it.
-    pub has_effect: bool,
-    /// Whether its result is written together with that of the next step, whose intent is then written with its own: a
-    /// crash in between leads to the same calls again, and going back undoes both.
+    /// Whether its result is written together with the result of the next step, whose intent is then written with its own.
+    /// After a crash in between both calls are made again, and going back undoes both.
     pub is_recorded_with_next: bool,
-    /// When it is given up, before the pivot: the saga goes back.
-    pub bounds: Bounds,
+    /// When the step is given up before the pivot, so that the saga goes back.
+    pub retry: RetryPolicy,
 }
 
-impl Step {
+impl<S: Step> StepSpec<S> {
     /// A step that can neither be undone nor refused.
-    pub const fn new(name: &'static str, peer: &'static str) -> Self {
+    pub const fn new(step: S) -> Self {
         Self {
-            name,
-            peer,
+            step,
             is_compensable: false,
             is_pivot: false,
             may_refuse: false,
-            has_effect: true,
             is_recorded_with_next: false,
-            bounds: A_DAY,
+            retry: A_DAY,
         }
     }
 
@@ -65,64 +74,56 @@ impl Step {
         Self { may_refuse: true, ..self }
     }
 
-    /// As one that only asks.
-    pub const fn without_effect(self) -> Self {
-        Self { has_effect: false, ..self }
-    }
-
-    /// As one whose result is written with that of the next.
+    /// As one whose result is written with the result of the next step.
     pub const fn recorded_with_next(self) -> Self {
         Self { is_recorded_with_next: true, ..self }
     }
 
-    /// With other bounds.
-    pub const fn within(self, bounds: Bounds) -> Self {
-        Self { bounds, ..self }
+    /// With another policy than a day.
+    pub const fn retried(self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self }
     }
 }
 
 /// The steps of one kind of saga, in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Definition {
+pub struct Definition<S: 'static> {
     /// Kind, as stored in the saga.
     pub kind: &'static str,
-    /// Version; a running saga keeps the one that it started with. A change of steps is a new version beside the old.
+    /// Version; a running saga keeps the one that it started with. A change of steps is a new version beside the old one.
     pub version: i32,
     /// The steps, in order.
-    pub steps: &'static [Step],
-    /// Whether the pivot lies before its first step: nothing of it is ever undone.
+    pub steps: &'static [StepSpec<S>],
+    /// Whether the pivot lies before the first step: nothing of the saga is ever undone.
     pub starts_past_pivot: bool,
     /// A saga that has not passed its pivot by then is undone.
     pub deadline: Duration,
-    /// Undoing, and steps after the pivot: beyond it a person is needed.
-    pub patience: Bounds,
-    /// Failed attempts in a row of those after which people are told.
+    /// For undoing, and for steps after the pivot: a saga that has used it up waits for a person.
+    pub after_pivot: RetryPolicy,
+    /// Failed attempts in a row, of undoing or after the pivot, after which people are told.
     pub alarm_after: i32,
 }
 
-impl Definition {
+impl<S: Step> Definition<S> {
     /// Whether the saga has passed its pivot when its first `done` steps are done.
     pub(crate) fn is_past_pivot(&self, done: usize) -> bool {
-        self.starts_past_pivot || self.steps.iter().take(done).any(|step| step.is_pivot)
+        self.starts_past_pivot || self.steps.iter().take(done).any(|spec| spec.is_pivot)
     }
 }
 
-/// For what must not be given up: a day.
-pub const A_DAY: Bounds =
-    Bounds { attempt: Duration::from_secs(5), failures: 10_000, total: Duration::from_secs(24 * 3600) };
-
 /// Every definition that may still be running.
 #[derive(Debug, Clone, Copy)]
-pub struct Registry(pub &'static [&'static Definition]);
+pub struct Registry<S: 'static>(pub &'static [&'static Definition<S>]);
 
-impl Registry {
-    /// The definition that a saga was started with. Another version is another saga: there is no nearest one.
-    pub fn find(&self, kind: &str, version: i32) -> Option<&'static Definition> {
-        self.0.iter().find(|known| known.kind == kind && known.version == version).copied()
+impl<S: Step> Registry<S> {
+    /// The version in which new sagas of the kind of `any` start.
+    pub fn newest(&self, any: &'static Definition<S>) -> &'static Definition<S> {
+        let versions = self.0.iter().copied().filter(|known| known.kind == any.kind);
+        versions.max_by_key(|known| known.version).unwrap_or(any)
     }
 
-    /// Whom the steps call.
+    /// The services that the steps call.
     pub fn peers(&self) -> BTreeSet<&'static str> {
-        self.0.iter().flat_map(|known| known.steps).map(|step| step.peer).collect()
+        self.0.iter().flat_map(|known| known.steps).map(|spec| spec.step.peer()).collect()
     }
 }

@@ -1,9 +1,9 @@
-//! What a person may do to a saga. Pure; each refusal says what to do instead.
+//! What a person may do to a saga. Pure; each error says what to do instead.
 
-use crate::{Direction, Intervention, Progress, Registry, Saga, Status};
+use crate::{Definition, Direction, Intervention, Progress, Registry, Saga, Status, Step};
 use bson::DateTime;
 
-/// Interventions that a saga remembers; older ones are in the log of events.
+/// Most interventions that a saga keeps; older ones are in the log of events.
 const REMEMBERED: usize = 100;
 
 /// What a person wants.
@@ -36,7 +36,7 @@ impl Action {
 
 /// Why an intervention is not possible, and what is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum InterventionError {
     /// Nothing is left to do.
     #[error("the saga has ended: there is nothing to intervene in")]
     Ended,
@@ -47,7 +47,9 @@ pub enum Refusal {
     #[error("the saga is not parked: retry makes its call now")]
     NotParked,
     /// Compensation after the pivot.
-    #[error("the saga has passed its pivot: what it did cannot be undone; resume it, or cancel the order")]
+    #[error(
+        "the saga has passed its pivot: what it did cannot be undone; resume it, and let a later saga make up for it"
+    )]
     PastPivot,
     /// Compensation of a saga that goes back.
     #[error("the saga goes back already: retry or resume it, or skip its step")]
@@ -66,19 +68,19 @@ pub enum Refusal {
     UnknownDefinition,
 }
 
-impl Refusal {
+impl InterventionError {
     /// The reason for programs.
     pub fn code(self) -> &'static str {
         match self {
-            Refusal::Ended => "SAGA_ENDED",
-            Refusal::Parked => "SAGA_PARKED",
-            Refusal::NotParked => "SAGA_NOT_PARKED",
-            Refusal::PastPivot => "SAGA_PAST_PIVOT",
-            Refusal::GoingBack => "SAGA_GOING_BACK",
-            Refusal::NotFailing => "SAGA_STEP_NOT_FAILING",
-            Refusal::Pivot => "SAGA_PIVOT",
-            Refusal::NotAcknowledged => "SAGA_SKIP_NOT_ACKNOWLEDGED",
-            Refusal::UnknownDefinition => "SAGA_DEFINITION_UNKNOWN",
+            InterventionError::Ended => "SAGA_ENDED",
+            InterventionError::Parked => "SAGA_PARKED",
+            InterventionError::NotParked => "SAGA_NOT_PARKED",
+            InterventionError::PastPivot => "SAGA_PAST_PIVOT",
+            InterventionError::GoingBack => "SAGA_GOING_BACK",
+            InterventionError::NotFailing => "SAGA_STEP_NOT_FAILING",
+            InterventionError::Pivot => "SAGA_PIVOT",
+            InterventionError::NotAcknowledged => "SAGA_SKIP_NOT_ACKNOWLEDGED",
+            InterventionError::UnknownDefinition => "SAGA_DEFINITION_UNKNOWN",
         }
     }
 }
@@ -96,32 +98,32 @@ impl Saga {
     /// Does what a person wants and notes it. Unless that ended the saga, it is due at once.
     pub fn intervene(
         &mut self,
-        registry: &Registry,
+        registry: &Registry<impl Step>,
         action: Action,
         operator: &Operator,
         now: DateTime,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), InterventionError> {
         if self.has_ended() {
-            return Err(Refusal::Ended);
+            return Err(InterventionError::Ended);
         }
-        let definition = registry.find(&self.kind, self.version).ok_or(Refusal::UnknownDefinition)?;
+        let definition = self.definition(registry).ok_or(InterventionError::UnknownDefinition)?;
         let step = self.current().map_or_else(String::new, |step| step.name.clone());
         let is_parked = self.status == Status::Parked;
         match action {
-            Action::Retry if is_parked => return Err(Refusal::Parked),
-            Action::Resume if !is_parked => return Err(Refusal::NotParked),
+            Action::Retry if is_parked => return Err(InterventionError::Parked),
+            Action::Resume if !is_parked => return Err(InterventionError::NotParked),
             Action::Retry | Action::Resume => {
-                self.unpark(registry, now);
+                self.unpark(definition, now);
                 self.ask_again(now);
             }
             Action::Compensate => {
                 self.may_turn_back(registry)?;
-                self.unpark(registry, now);
+                self.unpark(definition, now);
                 self.go_back(definition, "COMPENSATED_BY_OPERATOR", now);
             }
             Action::Skip { acknowledged } => {
-                self.may_skip(registry, acknowledged)?;
-                self.unpark(registry, now);
+                self.may_skip(definition, acknowledged)?;
+                self.unpark(definition, now);
                 self.mark(Progress::Skipped, None, now);
                 match self.direction() {
                     Direction::Do => self.advance(definition, now),
@@ -129,47 +131,43 @@ impl Saga {
                 }
             }
         }
-        self.epoch += 1; // who is making the call now does not know of this
+        self.epoch += 1; // the runner that is making the call now does not know of the intervention
         self.wake(now);
         self.note(action, step, operator, now);
         Ok(())
     }
 
-    /// Makes the current step's call possible again, with its bounds anew.
-    fn unpark(&mut self, registry: &Registry, now: DateTime) {
-        let direction = self.direction();
-        self.status = match direction {
+    /// Makes the current step's call possible again, with all of its attempts and time.
+    fn unpark(&mut self, definition: &Definition<impl Step>, now: DateTime) {
+        self.status = match self.direction() {
             Direction::Do => Status::Running,
             Direction::Undo => Status::Compensating,
         };
         (self.parked, self.alarm_at, self.wake_at) = (None, None, Some(now));
-        let definition = registry.find(&self.kind, self.version);
-        let step = definition.and_then(|definition| definition.steps.get(self.index()));
-        self.peer = step.map(|step| step.peer.to_owned());
+        self.peer = definition.steps.get(self.index()).map(|spec| spec.step.peer().to_owned());
         if let Some(state) = self.current_mut() {
             (state.failures, state.started_at, state.ended_at) = (0, Some(now), None);
         }
     }
 
-    fn may_turn_back(&self, registry: &Registry) -> Result<(), Refusal> {
+    fn may_turn_back(&self, registry: &Registry<impl Step>) -> Result<(), InterventionError> {
         match self.direction() {
-            Direction::Undo => Err(Refusal::GoingBack),
-            Direction::Do if self.is_past_pivot(registry) => Err(Refusal::PastPivot),
+            Direction::Undo => Err(InterventionError::GoingBack),
+            Direction::Do if self.is_past_pivot(registry) => Err(InterventionError::PastPivot),
             Direction::Do => Ok(()),
         }
     }
 
-    fn may_skip(&self, registry: &Registry, acknowledged: bool) -> Result<(), Refusal> {
+    fn may_skip(&self, definition: &Definition<impl Step>, acknowledged: bool) -> Result<(), InterventionError> {
         let is_failing = self.current().is_some_and(|step| step.failures > 0);
         if self.status != Status::Parked && !is_failing {
-            return Err(Refusal::NotFailing);
+            return Err(InterventionError::NotFailing);
         }
-        let definition = registry.find(&self.kind, self.version).ok_or(Refusal::UnknownDefinition)?;
-        let step = definition.steps.get(self.index()).ok_or(Refusal::UnknownDefinition)?;
-        if step.is_pivot && self.direction() == Direction::Do {
-            return Err(Refusal::Pivot);
+        let is_pivot = definition.steps.get(self.index()).is_some_and(|spec| spec.is_pivot);
+        if is_pivot && self.direction() == Direction::Do {
+            return Err(InterventionError::Pivot);
         }
-        if step.has_effect && !acknowledged { Err(Refusal::NotAcknowledged) } else { Ok(()) }
+        if acknowledged { Ok(()) } else { Err(InterventionError::NotAcknowledged) }
     }
 
     fn note(&mut self, action: Action, step: String, operator: &Operator, now: DateTime) {

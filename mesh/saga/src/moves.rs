@@ -1,7 +1,7 @@
 //! What an outcome, a claim or a wish does to a saga. Pure: the time and the jitter are arguments.
 
 use crate::{
-    Call, Definition, Direction, Outcome, Progress, Registry, Saga, Status, Step, StepState,
+    Call, Definition, Direction, Outcome, Progress, Registry, Saga, Status, Step, StepSpec, StepState,
     state::{LEASE, after},
 };
 use bson::DateTime;
@@ -21,8 +21,14 @@ struct Moment {
 }
 
 impl Saga {
-    /// Takes over a saga that is due, to repeat its call.
-    pub fn claim(&mut self, owner: &str, now: DateTime) {
+    /// Takes over a saga that is due, to repeat its call. A saga whose definition is not in `registry` is parked: no call of
+    /// it is made.
+    pub fn claim(&mut self, registry: &Registry<impl Step>, owner: &str, now: DateTime) {
+        if self.definition(registry).is_none() {
+            self.epoch += 1; // a runner that does know the definition may be making the call
+            let (kind, version) = (&self.kind, self.version);
+            return self.park(&format!("UNKNOWN_DEFINITION: {kind} version {version} is not known here"), now);
+        }
         self.count_attempt();
         self.adopt(owner, now);
     }
@@ -66,8 +72,8 @@ impl Saga {
     }
 
     /// Turns a saga back that has not passed its pivot. Returns whether it goes back now.
-    pub fn abort(&mut self, registry: &Registry, reason: &str, now: DateTime) -> bool {
-        let Some(definition) = registry.find(&self.kind, self.version) else { return false };
+    pub fn abort(&mut self, registry: &Registry<impl Step>, reason: &str, now: DateTime) -> bool {
+        let Some(definition) = self.definition(registry) else { return false };
         if self.status != Status::Running || self.is_past_pivot(registry) {
             return false;
         }
@@ -78,14 +84,18 @@ impl Saga {
 
     /// Records what `call` led to. False, and nothing changed, when the saga does not wait for that answer: somebody has
     /// claimed it since, or turned it back.
-    pub fn record(&mut self, registry: &Registry, call: &Call, outcome: Outcome, now: DateTime, jitter: f64) -> bool {
+    pub fn record(
+        &mut self,
+        registry: &Registry<impl Step>,
+        call: &Call,
+        outcome: Outcome,
+        now: DateTime,
+        jitter: f64,
+    ) -> bool {
         if !self.expects(call) {
             return false;
         }
-        let Some(definition) = registry.find(&self.kind, self.version) else {
-            self.park(&format!("UNKNOWN_DEFINITION: {} version {} is not known here", self.kind, self.version), now);
-            return true;
-        };
+        let Some(definition) = self.definition(registry) else { return false };
         let moment = Moment { now, jitter };
         match call.direction {
             Direction::Do => self.forward(definition, outcome, moment),
@@ -94,10 +104,10 @@ impl Saga {
         true
     }
 
-    fn forward(&mut self, definition: &Definition, outcome: Outcome, moment: Moment) {
+    fn forward(&mut self, definition: &Definition<impl Step>, outcome: Outcome, moment: Moment) {
         let now = moment.now;
         let past_pivot = definition.is_past_pivot(self.index());
-        let may_refuse = definition.steps.get(self.index()).is_some_and(|step| step.may_refuse);
+        let may_refuse = definition.steps.get(self.index()).is_some_and(|spec| spec.may_refuse);
         match outcome {
             Outcome::Done => {
                 self.mark(Progress::Done, None, now);
@@ -129,7 +139,7 @@ impl Saga {
         }
     }
 
-    fn back(&mut self, definition: &Definition, outcome: Outcome, moment: Moment) {
+    fn back(&mut self, definition: &Definition<impl Step>, outcome: Outcome, moment: Moment) {
         match outcome {
             Outcome::Done => {
                 self.mark(Progress::Compensated, None, moment.now);
@@ -144,13 +154,13 @@ impl Saga {
     }
 
     /// The next step, or the end.
-    pub(crate) fn advance(&mut self, definition: &Definition, now: DateTime) {
+    pub(crate) fn advance(&mut self, definition: &Definition<impl Step>, now: DateTime) {
         let next = self.index() + 1;
         if next == self.steps.len() { self.end(Status::Completed) } else { self.intend(definition, next, now) }
     }
 
     /// Undoes the current step and those before it, and those after it whose intent was written with its own.
-    pub(crate) fn go_back(&mut self, definition: &Definition, reason: &str, now: DateTime) {
+    pub(crate) fn go_back(&mut self, definition: &Definition<impl Step>, reason: &str, now: DateTime) {
         self.status = Status::Compensating;
         self.reason = Some(reason.to_owned());
         self.undo_below(definition, self.steps.len(), now);
@@ -165,9 +175,9 @@ impl Saga {
     }
 
     /// Intends to undo the last step before `end` that may have had an effect.
-    pub(crate) fn undo_below(&mut self, definition: &Definition, end: usize, now: DateTime) {
-        let may_have_effect = |(step, state): &(&Step, &StepState)| {
-            step.is_compensable && matches!(state.progress, Progress::Attempted | Progress::Done | Progress::Skipped)
+    pub(crate) fn undo_below(&mut self, definition: &Definition<impl Step>, end: usize, now: DateTime) {
+        let may_have_effect = |(spec, state): &(&StepSpec<_>, &StepState)| {
+            spec.is_compensable && matches!(state.progress, Progress::Attempted | Progress::Done | Progress::Skipped)
         };
         let mut steps = definition.steps.iter().zip(&self.steps).take(end).enumerate();
         match steps.rfind(|(_, pair)| may_have_effect(pair)).map(|(index, _)| index) {
@@ -177,9 +187,9 @@ impl Saga {
     }
 
     /// Makes `step` current, in the present direction, for the runner that owns the saga.
-    pub(crate) fn intend(&mut self, definition: &Definition, step: usize, now: DateTime) {
+    pub(crate) fn intend(&mut self, definition: &Definition<impl Step>, step: usize, now: DateTime) {
         self.step = i32::try_from(step).unwrap_or(i32::MAX);
-        self.peer = definition.steps.get(step).map(|step| step.peer.to_owned());
+        self.peer = definition.steps.get(step).map(|spec| spec.step.peer().to_owned());
         self.alarm_at = None;
         let direction = self.direction();
         if let Some(state) = self.current_mut() {
@@ -195,31 +205,31 @@ impl Saga {
     }
 
     /// Writes down that `step` is about to be called, and those whose results are written together with its own.
-    fn intend_calls(&mut self, definition: &Definition, step: usize) {
-        for (step, state) in definition.steps.iter().zip(&mut self.steps).skip(step) {
+    fn intend_calls(&mut self, definition: &Definition<impl Step>, step: usize) {
+        for (spec, state) in definition.steps.iter().zip(&mut self.steps).skip(step) {
             state.progress = Progress::Attempted;
             state.attempts = state.attempts.max(1); // more when an intent that was written before led to attempts
-            if !step.is_recorded_with_next {
+            if !spec.is_recorded_with_next {
                 return;
             }
         }
     }
 
     /// Repeats the call after a pause, or gives up: before the pivot by going back, else by asking for a person.
-    fn try_again(&mut self, definition: &Definition, error: Option<String>, moment: Moment) {
+    fn try_again(&mut self, definition: &Definition<impl Step>, error: Option<String>, moment: Moment) {
         let (now, direction, index) = (moment.now, self.direction(), self.index());
         let may_give_up = direction == Direction::Do && !definition.is_past_pivot(index);
-        let own = definition.steps.get(index).map_or(definition.patience, |step| step.bounds);
-        let bounds = if may_give_up { own } else { definition.patience };
+        let own = definition.steps.get(index).map_or(definition.after_pivot, |spec| spec.retry);
+        let retry = if may_give_up { own } else { definition.after_pivot };
         let deadline_at = self.deadline_at;
         let Some(state) = self.current_mut() else { return };
         if error.is_some() {
             state.failures += 1;
             state.error = error;
         }
-        let is_late = state.started_at.is_some_and(|began| now >= after(began, bounds.total));
+        let is_late = state.started_at.is_some_and(|began| now >= after(began, retry.total_timeout));
         let (failures, said) = (state.failures, state.error.clone().unwrap_or_default());
-        let is_spent = failures >= bounds.failures || is_late;
+        let is_spent = failures >= retry.max_attempts || is_late;
         if may_give_up && (is_spent || now >= deadline_at) {
             return self.go_back(definition, "DEADLINE_EXCEEDED", now);
         }

@@ -1,6 +1,6 @@
 //! What is stored of a saga, and what can be read off it. Pure.
 
-use crate::{Caller, Definition, Registry};
+use crate::{Caller, Definition, Registry, Step};
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -184,9 +184,9 @@ pub struct Answer<F> {
 
 impl Saga {
     /// A saga whose first call `owner` is about to make.
-    pub fn start(definition: &Definition, owner: &str, now: DateTime) -> Self {
-        let steps = definition.steps.iter().map(|step| StepState {
-            name: step.name.to_owned(),
+    pub fn start(definition: &Definition<impl Step>, owner: &str, now: DateTime) -> Self {
+        let steps = definition.steps.iter().map(|spec| StepState {
+            name: spec.step.name().to_owned(),
             progress: Progress::Pending,
             attempts: 0,
             undo_attempts: 0,
@@ -217,7 +217,7 @@ impl Saga {
     }
 
     /// The saga that comes after this one in the same aggregate, moved on by the same runner.
-    pub fn followed_by(&self, definition: &Definition, now: DateTime) -> Self {
+    pub fn followed_by(&self, definition: &Definition<impl Step>, now: DateTime) -> Self {
         let next = Self::start(definition, &self.owner, now);
         Self { epoch: self.epoch + 1, interventions: self.interventions.clone(), ..next }
     }
@@ -241,13 +241,22 @@ impl Saga {
     }
 
     /// Whether the pivot is behind it: then nothing is undone. A saga of an unknown definition may have passed it.
-    pub fn is_past_pivot(&self, registry: &Registry) -> bool {
+    pub fn is_past_pivot(&self, registry: &Registry<impl Step>) -> bool {
         if self.direction() == Direction::Undo {
             return false; // what was skipped on the way back was not done
         }
         let is_over = |step: &&StepState| matches!(step.progress, Progress::Done | Progress::Skipped);
         let over = self.steps.iter().take_while(is_over).count();
-        registry.find(&self.kind, self.version).is_none_or(|definition| definition.is_past_pivot(over))
+        self.definition(registry).is_none_or(|definition| definition.is_past_pivot(over))
+    }
+
+    /// The definition that it was started with. Another version is not that definition, nor is one without a stored step:
+    /// nothing is guessed.
+    pub fn definition<S: Step>(&self, registry: &Registry<S>) -> Option<&'static Definition<S>> {
+        let stored = || self.steps.iter().map(|state| state.name.as_str());
+        let mut versions =
+            registry.0.iter().copied().filter(|known| (known.kind, known.version) == (&self.kind, self.version));
+        versions.find(|known| known.steps.iter().map(|spec| spec.step.name()).eq(stored()))
     }
 
     /// The step that is current.
@@ -257,9 +266,8 @@ impl Saga {
 
     /// The call to make now for the aggregate `id`.
     pub fn call(&self, id: &str) -> Option<Call> {
-        match self.status {
-            Status::Running | Status::Compensating => {}
-            Status::Completed | Status::Compensated | Status::Parked => return None,
+        if !self.is_live() {
+            return None;
         }
         let (direction, name) = (self.direction(), self.current()?.name.clone());
         let key = format!("{id}/{}/{name}/{direction}", self.kind);
@@ -268,8 +276,19 @@ impl Saga {
 
     /// Whether an answer to `call` still counts: nobody has claimed the saga since, and it waits for that answer.
     pub fn expects(&self, call: &Call) -> bool {
-        let is_live = matches!(self.status, Status::Running | Status::Compensating);
+        let is_live = self.is_live();
         is_live && call.epoch == self.epoch && call.step == self.index() && call.direction == self.direction()
+    }
+
+    /// Whether it waits for the answer to a call of `step`.
+    pub fn awaits(&self, step: impl Step, direction: Direction) -> bool {
+        self.is_live()
+            && direction == self.direction()
+            && self.current().is_some_and(|current| current.name == step.name())
+    }
+
+    fn is_live(&self) -> bool {
+        matches!(self.status, Status::Running | Status::Compensating)
     }
 
     pub(crate) fn index(&self) -> usize {

@@ -1,6 +1,6 @@
 //! Configuration of orders.
 
-use crate::{Table, Taxes};
+use crate::{SAGAS, Sagas, Table, Taxes};
 use settings::{Error, Key, Settings};
 use std::sync::Arc;
 
@@ -29,6 +29,8 @@ pub struct Config {
     pub taxes: Arc<dyn Taxes>,
     /// Whether an order may have nothing to pay.
     pub free_orders: bool,
+    /// The sagas that this build knows.
+    pub sagas: &'static Sagas,
 }
 
 impl Config {
@@ -40,6 +42,6 @@ impl Config {
             other => return Err(settings.bad(&FREE_ORDERS, format!("{other:?}: known are accept and refuse"))),
         };
         let taxes = Arc::new(settings.parsed_file::<Table>(&TAXES_FILE)?);
-        Ok(Self { service: service::Config::resolve(settings)?, taxes, free_orders })
+        Ok(Self { service: service::Config::resolve(settings)?, taxes, free_orders, sagas: SAGAS })
     }
 }

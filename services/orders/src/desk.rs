@@ -1,63 +1,63 @@
 //! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
 
-use crate::{domain::Order, error::Error, host::OrderHost, sagas::known, store::Orders};
+use crate::{domain::Order, error::Error, sagas::Sagas, store::Orders};
 use ::rpc::RequestKey;
 use ::store::{Versioned, now};
 use saga::Runner;
 
-/// Where events, callers and people change orders. Cheap to clone.
+/// The commands that change orders: of callers, of events and of people. Cheap to clone.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Commands {
     /// The orders.
     pub orders: Orders,
     /// Moves their sagas.
-    pub runner: Runner<OrderHost>,
+    pub runner: Runner<Orders>,
 }
 
-impl Desk {
-    /// Changes the order `id` by `decide`. A saga that is due after it is adopted in the same write, and moved.
+impl Commands {
+    /// The sagas that this build knows.
+    pub fn sagas(&self) -> &'static Sagas {
+        self.orders.sagas
+    }
+
+    /// Changes the order `id` by `decide`. A saga that is due after the change is adopted in the same write, and moved.
     pub async fn change(
         &self,
         id: &str,
         decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
     ) -> Result<Versioned<Order>, Error> {
         let order = self.orders.get(id).await?;
-        self.change_found(order, decide).await
+        self.change_found(order, None, decide).await
     }
 
-    /// The same for an order that has been read.
+    /// Changes an order that has been read. The repeat of a `request` changes nothing, and another request under its key is
+    /// refused.
     pub async fn change_found(
-        &self,
-        order: Versioned<Order>,
-        decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
-    ) -> Result<Versioned<Order>, Error> {
-        self.change_once(order, None, decide).await
-    }
-
-    /// The same for a request: its repeat changes nothing, and another request under its key is refused.
-    pub async fn change_once(
         &self,
         order: Versioned<Order>,
         request: Option<&RequestKey>,
         mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
     ) -> Result<Versioned<Order>, Error> {
-        let mut is_adopted = false;
         let adopt = |order: &Order| {
-            is_adopted = false;
-            let Some(mut next) = decide(order)? else { return Ok(None) };
-            let now = now();
-            // A saga that this build does not know is left to a replica that does: it finds it by looking for due ones.
-            let is_known = known().find(&next.saga.kind, next.saga.version).is_some();
-            if next != *order && next.saga.is_due(now) && is_known {
-                next.saga.adopt(self.runner.owner(), now);
-                is_adopted = true;
-            }
-            Ok(Some(next))
+            let next = decide(order)?;
+            Ok(next.map_or((None, false), |next| self.adopted(order, next)))
         };
-        let changed = self.orders.change_once(order, request, adopt).await?;
+        let (changed, is_adopted) = self.orders.change(order, request, adopt).await?;
         if is_adopted {
             drop(self.runner.spawn(changed.clone()));
         }
         Ok(changed)
+    }
+
+    /// The new state, whose saga this runner has adopted if it is due, and whether it has. A saga that this build does not
+    /// know is left to a replica that does: it finds the saga by looking for due ones.
+    fn adopted(&self, order: &Order, mut next: Order) -> (Option<Order>, bool) {
+        let now = now();
+        let is_known = next.saga.definition(self.sagas()).is_some();
+        let is_adopted = next != *order && next.saga.is_due(now) && is_known;
+        if is_adopted {
+            next.saga.adopt(self.runner.owner(), now);
+        }
+        (Some(next), is_adopted)
     }
 }

@@ -136,7 +136,7 @@ pub enum Error {
     TooManyRefunds,
     /// The saga does not allow what a person wants.
     #[error("{0}")]
-    Intervention(saga::Refusal),
+    Intervention(saga::InterventionError),
     /// The table of states does not have this move.
     #[error("an order cannot go from {from:?} to {to:?}")]
     Transition {
@@ -204,7 +204,7 @@ impl From<Error> for Status {
             Error::RefundNotPositive => status::violation("amount", "must be above 0"),
             Error::ItemsAndAmount => status::violation("amount", text),
             Error::TooManyRefunds => status::precondition("TOO_MANY_REFUNDS", text),
-            Error::Intervention(refusal) => status::precondition(refusal.code(), text),
+            Error::Intervention(cause) => status::precondition(cause.code(), text),
             Error::Transition { .. } => {
                 tracing::error!(%text, "an illegal transition was refused");
                 status::internal()

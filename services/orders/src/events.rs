@@ -1,9 +1,8 @@
 //! Events out: what the change of an order tells. Events in: what shipping and payments tell of an order.
 
 use crate::{
-    clients::Peers,
     convert,
-    desk::Desk,
+    desk::Commands,
     domain::{Order, Progress, Refund, State, Told},
     error::Error,
 };
@@ -14,7 +13,7 @@ use contracts::{
     payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
     shipping::v1::{ShipmentChanged, ShipmentSplit, shipment::State as ShipmentState},
 };
-use saga::{Caller, Saga, Status};
+use saga::{Saga, Status};
 
 /// Why an order is frozen whose money the payer's bank took back.
 const CHARGED_BACK: &str = "CHARGED_BACK";
@@ -145,9 +144,7 @@ fn name(state: State) -> &'static str {
 /// Takes the events of shipping and payments. Each effect depends on the order's state alone, so a repeat has none.
 pub struct Inbox {
     /// Changes orders and moves their sagas.
-    pub desk: Desk,
-    /// The peers.
-    pub peers: Peers,
+    pub commands: Commands,
 }
 
 #[tonic::async_trait]
@@ -184,12 +181,13 @@ fn retry(error: Error) -> HandlerError {
 impl Inbox {
     /// What became of shipments. Payment and stock follow in a saga of the order, which outlives this event.
     async fn shipments(&self, order_id: &str, told: Vec<Told>) -> Result<(), Error> {
-        self.desk.change(order_id, |order| order.shipments_told(told.clone(), now())).await.map(drop)
+        let sagas = self.commands.sagas();
+        self.commands.change(order_id, |order| order.shipments_told(sagas, told.clone(), now())).await.map(drop)
     }
 
     /// The payer's bank took the money back: nothing is given back any more, and people are told.
     async fn charged_back(&self, message: &PaymentChargedBack) -> Result<(), Error> {
-        self.desk.change(&message.order_id, |order| Ok(order.freeze(CHARGED_BACK, now()))).await?;
+        self.commands.change(&message.order_id, |order| Ok(order.freeze(CHARGED_BACK, now()))).await?;
         tracing::error!(order = message.order_id, "charged back: the order is frozen, a person must see to it");
         Ok(())
     }
@@ -206,13 +204,8 @@ impl Inbox {
             | PaymentState::ActionRequired
             | PaymentState::Unknown => return Ok(()),
         }
-        let order = self.desk.change(&message.order_id, |order| Ok(order.payment_decided(now()))).await?;
-        let is_over = matches!(order.state.state, State::Rejected | State::Cancelled);
-        if is_over && message.to() == PaymentState::Authorized {
-            let step_key = format!("{}/late_payment/cancel_payment/do", order.id);
-            let caller = Caller { step_key, epoch: order.state.saga.epoch };
-            self.peers.cancel_payment(&order.id, &order.state, caller).await?;
-        }
-        Ok(())
+        let sagas = self.commands.sagas();
+        let decide = |order: &Order| Ok(order.payment_decided(sagas, message.to(), now()));
+        self.commands.change(&message.order_id, decide).await.map(drop)
     }
 }

@@ -1,32 +1,30 @@
-//! The orders' side of the saga engine: which call a step is, what its answer means, and how the order takes it.
+//! The calls of the steps: which call a step is, and what its answer means.
 
 use crate::{
     clients::Peers,
     convert,
     coupons::Coupons,
     domain::{Fact, Order},
-    error::Error,
-    sagas::{AUTHORIZE, known},
+    sagas::Step,
     store::Orders,
 };
 use ::store::{Versioned, now};
 use contracts::{
     inventory::v1::{Reservation, reservation::State as ReservationState},
     payments::v1::{Payment, payment::State as PaymentState},
+    shipping::v1::Shipment,
 };
-use saga::{Answer, Call, Caller, Direction, Due, Host, Outcome, Recorded, Registry, Saga};
+use saga::{Call, Caller, Direction, Outcome, StepExecutor};
 use tonic::{Code, Status};
 
 /// What payments answers while the provider does not: payments itself works.
 const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 
-/// Moves orders.
-pub struct OrderHost {
-    /// Where they are.
-    pub orders: Orders,
-    /// The coupons that they use.
+/// Makes the calls.
+pub struct Steps {
+    /// The coupons that orders use.
     pub coupons: Coupons,
-    /// Whom they call.
+    /// The services that the steps call.
     pub peers: Peers,
 }
 
@@ -34,121 +32,87 @@ pub struct OrderHost {
 type Answered = (Outcome, Vec<Fact>);
 
 #[tonic::async_trait]
-impl Host for OrderHost {
-    type Item = Versioned<Order>;
-    type Fact = Fact;
-    type Error = Error;
-
-    fn registry(&self) -> &'static Registry {
-        known()
-    }
-
-    fn saga<'a>(&self, item: &'a Versioned<Order>) -> Option<(&'a str, &'a Saga)> {
-        Some((&item.id, &item.state.saga))
-    }
-
-    async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
-        self.orders.due(due).await
-    }
-
-    async fn claim(&self, item: Versioned<Order>, owner: &str) -> Result<Option<Versioned<Order>>, Error> {
-        self.orders.claim(&item, owner).await
-    }
-
-    async fn call(&self, item: &Versioned<Order>, call: &Call) -> Answered {
-        let (id, order, caller) = (item.id.as_str(), &item.state, call.caller());
-        let done = |_| (Outcome::Done, Vec::new());
-        let answer = match (call.name.as_str(), call.direction) {
-            ("redeem_coupon", direction) => self.coupon(id, order, direction).await,
-            ("release_coupon", _) => self.coupon(id, order, Direction::Undo).await,
-            ("hold_stock", Direction::Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
-            ("hold_stock" | "commit_stock", Direction::Undo) | ("release_stock", _) => {
-                self.peers.release(id, caller).await.map(done)
-            }
-            (AUTHORIZE, Direction::Do) => self.authorize(id, order, caller).await,
-            (AUTHORIZE, Direction::Undo) | ("cancel_payment", _) => self.cancel_payment(id, order, caller).await,
-            ("commit_stock", Direction::Do) => self.peers.commit(id, caller).await.map(done),
-            ("create_shipment", _) => {
-                let shipment = self.peers.create_shipment(id, order, caller).await;
-                shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
-            }
-            ("cancel_shipment", _) => {
-                let shipment = self.peers.cancel_shipment(id, order, caller).await;
-                shipment.map(|shipment| (Outcome::Done, vec![Fact::Shipment(shipment.state())]))
-            }
-            ("capture_payment", _) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
-            ("release_payment", _) => self.release(order, caller).await,
-            ("restock_stopped", _) => self.peers.restock_stopped(id, order).await.map(|()| (Outcome::Done, Vec::new())),
-            ("ship_stock", _) => self.peers.ship(id, caller).await.map(done),
-            ("refund_payment" | "restock", _) => self.refund(call.name.as_str(), id, order, caller).await,
-            (step, _) => return (Outcome::Bug(format!("no call for step {step}")), Vec::new()),
-        };
+impl StepExecutor<Orders> for Steps {
+    async fn execute(&self, order: &Versioned<Order>, step: Step, call: &Call) -> Answered {
+        let answer = self.call(order, step, call).await;
         answer.unwrap_or_else(|status| (classify(&status), Vec::new()))
-    }
-
-    fn learned(&self, mut item: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
-        item.state.learn(facts);
-        item
-    }
-
-    async fn record(
-        &self,
-        item: Versioned<Order>,
-        answers: Vec<Answer<Fact>>,
-    ) -> Result<Recorded<Versioned<Order>>, Error> {
-        let (jitter, mut counted) = (rand::random::<f64>(), false);
-        let record = |order: &Order| {
-            let next = order.record(&answers, now(), jitter)?;
-            counted = next.is_some();
-            Ok(next)
-        };
-        let item = self.orders.change(item, record).await?;
-        Ok(Recorded { item, counted })
-    }
-
-    async fn alarms(&self) -> Result<(u64, u64), Error> {
-        self.orders.alarms().await
     }
 }
 
-impl OrderHost {
-    /// Counts the use of the order's coupon, or gives it back.
-    async fn coupon(&self, id: &str, order: &Order, direction: Direction) -> Result<Answered, Status> {
-        match direction {
-            Direction::Do => self.coupons.redeem(id, order).await?,
-            Direction::Undo => self.coupons.release(id, order).await?,
+impl Steps {
+    async fn call(&self, order: &Versioned<Order>, step: Step, call: &Call) -> Result<Answered, Status> {
+        use Direction::{Do, Undo};
+        let (id, order, caller) = (order.id.as_str(), &order.state, call.caller());
+        match (step, call.direction) {
+            (Step::RedeemCoupon, Do) => Ok(self.coupons.redeem(id, order).await.map(|()| done())?),
+            (Step::RedeemCoupon, Undo) | (Step::ReleaseCoupon, Do) => {
+                Ok(self.coupons.release(id, order).await.map(|()| done())?)
+            }
+            (Step::HoldStock, Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
+            (Step::HoldStock | Step::CommitStock, Undo) | (Step::ReleaseStock, Do) => {
+                self.peers.release(id, caller).await.map(|_| done())
+            }
+            (Step::CommitStock, Do) => self.peers.commit(id, caller).await.map(|_| done()),
+            (Step::ShipStock, Do) => self.peers.ship(id, caller).await.map(|_| done()),
+            (Step::RestockStopped, Do) => self.peers.restock_stopped(id, order).await.map(|()| done()),
+            (Step::Restock, Do) => self.restock(id, order).await,
+            (Step::AuthorizePayment, Do) => self.authorize(id, order, caller).await,
+            (Step::AuthorizePayment, Undo) | (Step::CancelPayment, Do) => self.cancel_payment(id, order, caller).await,
+            (Step::CapturePayment, Do) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
+            (Step::ReleasePayment, Do) => self.release_payment(order, caller).await,
+            (Step::RefundPayment, Do) => self.refund(order, caller).await,
+            (Step::CreateShipment, Do) => {
+                self.peers.create_shipment(id, order, caller).await.map(|shipment| planned(&shipment))
+            }
+            (Step::CancelShipment, Do) => {
+                self.peers.cancel_shipment(id, order, caller).await.map(|shipment| planned(&shipment))
+            }
+            (
+                Step::ReleaseCoupon
+                | Step::ReleaseStock
+                | Step::ShipStock
+                | Step::RestockStopped
+                | Step::Restock
+                | Step::CancelPayment
+                | Step::CapturePayment
+                | Step::ReleasePayment
+                | Step::RefundPayment
+                | Step::CreateShipment
+                | Step::CancelShipment,
+                Undo,
+            ) => Ok(bug("this step cannot be undone")),
         }
-        Ok((Outcome::Done, Vec::new()))
     }
 
     /// Gives the money back. Of an order without a payment there is none.
     async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
         if order.is_free() {
-            return Ok((Outcome::Done, Vec::new()));
+            return Ok(done());
         }
         self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
     }
 
     /// Gives back what was set aside for what was stopped, if anything was.
-    async fn release(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
+    async fn release_payment(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
         if order.is_free() || order.stopped().next().is_none() {
-            return Ok((Outcome::Done, Vec::new()));
+            return Ok(done());
         }
         self.peers.release_payment(order, caller).await.map(|payment| moved(&payment))
     }
 
-    /// The steps of a refund.
-    async fn refund(&self, step: &str, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
-        let Some(refund) = order.current_refund() else {
-            return Ok((Outcome::Bug("no refund is under way".to_owned()), Vec::new()));
-        };
-        if step == "restock" {
-            return self.peers.restock(id, refund).await.map(|()| (Outcome::Done, Vec::new()));
-        }
+    /// Gives the money of the current refund back.
+    async fn refund(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
+        let Some(refund) = order.current_refund() else { return Ok(bug("no refund is under way")) };
         if !refund.amount.is_positive() {
-            return Ok((Outcome::Done, Vec::new())); // the units had cost nothing: no money moves
+            return Ok(done()); // the units had cost nothing: no money moves
         }
         self.peers.refund(order, refund, caller).await.map(|payment| moved(&payment))
+    }
+
+    /// Puts the units of the current refund back on the shelf.
+    async fn restock(&self, id: &str, order: &Order) -> Result<Answered, Status> {
+        let Some(refund) = order.current_refund() else { return Ok(bug("no refund is under way")) };
+        self.peers.restock(id, refund).await.map(|()| done())
     }
 
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
@@ -182,6 +146,18 @@ fn not_the_peers_fault(outcome: Outcome) -> Outcome {
     }
 }
 
+fn done() -> Answered {
+    (Outcome::Done, Vec::new())
+}
+
+fn bug(what: &str) -> Answered {
+    (Outcome::Bug(what.to_owned()), Vec::new())
+}
+
+fn planned(shipment: &Shipment) -> Answered {
+    (Outcome::Done, vec![Fact::Shipment(shipment.state())])
+}
+
 fn moved(payment: &Payment) -> Answered {
     (Outcome::Done, vec![Fact::Payment(payment.state())])
 }
@@ -189,7 +165,7 @@ fn moved(payment: &Payment) -> Answered {
 fn held_until(reservation: &Reservation) -> Answered {
     match &reservation.expire_time {
         Some(until) => (Outcome::Done, vec![Fact::Held(convert::time_from_wire(until))]),
-        None => (Outcome::Bug("a hold without an end".to_owned()), Vec::new()),
+        None => bug("a hold without an end"),
     }
 }
 

@@ -82,35 +82,35 @@ pub use domain::{
 pub use error::Error;
 pub use quotes::{Basket, Fixed, HOLDS, Seal};
 pub use sagas::{
-    CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, PLACE_FREE_ORDER,
-    PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, know,
+    CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
+    Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, Sagas,
 };
 pub use taxes::{BadTaxes, Rate, Table, Taxes};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let Config { service, taxes, free_orders } = config;
+    let Config { service, taxes, free_orders, sagas } = config;
     let mut service = Service::start(service, shutdown.clone()).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&coupons::indexes()).await?;
-    let orders = store::Orders::new(&service.database);
+    let orders = store::Orders::new(&service.database, sagas);
     let coupons = coupons::Coupons::new(&service.database);
     let peers = clients::Peers::new(&service)?;
-    let host = Arc::new(host::OrderHost { orders: orders.clone(), coupons: coupons.clone(), peers: peers.clone() });
+    let steps = host::Steps { coupons: coupons.clone(), peers: peers.clone() };
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
-    let runner = Runner::new(host, &owner, service.background());
+    let runner = Runner::new(orders.clone(), steps, &owner, service.background());
     service.spawn(runner.clone().run());
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
-    let desk = desk::Desk { orders: orders.clone(), runner };
-    service.consume(Arc::new(events::Inbox { desk: desk.clone(), peers: peers.clone() }))?;
+    let commands = desk::Commands { orders: orders.clone(), runner };
+    service.consume(Arc::new(events::Inbox { commands: commands.clone() }))?;
     let bell = Bell::start(orders.collection().clone(), service.background());
     let secret = service.config.service_key.reveal();
-    let sagas = sagas_rpc::Handler { desk: desk.clone(), pager: Pager::new(secret, "sagas") };
+    let sagas = sagas_rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
     let payable = payable::Payable::new(peers.clone());
     let prices = prices::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
-    let orders = rpc::Handler { desk, prices, bell, pager, shutdown };
+    let orders = rpc::Handler { commands, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))
         .add_service(SagaServiceServer::new(sagas))

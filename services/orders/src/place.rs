@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     prices::{Priced, Prices},
     quotes::Basket,
-    sagas::{PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, newest},
+    sagas::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
     store::Orders,
 };
 use ::rpc::{RequestKey, request_key};
@@ -15,7 +15,7 @@ use contracts::{
     id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
     shipping::v1::shipment::State as ShipmentState, users::v1::user,
 };
-use saga::{Definition, Saga};
+use saga::Saga;
 
 /// A request to place an order.
 pub struct Placement {
@@ -88,7 +88,7 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         address,
         payment_token,
         hold_expires_at: None,
-        saga: Saga::start(newest(saga), owner, now),
+        saga: Saga::start(orders.sagas.newest(saga), owner, now),
         cancellation: None,
         refunds: Vec::new(),
         shipments: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::{
     clients::Peers,
     convert,
-    desk::Desk,
+    desk::Commands,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
     place::{Placed, Placement, place},
@@ -30,7 +30,7 @@ use tonic::{Request, Response, Status};
 /// Answers `OrderService`.
 pub struct Handler {
     /// The orders, and who moves their sagas.
-    pub desk: Desk,
+    pub commands: Commands,
     /// What orders cost.
     pub prices: Prices,
     /// Rings when an order changes.
@@ -44,7 +44,7 @@ pub struct Handler {
 impl Handler {
     /// An order that the caller may see; to others it does not exist.
     async fn visible(&self, id: &str, caller: &Principal) -> Result<Versioned<Order>, Status> {
-        let order = self.desk.orders.get(id).await?;
+        let order = self.commands.orders.get(id).await?;
         if caller.may_act_for(&order.state.user_id) { Ok(order) } else { Err(Error::NotFound(id.to_owned()).into()) }
     }
 }
@@ -60,7 +60,7 @@ impl OrderService for Handler {
         let draft = request.order.unwrap_or_default();
         let key = RequestKey::new(&caller, &request.request_id, &draft);
         let placement = Placement { user_id, draft, request: key };
-        let Desk { orders, runner } = &self.desk;
+        let Commands { orders, runner } = &self.commands;
         let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
             Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
             Placed::Before(order) => (order, None),
@@ -102,7 +102,7 @@ impl OrderService for Handler {
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token)?;
-        let found = self.desk.orders.list(user_id, after, limit).await?;
+        let found = self.commands.orders.list(user_id, after, limit).await?;
         let (orders, next_page_token) =
             self.pager.page(scope, found, |order| (order.id.clone(), convert::to_wire(&order)));
         Ok(Response::new(ListOrdersResponse { orders, next_page_token }))
@@ -115,7 +115,8 @@ impl OrderService for Handler {
         let key = RequestKey::new(&caller, &request.request_id, &request);
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
-        let cancelled = self.desk.change_once(order, key.as_ref(), |order| order.cancel(wish.clone(), now())).await?;
+        let cancel = |order: &Order| order.cancel(self.commands.sagas(), wish.clone(), now());
+        let cancelled = self.commands.change_found(order, key.as_ref(), cancel).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
     }
 
@@ -126,7 +127,8 @@ impl OrderService for Handler {
         let RefundOrderRequest { order_id, items, amount, reason, request_id } = request;
         let extent = convert::extent(items, amount)?;
         let wish = RefundWish { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };
-        let refunded = self.desk.change(&order_id, |order| order.refund(wish.clone(), now())).await?;
+        let refund = |order: &Order| order.refund(self.commands.sagas(), wish.clone(), now());
+        let refunded = self.commands.change(&order_id, refund).await?;
         Ok(Response::new(convert::to_wire(&refunded)))
     }
 
@@ -136,7 +138,7 @@ impl OrderService for Handler {
     ) -> Result<Response<Self::WatchOrderStream>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        let changes = watch::follow(self.desk.orders.clone(), &self.bell, order, self.shutdown.clone());
+        let changes = watch::follow(self.commands.orders.clone(), &self.bell, order, self.shutdown.clone());
         Ok(Response::new(ReceiverStream::new(changes)))
     }
 

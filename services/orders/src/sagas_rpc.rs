@@ -1,6 +1,6 @@
 //! `SagaService`: what staff may see of and do to sagas. Parse, call, reply.
 
-use crate::{desk::Desk, domain::Order, error::Error, sagas_wire};
+use crate::{desk::Commands, domain::Order, error::Error, sagas_wire};
 use ::rpc::{Principal, principal, validated};
 use ::store::{Pager, Versioned, limit, now};
 use contracts::orders::v1::{
@@ -19,15 +19,15 @@ const AT_A_TIME: usize = 16;
 /// Answers `SagaService`.
 pub struct Handler {
     /// The orders, and who moves their sagas.
-    pub desk: Desk,
+    pub commands: Commands,
     /// Page tokens of the list.
     pub pager: Pager,
 }
 
 impl Handler {
     async fn intervene(&self, id: &str, action: Action, operator: Operator) -> Result<Response<wire::Saga>, Status> {
-        let decide = |order: &Order| order.intervene(action, &operator, now()).map(Some);
-        let changed = self.desk.change(id, decide).await?;
+        let decide = |order: &Order| order.intervene(self.commands.sagas(), action, &operator, now()).map(Some);
+        let changed = self.commands.change(id, decide).await?;
         Ok(Response::new(sagas_wire::saga(&changed)))
     }
 
@@ -40,12 +40,12 @@ impl Handler {
         dry_run: bool,
     ) -> InterveneInSagasResponse {
         let each = futures::stream::iter(found).map(async |order| {
-            let decide = |order: &Order| order.intervene(action, operator, now()).map(Some);
+            let decide = |order: &Order| order.intervene(self.commands.sagas(), action, operator, now()).map(Some);
             let id = order.id.clone();
             let done = if dry_run {
                 decide(&order.state).map(drop)
             } else {
-                self.desk.change_found(order, decide).await.map(drop)
+                self.commands.change_found(order, None, decide).await.map(drop)
             };
             (id, done)
         });
@@ -92,14 +92,14 @@ impl SagaService for Handler {
         let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token)?;
-        let found = self.desk.orders.sagas(sagas_wire::query(&filter, now()), after, limit).await?;
+        let found = self.commands.orders.sagas(sagas_wire::query(&filter, now()), after, limit).await?;
         let (sagas, next_page_token) =
             self.pager.page(&scope, found, |order| (order.id.clone(), sagas_wire::saga(&order)));
         Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
     }
 
     async fn get_saga(&self, request: Request<GetSagaRequest>) -> Result<Response<wire::Saga>, Status> {
-        let order = self.desk.orders.get(&validated(request)?.order_id).await?;
+        let order = self.commands.orders.get(&validated(request)?.order_id).await?;
         Ok(Response::new(sagas_wire::saga(&order)))
     }
 
@@ -138,7 +138,7 @@ impl SagaService for Handler {
         let filter = request.filter.unwrap_or_default();
         sagas_wire::narrow(&filter)?;
         let query = sagas_wire::query(&filter, now());
-        let found = self.desk.orders.sagas(query, None, request.max_count.into()).await?;
+        let found = self.commands.orders.sagas(query, None, request.max_count.into()).await?;
         let operator = operator(&caller, request.reason);
         let reply = self.intervene_in(found.entries, action, &operator, request.dry_run).await;
         Ok(Response::new(InterveneInSagasResponse { is_cut_off: !found.is_last, ..reply }))

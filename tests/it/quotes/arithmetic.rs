@@ -2,7 +2,9 @@
 
 use crate::saga::{at, item, order};
 use contracts::money::Money;
-use orders::{Amounts, Delivery, Discount, Disposition, Error, Extent, Item, Order, Rate, RefundWish, State, price};
+use orders::{
+    Amounts, Delivery, Discount, Disposition, Error, Extent, Item, Order, Rate, RefundWish, SAGAS, State, price,
+};
 use proptest::prelude::*;
 use saga::Status;
 
@@ -86,13 +88,13 @@ proptest! {
             }
             rest[line] -= quantity;
             let units = Extent::Units(vec![(items[line].product_id.clone(), quantity, Disposition::Scrap)]);
-            match order.refund(wish(units), at(1)) {
+            match order.refund(SAGAS, wish(units), at(1)) {
                 Ok(next) => order = next.expect("a new refund"),
                 Err(Error::RefundNotPositive | Error::MoreThanPaid(_)) => rest[line] += quantity, // they had cost nothing
                 Err(other) => prop_assert!(false, "{}", other),
             }
         }
-        match order.refund(wish(Extent::Rest), at(1)) {
+        match order.refund(SAGAS, wish(Extent::Rest), at(1)) {
             Ok(next) => order = next.expect("a new refund"),
             Err(Error::MoreThanPaid(left)) => prop_assert!(!left.is_positive()),
             Err(other) => prop_assert!(false, "{}", other),

@@ -5,7 +5,7 @@ use crate::{
     shop::{PATIENCE, draft, id, order_with, place, product},
     verify::verify,
 };
-use ::orders::{Cancellation, Order};
+use ::orders::{Cancellation, Order, SAGAS};
 use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::{
@@ -50,7 +50,7 @@ fn cancelled(documents: &Documents<Order>) -> Document {
         ..OrderCreated::default()
     };
     let wish = Cancellation { reason: "CANCELLED".into(), actor: placed.user_id.clone() };
-    let order = placed.cancel(wish, now).expect("legal").expect("a change");
+    let order = placed.cancel(SAGAS, wish, now).expect("legal").expect("a change");
     let changed = OrderChanged {
         order_id: id.clone(),
         user_id: order.user_id.clone(),

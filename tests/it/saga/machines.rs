@@ -79,16 +79,18 @@ fn command(order: &Order, byte: u8, last: &mut Option<Call>, now: i64) -> Result
             *last = Some(call.clone());
             let outcome = outcome(choice);
             let facts = if outcome == Outcome::Done { facts(&call, choice, now) } else { Vec::new() };
-            order.record(&[Answer { call, outcome, facts }], at(now), 0.5)
+            order.record(SAGAS, &[Answer { call, outcome, facts }], at(now), 0.5)
         }
         4 => match last.clone() {
             // An answer that comes twice, or late.
-            Some(call) => order.record(&[Answer { call, outcome: outcome(choice), facts: Vec::new() }], at(now), 0.5),
+            Some(call) => {
+                order.record(SAGAS, &[Answer { call, outcome: outcome(choice), facts: Vec::new() }], at(now), 0.5)
+            }
             None => Ok(None),
         },
-        5 => order.cancel(Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now)),
-        6 => order.shipments_told(news(choice), at(now)),
-        _ => order.intervene(action(choice), &someone(), at(now)).map(Some),
+        5 => order.cancel(SAGAS, Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now)),
+        6 => order.shipments_told(SAGAS, news(choice), at(now)),
+        _ => order.intervene(SAGAS, action(choice), &someone(), at(now)).map(Some),
     }
 }
 
@@ -127,7 +129,7 @@ proptest! {
                     let Some(call) = saga.call("it") else { continue };
                     saga.record(SAGAS, &call, outcome(choice), at(now), 0.5);
                 }
-                5 => saga.claim("there", at(now)),
+                5 => saga.claim(SAGAS, "there", at(now)),
                 6 => drop(saga.abort(SAGAS, "CANCELLED", at(now))),
                 _ => drop(saga.intervene(SAGAS, action(choice), &someone(), at(now))),
             }

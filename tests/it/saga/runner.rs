@@ -1,24 +1,27 @@
 //! The runner on a paused clock: dead peers, definitions that change, compensations that fail for an hour and for ever.
 
-use super::world::{Replica, World};
-use saga::{A_DAY, Bounds, Definition, Outcome, Progress, Registry, Runner, Saga, Status, Step};
+use super::world::{Replica, Step, World, step};
+use saga::{A_DAY, Outcome, Progress, RetryPolicy, Runner, Saga, Status, StepSpec};
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-const fn definition(kind: &'static str, version: i32, steps: &'static [Step]) -> Definition {
+type Definition = saga::Definition<Step>;
+type Registry = saga::Registry<Step>;
+
+const fn definition(kind: &'static str, version: i32, steps: &'static [StepSpec<Step>]) -> Definition {
     let deadline = Duration::from_secs(7 * 24 * 3600);
-    Definition { kind, version, steps, starts_past_pivot: true, deadline, patience: A_DAY, alarm_after: 15 }
+    Definition { kind, version, steps, starts_past_pivot: true, deadline, after_pivot: A_DAY, alarm_after: 15 }
 }
 
-const SLOW: Definition = definition("slow", 1, &[Step::new("first", "slow"), Step::new("second", "quick")]);
-const QUICK: Definition = definition("quick", 1, &[Step::new("only", "quick")]);
-const BOTH: &Registry = &Registry(&[&SLOW, &QUICK]);
+const SLOW: Definition = definition("slow", 1, &[step("first", "slow"), step("second", "quick")]);
+const QUICK: Definition = definition("quick", 1, &[step("only", "quick")]);
+const BOTH: &Registry = &saga::Registry(&[&SLOW, &QUICK]);
 
-const OLD: Definition = definition("thing", 1, &[Step::new("ask", "slow"), Step::new("old_end", "quick")]);
-const NEW: Definition = definition("thing", 2, &[Step::new("new_begin", "quick"), Step::new("ask", "slow")]);
-const BEFORE: &Registry = &Registry(&[&OLD]);
-const AFTER: &Registry = &Registry(&[&OLD, &NEW]);
+const OLD: Definition = definition("thing", 1, &[step("ask", "slow"), step("old_end", "quick")]);
+const NEW: Definition = definition("thing", 2, &[step("new_begin", "quick"), step("ask", "slow")]);
+const BEFORE: &Registry = &saga::Registry(&[&OLD]);
+const AFTER: &Registry = &saga::Registry(&[&OLD, &NEW]);
 
 /// A running replica; it stops when dropped.
 struct Running {
@@ -29,8 +32,8 @@ struct Running {
 impl Running {
     fn start(world: &Arc<World>, registry: &'static Registry, owner: &str) -> Self {
         let stop = CancellationToken::new();
-        let host = Arc::new(Replica { world: world.clone(), registry });
-        let runner = Runner::new(host, owner, stop.clone());
+        let replica = Replica { world: world.clone(), registry };
+        let runner = Runner::new(replica.clone(), replica, owner, stop.clone());
         tokio::spawn(runner.clone().run());
         Self { runner, stop }
     }
@@ -76,8 +79,8 @@ async fn ten_thousand_due_at_once_with_one_peer_down_hold_up_nobody_else() {
     drop(replicas);
 }
 
-const UNSURE: Definition = definition("unsure", 1, &[Step::new("ask", "unsure")]);
-const DOUBTS: &Registry = &Registry(&[&UNSURE]);
+const UNSURE: Definition = definition("unsure", 1, &[step("ask", "unsure")]);
+const DOUBTS: &Registry = &saga::Registry(&[&UNSURE]);
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_cannot_tell_yet_is_not_taken_for_one_that_is_down() {
@@ -147,13 +150,9 @@ async fn a_saga_of_an_unknown_version_is_left_alone_for_five_minutes_and_then_pa
 
 const TWO_WAYS: Definition = Definition {
     starts_past_pivot: false,
-    ..definition(
-        "two_ways",
-        1,
-        &[Step::new("take", "slow").compensable(), Step::new("refuse", "quick").refusable().pivot()],
-    )
+    ..definition("two_ways", 1, &[step("take", "slow").compensable(), step("refuse", "quick").refusable().pivot()])
 };
-const UNDOING: &Registry = &Registry(&[&TWO_WAYS]);
+const UNDOING: &Registry = &saga::Registry(&[&TWO_WAYS]);
 
 /// A saga that is about to undo its first step.
 fn going_back(world: &World, owner: &str) -> Saga {
@@ -195,17 +194,18 @@ async fn a_compensation_that_fails_for_ever_is_parked_after_a_day_and_never_skip
     assert!(saga.alarm_at.is_some() && saga.wake_at.is_none());
 }
 
-const IMPATIENT: Bounds = Bounds { attempt: Duration::from_secs(2), failures: 4, total: Duration::from_secs(3600) };
-const BRIEF: Bounds = Bounds { attempt: Duration::from_secs(2), failures: 10_000, total: Duration::from_secs(20) };
+const IMPATIENT: RetryPolicy =
+    RetryPolicy { attempt_timeout: Duration::from_secs(2), max_attempts: 4, total_timeout: Duration::from_secs(3600) };
+const BRIEF: RetryPolicy = RetryPolicy { total_timeout: Duration::from_secs(20), max_attempts: 10_000, ..IMPATIENT };
 const COUNTED: Definition = Definition {
     starts_past_pivot: false,
-    ..definition("counted", 1, &[Step::new("ask", "slow").within(IMPATIENT), Step::new("go", "quick").pivot()])
+    ..definition("counted", 1, &[step("ask", "slow").retried(IMPATIENT), step("go", "quick").pivot()])
 };
 const TIMED: Definition = Definition {
     starts_past_pivot: false,
-    ..definition("timed", 1, &[Step::new("ask", "slow").within(BRIEF), Step::new("go", "quick").pivot()])
+    ..definition("timed", 1, &[step("ask", "slow").retried(BRIEF), step("go", "quick").pivot()])
 };
-const BOUNDED: &Registry = &Registry(&[&COUNTED, &TIMED]);
+const BOUNDED: &Registry = &saga::Registry(&[&COUNTED, &TIMED]);
 
 #[tokio::test(start_paused = true)]
 async fn a_step_before_the_pivot_is_given_up_after_its_own_attempts_or_time() {

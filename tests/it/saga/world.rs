@@ -1,6 +1,6 @@
-//! A host in memory, with participants that the test plays and a clock that follows the runtime's paused one.
+//! A store in memory, with participants that the test plays and a clock that follows the runtime's paused one.
 
-use saga::{Answer, Call, Due, Host, Outcome, Recorded, Registry, Saga, Status, Whose};
+use saga::{Answer, Call, Due, Outcome, Recorded, Registry, Saga, SagaStore, Status, StepExecutor, StepSpec, Whose};
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -31,10 +31,33 @@ pub struct World {
     pub most_under_way: AtomicUsize,
 }
 
+/// A step of a test: its name, and the service that it calls.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step {
+    name: &'static str,
+    peer: &'static str,
+}
+
+impl saga::Step for Step {
+    fn name(self) -> &'static str {
+        self.name
+    }
+
+    fn peer(self) -> &'static str {
+        self.peer
+    }
+}
+
+/// A step that calls `peer`.
+pub const fn step(name: &'static str, peer: &'static str) -> StepSpec<Step> {
+    StepSpec::new(Step { name, peer })
+}
+
 /// What one process sees of the world: its build's definitions.
+#[derive(Clone)]
 pub struct Replica {
     pub world: Arc<World>,
-    pub registry: &'static Registry,
+    pub registry: &'static Registry<Step>,
 }
 
 impl World {
@@ -82,17 +105,18 @@ impl World {
 }
 
 #[tonic::async_trait]
-impl Host for Replica {
+impl SagaStore for Replica {
     type Item = Item;
     type Fact = ();
+    type Step = Step;
     type Error = Infallible;
 
-    fn registry(&self) -> &'static Registry {
+    fn registry(&self) -> &'static Registry<Step> {
         self.registry
     }
 
-    fn saga<'a>(&self, item: &'a Item) -> Option<(&'a str, &'a Saga)> {
-        Some((&item.id, &item.saga))
+    fn saga<'a>(&self, item: &'a Item) -> (&'a str, &'a Saga) {
+        (&item.id, &item.saga)
     }
 
     fn now(&self) -> Time {
@@ -101,7 +125,7 @@ impl Host for Replica {
 
     async fn due(&self, due: Due) -> Result<Vec<Item>, Infallible> {
         let is_ours = |saga: &Saga| {
-            let is_known = self.registry.find(&saga.kind, saga.version).is_some();
+            let is_known = saga.definition(self.registry).is_some();
             saga.is_due(due.until)
                 && match due.whose {
                     Whose::Peer(peer) => is_known && saga.peer.as_deref() == Some(peer),
@@ -114,24 +138,10 @@ impl Host for Replica {
         Ok(found.into_iter().skip(skip).take(usize::try_from(due.limit).expect("small")).collect())
     }
 
-    async fn claim(&self, item: Item, owner: &str) -> Result<Option<Item>, Infallible> {
+    async fn claim(&self, item: &Item, owner: &str) -> Result<Option<Item>, Infallible> {
         let mut saga = item.saga.clone();
-        saga.claim(owner, self.now());
-        Ok(self.world.save(&item, saga))
-    }
-
-    async fn call(&self, item: &Item, _: &Call) -> (Outcome, Vec<()>) {
-        let world = &self.world;
-        if item.saga.peer.as_deref() == Some("unsure") {
-            return (Outcome::Undecided("nobody knows yet".to_owned()), Vec::new());
-        }
-        if item.saga.peer.as_deref() != Some(world.dead) || !world.is_down.load(Ordering::Relaxed) {
-            return (Outcome::Done, Vec::new());
-        }
-        let under_way = UnderWay::new(world);
-        std::future::pending::<()>().await; // a black hole: the attempt's own deadline ends it
-        drop(under_way);
-        (Outcome::Done, Vec::new())
+        saga.claim(self.registry, owner, self.now());
+        Ok(self.world.save(item, saga))
     }
 
     fn learned(&self, item: Item, _: &[()]) -> Item {
@@ -150,6 +160,23 @@ impl Host for Replica {
 
     async fn alarms(&self) -> Result<(u64, u64), Infallible> {
         Ok((0, 0))
+    }
+}
+
+#[tonic::async_trait]
+impl StepExecutor<Replica> for Replica {
+    async fn execute(&self, _: &Item, step: Step, _: &Call) -> (Outcome, Vec<()>) {
+        let world = &self.world;
+        if step.peer == "unsure" {
+            return (Outcome::Undecided("nobody knows yet".to_owned()), Vec::new());
+        }
+        if step.peer != world.dead || !world.is_down.load(Ordering::Relaxed) {
+            return (Outcome::Done, Vec::new());
+        }
+        let under_way = UnderWay::new(world);
+        std::future::pending::<()>().await; // a black hole: the attempt's own deadline ends it
+        drop(under_way);
+        (Outcome::Done, Vec::new())
     }
 }
 

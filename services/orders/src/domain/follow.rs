@@ -3,14 +3,11 @@
 use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_left};
 use crate::{
     error::Error,
-    sagas::{
-        AUTHORIZE, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, DISPATCH_SHIPMENT, PLACE_FREE_ORDER, PLACE_ORDER,
-        PLACE_ORDER_WITH_COUPON, REFUND_ORDER, known, newest,
-    },
+    sagas::{CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step},
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
-use saga::{Action, Answer, Call, Definition, Direction, Operator, Outcome, Status};
+use saga::{Action, Answer, Direction, Operator, Outcome, Status};
 
 /// An order is confirmed only while its hold lives at least so long.
 const HOLD_MARGIN_MS: i64 = 5_000;
@@ -41,7 +38,7 @@ impl Order {
     }
 
     /// What the wish to cancel does. `None`: it is cancelled, or being cancelled, already.
-    pub fn cancel(&self, wish: Cancellation, now: Time) -> Result<Option<Self>, Error> {
+    pub fn cancel(&self, sagas: &Sagas, wish: Cancellation, now: Time) -> Result<Option<Self>, Error> {
         let mut next = self.clone();
         match self.state {
             State::Cancelling | State::Cancelled => return Ok(None),
@@ -53,18 +50,24 @@ impl Order {
         next.updated_at = now;
         next.cancellation = Some(wish);
         if next.saga.has_ended() {
-            next.start(next.cancelling(), now);
+            next.start(sagas, next.cancelling(), now);
             next.saga.wake(now);
         } else {
             // Before the pivot the saga turns back; after it, cancelling starts when it has completed.
-            next.saga.abort(known(), "CANCELLED", now);
-            next.follow_saga(now)?;
+            next.saga.abort(sagas, "CANCELLED", now);
+            next.follow_saga(sagas, now)?;
         }
         Ok(Some(next))
     }
 
     /// What the answers to a saga's calls do. `None` when the saga does not wait for the first of them.
-    pub fn record(&self, answers: &[Answer<Fact>], now: Time, jitter: f64) -> Result<Option<Self>, Error> {
+    pub fn record(
+        &self,
+        sagas: &Sagas,
+        answers: &[Answer<Fact>],
+        now: Time,
+        jitter: f64,
+    ) -> Result<Option<Self>, Error> {
         let mut next = self.clone();
         next.updated_at = now;
         let mut counted = false;
@@ -74,13 +77,13 @@ impl Order {
             }
             counted = true;
             next.learn(facts);
-            let outcome = if *outcome == Outcome::Done { next.pivot(call, now) } else { outcome.clone() };
-            next.saga.record(known(), call, outcome, now, jitter);
+            let outcome = if *outcome == Outcome::Done { next.pivot(now) } else { outcome.clone() };
+            next.saga.record(sagas, call, outcome, now, jitter);
         }
         if !counted {
             return Ok(None);
         }
-        next.follow_saga(now)?;
+        next.follow_saga(sagas, now)?;
         Ok(Some(next))
     }
 
@@ -100,8 +103,8 @@ impl Order {
     }
 
     /// An authorized order may be confirmed only while its hold lives.
-    fn pivot(&self, call: &Call, now: Time) -> Outcome {
-        let is_pivot = call.name == AUTHORIZE && call.direction == Direction::Do;
+    fn pivot(&self, now: Time) -> Outcome {
+        let is_pivot = self.saga.awaits(Step::AuthorizePayment, Direction::Do);
         if !is_pivot || self.hold_lives(HOLD_MARGIN_MS, now) {
             Outcome::Done
         } else {
@@ -120,51 +123,46 @@ impl Order {
     }
 
     /// What a person does to the saga.
-    pub fn intervene(&self, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
+    pub fn intervene(&self, sagas: &Sagas, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
         let mut next = self.clone();
-        next.saga.intervene(known(), action, operator, now).map_err(Error::Intervention)?;
+        next.saga.intervene(sagas, action, operator, now).map_err(Error::Intervention)?;
         next.updated_at = now;
-        next.follow_saga(now)?;
+        next.follow_saga(sagas, now)?;
         Ok(next)
     }
 
     /// Brings `state` in line with the saga, and starts the next one when something waits for it.
-    fn follow_saga(&mut self, now: Time) -> Result<(), Error> {
-        let Some(definition) = known().find(&self.saga.kind, self.saga.version) else {
+    fn follow_saga(&mut self, sagas: &Sagas, now: Time) -> Result<(), Error> {
+        if self.saga.definition(sagas).is_none() {
             return Ok(()); // nothing is guessed
-        };
-        if [PLACE_ORDER.kind, PLACE_ORDER_WITH_COUPON.kind, PLACE_FREE_ORDER.kind].contains(&definition.kind) {
-            self.follow_placing(now)?;
-        } else if [CANCEL_ORDER.kind, CANCEL_ORDER_WITH_COUPON.kind].contains(&definition.kind) {
-            self.follow_cancelling(now)?;
-        } else if definition.kind == REFUND_ORDER.kind {
-            self.follow_refunding();
-        } else if definition.kind == DISPATCH_SHIPMENT.kind {
-            if self.saga.status == Status::Completed {
-                self.captured();
-            }
-        } else {
-            self.follow_dispatching(now)?;
         }
-        self.ship_next(now)?;
-        self.refund_next(now);
+        match Kind::of(&self.saga) {
+            Some(Kind::Place) => self.follow_placing(sagas, now)?,
+            Some(Kind::Cancel) => self.follow_cancelling(now)?,
+            Some(Kind::Refund) => self.follow_refunding(),
+            Some(Kind::DispatchShipment) if self.saga.status == Status::Completed => self.captured(),
+            Some(Kind::Dispatch | Kind::Close) => self.follow_dispatching(now)?,
+            Some(Kind::DispatchShipment | Kind::CancelLatePayment) | None => {}
+        }
+        self.ship_next(sagas, now)?;
+        self.refund_next(sagas, now);
         Ok(())
     }
 
-    fn follow_placing(&mut self, now: Time) -> Result<(), Error> {
-        if self.saga.is_past_pivot(known()) || self.saga.has_ended() {
+    fn follow_placing(&mut self, sagas: &Sagas, now: Time) -> Result<(), Error> {
+        if self.saga.is_past_pivot(sagas) || self.saga.has_ended() {
             self.payment_token = None;
         }
         if self.cancellation.is_some() {
             // Who took the wish did not know this version of the saga, and could not turn it back.
-            self.saga.abort(known(), "CANCELLED", now);
+            self.saga.abort(sagas, "CANCELLED", now);
         }
         match self.saga.status {
-            Status::Running | Status::Parked if self.cancellation.is_none() && self.saga.is_past_pivot(known()) => {
+            Status::Running | Status::Parked if self.cancellation.is_none() && self.saga.is_past_pivot(sagas) => {
                 self.enter(State::Confirmed, "", "orders", now)
             }
             Status::Completed if self.cancellation.is_some() => {
-                self.start(self.cancelling(), now);
+                self.start(sagas, self.cancelling(), now);
                 Ok(())
             }
             Status::Completed => self.enter(State::Confirmed, "", "orders", now),
@@ -221,18 +219,30 @@ impl Order {
         if self.discount.is_some() { &CANCEL_ORDER_WITH_COUPON } else { &CANCEL_ORDER }
     }
 
-    pub(super) fn start(&mut self, any_version: &'static Definition, now: Time) {
-        self.saga = self.saga.followed_by(newest(any_version), now);
+    pub(super) fn start(&mut self, sagas: &Sagas, any_version: &'static Definition, now: Time) {
+        self.saga = self.saga.followed_by(sagas.newest(any_version), now);
     }
 
-    /// Has the saga ask about the payment at once, if it waits for its decision.
-    pub fn payment_decided(&self, now: Time) -> Option<Self> {
-        let call = self.saga.call("")?;
-        let is_asking = call.name == AUTHORIZE && call.direction == Direction::Do;
-        (is_asking && self.payment_state != PaymentState::Unspecified).then(|| {
-            let mut next = self.clone();
+    /// What it does about the provider's decision on its payment: the saga that waits for the decision asks for it at once,
+    /// and an approval that comes after the order has ended is undone. `None` when it does nothing.
+    pub fn payment_decided(&self, sagas: &Sagas, decision: PaymentState, now: Time) -> Option<Self> {
+        let mut next = self.clone();
+        let has_been_asked = self.payment_state != PaymentState::Unspecified;
+        if has_been_asked && self.saga.awaits(Step::AuthorizePayment, Direction::Do) {
             next.saga.ask_again(now);
-            next
-        })
+        } else if decision == PaymentState::Authorized && self.keeps_late_payment() {
+            next.start(sagas, &CANCEL_LATE_PAYMENT, now);
+            next.saga.wake(now);
+        } else {
+            return None;
+        }
+        Some(next)
+    }
+
+    /// Whether it has ended without its payment, as far as it knows, and nothing has undone the payment.
+    fn keeps_late_payment(&self) -> bool {
+        let is_over = matches!(self.state, State::Rejected | State::Cancelled) && self.saga.has_ended();
+        let is_undone = matches!(self.payment_state, PaymentState::Voided | PaymentState::Refunded);
+        is_over && !is_undone
     }
 }

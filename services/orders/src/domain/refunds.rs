@@ -1,7 +1,10 @@
 //! Refunds of an order that has left: what each gives back, to the minor unit, and where its units go. Pure.
 
 use super::{Order, State};
-use crate::{error::Error, sagas::REFUND_ORDER};
+use crate::{
+    error::Error,
+    sagas::{REFUND_ORDER, Sagas},
+};
 use ::store::Time;
 use contracts::money::Money;
 use saga::Status;
@@ -100,7 +103,7 @@ pub struct RefundWish {
 
 impl Order {
     /// What the wish to refund does. `None`: the same request was taken before.
-    pub fn refund(&self, wish: RefundWish, now: Time) -> Result<Option<Self>, Error> {
+    pub fn refund(&self, sagas: &Sagas, wish: RefundWish, now: Time) -> Result<Option<Self>, Error> {
         let is_same = |known: &&Refund| !wish.request_id.is_empty() && known.request_id == wish.request_id;
         if let Some(known) = self.refunds.iter().find(is_same) {
             return if known.digest == wish.digest { Ok(None) } else { Err(Error::KeyReused) };
@@ -130,7 +133,7 @@ impl Order {
             at: now,
         });
         next.updated_at = now;
-        next.refund_next(now);
+        next.refund_next(sagas, now);
         Ok(Some(next))
     }
 
@@ -228,10 +231,10 @@ impl Order {
     }
 
     /// Starts the saga of the next refund, once no other is under way.
-    pub(super) fn refund_next(&mut self, now: Time) {
+    pub(super) fn refund_next(&mut self, sagas: &Sagas, now: Time) {
         let has_left = matches!(self.state, State::Shipped | State::Delivered);
         if has_left && self.saga.has_ended() && self.current_refund().is_some() {
-            self.start(&REFUND_ORDER, now);
+            self.start(sagas, &REFUND_ORDER, now);
             self.saga.wake(now);
         }
     }

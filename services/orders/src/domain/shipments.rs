@@ -9,7 +9,7 @@
 use super::{Order, State};
 use crate::{
     error::Error,
-    sagas::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT},
+    sagas::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas},
 };
 use ::store::Time;
 use contracts::{
@@ -98,10 +98,10 @@ fn units(lines: &[Line]) -> i64 {
 
 impl Order {
     /// Takes what shipping tells of its shipments. Payment and stock follow in sagas. `None` when it is known.
-    pub fn shipments_told(&self, told: Vec<Told>, now: Time) -> Result<Option<Self>, Error> {
+    pub fn shipments_told(&self, sagas: &Sagas, told: Vec<Told>, now: Time) -> Result<Option<Self>, Error> {
         let mut next = self.clone();
         told.into_iter().for_each(|told| next.take(told));
-        next.ship_next(now)?;
+        next.ship_next(sagas, now)?;
         next.arrive(now)?;
         if next.saga.epoch != self.saga.epoch {
             next.saga.wake(now);
@@ -182,15 +182,16 @@ impl Order {
     }
 
     /// Starts the saga that its shipments ask for, once no other is under way.
-    pub(super) fn ship_next(&mut self, now: Time) -> Result<(), Error> {
-        let is_free = self.state == State::Confirmed && self.saga.has_ended() && self.saga.kind != DISPATCH_ORDER.kind;
+    pub(super) fn ship_next(&mut self, sagas: &Sagas, now: Time) -> Result<(), Error> {
+        let is_dispatched = Kind::of(&self.saga) == Some(Kind::Dispatch);
+        let is_free = self.state == State::Confirmed && self.saga.has_ended() && !is_dispatched;
         if !is_free || self.shipments.is_empty() {
             return Ok(());
         }
         let is_whole = self.is_whole();
         if is_whole && self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
             self.enter(State::Cancelling, STOPPED, "shipping", now)?;
-            self.start(self.cancelling(), now);
+            self.start(sagas, self.cancelling(), now);
         } else if let Some(next) = self.shipments.iter().position(|one| one.has_left() && one.capture.is_none()) {
             let is_only = is_whole && self.shipments.len() == 1;
             let saga = if is_only { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
@@ -200,18 +201,18 @@ impl Order {
                 shipment.capture = Some(Capture { amount, is_done });
             }
             if is_done {
-                return self.ship_next(now);
+                return self.ship_next(sagas, now);
             }
-            self.start(saga, now);
+            self.start(sagas, saga, now);
         } else if is_whole && self.shipments.iter().all(|shipment| shipment.state != ShipmentState::Created) {
-            self.start(&CLOSE_ORDER, now);
+            self.start(sagas, &CLOSE_ORDER, now);
         }
         Ok(())
     }
 
     /// The shipment whose share is being captured, and how much that is; none when the whole order is.
     pub fn capturing(&self) -> Option<(&str, &Money)> {
-        if self.saga.kind == DISPATCH_ORDER.kind {
+        if Kind::of(&self.saga) == Some(Kind::Dispatch) {
             return None;
         }
         let open = |one: &&Shipment| one.capture.as_ref().is_some_and(|capture| !capture.is_done);

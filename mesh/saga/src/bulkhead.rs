@@ -1,6 +1,6 @@
-//! The calls to one peer: how many at once, and how carefully while it does not answer.
+//! The bulkhead around the calls to one peer: how many at once, and how few while the peer does not answer.
 
-use crate::{Outcome, host::Whose};
+use crate::{Outcome, store::Whose};
 use std::{
     sync::{
         Arc,
@@ -10,30 +10,30 @@ use std::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Calls to one peer at the same time.
+/// Most calls to one peer at the same time.
 const PERMITS: usize = 128;
 
-/// Sagas that one look takes.
+/// Most sagas that one poll claims.
 const BATCH: usize = 64;
 
-/// Failures in a row after which a peer is taken to be down: one look then takes one saga, as a probe.
+/// Failures in a row after which a peer counts as down: one poll then claims one saga, as a probe.
 const DOWN_AFTER: u32 = 32;
 
-/// How long a saga waits for a permit. Then it lets go: the end of its lease brings it back.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a saga waits for a permit. It then lets go of its turn, and the end of its lease brings it back.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The calls to one peer.
-pub(crate) struct Lane {
+pub(crate) struct Bulkhead {
     pub whose: Whose,
     permits: Arc<Semaphore>,
     failures: AtomicU32,
-    bell: Notify,
+    recovered: Notify,
 }
 
-impl Lane {
+impl Bulkhead {
     pub fn new(whose: Whose) -> Self {
         let permits = Arc::new(Semaphore::new(PERMITS));
-        Self { whose, permits, failures: AtomicU32::new(0), bell: Notify::new() }
+        Self { whose, permits, failures: AtomicU32::new(0), recovered: Notify::new() }
     }
 
     /// How many sagas may be claimed now.
@@ -46,9 +46,9 @@ impl Lane {
         self.failures.load(Ordering::Relaxed) >= DOWN_AFTER
     }
 
-    /// Leave to make one call. `None` when the peer is too busy.
+    /// A permit for one call. `None` when other calls to the peer have kept all permits for too long.
     pub async fn permit(&self) -> Option<OwnedSemaphorePermit> {
-        let waiting = tokio::time::timeout(PATIENCE, self.permits.clone().acquire_owned());
+        let waiting = tokio::time::timeout(PERMIT_TIMEOUT, self.permits.clone().acquire_owned());
         waiting.await.ok().and_then(Result::ok)
     }
 
@@ -71,14 +71,14 @@ impl Lane {
             | Outcome::Bug(_) => {
                 let failures = self.failures.swap(0, Ordering::Relaxed);
                 if failures >= DOWN_AFTER {
-                    self.bell.notify_one(); // what has piled up may go on
+                    self.recovered.notify_one(); // what has piled up may go on
                 }
             }
         }
     }
 
-    /// Waits for `pause`, or less when the bell rings.
+    /// Waits for `pause`, or until the peer answers again after it was down.
     pub async fn rest(&self, pause: Duration) {
-        let _ = tokio::time::timeout(pause, self.bell.notified()).await;
+        let _ = tokio::time::timeout(pause, self.recovered.notified()).await;
     }
 }

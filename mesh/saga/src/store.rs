@@ -1,10 +1,10 @@
-//! What the engine asks of the service that owns the aggregates.
+//! What the engine asks of the service that owns the aggregates: its store, and the calls of its steps.
 
-use crate::{Answer, Call, Outcome, Registry, Saga};
+use crate::{Answer, Call, Outcome, Registry, Saga, Step};
 use bson::DateTime;
 use std::time::Duration;
 
-/// A saga of a definition that is not known here is left to those who know it for so long; then it is parked.
+/// How long a saga of an unknown definition is left to replicas that may know it; then it is parked.
 pub const UNKNOWN_GRACE: Duration = Duration::from_secs(300);
 
 /// Whose sagas are looked for.
@@ -16,16 +16,16 @@ pub enum Whose {
     Unknown,
 }
 
-/// Which sagas must be looked at.
+/// Which sagas are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
     /// Whose.
     pub whose: Whose,
-    /// `wake_at` at or before it.
+    /// Latest `wake_at`.
     pub until: DateTime,
-    /// How many of the longest due to leave out: runners that start at different places do not fight for the same.
+    /// How many of the longest due to leave out: runners that start at different places do not fight for the same sagas.
     pub skip: u64,
-    /// At most so many.
+    /// Most sagas to return.
     pub limit: i64,
 }
 
@@ -34,35 +34,35 @@ pub struct Due {
 pub struct Recorded<T> {
     /// The aggregate as it is now.
     pub item: T,
-    /// Whether the first answer counted; it does not once somebody else has claimed the saga.
+    /// Whether the first answer counted; it does not once another runner has claimed the saga.
     pub counted: bool,
 }
 
-/// The service that owns the aggregates.
+/// The store of the aggregates that sagas move. Cheap to clone.
 #[tonic::async_trait]
-pub trait Host: Send + Sync + 'static {
+pub trait SagaStore: Send + Sync + 'static {
     /// An aggregate with its version.
     type Item: Clone + Send + Sync + 'static;
     /// What a participant tells, for the aggregate to keep.
     type Fact: Send + Sync;
+    /// The steps of the sagas.
+    type Step: Step;
     /// Why the store failed.
     type Error: std::fmt::Display + Send;
 
     /// Every definition that may still be running.
-    fn registry(&self) -> &'static Registry;
-    /// Identifier and saga of an aggregate; no saga, nothing to do.
-    fn saga<'a>(&self, item: &'a Self::Item) -> Option<(&'a str, &'a Saga)>;
+    fn registry(&self) -> &'static Registry<Self::Step>;
+    /// Identifier and saga of an aggregate.
+    fn saga<'a>(&self, item: &'a Self::Item) -> (&'a str, &'a Saga);
     /// The present.
     fn now(&self) -> DateTime {
         DateTime::now()
     }
     /// Aggregates whose `wake_at` has passed, longest first.
     async fn due(&self, due: Due) -> Result<Vec<Self::Item>, Self::Error>;
-    /// Claims the saga for `owner`; `None` when somebody else was first.
-    async fn claim(&self, item: Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
-    /// Makes the call and says what it led to, with what the aggregate keeps of it.
-    async fn call(&self, item: &Self::Item, call: &Call) -> (Outcome, Vec<Self::Fact>);
-    /// The aggregate once it has learned these, not yet written: the next call may depend on them.
+    /// Claims the saga for `owner`; `None` when another runner was first.
+    async fn claim(&self, item: &Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
+    /// The aggregate once it has learned these facts, not yet written: the next call may depend on them.
     fn learned(&self, item: Self::Item, facts: &[Self::Fact]) -> Self::Item;
     /// Writes outcomes, next intent and the aggregate's own change in one; decided on the newest version.
     async fn record(
@@ -72,4 +72,11 @@ pub trait Host: Send + Sync + 'static {
     ) -> Result<Recorded<Self::Item>, Self::Error>;
     /// How many sagas are parked, and how many others keep failing.
     async fn alarms(&self) -> Result<(u64, u64), Self::Error>;
+}
+
+/// The calls of the steps.
+#[tonic::async_trait]
+pub trait StepExecutor<S: SagaStore>: Send + Sync + 'static {
+    /// Makes the call of `step` and says what it led to, with what the aggregate keeps of it.
+    async fn execute(&self, item: &S::Item, step: S::Step, call: &Call) -> (Outcome, Vec<S::Fact>);
 }
