@@ -51,6 +51,7 @@ mod shipping;
 mod shop;
 mod sign_in;
 mod text;
+mod transactions;
 mod transcode;
 mod updates;
 mod users;

@@ -6,7 +6,7 @@ use crate::{
     Aggregate, Database, Error, EventLimit, Found, Group, LOG, NewEvent, News, Told, group, now, outbox, page,
 };
 use bson::{Bson, Document, doc};
-use mongodb::{ClientSession, Collection};
+use mongodb::Collection;
 use std::{
     marker::PhantomData,
     sync::{
@@ -106,21 +106,24 @@ impl<T: Aggregate> Documents<T> {
         Ok(written)
     }
 
-    /// Tells within the process of a write whose transaction has committed.
-    pub fn tell(&self, written: &Versioned<T>) {
-        if written.has_news {
-            self.news.tell(|| Told {
-                collection: T::COLLECTION,
-                id: written.id.clone(),
-                seq: written.seq,
-                is_new: written.rev == 1,
-                outbox: written.outbox.clone(),
-            });
-        }
+    /// Tells within this process of a write that is durable.
+    fn tell(&self, written: &Versioned<T>) {
+        self.hint(written).into_iter().for_each(|hint| self.news.tell(hint));
+    }
+
+    /// What this process is told once `written` is durable, unless it brought no events.
+    pub(crate) fn hint(&self, written: &Versioned<T>) -> Option<Told> {
+        written.has_news.then(|| Told {
+            collection: T::COLLECTION,
+            id: written.id.clone(),
+            seq: written.seq,
+            is_new: written.rev == 1,
+            outbox: written.outbox.clone(),
+        })
     }
 
     /// The document that [`Documents::insert`] would write, for a transaction.
-    pub fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
+    pub(crate) fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
         outbox::admit(&[], &events, &self.limit)?;
         let fields = bson::serialize_to_document(&state)?;
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
@@ -195,23 +198,13 @@ impl<T: Aggregate> Documents<T> {
         Ok(found)
     }
 
-    /// The documents of these ids, inside a transaction.
-    pub async fn load_in(&self, session: &mut ClientSession, ids: &[String]) -> Result<Vec<Versioned<T>>, Error> {
-        let mut cursor = self.collection.find(doc! { "_id": { "$in": ids } }).session(&mut *session).await?;
-        let mut found = Vec::new();
-        while cursor.advance(session).await? {
-            found.push(parse(cursor.deserialize_current()?)?);
-        }
-        Ok(found)
-    }
-
     /// Writes `change` over `old`. [`Error::Conflict`] when `old` is no longer current.
     pub async fn save(&self, old: &Versioned<T>, change: Change<T>) -> Result<Versioned<T>, Error> {
         self.save_as(old, change, None).await
     }
 
     /// The filter and update that [`Documents::save`] would send, for a transaction.
-    pub async fn statement(
+    pub(crate) async fn statement(
         &self,
         old: &Versioned<T>,
         change: Change<T>,

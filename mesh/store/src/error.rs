@@ -2,6 +2,9 @@
 
 use tonic::{Code, Status};
 
+/// MongoDB's code of a write that a unique index refused.
+const DUPLICATE_KEY: i32 = 11000;
+
 /// A failed operation of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,6 +61,18 @@ pub enum ChangeError<E> {
     Store(#[from] Error),
 }
 
+impl Error {
+    /// Whether somebody else wrote first: decided anew, the change may succeed.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Error::Conflict | Error::Duplicate)
+    }
+
+    /// The error of a write that mongod has refused with `code`.
+    pub(crate) fn of_write(code: i32) -> Self {
+        if code == DUPLICATE_KEY { Error::Duplicate } else { Error::Refused(code) }
+    }
+}
+
 impl From<mongodb::error::Error> for Error {
     fn from(error: mongodb::error::Error) -> Self {
         if is_duplicate_key(&error) { Error::Duplicate } else { Error::Database(error) }
@@ -68,9 +83,9 @@ impl From<mongodb::error::Error> for Error {
 pub fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
     use mongodb::error::{ErrorKind, WriteFailure};
     match error.kind.as_ref() {
-        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == 11000,
-        ErrorKind::Command(command) => command.code == 11000,
-        ErrorKind::InsertMany(many) => many.write_errors.iter().flatten().any(|write| write.code == 11000),
+        ErrorKind::Write(WriteFailure::WriteError(write)) => write.code == DUPLICATE_KEY,
+        ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
+        ErrorKind::InsertMany(many) => many.write_errors.iter().flatten().any(|write| write.code == DUPLICATE_KEY),
         _ => false,
     }
 }

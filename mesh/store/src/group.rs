@@ -8,7 +8,11 @@ use crate::{
     Error,
     company::{Company, Errand},
 };
-use bson::{Bson, Document, RawArrayBuf, RawDocumentBuf, doc, raw::cstr, rawdoc};
+use bson::{
+    Bson, Document, RawArrayBuf, RawDocumentBuf, doc,
+    raw::{CStr, cstr},
+    rawdoc,
+};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
 use std::{collections::HashMap, time::Duration};
@@ -21,8 +25,6 @@ const ATTEMPTS: u32 = 2;
 
 /// Longest wait for the majority.
 const WRITE_TIMEOUT_MS: i32 = 10_000;
-
-const DUPLICATE_KEY: i32 = 11000;
 
 /// Single documents of one collection, in company. Cheap to clone.
 #[derive(Clone)]
@@ -112,10 +114,23 @@ struct Writes {
     collection: Collection<Document>,
 }
 
+/// Kind of a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Verb {
+pub(crate) enum Verb {
+    /// A new document.
     Insert,
+    /// A guarded update.
     Update,
+}
+
+impl Verb {
+    /// Name of the command, and of its list of statements.
+    pub fn names(self) -> [&'static CStr; 2] {
+        match self {
+            Verb::Insert => [cstr!("insert"), cstr!("documents")],
+            Verb::Update => [cstr!("update"), cstr!("updates")],
+        }
+    }
 }
 
 struct Write {
@@ -128,10 +143,11 @@ struct Write {
 }
 
 /// What the server said of one command.
-struct Reply {
-    matched: usize,
+pub(crate) struct Reply {
+    /// Writes that found their document.
+    pub matched: usize,
     /// Code of each write that was refused, by its place.
-    errors: HashMap<usize, i32>,
+    pub errors: HashMap<usize, i32>,
 }
 
 impl Errand for Writes {
@@ -162,8 +178,7 @@ impl Writes {
         let is_certain = !is_repeated && writes.iter().filter(|write| is_ours(write)).count() == reply.matched;
         let outcome = |(index, write): (usize, &Write)| match (reply.errors.get(&index), self.verb) {
             _ if is_ours(write) => Ok(()),
-            (Some(&DUPLICATE_KEY), _) => Err(Error::Duplicate),
-            (Some(&code), _) => Err(Error::Refused(code)),
+            (Some(&code), _) => Err(Error::of_write(code)),
             (None, Verb::Insert) => Ok(()),
             (None, Verb::Update) if is_certain => Err(Error::Conflict),
             (None, Verb::Update) => Err(write.unmatched(now(write))),
@@ -184,10 +199,7 @@ impl Writes {
     }
 
     fn command(&self, writes: &[Write]) -> RawDocumentBuf {
-        let (verb, list) = match self.verb {
-            Verb::Insert => (cstr!("insert"), cstr!("documents")),
-            Verb::Update => (cstr!("update"), cstr!("updates")),
-        };
+        let [verb, list] = self.verb.names();
         let bodies: RawArrayBuf = writes.iter().map(|write| write.body.clone()).collect();
         let mut command = RawDocumentBuf::new();
         command.append(verb, self.collection.name());
@@ -225,7 +237,8 @@ impl Write {
 }
 
 impl Reply {
-    fn parse(reply: &Document) -> Result<Self, mongodb::error::Error> {
+    /// Reads the reply to a command of writes.
+    pub fn parse(reply: &Document) -> Result<Self, mongodb::error::Error> {
         if let Ok(concern) = reply.get_document("writeConcernError") {
             return Err(mongodb::error::Error::custom(format!("the write is not durable: {concern}")));
         }

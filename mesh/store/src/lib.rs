@@ -4,7 +4,7 @@
 //! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, data}]}`. There is no
 //! moment at which state is durable and its event is not. `mesh/events` moves outbox entries to the log and the broker;
 //! the writer trims what the log already has. Writes that come at the same time share a command (`group`). What was written
-//! is told within the process (`news`).
+//! is told within the process (`news`). Several documents change together by a [`Transaction`].
 //!
 //! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
 //! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox, or
@@ -32,6 +32,7 @@ pub use group::Group;
 pub use news::{News, Told};
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
 pub use page::{Found, Pager, limit};
+pub use transaction::Transaction;
 
 /// The present. Domain code takes it as an argument.
 pub fn now() -> Time {

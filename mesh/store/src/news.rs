@@ -42,9 +42,7 @@ impl News {
     }
 
     /// Tells those who listen.
-    pub(crate) fn tell(&self, told: impl FnOnce() -> Told) {
-        if self.0.receiver_count() > 0 {
-            let _ = self.0.send(Arc::new(told())); // the last listener may just have left
-        }
+    pub(crate) fn tell(&self, told: Told) {
+        let _ = self.0.send(Arc::new(told)); // fails when nobody listens
     }
 }

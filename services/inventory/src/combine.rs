@@ -103,8 +103,8 @@ async fn carry_out(store: &Store, commands: &[Command], memory: &mut Memory) -> 
                 outcomes.extend(Box::pin(carry_out(store, others, memory)).await);
                 return outcomes;
             }
-            Err(error) if attempt >= ATTEMPTS || !is_conflict(&error) => {
-                if is_conflict(&error) {
+            Err(error) if attempt >= ATTEMPTS || !error.is_conflict() => {
+                if error.is_conflict() {
                     store.end_abandoned().await; // nobody alive is in the way for so long
                 }
                 return commands.iter().map(|_| Err(error.clone())).collect();
@@ -161,8 +161,4 @@ fn crash_at(commands: &[Command], moment: &str) {
 fn is_of_one_document(error: &Error) -> bool {
     use ::store::Error::{Backlog, Bson, Refused, TooLarge};
     matches!(error, Error::Store(cause) if matches!(**cause, Backlog(_) | Bson(_) | Refused(_) | TooLarge { .. }))
-}
-
-fn is_conflict(error: &Error) -> bool {
-    matches!(error, Error::Store(cause) if matches!(**cause, ::store::Error::Conflict | ::store::Error::Duplicate))
 }

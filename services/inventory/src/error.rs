@@ -75,6 +75,13 @@ pub enum Error {
     Store(#[from] Arc<::store::Error>),
 }
 
+impl Error {
+    /// Whether another replica wrote first: decided anew, the batch may be written.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(cause) if cause.is_conflict())
+    }
+}
+
 impl From<::store::Error> for Error {
     fn from(error: ::store::Error) -> Self {
         Self::Store(Arc::new(error))

@@ -6,10 +6,12 @@ use crate::{
     error::Error,
     memory::{Memory, Shelf},
 };
-use ::store::{Aggregate, Change, Database, Documents, Found, NewEvent, Time, Versioned, page, transaction};
+use ::store::{
+    Aggregate, Change, Database, Documents, Found, NewEvent, Time, Transaction, Versioned, page, transaction,
+};
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use mongodb::{ClientSession, Collection};
+use mongodb::Collection;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Aggregate for Stock {
@@ -127,54 +129,21 @@ impl Store {
         let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
             changes.iter().map(|(_, state)| convert::reservation_changed(id, state)).collect()
         };
-        let (stock, stock_written) = statements(&self.stock, &reading.stock, books.stock, stock_events).await?;
-        let (reservations, reservations_written) =
-            statements(&self.reservations, &reading.reservations, books.reservations, reservation_events).await?;
-        let written = Written { stock: stock_written, reservations: reservations_written };
-        if stock.is_empty() && reservations.is_empty() {
-            return Ok(written);
+        let mut transaction = Transaction::new(&self.database);
+        let stock = add(&mut transaction, &self.stock, &reading.stock, books.stock, stock_events).await?;
+        let reservations =
+            add(&mut transaction, &self.reservations, &reading.reservations, books.reservations, reservation_events)
+                .await?;
+        for movement in &books.movements {
+            transaction.insert_raw(&self.movements, movement)?;
         }
-        let mut session = self.database.client().start_session().await?;
-        session.start_transaction().await?;
-        match self.send(&mut session, stock, reservations, &books.movements).await {
-            Ok(()) => {
-                telemetry::crash_point("inventory.committing");
-                transaction::commit(&mut session).await?;
-                written.stock.iter().for_each(|stock| self.stock.tell(stock));
-                written.reservations.iter().for_each(|reservation| self.reservations.tell(reservation));
-                Ok(written)
-            }
-            Err(error) => {
-                if let Err(abort) = session.abort_transaction().await {
-                    tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
-                }
-                Err(error)
-            }
-        }
+        transaction.commit("inventory").await?;
+        Ok(Written { stock, reservations })
     }
 
     /// Ends the transactions that a dead process of this service has left open, so that others can write.
     pub async fn end_abandoned(&self) {
-        match transaction::end_abandoned(self.database.client()).await {
-            Ok(0) => {}
-            Ok(ended) => tracing::warn!(ended, "transactions that a dead process had left open were ended"),
-            Err(error) => tracing::warn!(%error, "transactions that a dead process may have left open were not found"),
-        }
-    }
-
-    async fn send(
-        &self,
-        session: &mut ClientSession,
-        stock: Statements,
-        reservations: Statements,
-        movements: &[Movement],
-    ) -> Result<(), Error> {
-        stock.send(&self.database, self.stock.collection(), session).await?;
-        reservations.send(&self.database, self.reservations.collection(), session).await?;
-        if !movements.is_empty() {
-            self.movements.insert_many(movements).session(session).await.map_err(transaction::transient)?;
-        }
-        Ok(())
+        transaction::end_abandoned(self.database.client()).await;
     }
 }
 
@@ -224,62 +193,25 @@ impl Touched {
     }
 }
 
-/// Inserts and guarded updates of one collection.
-#[derive(Default)]
-struct Statements {
-    inserts: Vec<Document>,
-    updates: Vec<Document>,
-}
-
-impl Statements {
-    fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.updates.is_empty()
-    }
-
-    async fn send(
-        self,
-        database: &Database,
-        collection: &Collection<Document>,
-        session: &mut ClientSession,
-    ) -> Result<(), Error> {
-        if !self.inserts.is_empty() {
-            collection.insert_many(self.inserts).session(&mut *session).await.map_err(transaction::transient)?;
-        }
-        if !self.updates.is_empty() {
-            let expected = i64::try_from(self.updates.len()).unwrap_or(i64::MAX);
-            let command = doc! { "update": collection.name(), "updates": self.updates };
-            let reply = database.run_command(command).session(session).await.map_err(transaction::transient)?;
-            let matched = reply.get_i32("n").map(i64::from).or_else(|_| reply.get_i64("n")).unwrap_or_default();
-            if matched != expected {
-                return Err(::store::Error::Conflict.into());
-            }
-        }
-        Ok(())
-    }
-}
-
-async fn statements<T: Aggregate>(
+/// Adds what happened in `slots` to the transaction.
+async fn add<T: Aggregate>(
+    transaction: &mut Transaction,
     documents: &Documents<T>,
     read: &BTreeMap<String, Versioned<T>>,
     slots: BTreeMap<String, Slot<T>>,
     events: impl Fn(&str, i64, &[(&'static str, T)]) -> Vec<NewEvent>,
-) -> Result<(Statements, Vec<Versioned<T>>), Error> {
-    let (mut statements, mut after) = (Statements::default(), Vec::new());
+) -> Result<Vec<Versioned<T>>, Error> {
+    let mut written = Vec::new();
     for (id, slot) in slots {
         let Some((_, state)) = slot.changes.last().cloned() else { continue };
         let old = read.get(&id);
         let events = events(&id, old.map_or(1, |old| old.rev + 1), &slot.changes);
-        if let Some(old) = old {
-            let (q, u, written) = documents.statement(old, Change { state, events }).await?;
-            statements.updates.push(doc! { "q": q, "u": u });
-            after.push(written);
-        } else {
-            let (document, written) = documents.first(&id, state, events)?;
-            statements.inserts.push(document);
-            after.push(written);
-        }
+        written.push(match old {
+            Some(old) => transaction.update(documents, old, Change { state, events }).await?,
+            None => transaction.insert(documents, &id, state, events)?,
+        });
     }
-    Ok((statements, after))
+    Ok(written)
 }
 
 async fn by_id<T: Aggregate>(

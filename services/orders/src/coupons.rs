@@ -10,16 +10,18 @@ use crate::{
     error::Error,
 };
 use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Time, Versioned, now, transaction};
+use ::store::{
+    Aggregate, Change, ChangeError, Database, Documents, Found, Time, Transaction, Versioned, now, transaction::retry,
+};
 use bson::{Document, doc};
 use contracts::money::Money;
 use futures::TryStreamExt;
-use mongodb::{ClientSession, Collection};
+use mongodb::Collection;
 use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::Mutex;
 
-/// How often a use is decided anew when another replica wrote in between.
+/// How often a use is decided when other replicas write in between.
 const ATTEMPTS: u32 = 16;
 
 /// How many of a user's uses are looked at for the order that holds a coupon.
@@ -186,40 +188,25 @@ impl Coupons {
         if self.decide(&claim).await?.is_none() {
             return Ok(()); // who is refused does not wait for a turn either
         }
-        self.until_it_fits(|| self.redeem_once(&claim)).await
+        retry(ATTEMPTS, Error::is_conflict, || self.redeem_once(&claim)).await
     }
 
     /// Gives the order's use of its coupon back. Without a use, a mark refuses a late one. Safe to repeat.
     pub async fn release(&self, order_id: &str, order: &Order) -> Result<(), Error> {
         let Some(claim) = Claim::of(order_id, order)? else { return Ok(()) };
-        self.until_it_fits(|| self.release_once(&claim)).await
-    }
-
-    /// Again while others write in between.
-    async fn until_it_fits<F: Future<Output = Result<(), Error>>>(&self, once: impl Fn() -> F) -> Result<(), Error> {
-        for attempt in 0..ATTEMPTS {
-            match once().await {
-                Err(Error::Store(::store::Error::Conflict | ::store::Error::Duplicate)) => {
-                    let bound = 1000_u64 << attempt.min(6);
-                    tokio::time::sleep(Duration::from_micros(rand::random_range(0..=bound))).await;
-                }
-                done => return done,
-            }
-        }
-        Err(::store::Error::Conflict.into())
+        retry(ATTEMPTS, Error::is_conflict, || self.release_once(&claim)).await
     }
 
     async fn redeem_once(&self, claim: &Claim<'_>) -> Result<(), Error> {
         let _turn = self.turn.lock().await;
         let Some(coupon) = self.decide(claim).await? else { return Ok(()) };
-        let (now, mut session) = (now(), self.database.client().start_session().await.map_err(::store::Error::from)?);
-        let redemption = claim.redemption(RedemptionState::Redeemed, now);
+        let now = now();
         let state = coupon.state.redeemed(now);
-        let event = wire::redeemed(claim.code, &redemption.order_id, &redemption.user_id, &state);
-        session.start_transaction().await.map_err(::store::Error::from)?;
-        let inserted = self.redemptions.insert_one(redemption).session(&mut session).await;
-        let inserted = inserted.map(drop).map_err(transaction::transient);
-        self.finish(session, inserted, &coupon, Change { state, events: vec![event] }).await
+        let event = wire::redeemed(claim.code, claim.order_id, claim.user_id, &state);
+        let mut transaction = Transaction::new(&self.database);
+        transaction.insert_raw(&self.redemptions, &claim.redemption(RedemptionState::Redeemed, now))?;
+        transaction.update(&self.coupons, &coupon, Change { state, events: vec![event] }).await?;
+        Ok(transaction.commit("orders.coupon").await?)
     }
 
     async fn release_once(&self, claim: &Claim<'_>) -> Result<(), Error> {
@@ -234,60 +221,14 @@ impl Coupons {
             return Ok(());
         }
         let coupon = self.get(claim.code).await?;
-        let mut session = self.database.client().start_session().await.map_err(::store::Error::from)?;
         let state = coupon.state.released(now);
         let event = wire::released(claim.code, &found.order_id, &found.user_id, &state);
-        session.start_transaction().await.map_err(::store::Error::from)?;
-        let filter = doc! { "_id": claim.order_id, "state": "Redeemed" };
-        let update = doc! { "$set": { "state": "Released", "updated_at": now } };
-        let updated = self.redemptions.update_one(filter, update).session(&mut session).await;
-        let updated = match updated.map_err(transaction::transient) {
-            Ok(updated) if updated.matched_count == 0 => Err(::store::Error::Conflict),
-            other => other.map(drop),
-        };
-        self.finish(session, updated, &coupon, Change { state, events: vec![event] }).await
-    }
-
-    /// Writes the coupon and commits, when the redemption was `written`.
-    async fn finish(
-        &self,
-        mut session: ClientSession,
-        written: Result<(), ::store::Error>,
-        coupon: &Versioned<Coupon>,
-        change: Change<Coupon>,
-    ) -> Result<(), Error> {
-        let counted = match written {
-            Ok(()) => self.count(&mut session, coupon, change).await,
-            Err(error) => Err(error),
-        };
-        match counted {
-            Ok(counted) => {
-                telemetry::crash_point("orders.coupon.committing");
-                transaction::commit(&mut session).await?;
-                self.coupons.tell(&counted);
-                Ok(())
-            }
-            Err(error) => {
-                if let Err(abort) = session.abort_transaction().await {
-                    tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
-                }
-                Err(error.into())
-            }
-        }
-    }
-
-    async fn count(
-        &self,
-        session: &mut ClientSession,
-        coupon: &Versioned<Coupon>,
-        change: Change<Coupon>,
-    ) -> Result<Versioned<Coupon>, ::store::Error> {
-        let (filter, update, counted) = self.coupons.statement(coupon, change).await?;
-        let updated = self.coupons.collection().update_one(filter, update).session(session).await;
-        match updated.map_err(transaction::transient)?.matched_count {
-            0 => Err(::store::Error::Conflict),
-            _ => Ok(counted),
-        }
+        let mut transaction = Transaction::new(&self.database);
+        let redeemed = doc! { "_id": claim.order_id, "state": "Redeemed" };
+        let released = doc! { "$set": { "state": "Released", "updated_at": now } };
+        transaction.update_raw(&self.redemptions, redeemed, released);
+        transaction.update(&self.coupons, &coupon, Change { state, events: vec![event] }).await?;
+        Ok(transaction.commit("orders.coupon").await?)
     }
 
     /// The coupon whose use is to be counted; `None` when it has been.

@@ -153,6 +153,13 @@ pub enum Error {
     Store(#[from] ::store::Error),
 }
 
+impl Error {
+    /// Whether somebody else wrote first: decided anew, the change may succeed.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(cause) if cause.is_conflict())
+    }
+}
+
 impl From<Status> for Error {
     fn from(status: Status) -> Self {
         Self::Peer(Box::new(status))

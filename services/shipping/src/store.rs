@@ -6,11 +6,10 @@ use crate::{
     error::Error,
 };
 use ::saga::Caller;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now, transaction};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Transaction, Versioned, now, transaction::retry};
 use bson::{Document, doc};
-use std::time::Duration;
 
-/// How often a split is decided anew when somebody else wrote in between.
+/// How often a split is decided when others write in between.
 const ATTEMPTS: u32 = 8;
 
 /// Most shipments of an order; some more when it is split from several sides at once.
@@ -155,57 +154,27 @@ impl Shipments {
 
     /// Parts a shipment in two, or finds what the same request made before: the shipment, and the new one.
     pub async fn split(&self, id: &str, wish: SplitWish) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
-        for _ in 0..ATTEMPTS {
-            let old = self.get(id).await?;
-            let (left, off) = match old.state.split(id, wish.clone(), now())? {
-                Parted::Before(other) => return Ok((old, self.get(&other).await?)),
-                Parted::Now(left, off) => (*left, *off),
-            };
-            let of_order = doc! { "order_id": &old.state.order_id };
-            let shipments =
-                self.documents.collection().count_documents(of_order).await.map_err(::store::Error::from)?;
-            if shipments >= OF_ORDER {
-                return Err(Error::TooManyShipments);
-            }
-            match self.write_both(&old, left, &wish.shipment_id, off).await {
-                Err(::store::Error::Conflict) => {
-                    let pause = Duration::from_millis(rand::random_range(1..20));
-                    tokio::time::sleep(pause).await;
-                }
-                written => return Ok(written?),
-            }
-        }
-        Err(::store::Error::Conflict.into())
+        let is_conflict = |error: &Error| matches!(error, Error::Store(::store::Error::Conflict));
+        retry(ATTEMPTS, is_conflict, || self.split_once(id, wish.clone())).await
     }
 
-    /// Both documents, or neither.
-    async fn write_both(
-        &self,
-        old: &Versioned<Shipment>,
-        left: Shipment,
-        off_id: &str,
-        off: Shipment,
-    ) -> Result<(Versioned<Shipment>, Versioned<Shipment>), ::store::Error> {
-        let created = convert::moved(off_id, None, &[off.state], &off);
-        let events = vec![convert::split(&old.id, &left, off_id, &off)];
-        let (filter, update, left) = self.documents.statement(old, Change { state: left, events }).await?;
-        let (document, off) = self.documents.first(off_id, off, created)?;
-        let mut session = self.database.client().start_session().await?;
-        session.start_transaction().await?;
-        telemetry::crash_point("shipping.split.writing");
-        let shipments = self.documents.collection();
-        let updated =
-            shipments.update_one(filter, update).session(&mut session).await.map_err(transaction::transient)?;
-        if updated.matched_count == 0 {
-            session.abort_transaction().await?;
-            return Err(::store::Error::Conflict);
+    async fn split_once(&self, id: &str, wish: SplitWish) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
+        let (old, off_id) = (self.get(id).await?, wish.shipment_id.clone());
+        let (left, off) = match old.state.split(id, wish, now())? {
+            Parted::Before(other) => return Ok((old, self.get(&other).await?)),
+            Parted::Now(left, off) => (*left, *off),
+        };
+        let of_order = doc! { "order_id": &old.state.order_id };
+        let shipments = self.documents.collection().count_documents(of_order).await.map_err(::store::Error::from)?;
+        if shipments >= OF_ORDER {
+            return Err(Error::TooManyShipments);
         }
-        shipments.insert_one(document).session(&mut session).await.map_err(transaction::transient)?;
-        telemetry::crash_point("shipping.split.committing");
-        transaction::commit(&mut session).await?;
-        telemetry::crash_point("shipping.split.committed");
-        self.documents.tell(&left);
-        self.documents.tell(&off);
+        let created = convert::moved(&off_id, None, &[off.state], &off);
+        let events = vec![convert::split(&old.id, &left, &off_id, &off)];
+        let mut transaction = Transaction::new(&self.database);
+        let left = transaction.update(&self.documents, &old, Change { state: left, events }).await?;
+        let off = transaction.insert(&self.documents, &off_id, off, created)?;
+        transaction.commit("shipping.split").await?;
         Ok((left, off))
     }
 

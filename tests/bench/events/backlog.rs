@@ -61,12 +61,11 @@ pub async fn write(site: &Site, shape: Shape) -> anyhow::Result<()> {
     let mut left = shape.documents;
     while left > 0 {
         let count = left.min(CHUNK);
-        let documents = (0..count).map(|_| {
+        let insert = async |id: String| {
             let events = (0..shape.each).map(|_| event()).collect();
-            Ok(site.items.first(&id(), Item::of(0), events)?.0)
-        });
-        let documents = documents.collect::<anyhow::Result<Vec<Document>>>()?;
-        site.items.collection().insert_many(documents).ordered(false).await?;
+            site.items.insert(&id, Item::of(0), events).await
+        };
+        futures::future::try_join_all((0..count).map(|_| insert(id()))).await?;
         left -= count;
     }
     Ok(())

@@ -3,7 +3,6 @@
 use crate::site::{Item, Site, event, id};
 use anyhow::Context;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
-use bson::Document;
 use futures::StreamExt;
 use std::{
     collections::HashMap,
@@ -75,15 +74,9 @@ pub fn percentiles(mut latencies: Vec<Duration>) -> String {
 }
 
 async fn prepare(site: &Site) -> anyhow::Result<Vec<Arc<tokio::sync::Mutex<Versioned<Item>>>>> {
-    let mut documents: Vec<Document> = Vec::new();
-    let mut items = Vec::new();
-    for _ in 0..DOCUMENTS {
-        let (document, item) = site.items.first(&id(), Item::of(0), Vec::new())?;
-        documents.push(document);
-        items.push(Arc::new(tokio::sync::Mutex::new(item)));
-    }
-    site.items.collection().insert_many(documents).await?;
-    Ok(items)
+    let insert = async |id: String| site.items.insert(&id, Item::of(0), Vec::new()).await;
+    let items = futures::future::try_join_all((0..DOCUMENTS).map(|_| insert(id()))).await?;
+    Ok(items.into_iter().map(|item| Arc::new(tokio::sync::Mutex::new(item))).collect())
 }
 
 /// One write every 1/`rate` seconds, whatever becomes of those before it.

@@ -1,7 +1,7 @@
 //! What an event adds to a write: `Documents::save` against a bare `update_one` with the same concern.
 
 use crate::site::{Item, Site, event, id};
-use bson::{Document, doc};
+use bson::doc;
 use std::time::{Duration, Instant};
 use store::{Change, Versioned};
 
@@ -32,15 +32,8 @@ pub async fn measure(site: &Site) -> anyhow::Result<String> {
 async fn round(site: &Site, with_event: bool) -> anyhow::Result<f64> {
     let mut writers = Vec::new();
     for _ in 0..WRITERS {
-        let mut documents: Vec<Document> = Vec::new();
-        let mut items = Vec::new();
-        for _ in 0..EACH {
-            let (document, item) = site.items.first(&id(), Item::of(0), Vec::new())?;
-            documents.push(document);
-            items.push(item);
-        }
-        site.items.collection().insert_many(documents).await?;
-        writers.push(items);
+        let insert = async |id: String| site.items.insert(&id, Item::of(0), Vec::new()).await;
+        writers.push(futures::future::try_join_all((0..EACH).map(|_| insert(id()))).await?);
     }
     let began = Instant::now();
     let writing = writers.into_iter().map(|items| writer(site, items, with_event, began + ROUND));

@@ -4,11 +4,12 @@ use super::{
     shop::Shop,
     write::{Written, event, fresh_name, product},
 };
+use bson::doc;
 use contracts::id::Kind;
 use kit::Stores;
 use products::Product;
 use std::{collections::BTreeMap, time::Duration};
-use store::{Change, Documents, Error};
+use store::{Change, Documents, Error, Transaction};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -55,14 +56,16 @@ async fn what_its_own_process_tells_is_published_without_a_ring_and_without_a_re
     let relay = Relay::of(&shop).await;
     shop.written.products(3, 2).await;
     shop.settled().await; // it listens
-    // Nobody could hear of this one but by the news: it is in no collection.
+    // Nobody could hear of this one but by the news: the transaction that makes it empties its outbox too.
     let (id, name) = (Kind::Product.new_id(), fresh_name());
-    let documents = Documents::new(&shop.db);
-    let (document, told) = documents.first(&id, product(&id), vec![event(&name)]).expect("a product");
-    documents.tell(&told);
+    let documents = Documents::<Product>::new(&shop.db);
+    let mut transaction = Transaction::new(&shop.db);
+    transaction.insert(&documents, &id, product(&id), vec![event(&name)]).expect("a product");
+    let emptied = doc! { "$set": { "outbox": [] } };
+    transaction.update_raw(documents.collection(), doc! { "_id": &id }, emptied);
+    transaction.commit("test").await.expect("mongod takes it");
     shop.written.note(&id, 1, vec![name]);
     shop.logged().await;
-    documents.collection().insert_one(document).await.expect("mongod takes it");
     shop.settled().await;
     relay.stop().await;
 }
@@ -92,16 +95,15 @@ async fn what_a_relay_was_told_too_fast_it_hears_by_the_bell() {
     let relay = Relay::of(&shop).await;
     shop.written.products(3, 2).await;
     shop.settled().await;
-    let documents = Documents::new(&shop.db);
-    let fresh = || {
+    let documents = Documents::<Product>::new(&shop.db);
+    let mut transaction = Transaction::new(&shop.db);
+    for _ in 0..MORE_THAN_KEPT {
         let (id, name) = (Kind::Product.new_id(), fresh_name());
-        let (document, told) = documents.first(&id, product(&id), vec![event(&name)]).expect("a product");
+        transaction.insert(&documents, &id, product(&id), vec![event(&name)]).expect("a product");
         shop.written.note(&id, 1, vec![name]);
-        (document, told)
-    };
-    let (written, told): (Vec<_>, Vec<_>) = (0..MORE_THAN_KEPT).map(|_| fresh()).unzip();
-    documents.collection().insert_many(written).await.expect("mongod takes them");
-    told.iter().for_each(|told| documents.tell(told)); // without a pause: nobody else runs on this thread
+    }
+    // All of them are told without a pause: nobody else runs on this thread.
+    transaction.commit("test").await.expect("mongod takes them");
     shop.settled().await;
     relay.stop().await;
 }

@@ -1,10 +1,9 @@
 //! Changes of a document: decided anew when somebody else wrote in between, and once for each request.
 
 use super::{Change, Documents, Versioned};
-use crate::{Aggregate, ChangeError, Error};
+use crate::{Aggregate, ChangeError, Error, transaction::backoff};
 use bson::{Bson, Document, doc};
 use rpc::RequestKey;
-use std::time::Duration;
 
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;
@@ -116,8 +115,4 @@ fn pushed(request: &RequestKey) -> Document {
 fn operator<'a>(update: &'a mut Document, name: &str) -> &'a mut Document {
     let part = update.entry(name.to_owned()).or_insert_with(|| doc! {}.into());
     part.as_document_mut().expect("each operator of an update has a document")
-}
-
-fn backoff(attempt: u32) -> Duration {
-    Duration::from_micros(rand::random_range(0..=(500u64 << attempt.min(7))))
 }
