@@ -11,9 +11,6 @@ use std::{
 };
 use tokio::{sync::oneshot, time::Instant};
 
-/// Requests in one command.
-const BATCH: usize = 256;
-
 /// Bytes of one command; the server takes 48 MB, a document 16 MiB.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
@@ -29,6 +26,9 @@ pub trait Errand: Send + Sync + 'static {
 
     /// It begins at most so often.
     const PACE: Duration;
+
+    /// Requests that go together, at most.
+    const BATCH: usize = 256;
 
     /// Does it: one outcome for each request, in their order.
     fn run(&self, requests: Vec<Self::Request>) -> impl Future<Output = Vec<Self::Outcome>> + Send;
@@ -133,7 +133,7 @@ impl<E: Errand> Inner<E> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(next) = queue.waiting.front() {
             bytes += next.bytes;
-            if batch.len() == BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
+            if batch.len() == E::BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
                 break;
             }
             batch.extend(queue.waiting.pop_front());

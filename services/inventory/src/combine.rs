@@ -1,4 +1,4 @@
-//! One task per process through which all commands pass: what has queued up becomes one batch and one transaction.
+//! The batcher of a process through which all commands pass: what has queued up becomes one batch and one transaction.
 
 use crate::{
     domain::{Books, Command, Line, Outcome},
@@ -7,50 +7,29 @@ use crate::{
     store::Store,
 };
 use ::saga::Caller;
-use ::store::{Time, now};
+use ::store::{Company, Errand, Time, now, transaction::retry};
 use std::time::Duration;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::Instant,
-};
+use tokio::sync::Mutex;
 
-/// Commands that may wait; one more is refused.
-const QUEUE: usize = 1024;
-
-/// Commands in one transaction.
-const BATCH: usize = 128;
-
-/// Transactions begin at least so far apart: the first command after a pause is carried out at once, and those that come
-/// fast share a transaction.
-const PACE: Duration = Duration::from_millis(10);
-
-/// How often a batch is decided anew when another replica wrote in between.
+/// How often a batch is decided when other replicas write in between.
 const ATTEMPTS: u32 = 20;
-
-struct Waiting {
-    command: Command,
-    reply: oneshot::Sender<Result<Outcome, Error>>,
-}
 
 /// Where commands are handed in. Cheap to clone.
 #[derive(Clone)]
 pub struct Combiner {
-    queue: mpsc::Sender<Waiting>,
+    commands: Company<Batch>,
     hold: Duration,
 }
 
-/// A combiner and the task that does its work. The task ends when the last combiner is dropped.
-pub fn combiner(store: Store, hold: Duration) -> (Combiner, impl Future<Output = ()>) {
-    let (queue, waiting) = mpsc::channel(QUEUE);
-    (Combiner { queue, hold }, work(store, waiting))
-}
-
 impl Combiner {
+    /// A combiner whose holds live for `hold`.
+    pub fn new(store: Store, hold: Duration) -> Self {
+        Self { commands: Company::new(Batch { store, memory: Mutex::default() }), hold }
+    }
+
     /// Carries out a command. Safe to repeat.
     pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.try_send(Waiting { command, reply }).map_err(|_| Error::Busy)?;
-        answer.await.map_err(|_| Error::Busy)?
+        self.commands.join(command, 0).await.map_err(|_| Error::Busy)?
     }
 
     /// Holds `lines` for the configured time.
@@ -69,83 +48,76 @@ impl Combiner {
     }
 }
 
-async fn work(store: Store, mut waiting: mpsc::Receiver<Waiting>) {
-    let mut memory = Memory::default();
-    let mut batch = Vec::with_capacity(BATCH);
-    let mut next_at = Instant::now();
-    while waiting.recv_many(&mut batch, BATCH).await > 0 {
-        tokio::time::sleep_until(next_at).await;
-        while batch.len() < BATCH
-            && let Ok(more) = waiting.try_recv()
-        {
-            batch.push(more);
-        }
-        next_at = Instant::now() + PACE;
-        let commands: Vec<Command> = batch.iter().map(|waiting| waiting.command.clone()).collect();
-        let outcomes = carry_out(&store, &commands, &mut memory).await;
-        for (waiting, outcome) in batch.drain(..).zip(outcomes) {
-            let _ = waiting.reply.send(outcome); // the caller may have gone; the command stands
-        }
+/// Decides and writes the commands of a batch.
+struct Batch {
+    store: Store,
+    memory: Mutex<Memory>,
+}
+
+impl Errand for Batch {
+    type Request = Command;
+    type Outcome = Result<Outcome, Error>;
+    const PACE: Duration = Duration::from_millis(10);
+    const BATCH: usize = 128;
+
+    async fn run(&self, commands: Vec<Command>) -> Vec<Self::Outcome> {
+        self.carry_out(&commands).await
     }
 }
 
-/// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between. One document
-/// that cannot be read or written fails its own commands: the batch is halved until they are alone.
-async fn carry_out(store: &Store, commands: &[Command], memory: &mut Memory) -> Vec<Result<Outcome, Error>> {
-    let (mut attempt, mut may_remember) = (0, memory.is_trusted());
-    loop {
-        match once(store, commands, memory, may_remember).await {
-            Ok(Some(outcomes)) => return outcomes,
-            Ok(None) => {}
+impl Batch {
+    /// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between. One
+    /// document that cannot be read or written fails its own commands: the batch is halved until they are alone.
+    async fn carry_out(&self, commands: &[Command]) -> Vec<Result<Outcome, Error>> {
+        let mut may_remember = self.memory.lock().await.is_trusted();
+        let attempt = || self.attempt(commands, std::mem::take(&mut may_remember));
+        match retry(ATTEMPTS, Error::is_conflict, attempt).await {
+            Ok(outcomes) => outcomes,
             Err(error) if commands.len() > 1 && is_of_one_document(&error) => {
                 let (some, others) = commands.split_at(commands.len() / 2);
-                let mut outcomes = Box::pin(carry_out(store, some, memory)).await;
-                outcomes.extend(Box::pin(carry_out(store, others, memory)).await);
-                return outcomes;
+                let mut outcomes = Box::pin(self.carry_out(some)).await;
+                outcomes.extend(Box::pin(self.carry_out(others)).await);
+                outcomes
             }
-            Err(error) if attempt >= ATTEMPTS || !error.is_conflict() => {
+            Err(error) => {
                 if error.is_conflict() {
-                    store.end_abandoned().await; // nobody alive is in the way for so long
+                    self.store.end_abandoned().await; // nobody alive is in the way for so long
                 }
-                return commands.iter().map(|_| Err(error.clone())).collect();
-            }
-            Err(_) => {
-                memory.was_wrong();
-                attempt += 1;
-                let jitter = rand::random_range(0..=(1000u64 << attempt.min(6)));
-                tokio::time::sleep(Duration::from_micros(jitter)).await;
+                commands.iter().map(|_| Err(error.clone())).collect()
             }
         }
-        may_remember = false;
     }
-}
 
-/// `None` when what is remembered does not do: something was refused or had no effect, so that no write has proved it.
-async fn once(
-    store: &Store,
-    commands: &[Command],
-    memory: &mut Memory,
-    may_remember: bool,
-) -> Result<Option<Vec<Result<Outcome, Error>>>, Error> {
-    crash_at(commands, "reading");
-    let reading = store.read(commands, may_remember.then_some(&*memory)).await?;
-    let mut books: Books = reading.books.clone();
-    let (now, mut all_had_effect) = (now(), true);
-    let outcomes = commands.iter().map(|command| {
-        let before = books.effects;
-        let outcome = books.apply(command, now);
-        all_had_effect &= books.effects > before;
-        outcome
-    });
-    let outcomes = outcomes.collect();
-    if may_remember && !all_had_effect {
-        return Ok(None);
+    /// Decides on what is remembered only if a write proves it: a refusal and a command without effect are decided on
+    /// what is read.
+    async fn attempt(&self, commands: &[Command], may_remember: bool) -> Result<Vec<Result<Outcome, Error>>, Error> {
+        crash_at(commands, "reading");
+        let mut memory = self.memory.lock().await;
+        let reading = self.store.read(commands, may_remember.then_some(&*memory)).await?;
+        let mut books: Books = reading.books.clone();
+        let (now, mut all_had_effect) = (now(), true);
+        let outcomes = commands.iter().map(|command| {
+            let before = books.effects;
+            let outcome = books.apply(command, now);
+            all_had_effect &= books.effects > before;
+            outcome
+        });
+        let outcomes = outcomes.collect();
+        if may_remember && !all_had_effect {
+            drop(memory);
+            return Box::pin(self.attempt(commands, false)).await;
+        }
+        crash_at(commands, "writing");
+        match self.store.write(&reading, books).await {
+            Ok(written) => memory.note(written),
+            Err(error) => {
+                memory.was_wrong();
+                return Err(error);
+            }
+        }
+        crash_at(commands, "written");
+        Ok(outcomes)
     }
-    crash_at(commands, "writing");
-    let written = store.write(&reading, books).await?;
-    crash_at(commands, "written");
-    memory.note(written);
-    Ok(Some(outcomes))
 }
 
 /// Where a test kills this process: `inventory.hold.writing`. Release builds have none of this.
