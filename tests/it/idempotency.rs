@@ -167,7 +167,7 @@ async fn no_password_is_in_the_digest_of_a_registration_and_an_erased_account_ha
     let without_password =
         CreateUserRequest { email: email.clone(), name: "Ada".into(), request_id: key.into(), ..Default::default() };
     let account = stored(stack, "users", "users", user_id).await;
-    assert_eq!(account.get_str("request_digest").unwrap(), rpc::request_key::digest(&without_password));
+    assert_eq!(account.get_str("request_digest").unwrap(), store::request_key::digest(&without_password));
     let path = format!("/v1/users/{user_id}");
     patch(&staff, &path).send(&json!({ "name": "Augusta" }), "a change").await.expect(200);
     assert_eq!(stored(stack, "users", "users", user_id).await.get_array("requests").unwrap().len(), 1);

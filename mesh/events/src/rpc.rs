@@ -191,7 +191,7 @@ impl EventService for EventsRpc {
     ) -> Result<Response<ListDeadLettersResponse>, Status> {
         let request = validated(request)?;
         let limit = limit(request.page_size);
-        let after = self.pager.after("", &request.page_token)?;
+        let after = self.pager.after("", &request.page_token).map_err(status::page_token)?;
         let Some(consumers) = self.reads.consumers() else {
             return Ok(Response::new(ListDeadLettersResponse::default()));
         };
@@ -264,8 +264,10 @@ impl EventService for EventsRpc {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
-            Error::Database(cause) => store::Error::from(cause).into(),
-            Error::Store(cause) => cause.into(),
+            Error::Database(_) | Error::Store(_) => {
+                tracing::warn!(%error, "mongodb failed");
+                status::unavailable("STORE_UNAVAILABLE", "the database cannot be reached; the outcome may be unknown")
+            }
             Error::Nats(cause) => {
                 tracing::warn!(%cause, "nats failed");
                 status::unavailable("BROKER_UNAVAILABLE", "the broker does not do what it was asked; see the log")

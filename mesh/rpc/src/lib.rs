@@ -3,8 +3,7 @@
 //! A request passes `listen` (bounded connections) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
 //! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
 //! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault. `bearer` reads the
-//! `authorization` header for the gateway too; `request_key` names a request that may be repeated; `attempts`
-//! counts those that fail.
+//! `authorization` header for the gateway too; `attempts` counts requests that fail.
 //!
 //! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
 //! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks, `update` does
@@ -19,7 +18,6 @@ mod gate;
 mod health;
 pub mod listen;
 mod reflection;
-pub mod request_key;
 pub mod server;
 pub mod signature;
 pub mod status;
@@ -29,7 +27,6 @@ pub mod update;
 pub use access::Rules;
 pub use channel::Channel;
 pub use listen::{Limits, Port};
-pub use request_key::RequestKey;
 pub use server::Server;
 pub use token::{KeySet, Principal, Signer};
 

@@ -81,6 +81,11 @@ fn summary<'a>(violations: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
+/// INVALID_ARGUMENT: the page token was made for another list, or by nobody.
+pub fn page_token(_: impl std::error::Error) -> Status {
+    violation("page_token", "is not a token of this list")
+}
+
 /// NOT_FOUND; the same for what is absent and for what belongs to somebody else. `collection` is that of the resource's
 /// path, such as `products`.
 pub fn not_found(collection: &str, id: &str) -> Status {

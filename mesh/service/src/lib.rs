@@ -6,8 +6,10 @@
 
 mod config;
 mod ready;
+mod store_status;
 
 pub use config::{Config, KEYS};
+pub use store_status::store_status;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use contracts::events::v1::event_service_server::EventServiceServer;

@@ -1,6 +1,4 @@
-//! What can go wrong with a document, and how a caller sees it.
-
-use tonic::{Code, Status};
+//! What can go wrong with a document.
 
 /// MongoDB's code of a write that a unique index refused.
 const DUPLICATE_KEY: i32 = 11000;
@@ -73,6 +71,17 @@ impl Error {
     }
 }
 
+impl<E> ChangeError<E> {
+    /// The caller's own error; `not_found` is that of a document which does not exist.
+    pub fn or<F: From<E> + From<Error>>(self, not_found: impl FnOnce() -> F) -> F {
+        match self {
+            ChangeError::NotFound => not_found(),
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Store(cause) => cause.into(),
+        }
+    }
+}
+
 impl From<mongodb::error::Error> for Error {
     fn from(error: mongodb::error::Error) -> Self {
         if is_duplicate_key(&error) { Error::Duplicate } else { Error::Database(error) }
@@ -87,42 +96,5 @@ pub fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
         ErrorKind::Command(command) => command.code == DUPLICATE_KEY,
         ErrorKind::InsertMany(many) => many.write_errors.iter().flatten().any(|write| write.code == DUPLICATE_KEY),
         _ => false,
-    }
-}
-
-impl From<Error> for Status {
-    fn from(error: Error) -> Self {
-        match error {
-            Error::Duplicate => rpc::status::error(Code::AlreadyExists, "ALREADY_EXISTS", "this exists already"),
-            Error::Conflict => {
-                rpc::status::error(Code::Aborted, "CONFLICT", "somebody else changed this at the same time; try again")
-            }
-            Error::KeyReused => rpc::status::key_reused(),
-            Error::Backlog(_) => {
-                rpc::status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon")
-            }
-            Error::Busy => rpc::status::unavailable("STORE_BUSY", "too many writes wait; try again soon"),
-            Error::Unknown => rpc::status::unavailable("STORE_UNAVAILABLE", "the outcome is unknown; repeat the call"),
-            Error::Refused(code) => {
-                tracing::error!(code, "mongodb refused a write");
-                rpc::status::internal()
-            }
-            Error::TooLarge { events, bytes, limit } => {
-                tracing::warn!(events, bytes, limit, "a change was too large for its outbox or the broker");
-                let why = format!("the change is too large, {bytes} of at most {limit} bytes; ask for less at once");
-                rpc::status::error(Code::InvalidArgument, "CHANGE_TOO_LARGE", why)
-            }
-            Error::Database(error) => {
-                tracing::warn!(%error, "mongodb failed");
-                rpc::status::unavailable(
-                    "STORE_UNAVAILABLE",
-                    "the database cannot be reached; the outcome may be unknown",
-                )
-            }
-            Error::Bson(error) => {
-                tracing::error!(%error, "a document does not have its form");
-                rpc::status::internal()
-            }
-        }
     }
 }

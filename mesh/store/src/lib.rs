@@ -20,6 +20,7 @@ mod group;
 mod news;
 mod outbox;
 pub mod page;
+pub mod request_key;
 pub mod transaction;
 
 pub use bell::Bell;
@@ -32,6 +33,7 @@ pub use group::Group;
 pub use news::{News, Told};
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
 pub use page::{Found, Pager, limit};
+pub use request_key::RequestKey;
 pub use transaction::Transaction;
 
 /// The present. Domain code takes it as an argument.

@@ -7,7 +7,6 @@ use mongodb::Cursor;
 use prost::Message;
 use serde::de::DeserializeOwned;
 use sha2::Sha256;
-use tonic::Status;
 
 /// Bytes of signature in a token.
 const SIGNATURE_BYTES: usize = 16;
@@ -67,6 +66,11 @@ pub async fn read<T: DeserializeOwned>(mut cursor: Cursor<T>, limit: i64) -> Res
     Ok(Found { entries, is_last: true })
 }
 
+/// The page token was not made for this list.
+#[derive(Debug, thiserror::Error)]
+#[error("this is no page token of this list")]
+pub struct InvalidToken;
+
 /// Signs and reads the page tokens of one list.
 #[derive(Clone)]
 pub struct Pager(Hmac<Sha256>);
@@ -86,15 +90,14 @@ impl Pager {
     }
 
     /// The identifier to continue after, or none on the first page.
-    pub fn after(&self, scope: &str, token: &str) -> Result<Option<String>, Status> {
+    pub fn after(&self, scope: &str, token: &str) -> Result<Option<String>, InvalidToken> {
         if token.is_empty() {
             return Ok(None);
         }
-        let invalid = || rpc::status::violation("page_token", "is not a token of this list");
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| invalid())?;
-        let (signature, last) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or_else(invalid)?;
-        let last = std::str::from_utf8(last).map_err(|_| invalid())?;
-        if self.sign(scope, last) == signature { Ok(Some(last.to_owned())) } else { Err(invalid()) }
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| InvalidToken)?;
+        let (signature, last) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(InvalidToken)?;
+        let last = std::str::from_utf8(last).map_err(|_| InvalidToken)?;
+        if self.sign(scope, last) == signature { Ok(Some(last.to_owned())) } else { Err(InvalidToken) }
     }
 
     /// The page of what was found: as many messages as fit a reply, each made together with its identifier, and the token

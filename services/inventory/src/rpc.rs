@@ -8,9 +8,9 @@ use crate::{
     error::Error,
     store::Store,
 };
-use ::rpc::{Principal, RequestKey, principal, status, validated};
+use ::rpc::{Principal, principal, status, validated};
 use ::saga::Caller;
-use ::store::{Pager, limit};
+use ::store::{Pager, RequestKey, limit};
 use contracts::{
     id::Kind,
     inventory::v1::{
@@ -59,7 +59,7 @@ impl Handler {
 /// The caller's key of a request; without an id of the request nothing repeats it.
 fn request_key(caller: &Principal, verb: &str, request_id: String, of: &str) -> String {
     let request_id = if request_id.is_empty() { Kind::Event.new_id() } else { request_id };
-    RequestKey::name_of(caller, &format!("{verb}/{request_id}/{of}"))
+    RequestKey::name_of(caller.actor(), &format!("{verb}/{request_id}/{of}"))
 }
 
 fn reservation(id: &str, outcome: Outcome) -> Result<Response<Reservation>, Status> {
@@ -106,7 +106,11 @@ impl InventoryService for Handler {
         let ListMovementsRequest { product_id, page_size, page_token } = validated(request)?;
         self.known(&product_id).await?;
         let limit = limit(page_size);
-        let before = self.pager.after(&product_id, &page_token)?.and_then(|before| before.parse().ok());
+        let before = self
+            .pager
+            .after(&product_id, &page_token)
+            .map_err(status::page_token)?
+            .and_then(|before| before.parse().ok());
         let found = self.store.movements(&product_id, before, limit).await?;
         let (movements, next_page_token) = self
             .pager

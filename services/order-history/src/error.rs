@@ -82,7 +82,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound(id) => status::not_found("order-history", &id),
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
             Error::InUse(cause) => cause.into(),
             Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) | Error::Shared(_) => {
                 tracing::error!(%error, "a read failed as only a write can");

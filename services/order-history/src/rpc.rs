@@ -1,7 +1,7 @@
 //! The RPCs: parse, authorise, call, reply.
 
 use crate::{convert, domain::Entry, error::Error, store::ReadModel};
-use ::rpc::{principal, validated};
+use ::rpc::{principal, status, validated};
 use ::store::{Found, Pager, limit};
 use contracts::orderhistory::v1::{
     GetOrderHistoryRequest, ListOrderHistoriesRequest, ListOrderHistoriesResponse, OrderHistory,
@@ -45,7 +45,7 @@ impl OrderHistoryService for Handler {
         let request = validated(request)?;
         let user = (!caller.has_role("staff")).then(|| caller.user_id().unwrap_or_default());
         let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
-        let after = self.pager.after(scope, &request.page_token)?;
+        let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
         let histories = self.model.current().await?;
         let Found { entries, is_last } = histories.list(user, after, limit).await?;
         let names = histories.names(&entries).await?;

@@ -9,9 +9,8 @@ use crate::{
     domain::{self, Coupon, CouponRefusal, CouponTerms, Discount, Order},
     error::Error,
 };
-use ::rpc::RequestKey;
 use ::store::{
-    Aggregate, Change, ChangeError, Database, Documents, Found, Time, Transaction, Versioned, now, transaction::retry,
+    Aggregate, Change, Database, Documents, Found, RequestKey, Time, Transaction, Versioned, now, transaction::retry,
 };
 use bson::{Document, doc};
 use contracts::money::Money;
@@ -152,18 +151,14 @@ impl Coupons {
         etag: &str,
         request: Option<&RequestKey>,
     ) -> Result<Versioned<Coupon>, Error> {
-        let changed = self.coupons.change_once(code, request, |old| {
+        let changed = self.coupons.change_once(code, request, |old| -> Result<_, Error> {
             let Some(state) = old.state.disabled(now()) else { return Ok(None) };
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);
             }
             Ok(Some(Change { state, events: vec![wire::disabled(code)] }))
         });
-        changed.await.map_err(|error| match error {
-            ChangeError::NotFound => Error::CouponNotFound(code.to_owned()),
-            ChangeError::Refused(refusal) => refusal,
-            ChangeError::Store(cause) => cause.into(),
-        })
+        changed.await.map_err(|error| error.or(|| Error::CouponNotFound(code.to_owned())))
     }
 
     /// What the coupon takes off an order that is about to be placed, as things are now; nothing without a code.

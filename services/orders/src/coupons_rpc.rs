@@ -1,8 +1,8 @@
 //! `CouponService`: what staff do with coupons. Parse, call, reply.
 
 use crate::{coupons::Coupons, coupons_wire as convert};
-use ::rpc::{RequestKey, principal, validated};
-use ::store::{Pager, limit};
+use ::rpc::{principal, status, validated};
+use ::store::{Pager, RequestKey, limit};
 use contracts::orders::v1::{
     Coupon, CreateCouponRequest, DisableCouponRequest, GetCouponRequest, ListCouponsRequest, ListCouponsResponse,
     coupon_service_server::CouponService,
@@ -22,7 +22,7 @@ impl CouponService for Handler {
     async fn create_coupon(&self, request: Request<CreateCouponRequest>) -> Result<Response<Coupon>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let coupon = request.coupon.unwrap_or_default();
         let code = coupon.code.clone();
         let stored = self.coupons.create(&code, convert::terms(coupon)?, key.as_ref()).await?;
@@ -40,7 +40,7 @@ impl CouponService for Handler {
     ) -> Result<Response<ListCouponsResponse>, Status> {
         let request = validated(request)?;
         let limit = limit(request.page_size);
-        let after = self.pager.after("", &request.page_token)?;
+        let after = self.pager.after("", &request.page_token).map_err(status::page_token)?;
         let found = self.coupons.list(after, limit).await?;
         let (coupons, next_page_token) =
             self.pager.page("", found, |coupon| (coupon.id.clone(), convert::to_wire(&coupon)));
@@ -50,7 +50,7 @@ impl CouponService for Handler {
     async fn disable_coupon(&self, request: Request<DisableCouponRequest>) -> Result<Response<Coupon>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let disabled = self.coupons.disable(&request.code, &request.etag, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&disabled)))
     }

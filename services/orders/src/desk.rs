@@ -1,8 +1,7 @@
 //! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
 
 use crate::{domain::Order, error::Error, sagas::Sagas, store::Orders};
-use ::rpc::RequestKey;
-use ::store::{Versioned, now};
+use ::store::{RequestKey, Versioned, now};
 use saga::Runner;
 
 /// The commands that change orders: of callers, of events and of people. Cheap to clone.

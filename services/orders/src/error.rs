@@ -217,7 +217,7 @@ impl From<Error> for Status {
                 status::internal()
             }
             Error::Peer(status) => *status,
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
         }
     }
 }

@@ -9,8 +9,7 @@ use crate::{
     sagas::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
     store::Orders,
 };
-use ::rpc::{RequestKey, request_key};
-use ::store::{Versioned, now};
+use ::store::{RequestKey, Versioned, now, request_key};
 use contracts::{
     id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
     shipping::v1::shipment::State as ShipmentState, users::v1::user,

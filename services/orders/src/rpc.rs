@@ -12,8 +12,8 @@ use crate::{
     sagas_wire,
     watch::{self, Watched},
 };
-use ::rpc::{Principal, RequestKey, principal, request_key, server::MESSAGE_BYTES, status, validated};
-use ::store::{Bell, Pager, Versioned, limit, now};
+use ::rpc::{Principal, principal, server::MESSAGE_BYTES, status, validated};
+use ::store::{Bell, Pager, RequestKey, Versioned, limit, now, request_key};
 use contracts::country;
 use contracts::id::Kind;
 use contracts::orders::v1::{
@@ -58,7 +58,7 @@ impl OrderService for Handler {
         let request = validated(request)?;
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
-        let key = RequestKey::new(&caller, &request.request_id, &draft);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &draft);
         let placement = Placement { user_id, draft, request: key };
         let Commands { orders, runner } = &self.commands;
         let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
@@ -101,7 +101,7 @@ impl OrderService for Handler {
         let user_id = if caller.has_role("staff") { None } else { caller.user_id() };
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
-        let after = self.pager.after(scope, &request.page_token)?;
+        let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
         let found = self.commands.orders.list(user_id, after, limit).await?;
         let (orders, next_page_token) =
             self.pager.page(scope, found, |order| (order.id.clone(), convert::to_wire(&order)));
@@ -112,7 +112,7 @@ impl OrderService for Handler {
         let caller = principal(&request);
         let request = validated(request)?;
         let order = self.visible(&request.order_id, &caller).await?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
         let cancel = |order: &Order| order.cancel(self.commands.sagas(), wish.clone(), now());

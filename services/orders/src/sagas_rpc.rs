@@ -1,7 +1,7 @@
 //! `SagaService`: what staff may see of and do to sagas. Parse, call, reply.
 
 use crate::{desk::Commands, domain::Order, error::Error, sagas_wire};
-use ::rpc::{Principal, principal, validated};
+use ::rpc::{Principal, principal, status, validated};
 use ::store::{Pager, Versioned, limit, now};
 use contracts::orders::v1::{
     self as wire, CompensateSagaRequest, FailedSaga, GetSagaRequest, InterveneInSagasRequest, InterveneInSagasResponse,
@@ -91,7 +91,7 @@ impl SagaService for Handler {
         // A token continues the list of its own filter only.
         let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let limit = limit(request.page_size);
-        let after = self.pager.after(&scope, &request.page_token)?;
+        let after = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
         let found = self.commands.orders.sagas(sagas_wire::query(&filter, now()), after, limit).await?;
         let (sagas, next_page_token) =
             self.pager.page(&scope, found, |order| (order.id.clone(), sagas_wire::saga(&order)));

@@ -6,8 +6,7 @@ use crate::{
     events,
     sagas::{Definition, Sagas, Step},
 };
-use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Versioned, now};
+use ::store::{Aggregate, Change, Database, Documents, Found, RequestKey, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::Collection;
@@ -114,12 +113,7 @@ impl Orders {
             Ok(state.filter(|state| *state != old.state).map(|state| change(old, state)))
         };
         let changed = self.documents.change_found(found, request, on).await;
-        let changed = changed.map_err(|error| match error {
-            ChangeError::NotFound => Error::NotFound(id),
-            ChangeError::Refused(refusal) => refusal,
-            ChangeError::Store(cause) => cause.into(),
-        });
-        Ok((changed?, more))
+        Ok((changed.map_err(|error| error.or(|| Error::NotFound(id)))?, more))
     }
 }
 

@@ -34,7 +34,7 @@ impl From<Error> for Status {
                 tracing::warn!(%cause, "the payment provider does not report");
                 status::unavailable("PROVIDER_SILENT", "the payment provider does not answer now")
             }
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
         }
     }
 }

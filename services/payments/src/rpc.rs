@@ -8,7 +8,7 @@ use crate::{
     reconcile,
     webhooks::{self, Webhooks},
 };
-use ::rpc::{principal, validated};
+use ::rpc::{principal, status, validated};
 use ::saga::Caller;
 use ::store::{Pager, Time, fields::time, limit};
 use contracts::money::Money;
@@ -106,7 +106,7 @@ impl PaymentService for Handler {
         let request = validated(request)?;
         let disposition = webhooks::disposition(request.state());
         let (limit, scope) = (limit(request.page_size), disposition.name());
-        let after = self.pager.after(scope, &request.page_token)?;
+        let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
         let found = self.webhooks.store.list(disposition, after.as_deref(), limit).await.map_err(Error::from)?;
         let waiting = self.webhooks.store.waiting().await.map_err(Error::from)?;
         let (webhooks, next_page_token) =

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     events,
 };
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Time, Versioned};
+use ::store::{Aggregate, Change, Database, Documents, Time, Versioned};
 use bson::{Document, doc};
 use std::{
     collections::HashSet,
@@ -70,13 +70,11 @@ impl Payments {
         };
         let Some(change) = decide(&seen)? else { return Ok(seen) };
         let saved = match self.documents.save(&seen, change).await {
-            Err(::store::Error::Conflict) => {
-                self.documents.change(&seen.id, decide).await.map_err(|error| match error {
-                    ChangeError::NotFound => Error::NotFound(seen.id.clone()),
-                    ChangeError::Refused(refusal) => refusal.into(),
-                    ChangeError::Store(cause) => cause.into(),
-                })?
-            }
+            Err(::store::Error::Conflict) => self
+                .documents
+                .change(&seen.id, decide)
+                .await
+                .map_err(|error| error.or(|| Error::NotFound(seen.id.clone())))?,
             saved => saved?,
         };
         self.note(&seen.id);

@@ -43,7 +43,7 @@ impl From<Error> for Status {
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
             Error::StaleEtag => status::stale_etag(),
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{convert, error::Error, store::Products};
-use ::rpc::{RequestKey, principal, validated};
-use ::store::{Pager, limit};
+use ::rpc::{principal, status, validated};
+use ::store::{Pager, RequestKey, limit};
 use contracts::products::v1::{
     BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
     ListProductsResponse, Product, UpdateProductRequest, product_service_server::ProductService,
@@ -25,7 +25,7 @@ impl ProductService for Handler {
     ) -> Result<Response<ListProductsResponse>, Status> {
         let request = validated(request)?;
         let limit = limit(request.page_size);
-        let after = self.pager.after("", &request.page_token)?;
+        let after = self.pager.after("", &request.page_token).map_err(status::page_token)?;
         let found = self.products.list(after, limit).await?;
         let (products, next_page_token) =
             self.pager.page("", found, |product| (product.id.clone(), convert::to_wire(&product)));
@@ -51,7 +51,7 @@ impl ProductService for Handler {
     async fn create_product(&self, request: Request<CreateProductRequest>) -> Result<Response<Product>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let draft = convert::draft(request.product.unwrap_or_default())?;
         let stored = self.products.create(draft, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&stored)))
@@ -60,7 +60,7 @@ impl ProductService for Handler {
     async fn update_product(&self, request: Request<UpdateProductRequest>) -> Result<Response<Product>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let product = request.product.unwrap_or_default();
         let updated = self.products.update(&product.product_id, key.as_ref(), |old| {
             if !old.is_current(&product.etag) {

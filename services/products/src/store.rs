@@ -5,8 +5,7 @@ use crate::{
     domain::{Draft, Product},
     error::Error,
 };
-use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, RequestKey, Versioned, now};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
 use futures::TryStreamExt;
@@ -111,7 +110,7 @@ impl Products {
         mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
     ) -> Result<Versioned<Product>, Error> {
         let mut sku = String::new();
-        let changed = self.0.change_once(id, request, |old| {
+        let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
             let draft = decide(old)?;
             sku.clone_from(&draft.sku);
             let (state, fields) = old.state.update(draft, now())?;
@@ -122,10 +121,8 @@ impl Products {
             Ok(Some(Change { state, events }))
         });
         changed.await.map_err(|error| match error {
-            ChangeError::NotFound => Error::NotFound(vec![id.to_owned()]),
-            ChangeError::Refused(refusal) => refusal,
             ChangeError::Store(::store::Error::Duplicate) => Error::SkuTaken(sku),
-            ChangeError::Store(cause) => cause.into(),
+            error => error.or(|| Error::NotFound(vec![id.to_owned()])),
         })
     }
 }

@@ -117,7 +117,7 @@ impl From<Error> for Status {
                 tracing::error!(%error, "a command decided on an illegal transition");
                 status::internal()
             }
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
         }
     }
 }

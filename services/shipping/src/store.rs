@@ -6,7 +6,7 @@ use crate::{
     error::Error,
 };
 use ::saga::Caller;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Transaction, Versioned, now, transaction::retry};
+use ::store::{Aggregate, Change, Database, Documents, Transaction, Versioned, now, transaction::retry};
 use bson::{Document, doc};
 
 /// How often a split is decided when others write in between.
@@ -145,11 +145,7 @@ impl Shipments {
             let events = convert::moved(id, Some(old.state.state), &path, &state);
             Ok(Some(Change { state, events }))
         });
-        changed.await.map_err(|error| match error {
-            ChangeError::NotFound => Error::NotFound(id.to_owned()),
-            ChangeError::Refused(refusal) => refusal,
-            ChangeError::Store(cause) => cause.into(),
-        })
+        changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
     }
 
     /// Parts a shipment in two, or finds what the same request made before: the shipment, and the new one.

@@ -89,7 +89,7 @@ impl From<Error> for Status {
                 tracing::error!(error = %message, "a password or a token cannot be made");
                 status::internal()
             }
-            Error::Store(cause) => cause.into(),
+            Error::Store(cause) => service::store_status(cause),
         }
     }
 }

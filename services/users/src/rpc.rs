@@ -8,7 +8,8 @@ use crate::{
     sign_in::SignIn,
     store::{Created, Users},
 };
-use ::rpc::{Principal, RequestKey, principal, refused_credential, validated};
+use ::rpc::{Principal, principal, refused_credential, validated};
+use ::store::RequestKey;
 use contracts::{
     Validate,
     users::v1::{
@@ -34,7 +35,7 @@ impl UserService for Accounts {
         let (caller, refused) = (principal(&request), refused_credential(&request));
         let mut request = validated(request)?;
         let password = std::mem::take(&mut request.password); // and so it is not in the digest
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let registration = convert::registration(request);
         // Only a credential can grant roles, so one that is no good is told here, where everybody else may come without.
         if let Some(refused) = refused.filter(|_| !registration.roles.is_empty()) {
@@ -67,7 +68,7 @@ impl UserService for Accounts {
     async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let user = request.user.unwrap_or_default();
         own(&caller, &user.user_id)?;
         let updated = self.users.update(&user.user_id, key.as_ref(), |old| {
@@ -83,7 +84,7 @@ impl UserService for Accounts {
         let caller = principal(&request);
         let request = validated(request)?;
         own(&caller, &request.user_id)?;
-        let key = RequestKey::new(&caller, &request.request_id, &request);
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         self.users.delete(&request.user_id, &request.etag, key.as_ref()).await?;
         self.refresh_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))

@@ -5,8 +5,7 @@ use crate::{
     domain::{Draft, PasswordHash, Registration, User},
     error::Error,
 };
-use ::rpc::RequestKey;
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Versioned, now};
+use ::store::{Aggregate, Change, Database, Documents, RequestKey, Versioned, now};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
 
@@ -89,7 +88,7 @@ impl Users {
         request: Option<&RequestKey>,
         mut decide: impl FnMut(&Versioned<User>) -> Result<Draft, Error>,
     ) -> Result<Versioned<User>, Error> {
-        let changed = self.0.change_once(id, request, |old| {
+        let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
             if old.state.is_deleted() {
                 return Err(Error::Deleted);
             }
@@ -100,12 +99,12 @@ impl Users {
             let events = vec![convert::updated(id, &state, fields)];
             Ok(Some(Change { state, events }))
         });
-        changed.await.map_err(|error| refusal(id, error))
+        changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
     }
 
     /// Erases an account, when `etag` is empty or that of the current version. No effect on a deleted one.
     pub async fn delete(&self, id: &str, etag: &str, request: Option<&RequestKey>) -> Result<(), Error> {
-        let changed = self.0.change_once(id, request, |old| {
+        let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
             if old.state.is_deleted() {
                 return Ok(None);
             }
@@ -114,15 +113,7 @@ impl Users {
             }
             Ok(Some(Change { state: old.state.erase(id, now()), events: vec![convert::deleted(id)] }))
         });
-        changed.await.map_err(|error| refusal(id, error))?;
+        changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))?;
         Ok(())
-    }
-}
-
-fn refusal(id: &str, error: ChangeError<Error>) -> Error {
-    match error {
-        ChangeError::NotFound => Error::NotFound(id.to_owned()),
-        ChangeError::Refused(refusal) => refusal,
-        ChangeError::Store(cause) => cause.into(),
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use contracts::id::Kind;
 use products::Product;
 use store::{ChangeError, Documents, Error};
-use tonic::{Code, Status};
+use tonic::Code;
 
 /// Bytes that an outbox may hold.
 const CAP_BYTES: usize = 256 * 1024;
@@ -24,7 +24,7 @@ async fn a_writer_at_the_outbox_cap_is_unavailable_until_a_relay_has_emptied_it(
     let id = shop.written.products(1, 64).await.remove(0);
     let refused = shop.written.try_update(&id, 1).await;
     let Err(ChangeError::Store(Error::Backlog(64))) = refused else { panic!("{refused:?}") };
-    assert_eq!(Status::from(Error::Backlog(64)).code(), Code::Unavailable);
+    assert_eq!(service::store_status(Error::Backlog(64)).code(), Code::Unavailable);
     let relay = shop.relay();
     shop.settled().await;
     shop.written.try_update(&id, 1).await.expect("with the outbox in the log the write is accepted");
@@ -58,7 +58,7 @@ async fn a_change_that_no_outbox_could_hold_is_refused_for_good_and_the_largest_
     for names in [vec![long_name(CAP_BYTES)], vec![long_name(CAP_BYTES / 2); 2], vec![fresh_name(); 65]] {
         let refused = shop.written.try_rename(&id, names.clone()).await;
         let Err(ChangeError::Store(error @ Error::TooLarge { .. })) = refused else { panic!("{refused:?}") };
-        assert_eq!(Status::from(error).code(), Code::InvalidArgument);
+        assert_eq!(service::store_status(error).code(), Code::InvalidArgument);
         let fresh = Kind::Product.new_id();
         let refused = products.insert(&fresh, product(&fresh), names.iter().map(|name| event(name)).collect()).await;
         assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");

@@ -7,9 +7,8 @@ use super::{
 use bson::doc;
 use contracts::id::Kind;
 use products::Product;
-use rpc::{Principal, RequestKey};
 use std::convert::Infallible;
-use store::{Change, ChangeError, Documents, Error, Versioned};
+use store::{Change, ChangeError, Documents, Error, RequestKey, Versioned};
 
 /// A product with one event.
 async fn stored(documents: &Documents<Product>) -> Versioned<Product> {
@@ -53,7 +52,7 @@ async fn a_request_that_has_changed_a_document_does_not_change_it_again() {
 /// The request of a content under a key; none without a key.
 fn request(key: &str, content: i64) -> Option<RequestKey> {
     let content = prost_types::Timestamp { seconds: content, nanos: 0 };
-    RequestKey::new(&Principal::Service("orders".into()), key, &content)
+    RequestKey::new("orders", key, &content)
 }
 
 /// Changes nothing.

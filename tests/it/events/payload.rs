@@ -13,7 +13,7 @@ use kit::{Client, Stack, StackOptions, eventually};
 use products::Product;
 use serde_json::json;
 use store::{Change, ChangeError, Documents, Error};
-use tonic::{Code, Status};
+use tonic::Code;
 
 /// Below a large event, and above all others and what clients ask of the broker.
 const LOW: usize = 4 * 1024;
@@ -121,7 +121,7 @@ async fn a_change_with_an_event_above_the_limit_is_refused_and_changes_nothing()
     let large = || vec![event("small"), event(&long_name(LARGE))];
     let refused = products.insert(&Kind::Product.new_id(), product(&id), large()).await;
     let Err(error @ Error::TooLarge { events: 1, limit: LOW, .. }) = refused else { panic!("{refused:?}") };
-    let status = Status::from(error);
+    let status = service::store_status(error);
     assert_eq!((status.code(), rpc::status::reason(&status).as_str()), (Code::InvalidArgument, "CHANGE_TOO_LARGE"));
     assert!(status.message().contains("at most 4096 bytes"), "{status:?}");
     let before = products.load(&id).await.expect("mongod answers").expect("is there");

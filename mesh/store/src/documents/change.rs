@@ -1,9 +1,8 @@
 //! Changes of a document: decided anew when somebody else wrote in between, and once for each request.
 
 use super::{Change, Documents, Versioned};
-use crate::{Aggregate, ChangeError, Error, transaction::backoff};
+use crate::{Aggregate, ChangeError, Error, RequestKey, transaction::backoff};
 use bson::{Bson, Document, doc};
-use rpc::RequestKey;
 
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;

@@ -1,6 +1,5 @@
 //! The identity of a request that may be repeated: who asks, under which key, and a digest of what is asked.
 
-use crate::Principal;
 use prost::Message;
 use sha2::{Digest, Sha256};
 
@@ -12,15 +11,15 @@ pub struct RequestKey {
 }
 
 impl RequestKey {
-    /// `None` without a `request_id`: then nothing repeats the request. `content` is what a repeat must have in common with
-    /// it; secrets are not in it, because the digest is stored.
-    pub fn new(caller: &Principal, request_id: &str, content: &impl Message) -> Option<Self> {
-        (!request_id.is_empty()).then(|| Self { name: Self::name_of(caller, request_id), digest: digest(content) })
+    /// The key of `actor` (a user id or a service); `None` without a `request_id`: then nothing repeats the request.
+    /// `content` is what a repeat must have in common with it; secrets are not in it, because the digest is stored.
+    pub fn new(actor: &str, request_id: &str, content: &impl Message) -> Option<Self> {
+        (!request_id.is_empty()).then(|| Self { name: Self::name_of(actor, request_id), digest: digest(content) })
     }
 
-    /// The stored form of a caller's `request_id`.
-    pub fn name_of(caller: &Principal, request_id: &str) -> String {
-        format!("{}/{request_id}", caller.actor())
+    /// The stored form of an actor's `request_id`.
+    pub fn name_of(actor: &str, request_id: &str) -> String {
+        format!("{actor}/{request_id}")
     }
 
     /// The stored form of the key.
