@@ -39,8 +39,8 @@ pub struct Program {
 
 impl Program {
     /// Its keys, in the order in which they are shown.
-    pub fn keys(&self) -> impl Iterator<Item = Key> {
-        self.keys.into_iter().flatten().copied()
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.keys.into_iter().flatten()
     }
 
     /// Whether it has the key `name`.

@@ -29,7 +29,7 @@ impl clap::Args for Flags {
     fn augment_args(command: clap::Command) -> clap::Command {
         all_keys().into_iter().fold(command, |command, key| {
             let arg = clap::Arg::new(key.name).long(key.name).value_name("VALUE");
-            command.arg(arg.help(key.help()).help_heading(heading(&key)))
+            command.arg(arg.help(key.help()).help_heading(heading(key)))
         })
     }
 
@@ -40,7 +40,7 @@ impl clap::Args for Flags {
 
 impl clap::FromArgMatches for Flags {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = |key: Key| Some((key.name, matches.get_one::<String>(key.name)?.clone()));
+        let given = |key: &'static Key| Some((key.name, matches.get_one::<String>(key.name)?.clone()));
         Ok(Self(all_keys().into_iter().filter_map(given).collect()))
     }
 
@@ -51,7 +51,7 @@ impl clap::FromArgMatches for Flags {
 }
 
 /// The keys of all programs. One that several programs declare is one flag.
-fn all_keys() -> Vec<Key> {
+fn all_keys() -> Vec<&'static Key> {
     let mut seen = BTreeSet::new();
     PROGRAMS.iter().flat_map(Program::keys).filter(|key| seen.insert(key.name)).collect()
 }

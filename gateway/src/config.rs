@@ -124,20 +124,3 @@ impl std::str::FromStr for IgnoredParameters {
         names.map(checked).collect::<Result<_, _>>().map(Self)
     }
 }
-
-impl Default for Config {
-    /// No upstreams and no keys; 1 MiB, 15 s each and the usual parameters of others.
-    fn default() -> Self {
-        Config {
-            upstreams: BTreeMap::new(),
-            jwks: r#"{"keys":[]}"#.to_owned(),
-            body_limit_bytes: 1 << 20,
-            deadline: Duration::from_secs(15),
-            address_failures: Rate { burst: 100, interval: Duration::from_secs(1) },
-            trusted_proxies: TrustedProxies::default(),
-            ignored_parameters: IgnoredParameters::USUAL.parse().expect("the constant has no other *"),
-            stream_keep_alive: Duration::from_secs(15),
-            limits: Limits::default(),
-        }
-    }
-}

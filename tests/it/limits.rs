@@ -3,6 +3,7 @@
 mod flood;
 mod grpc;
 
+use crate::settings::limits;
 use axum::{
     Router,
     body::{Body, Bytes},
@@ -115,7 +116,7 @@ async fn answers(address: SocketAddr) -> bool {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..Limits::default() }).await;
+    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..limits() }).await;
     let settings = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
     let half_headers = [settings.as_slice(), b"\0\x01\0\x01\x05\0\0\0\x01\x82"].concat();
     let cases: [(&str, &[u8]); 7] = [
@@ -138,7 +139,7 @@ async fn a_head_that_does_not_come_ends_the_connection() {
 
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_gets_no_longer() {
-    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..Limits::default() }).await;
+    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..limits() }).await;
     let (mut reader, mut writer) = connect(served.address, b"GET / HTTP/1.1\r\n").await.into_split();
     let writing = tokio::spawn(async move { while writer.write_all(b"a: b\r\n").await.is_ok() {} });
     let mut rest = Vec::new();
@@ -149,7 +150,7 @@ async fn a_head_that_comes_byte_by_byte_gets_no_longer() {
 
 #[tokio::test]
 async fn a_later_head_has_the_header_timeout_and_the_pause_before_it_the_idle_timeout() {
-    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..Limits::default() }).await;
+    let served = serve(Limits { header_timeout: SHORT, idle_timeout: LONG, ..limits() }).await;
     let mut idle = connect(served.address, REQUEST).await;
     read_until(&mut idle, "here").await;
     let mut half = connect(served.address, REQUEST).await;
@@ -162,7 +163,7 @@ async fn a_later_head_has_the_header_timeout_and_the_pause_before_it_the_idle_ti
 
 #[tokio::test]
 async fn an_idle_connection_ends_and_one_with_a_reply_under_way_does_not() {
-    let served = serve(Limits { header_timeout: LONG, idle_timeout: SHORT, ..Limits::default() }).await;
+    let served = serve(Limits { header_timeout: LONG, idle_timeout: SHORT, ..limits() }).await;
     let mut watching = connect(served.address, WAIT).await;
     read_until(&mut watching, "begun").await;
     for _ in 0..2 {
@@ -176,7 +177,7 @@ async fn an_idle_connection_ends_and_one_with_a_reply_under_way_does_not() {
 
 #[tokio::test]
 async fn who_takes_nothing_of_a_reply_is_cut_off() {
-    let mut served = serve(Limits { idle_timeout: SHORT, ..Limits::default() }).await;
+    let mut served = serve(Limits { idle_timeout: SHORT, ..limits() }).await;
     let _unread = connect(served.address, b"GET /endless HTTP/1.1\r\nhost: test\r\n\r\n").await;
     tokio::time::timeout(PATIENCE, served.cut.recv()).await.expect("the reply is given up in time");
 }
@@ -184,8 +185,7 @@ async fn who_takes_nothing_of_a_reply_is_cut_off() {
 #[tokio::test]
 async fn silent_connections_make_room_for_whoever_sends_a_request() {
     let (all, of_one) = (50, 40);
-    let limits =
-        Limits { header_timeout: LONG, connections: all, connections_per_address: of_one, ..Limits::default() };
+    let limits = Limits { header_timeout: LONG, connections: all, connections_per_address: of_one, ..limits() };
     let served = serve(limits).await;
     let mut kept = connect(served.address, REQUEST).await;
     read_until(&mut kept, "here").await;
@@ -213,7 +213,7 @@ fn is_open(stream: &TcpStream) -> bool {
 
 #[tokio::test]
 async fn of_idle_connections_the_one_idle_for_longest_goes_first() {
-    let served = serve(Limits { connections: 3, ..Limits::default() }).await;
+    let served = serve(Limits { connections: 3, ..limits() }).await;
     let mut idle = Vec::new();
     for _ in 0..3 {
         let mut stream = connect(served.address, REQUEST).await;
@@ -232,7 +232,7 @@ async fn of_idle_connections_the_one_idle_for_longest_goes_first() {
 
 #[tokio::test]
 async fn when_all_have_a_request_under_way_the_next_is_refused_until_one_ends() {
-    let served = serve(Limits { connections: 2, ..Limits::default() }).await;
+    let served = serve(Limits { connections: 2, ..limits() }).await;
     let mut busy = Vec::new();
     for _ in 0..2 {
         let mut stream = connect(served.address, WAIT).await;
@@ -252,7 +252,7 @@ async fn when_all_have_a_request_under_way_the_next_is_refused_until_one_ends() 
 
 #[tokio::test]
 async fn one_address_that_has_all_of_its_connections_leaves_the_others_theirs() {
-    let served = serve(Limits { connections_per_address: 2, ..Limits::default() }).await;
+    let served = serve(Limits { connections_per_address: 2, ..limits() }).await;
     let mut busy = Vec::new();
     for _ in 0..2 {
         let mut stream = connect(served.address, WAIT).await;

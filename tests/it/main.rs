@@ -40,6 +40,7 @@ mod prices;
 mod protocol;
 mod quotes;
 mod rebuild;
+mod recipes;
 mod reflection;
 mod refresh;
 mod refunds;

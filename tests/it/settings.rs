@@ -1,8 +1,9 @@
 //! Settings as an operator meets them: what `comptoir config` shows, and the line that names what cannot be used.
 
-use comptoir::services::PROGRAMS;
+use comptoir::{services::PROGRAMS, settings::Flags};
 use kit::binary;
-use settings::{Fallback, Key};
+use rpc::Limits;
+use settings::{Fallback, Key, Settings};
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::{Command, Output, Stdio},
@@ -28,7 +29,21 @@ fn config(name: &str, variables: &[(&str, &str)]) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn keys() -> impl Iterator<Item = (&'static str, Key)> {
+/// The configuration of a gateway with the defaults of its settings and without keys.
+pub(crate) fn gateway_config() -> gateway::Config {
+    let jwks = BTreeMap::from([("jwks-file", "/dev/null".to_owned())]);
+    let settings = comptoir::settings::resolve("gateway", &Flags(jwks), &BTreeMap::new()).expect("known flags");
+    let config = gateway::Config::resolve(&settings).expect("the defaults can be used");
+    gateway::Config { jwks: r#"{"keys":[]}"#.to_owned(), ..config }
+}
+
+/// The bounds of a port by default.
+pub(crate) fn limits() -> Limits {
+    Limits::resolve(&Settings::new("", Limits::KEYS, &BTreeMap::new(), &BTreeMap::new()))
+        .expect("the defaults can be used")
+}
+
+fn keys() -> impl Iterator<Item = (&'static str, &'static Key)> {
     PROGRAMS.iter().flat_map(|program| program.keys().map(|key| (program.name, key)))
 }
 
@@ -47,7 +62,7 @@ fn the_list_has_every_service_and_program_of_the_topology() {
 
 #[test]
 fn a_key_of_several_programs_is_declared_the_same_in_each() {
-    let mut first: BTreeMap<&str, (&str, Key)> = BTreeMap::new();
+    let mut first: BTreeMap<&str, (&str, &Key)> = BTreeMap::new();
     for (program, key) in keys() {
         let (other, known) = first.entry(key.name).or_insert((program, key));
         assert_eq!((known.variable, known.help()), (key.variable, key.help()), "{} of {other} and {program}", key.name);
@@ -72,7 +87,7 @@ fn payments_and_the_sandbox_provider_find_each_other_by_default() {
 fn a_service_without_its_settings_ends_with_64_and_names_one() {
     for program in PROGRAMS {
         let line = refused(&["serve", program.name], &[]);
-        let names_one = |key: Key| matches!(key.fallback, Fallback::Required) && line.contains(key.variable);
+        let names_one = |key: &Key| matches!(key.fallback, Fallback::Required) && line.contains(key.variable);
         assert!(program.keys().any(names_one), "{}: {line}", program.name);
     }
 }

@@ -1,6 +1,9 @@
 //! Watches through the gateway as proxies and browsers see them: never silent for long, resumed, and ended for good.
 
-use crate::shop::{PATIENCE, id, place, product};
+use crate::{
+    settings::gateway_config,
+    shop::{PATIENCE, id, place, product},
+};
 use gateway::Config;
 use kit::{Client, Stack, shared};
 use reqwest::{Method, Response};
@@ -22,7 +25,7 @@ async fn lively(stack: &Stack) -> (String, DropGuard) {
         upstreams: grpc.map(|(name, uri)| (Topology::get().service[name].proto.clone(), uri.clone())).collect(),
         jwks: std::fs::read_to_string(&stack.state().jwks_file).expect("the keys"),
         stream_keep_alive: Duration::from_millis(100),
-        ..Config::default()
+        ..gateway_config()
     };
     let stop = CancellationToken::new();
     tokio::spawn(gateway::run(config, listener, stop.clone()));

@@ -15,7 +15,7 @@ mod stores;
 mod wait;
 
 pub use client::{Client, Reply, reply};
-pub use process::{Process, binary};
+pub use process::{Process, binary, root};
 pub use stack::{DEMO_PASSWORD, Stack, StackOptions, shared};
 pub use stores::{Stores, limit_nats};
 pub use wait::{eventually, within};

@@ -23,8 +23,8 @@ pub fn binary() -> PathBuf {
     binary
 }
 
-/// The repository: where `.tools` is.
-pub(crate) fn root() -> &'static Path {
+/// The repository.
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
 }
 

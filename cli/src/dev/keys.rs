@@ -21,8 +21,6 @@ const DIRECTORY: &str = "keys";
 pub struct Keys {
     /// PKCS#8 PEM by key id.
     pub pem: BTreeMap<String, String>,
-    /// The public halves (RFC 7517, RFC 8037).
-    pub jwks: String,
     directory: PathBuf,
 }
 
@@ -47,7 +45,7 @@ impl Keys {
         }
         let jwks = serde_json::to_string_pretty(&json!({ "keys": public }))?;
         data.write("keys/jwks.json", &jwks)?;
-        Ok(Self { pem, jwks, directory })
+        Ok(Self { pem, directory })
     }
 
     /// File of the key called `name`.
@@ -55,7 +53,7 @@ impl Keys {
         self.directory.join(format!("{name}.pem"))
     }
 
-    /// File of the JWKS.
+    /// File of the public halves, a JWKS (RFC 7517, RFC 8037).
     pub fn jwks_file(&self) -> PathBuf {
         self.directory.join("jwks.json")
     }

@@ -42,12 +42,8 @@ impl Endpoints {
         for (name, service) in &table.service {
             services.insert(name.clone(), bind(base, service.port_offset, name).await?);
         }
-        let webhooks = table
-            .service
-            .values()
-            .find_map(|service| service.webhook_port_offset)
-            .context("a service takes webhooks")?;
-        let webhooks = bind(base, webhooks, "webhooks").await?;
+        let webhooks = table.service.values().find_map(|service| service.webhook_port_offset);
+        let webhooks = bind(base, webhooks.context("a service takes webhooks")?, "webhooks").await?;
         let sandbox_psp = bind(base, table.program[SANDBOX_PSP].port_offset, SANDBOX_PSP).await?;
         Ok(Self { services, webhooks, sandbox_psp })
     }

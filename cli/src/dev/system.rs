@@ -7,7 +7,11 @@ use super::{
     stores::Stores,
     values,
 };
-use crate::services::{GATEWAY, PROGRAMS, SANDBOX_PSP, Sockets};
+use crate::{
+    Environment,
+    services::{GATEWAY, PROGRAMS, SANDBOX_PSP, Sockets},
+    settings::{self, Flags},
+};
 use ::settings::WEBHOOK_LISTEN;
 use anyhow::{Context, anyhow, bail};
 use std::{
@@ -94,7 +98,8 @@ impl System {
         let mut webhooks = self.webhooks.listener.take();
         for program in PROGRAMS {
             let Some(main) = self.listener(program.name).filter(|_| self.here.contains(program.name)) else { continue };
-            let settings = values::settings(program.name, self, stores)?;
+            let flags = Flags(values::of(program.name, self, stores)?);
+            let settings = settings::resolve(program.name, &flags, &Environment::new())?;
             let webhooks = webhooks.take_if(|_| settings.has(&WEBHOOK_LISTEN));
             let running = (program.prepare)(&settings)?(Sockets { main, webhooks }, shutdown.clone());
             tasks.spawn(async move { (program.name, running.await) });

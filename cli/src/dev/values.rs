@@ -2,12 +2,7 @@
 //! serve <name>` takes the place of the program that this process would run.
 
 use super::{data::DataDir, keys::USER_TOKENS, stores::Stores, system::System};
-use crate::{
-    Environment,
-    services::{self, PROGRAMS, Program},
-    settings::{self, Flags},
-};
-use ::settings::Settings;
+use crate::services::{self, PROGRAMS, Program};
 use std::collections::BTreeMap;
 use topology::Topology;
 
@@ -38,11 +33,6 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
     let program = services::find(name)?;
     values.retain(|flag, _| program.has(flag));
     Ok(values)
-}
-
-/// The settings of the program `name`, as `comptoir serve` would have them with these values.
-pub fn settings(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Settings> {
-    Ok(settings::resolve(name, &Flags(of(name, system, stores)?), &Environment::new())?)
 }
 
 /// Writes `serve/<name>.env` for every program.

@@ -1,5 +1,7 @@
 //! Mistakes in the configuration.
 
+use crate::Key;
+
 /// A mistake in the configuration; the process exits with 64.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,30 +30,21 @@ pub enum Error {
         name: String,
     },
     /// Required and not set.
-    #[error("{variable} (or --{flag}) is not set: {doc}")]
-    Missing {
-        /// The variable.
-        variable: &'static str,
-        /// The flag.
-        flag: &'static str,
-        /// What it means.
-        doc: &'static str,
+    #[error("{} (or --{}) is not set: {}", .0.variable, .0.name, .0.doc)]
+    Missing(&'static Key),
+    /// Not of the right form.
+    #[error("{} (or --{}) cannot be used: {why}", key.variable, key.name)]
+    Bad {
+        /// The setting.
+        key: &'static Key,
+        /// Why not.
+        why: String,
     },
     /// A variable that every command knows, not of the right form.
     #[error("{variable} cannot be used: {why}")]
     BadVariable {
         /// The variable.
         variable: &'static str,
-        /// Why not.
-        why: String,
-    },
-    /// Not of the right form.
-    #[error("{variable} (or --{flag}) cannot be used: {why}")]
-    Bad {
-        /// The variable.
-        variable: &'static str,
-        /// The flag.
-        flag: &'static str,
         /// Why not.
         why: String,
     },

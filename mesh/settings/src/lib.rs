@@ -51,7 +51,7 @@ impl fmt::Display for Source {
 #[derive(Debug)]
 pub struct Setting {
     /// The key.
-    pub key: Key,
+    pub key: &'static Key,
     /// The value.
     pub value: String,
     /// The origin of the value.
@@ -71,11 +71,11 @@ impl Settings {
     /// Takes each key from the flags, the environment or its default. An empty variable counts as not set.
     pub fn new(
         name: &str,
-        keys: impl IntoIterator<Item = Key>,
+        keys: impl IntoIterator<Item = &'static Key>,
         flags: &BTreeMap<&'static str, String>,
         environment: &BTreeMap<String, String>,
     ) -> Self {
-        let setting = |key: Key| {
+        let setting = |key: &'static Key| {
             let variable = environment.get(key.variable).filter(|value| !value.is_empty());
             let (value, source) = match (flags.get(key.name), variable) {
                 (Some(value), _) => (value.clone(), Source::Flag),
@@ -88,7 +88,7 @@ impl Settings {
     }
 
     /// Whether the program has this key.
-    pub fn has(&self, key: &Key) -> bool {
+    pub fn has(&self, key: &'static Key) -> bool {
         self.all.iter().any(|setting| setting.key.name == key.name)
     }
 
@@ -98,37 +98,37 @@ impl Settings {
     }
 
     /// The value; empty when it is not set.
-    pub fn value(&self, key: &Key) -> &str {
+    pub fn value(&self, key: &'static Key) -> &str {
         let found = self.all.iter().find(|setting| setting.key.name == key.name);
         &found.expect("a program reads only the keys that it declares").value
     }
 
     /// A value that must be there.
-    pub fn required(&self, key: &Key) -> Result<&str, Error> {
+    pub fn required(&self, key: &'static Key) -> Result<&str, Error> {
         match self.value(key) {
-            "" => Err(Error::Missing { variable: key.variable, flag: key.name, doc: key.doc }),
+            "" => Err(Error::Missing(key)),
             value => Ok(value),
         }
     }
 
     /// A required value that is never printed.
-    pub fn secret(&self, key: &Key) -> Result<Secret, Error> {
+    pub fn secret(&self, key: &'static Key) -> Result<Secret, Error> {
         self.required(key).map(Secret::new)
     }
 
     /// The error of a value that cannot be used.
-    pub fn bad(&self, key: &Key, why: impl fmt::Display) -> Error {
-        Error::Bad { variable: key.variable, flag: key.name, why: why.to_string() }
+    pub fn bad(&self, key: &'static Key, why: impl fmt::Display) -> Error {
+        Error::Bad { key, why: why.to_string() }
     }
 
     /// A required value in the form of its type.
-    pub fn parsed<T: FromStr<Err: fmt::Display>>(&self, key: &Key) -> Result<T, Error> {
+    pub fn parsed<T: FromStr<Err: fmt::Display>>(&self, key: &'static Key) -> Result<T, Error> {
         let value = self.required(key)?;
         value.parse().map_err(|error| self.bad(key, format!("{value:?}: {error}")))
     }
 
     /// A whole number within bounds.
-    pub fn bounded(&self, key: &Key, bounds: RangeInclusive<u32>) -> Result<u32, Error> {
+    pub fn bounded(&self, key: &'static Key, bounds: RangeInclusive<u32>) -> Result<u32, Error> {
         let number: u32 = self.parsed(key)?;
         if bounds.contains(&number) {
             return Ok(number);
@@ -137,18 +137,18 @@ impl Settings {
     }
 
     /// A time in seconds within bounds.
-    pub fn seconds(&self, key: &Key, bounds: RangeInclusive<u32>) -> Result<Duration, Error> {
+    pub fn seconds(&self, key: &'static Key, bounds: RangeInclusive<u32>) -> Result<Duration, Error> {
         Ok(Duration::from_secs(self.bounded(key, bounds)?.into()))
     }
 
     /// The content of a required file.
-    pub fn file(&self, key: &Key) -> Result<String, Error> {
+    pub fn file(&self, key: &'static Key) -> Result<String, Error> {
         let path = self.required(key)?;
         std::fs::read_to_string(path).map_err(|error| self.bad(key, format!("{path}: {error}")))
     }
 
     /// The content of a file in the form of its type; the type's default when no file is set.
-    pub fn parsed_file<T: FromStr<Err: fmt::Display> + Default>(&self, key: &Key) -> Result<T, Error> {
+    pub fn parsed_file<T: FromStr<Err: fmt::Display> + Default>(&self, key: &'static Key) -> Result<T, Error> {
         if self.value(key).is_empty() {
             return Ok(T::default());
         }
@@ -156,7 +156,7 @@ impl Settings {
     }
 
     /// A list NAME=URI,… by name.
-    pub fn uris(&self, key: &Key) -> Result<BTreeMap<String, String>, Error> {
+    pub fn uris(&self, key: &'static Key) -> Result<BTreeMap<String, String>, Error> {
         let entries = self.required(key)?.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let pair = |entry: &str| match entry.split_once('=') {
             Some((name, uri)) if !name.is_empty() && uri.contains("://") => Ok((name.to_owned(), uri.to_owned())),

@@ -1,6 +1,7 @@
 //! The same at a gRPC port: channels between services and watches over them outlive idle time.
 
 use super::{LONG, PATIENCE, SHORT, connect, ended};
+use crate::settings::limits;
 use rpc::{Channel, KeySet, Limits, Server, server::Readiness};
 use std::{
     net::SocketAddr,
@@ -40,7 +41,7 @@ fn name(name: &str) -> HealthCheckRequest {
 #[tokio::test]
 async fn a_channel_that_was_idle_for_longer_than_the_limits_loses_no_call() {
     let idle = Duration::from_millis(50);
-    let limits = Limits { idle_timeout: idle, header_timeout: idle, ..Limits::default() };
+    let limits = Limits { idle_timeout: idle, header_timeout: idle, ..limits() };
     let (address, _readiness, _stop) = serve(limits).await;
     let mut client = health(address);
     for number in 0..60 {
@@ -56,12 +57,12 @@ async fn a_channel_that_was_idle_for_longer_than_the_limits_loses_no_call() {
 #[tokio::test]
 async fn an_http2_connection_ends_that_sends_no_request_or_answers_no_ping() {
     let request = [PREFACE, b"\0\0\x09\x01\x05\0\0\0\x01\x82\x86\x84\x41\x04test"].concat();
-    let patient = Limits { idle_timeout: SHORT, header_timeout: Duration::from_secs(2), ..Limits::default() };
+    let patient = Limits { idle_timeout: SHORT, header_timeout: Duration::from_secs(2), ..limits() };
     let (address, _readiness, _stop) = serve(patient).await;
     let began = Instant::now();
     ended(connect(address, PREFACE).await).await;
     assert!(began.elapsed() < Duration::from_secs(4), "it was told to go before the first ping");
-    let strict = Limits { idle_timeout: LONG, header_timeout: SHORT, ..Limits::default() };
+    let strict = Limits { idle_timeout: LONG, header_timeout: SHORT, ..limits() };
     let (address, _readiness, _stop) = serve(strict).await;
     for silent in [PREFACE, &request] {
         ended(connect(address, silent).await).await;
@@ -70,7 +71,7 @@ async fn an_http2_connection_ends_that_sends_no_request_or_answers_no_ping() {
 
 #[tokio::test]
 async fn a_watch_outlives_every_timeout_and_tells_what_changes_after_them() {
-    let limits = Limits { idle_timeout: SHORT, header_timeout: SHORT, ..Limits::default() };
+    let limits = Limits { idle_timeout: SHORT, header_timeout: SHORT, ..limits() };
     let (address, readiness, _stop) = serve(limits).await;
     let mut watch = health(address).watch(name(NAME)).await.expect("a watch").into_inner();
     let first = watch.message().await.expect("a message").expect("the first");
@@ -85,7 +86,7 @@ async fn a_watch_outlives_every_timeout_and_tells_what_changes_after_them() {
 
 #[tokio::test]
 async fn a_grpc_port_ends_what_is_silent_half_sent_or_another_protocol() {
-    let limits = Limits { header_timeout: SHORT, idle_timeout: LONG, ..Limits::default() };
+    let limits = Limits { header_timeout: SHORT, idle_timeout: LONG, ..limits() };
     let (address, _readiness, _stop) = serve(limits).await;
     for bytes in [b"".as_slice(), b"PRI * HTTP/2.0\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/1.1\r\n\r\n"]
     {
@@ -97,7 +98,7 @@ async fn a_grpc_port_ends_what_is_silent_half_sent_or_another_protocol() {
 
 #[tokio::test]
 async fn silent_connections_of_one_address_leave_a_services_channel_alone() {
-    let limits = Limits { connections_per_address: 20, header_timeout: LONG, ..Limits::default() };
+    let limits = Limits { connections_per_address: 20, header_timeout: LONG, ..limits() };
     let (address, _readiness, _stop) = serve(limits).await;
     let mut client = health(address);
     let mut watch = client.watch(name(NAME)).await.expect("a watch").into_inner();

@@ -1,12 +1,15 @@
 //! A gateway before an upstream that breaks the limits of messages, or tells of its own.
 
-use crate::shop::reason;
+use crate::{
+    settings::{gateway_config, limits},
+    shop::reason,
+};
 use axum::{Router, extract::State, response::Response};
 use gateway::Config;
 use http::HeaderValue;
 use kit::{Client, Reply};
 use prost::Message;
-use rpc::{Limits, Port};
+use rpc::Port;
 use serde_json::json;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::net::TcpListener;
@@ -43,8 +46,8 @@ async fn gateway_before(upstream: Answer) -> (Client, [DropGuard; 2]) {
     let address = format!("http://{}", behind.local_addr().expect("bound"));
     let packages = ["comptoir.products.v1", "comptoir.users.v1"].map(|package| (package.to_owned(), address.clone()));
     let app = Router::new().fallback(answer).with_state(Arc::new(upstream));
-    tokio::spawn(Port::grpc("upstream", behind, Limits::default()).serve(app, stop_behind.clone()));
-    let config = Config { upstreams: BTreeMap::from(packages), body_limit_bytes: 16 << 20, ..Config::default() };
+    tokio::spawn(Port::grpc("upstream", behind, limits()).serve(app, stop_behind.clone()));
+    let config = Config { upstreams: BTreeMap::from(packages), body_limit_bytes: 16 << 20, ..gateway_config() };
     tokio::spawn(gateway::run(config, before, stop.clone()));
     (Client::at(&uri), [stop.drop_guard(), stop_behind.drop_guard()])
 }

@@ -42,21 +42,9 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// Connections in all.
     pub connections: usize,
-    /// Connections of one address; of an IPv6 address, of its /64.
+    /// Connections of one address; of an IPv6 address, of its /64. Behind an ingress or a sidecar all callers have one
+    /// address, which may have most connections and never all.
     pub connections_per_address: usize,
-}
-
-impl Default for Limits {
-    /// 10 s, 5 min, 4096 and 3072: behind an ingress or a sidecar all callers have one address, which may have most
-    /// connections and never all.
-    fn default() -> Self {
-        Self {
-            header_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(300),
-            connections: 4096,
-            connections_per_address: 3072,
-        }
-    }
 }
 
 impl Limits {
