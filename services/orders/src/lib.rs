@@ -12,9 +12,10 @@
 //! **Events in** shipping (what each shipment holds and how far it is → the sagas that capture and ship), payments (an answer that a saga
 //! waits for; money for an order that has ended; a charge-back, which freezes the order).
 //!
-//! The way of an order: `rpc` parses, `place` asks users and products and writes order and first saga intent in one
-//! insert; `host` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
-//! Whatever else changes an order passes `desk`, which moves a saga that became due.
+//! The way of an order: `rpc` parses, `commands/place` asks users and products and writes order and first saga intent in one
+//! insert; `sagas/steps` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
+//! Whatever else changes an order, a request or an event that `consumer` takes in, is one of `commands`, which moves a saga
+//! that became due.
 //!
 //! Invariants: an accepted order ends in CONFIRMED or REJECTED (or CANCELLED on request); it is CONFIRMED only while its
 //! hold lives and its payment is authorized; an order that ends otherwise holds no stock and no money. What its shipments
@@ -37,24 +38,21 @@
 
 mod address;
 mod clients;
+mod commands;
 mod config;
+mod consumer;
 mod convert;
 mod coupons;
 mod coupons_rpc;
 mod coupons_wire;
-mod desk;
 mod domain;
 mod error;
 mod events;
-mod host;
 mod payable;
-mod place;
 mod prices;
 mod quotes;
 mod rpc;
 mod sagas;
-mod sagas_rpc;
-mod sagas_wire;
 mod store;
 mod taxes;
 mod watch;
@@ -81,7 +79,7 @@ pub use domain::{
 };
 pub use error::Error;
 pub use quotes::{Basket, Fixed, HOLDS, Seal};
-pub use sagas::{
+pub use sagas::definitions::{
     CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
     Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, Sagas,
 };
@@ -96,16 +94,16 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let orders = store::Orders::new(&service.database, sagas);
     let coupons = coupons::Coupons::new(&service.database);
     let peers = clients::Peers::new(&service)?;
-    let steps = host::Steps { coupons: coupons.clone(), peers: peers.clone() };
+    let steps = sagas::steps::Steps { coupons: coupons.clone(), peers: peers.clone() };
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
     let runner = Runner::new(orders.clone(), steps, &owner, service.background());
     service.spawn(runner.clone().run());
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
-    let commands = desk::Commands { orders: orders.clone(), runner };
-    service.consume(Arc::new(events::Inbox { commands: commands.clone() }))?;
+    let commands = commands::Commands { orders: orders.clone(), runner };
+    service.consume(Arc::new(consumer::Consumer { commands: commands.clone() }))?;
     let bell = Bell::start(orders.collection().clone(), service.background());
     let secret = service.config.service_key.reveal();
-    let sagas = sagas_rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
+    let sagas = sagas::rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
     let payable = payable::Payable::new(peers.clone());

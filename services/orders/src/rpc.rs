@@ -2,14 +2,16 @@
 
 use crate::{
     clients::Peers,
+    commands::{
+        Commands,
+        place::{Placed, Placement, place},
+    },
     convert,
-    desk::Commands,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
-    place::{Placed, Placement, place},
     prices::Prices,
     quotes::Basket,
-    sagas_wire,
+    sagas,
     watch::{self, Watched},
 };
 use ::rpc::{Principal, principal, server::MESSAGE_BYTES, status, validated};
@@ -145,7 +147,7 @@ impl OrderService for Handler {
     async fn get_order_saga(&self, request: Request<GetOrderSagaRequest>) -> Result<Response<wire::Saga>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        let mut saga = sagas_wire::saga(&order);
+        let mut saga = sagas::convert::saga(&order);
         if !caller.has_role("staff") {
             saga.interventions.clear(); // who did what and why is between members of staff
         }

@@ -1,16 +1,9 @@
 //! Orders in MongoDB.
 
-use crate::{
-    domain::{Fact, Order},
-    error::Error,
-    events,
-    sagas::{Definition, Sagas, Step},
-};
-use ::store::{Aggregate, Change, Database, Documents, Found, RequestKey, Versioned, now};
-use bson::{Bson, Document, doc};
-use futures::TryStreamExt;
+use crate::{domain::Order, error::Error, events, sagas::definitions::Sagas};
+use ::store::{Aggregate, Change, Database, Documents, Found, RequestKey, Versioned};
+use bson::{Document, doc};
 use mongodb::Collection;
-use saga::{Answer, Due, Recorded, Saga, SagaStore, Whose};
 
 impl Aggregate for Order {
     const COLLECTION: &'static str = "orders";
@@ -30,7 +23,7 @@ pub fn indexes() -> [(&'static str, Document, bool); 4] {
 /// The orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Orders {
-    documents: Documents<Order>,
+    pub(crate) documents: Documents<Order>,
     /// The sagas that this build knows.
     pub sagas: &'static Sagas,
 }
@@ -77,27 +70,6 @@ impl Orders {
         Ok(self.documents.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
-    /// Ids of what is due behind the first `skip`.
-    async fn ids_behind(&self, filter: Document, sort: Document, due: &Due) -> Result<Vec<Bson>, Error> {
-        let found = self.collection().find(filter).sort(sort).skip(due.skip).limit(due.limit);
-        let found = found.projection(doc! { "_id": 1 }).await.map_err(::store::Error::from)?;
-        let ids = found.map_ok(|document| document.get("_id").cloned().unwrap_or(Bson::Null));
-        Ok(ids.try_collect().await.map_err(::store::Error::from)?)
-    }
-
-    /// Orders whose saga matches `filter`, newest first, after `after`.
-    pub async fn sagas(
-        &self,
-        mut filter: Document,
-        after: Option<String>,
-        limit: i64,
-    ) -> Result<Found<Versioned<Order>>, Error> {
-        if let Some(after) = after {
-            filter.insert("_id", doc! { "$lt": after });
-        }
-        Ok(self.documents.page(filter, doc! { "_id": -1 }, limit).await?)
-    }
-
     /// Changes an order by `decide`, on `found` if it is current, else on the newest version. What `decide` returns beside
     /// the new state is returned with the order; its default when the order of a repeated `request` is not decided again.
     pub async fn change<T: Default>(
@@ -118,7 +90,7 @@ impl Orders {
 }
 
 /// A new state with the events that tell of it.
-fn change(old: &Versioned<Order>, mut state: Order) -> Change<Order> {
+pub fn change(old: &Versioned<Order>, mut state: Order) -> Change<Order> {
     note_trace(&mut state, old.state.history.len());
     let events = events::between(&old.id, &old.state, &state);
     Change { state, events }
@@ -130,77 +102,5 @@ fn note_trace(order: &mut Order, first: usize) {
     let trace_id = trace.as_deref().and_then(|trace| trace.split('-').nth(1));
     for transition in order.history.iter_mut().skip(first).filter(|transition| transition.trace_id.is_none()) {
         transition.trace_id = trace_id.map(str::to_owned);
-    }
-}
-
-#[tonic::async_trait]
-impl SagaStore for Orders {
-    type Item = Versioned<Order>;
-    type Fact = Fact;
-    type Step = Step;
-    type Error = Error;
-
-    fn registry(&self) -> &'static Sagas {
-        self.sagas
-    }
-
-    fn saga<'a>(&self, order: &'a Versioned<Order>) -> (&'a str, &'a Saga) {
-        (&order.id, &order.state.saga)
-    }
-
-    async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
-        let one = |known: &&Definition| doc! { "saga.kind": known.kind, "saga.version": known.version };
-        let known: Vec<Document> = self.sagas.0.iter().map(one).collect();
-        let mut filter = doc! { "saga.wake_at": { "$lte": due.until } };
-        match due.whose {
-            Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),
-            // Few are live at any time; the index finds those.
-            Whose::Unknown => {
-                filter.extend(doc! { "saga.status": { "$in": ["Running", "Compensating"] }, "$nor": known })
-            }
-        }
-        let sort = doc! { "saga.wake_at": 1 };
-        if due.skip > 0 {
-            filter = doc! { "_id": { "$in": self.ids_behind(filter, sort.clone(), &due).await? } };
-        }
-        Ok(self.documents.find_readable(filter, sort, due.limit).await?)
-    }
-
-    async fn claim(&self, order: &Versioned<Order>, owner: &str) -> Result<Option<Versioned<Order>>, Error> {
-        let mut state = order.state.clone();
-        state.saga.claim(self.sagas, owner, now());
-        match self.documents.save(order, change(order, state)).await {
-            Ok(claimed) => Ok(Some(claimed)),
-            Err(::store::Error::Conflict) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn learned(&self, mut order: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
-        order.state.learn(facts);
-        order
-    }
-
-    async fn record(
-        &self,
-        order: Versioned<Order>,
-        answers: Vec<Answer<Fact>>,
-    ) -> Result<Recorded<Versioned<Order>>, Error> {
-        let jitter = rand::random();
-        let record = |order: &Order| {
-            let next = order.record(self.sagas, &answers, now(), jitter)?;
-            let counted = next.is_some();
-            Ok((next, counted))
-        };
-        let (item, counted) = self.change(order, None, record).await?;
-        Ok(Recorded { item, counted })
-    }
-
-    async fn alarms(&self) -> Result<(u64, u64), Error> {
-        let count = |filter| async { self.collection().count_documents(filter).await.map_err(::store::Error::from) };
-        let parked = count(doc! { "saga.status": "Parked" }).await?;
-        let live = doc! { "$in": ["Running", "Compensating"] };
-        let failing = count(doc! { "saga.status": live, "saga.alarm_at": { "$ne": null } }).await?;
-        Ok((parked, failing))
     }
 }

@@ -3,7 +3,7 @@
 use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_left};
 use crate::{
     error::Error,
-    sagas::{CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step},
+    sagas::definitions::{CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step},
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};

@@ -3,7 +3,7 @@
 use super::{Order, State};
 use crate::{
     error::Error,
-    sagas::{REFUND_ORDER, Sagas},
+    sagas::definitions::{REFUND_ORDER, Sagas},
 };
 use ::store::Time;
 use contracts::money::Money;

@@ -9,7 +9,7 @@
 use super::{Order, State};
 use crate::{
     error::Error,
-    sagas::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas},
+    sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas},
 };
 use ::store::Time;
 use contracts::{

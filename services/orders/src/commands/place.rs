@@ -6,7 +6,7 @@ use crate::{
     error::Error,
     prices::{Priced, Prices},
     quotes::Basket,
-    sagas::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
+    sagas::definitions::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
     store::Orders,
 };
 use ::store::{RequestKey, Versioned, now, request_key};

@@ -1,6 +1,8 @@
 //! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
 
-use crate::{domain::Order, error::Error, sagas::Sagas, store::Orders};
+pub mod place;
+
+use crate::{domain::Order, error::Error, sagas::definitions::Sagas, store::Orders};
 use ::store::{RequestKey, Versioned, now};
 use saga::Runner;
 

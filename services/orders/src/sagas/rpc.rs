@@ -1,6 +1,6 @@
 //! `SagaService`: what staff may see of and do to sagas. Parse, call, reply.
 
-use crate::{desk::Commands, domain::Order, error::Error, sagas_wire};
+use crate::{commands::Commands, domain::Order, error::Error, sagas::convert};
 use ::rpc::{Principal, principal, status, validated};
 use ::store::{Pager, Versioned, limit, now};
 use contracts::orders::v1::{
@@ -28,7 +28,7 @@ impl Handler {
     async fn intervene(&self, id: &str, action: Action, operator: Operator) -> Result<Response<wire::Saga>, Status> {
         let decide = |order: &Order| order.intervene(self.commands.sagas(), action, &operator, now()).map(Some);
         let changed = self.commands.change(id, decide).await?;
-        Ok(Response::new(sagas_wire::saga(&changed)))
+        Ok(Response::new(convert::saga(&changed)))
     }
 
     /// Does it to each, or tells what would be done. One that fails does not keep the others from it.
@@ -92,15 +92,15 @@ impl SagaService for Handler {
         let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
-        let found = self.commands.orders.sagas(sagas_wire::query(&filter, now()), after, limit).await?;
+        let found = self.commands.orders.sagas(convert::query(&filter, now()), after, limit).await?;
         let (sagas, next_page_token) =
-            self.pager.page(&scope, found, |order| (order.id.clone(), sagas_wire::saga(&order)));
+            self.pager.page(&scope, found, |order| (order.id.clone(), convert::saga(&order)));
         Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
     }
 
     async fn get_saga(&self, request: Request<GetSagaRequest>) -> Result<Response<wire::Saga>, Status> {
         let order = self.commands.orders.get(&validated(request)?.order_id).await?;
-        Ok(Response::new(sagas_wire::saga(&order)))
+        Ok(Response::new(convert::saga(&order)))
     }
 
     async fn retry_saga(&self, request: Request<RetrySagaRequest>) -> Result<Response<wire::Saga>, Status> {
@@ -136,8 +136,8 @@ impl SagaService for Handler {
         let request = validated(request)?;
         let action = action(request.action(), request.acknowledge_effect)?;
         let filter = request.filter.unwrap_or_default();
-        sagas_wire::narrow(&filter)?;
-        let query = sagas_wire::query(&filter, now());
+        convert::narrow(&filter)?;
+        let query = convert::query(&filter, now());
         let found = self.commands.orders.sagas(query, None, request.max_count.into()).await?;
         let operator = operator(&caller, request.reason);
         let reply = self.intervene_in(found.entries, action, &operator, request.dry_run).await;

@@ -5,7 +5,7 @@ use crate::{
     convert,
     coupons::Coupons,
     domain::{Fact, Order},
-    sagas::Step,
+    sagas::definitions::Step,
     store::Orders,
 };
 use ::store::{Versioned, now};

@@ -1,0 +1,86 @@
+//! The events that orders takes in: what shipping and payments tell of an order.
+
+use crate::{
+    commands::Commands,
+    convert,
+    domain::{Order, Told},
+    error::Error,
+};
+use ::events::{Event, Handler, HandlerError};
+use ::store::now;
+use contracts::{
+    payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
+    shipping::v1::{ShipmentChanged, ShipmentSplit, shipment::State as ShipmentState},
+};
+
+/// Why an order is frozen whose money the payer's bank took back.
+const CHARGED_BACK: &str = "CHARGED_BACK";
+
+/// Takes the events of shipping and payments. Each effect depends on the order's state alone, so a repeat has none.
+pub struct Consumer {
+    /// Changes orders and moves their sagas.
+    pub commands: Commands,
+}
+
+#[tonic::async_trait]
+impl Handler for Consumer {
+    async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
+        if let Some(message) = event.decode::<ShipmentChanged>() {
+            let message = message?;
+            let told = Told { state: message.to(), lines: convert::lines(message.lines), id: message.shipment_id };
+            return self.shipments(&message.order_id, vec![told]).await.map_err(retry);
+        }
+        if let Some(message) = event.decode::<ShipmentSplit>() {
+            let message = message?;
+            let ShipmentSplit { shipment_id, order_id, user_id: _, lines, split_off_id, split_off_lines } = message;
+            let told = [(shipment_id, lines), (split_off_id, split_off_lines)];
+            let told = told.map(|(id, lines)| Told { id, lines: convert::lines(lines), state: ShipmentState::Created });
+            return self.shipments(&order_id, told.to_vec()).await.map_err(retry);
+        }
+        if let Some(message) = event.decode::<PaymentChanged>() {
+            let message = message?;
+            return self.payment(&message).await.map_err(retry);
+        }
+        if let Some(message) = event.decode::<PaymentChargedBack>() {
+            let message = message?;
+            return self.charged_back(&message).await.map_err(retry);
+        }
+        Ok(())
+    }
+}
+
+fn retry(error: Error) -> HandlerError {
+    HandlerError::Retry(error.to_string())
+}
+
+impl Consumer {
+    /// What became of shipments. Payment and stock follow in a saga of the order, which outlives this event.
+    async fn shipments(&self, order_id: &str, told: Vec<Told>) -> Result<(), Error> {
+        let sagas = self.commands.sagas();
+        self.commands.change(order_id, |order| order.shipments_told(sagas, told.clone(), now())).await.map(drop)
+    }
+
+    /// The payer's bank took the money back: nothing is given back any more, and people are told.
+    async fn charged_back(&self, message: &PaymentChargedBack) -> Result<(), Error> {
+        self.commands.change(&message.order_id, |order| Ok(order.freeze(CHARGED_BACK, now()))).await?;
+        tracing::error!(order = message.order_id, "charged back: the order is frozen, a person must see to it");
+        Ok(())
+    }
+
+    async fn payment(&self, message: &PaymentChanged) -> Result<(), Error> {
+        match message.to() {
+            PaymentState::Authorized | PaymentState::Declined => {}
+            PaymentState::Unspecified
+            | PaymentState::Created
+            | PaymentState::Authorizing
+            | PaymentState::Captured
+            | PaymentState::Refunded
+            | PaymentState::Voided
+            | PaymentState::ActionRequired
+            | PaymentState::Unknown => return Ok(()),
+        }
+        let sagas = self.commands.sagas();
+        let decide = |order: &Order| Ok(order.payment_decided(sagas, message.to(), now()));
+        self.commands.change(&message.order_id, decide).await.map(drop)
+    }
+}

@@ -1,0 +1,107 @@
+//! Finds, claims and moves the sagas of stored orders.
+
+use crate::{
+    domain::{Fact, Order},
+    error::Error,
+    sagas::definitions::{Definition, Sagas, Step},
+    store::{Orders, change},
+};
+use ::store::{Found, Versioned, now};
+use bson::{Bson, Document, doc};
+use futures::TryStreamExt;
+use saga::{Answer, Due, Recorded, Saga, SagaStore, Whose};
+
+impl Orders {
+    /// Ids of what is due behind the first `skip`.
+    async fn ids_behind(&self, filter: Document, sort: Document, due: &Due) -> Result<Vec<Bson>, Error> {
+        let found = self.collection().find(filter).sort(sort).skip(due.skip).limit(due.limit);
+        let found = found.projection(doc! { "_id": 1 }).await.map_err(::store::Error::from)?;
+        let ids = found.map_ok(|document| document.get("_id").cloned().unwrap_or(Bson::Null));
+        Ok(ids.try_collect().await.map_err(::store::Error::from)?)
+    }
+
+    /// Orders whose saga matches `filter`, newest first, after `after`.
+    pub async fn sagas(
+        &self,
+        mut filter: Document,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Found<Versioned<Order>>, Error> {
+        if let Some(after) = after {
+            filter.insert("_id", doc! { "$lt": after });
+        }
+        Ok(self.documents.page(filter, doc! { "_id": -1 }, limit).await?)
+    }
+}
+
+#[tonic::async_trait]
+impl SagaStore for Orders {
+    type Item = Versioned<Order>;
+    type Fact = Fact;
+    type Step = Step;
+    type Error = Error;
+
+    fn registry(&self) -> &'static Sagas {
+        self.sagas
+    }
+
+    fn saga<'a>(&self, order: &'a Versioned<Order>) -> (&'a str, &'a Saga) {
+        (&order.id, &order.state.saga)
+    }
+
+    async fn due(&self, due: Due) -> Result<Vec<Versioned<Order>>, Error> {
+        let one = |known: &&Definition| doc! { "saga.kind": known.kind, "saga.version": known.version };
+        let known: Vec<Document> = self.sagas.0.iter().map(one).collect();
+        let mut filter = doc! { "saga.wake_at": { "$lte": due.until } };
+        match due.whose {
+            Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),
+            // Few are live at any time; the index finds those.
+            Whose::Unknown => {
+                filter.extend(doc! { "saga.status": { "$in": ["Running", "Compensating"] }, "$nor": known })
+            }
+        }
+        let sort = doc! { "saga.wake_at": 1 };
+        if due.skip > 0 {
+            filter = doc! { "_id": { "$in": self.ids_behind(filter, sort.clone(), &due).await? } };
+        }
+        Ok(self.documents.find_readable(filter, sort, due.limit).await?)
+    }
+
+    async fn claim(&self, order: &Versioned<Order>, owner: &str) -> Result<Option<Versioned<Order>>, Error> {
+        let mut state = order.state.clone();
+        state.saga.claim(self.sagas, owner, now());
+        match self.documents.save(order, change(order, state)).await {
+            Ok(claimed) => Ok(Some(claimed)),
+            Err(::store::Error::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn learned(&self, mut order: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
+        order.state.learn(facts);
+        order
+    }
+
+    async fn record(
+        &self,
+        order: Versioned<Order>,
+        answers: Vec<Answer<Fact>>,
+    ) -> Result<Recorded<Versioned<Order>>, Error> {
+        let jitter = rand::random();
+        let record = |order: &Order| {
+            let next = order.record(self.sagas, &answers, now(), jitter)?;
+            let counted = next.is_some();
+            Ok((next, counted))
+        };
+        let (item, counted) = self.change(order, None, record).await?;
+        Ok(Recorded { item, counted })
+    }
+
+    async fn alarms(&self) -> Result<(u64, u64), Error> {
+        let count = |filter| async { self.collection().count_documents(filter).await.map_err(::store::Error::from) };
+        let parked = count(doc! { "saga.status": "Parked" }).await?;
+        let live = doc! { "$in": ["Running", "Compensating"] };
+        let failing = count(doc! { "saga.status": live, "saga.alarm_at": { "$ne": null } }).await?;
+        Ok((parked, failing))
+    }
+}
