@@ -2,7 +2,8 @@
 //! calls carries the key of the step and the epoch of the claim.
 
 use crate::{
-    domain::{Disposition, Order, Refund},
+    convert,
+    domain::{Disposition, Item, Order, Refund},
     error::Error,
 };
 use contracts::{
@@ -73,8 +74,7 @@ impl Peers {
 
     /// Holds the order's lines.
     pub async fn hold(&self, id: &str, order: &Order, caller: Caller) -> Result<Reservation, Status> {
-        let line =
-            |item: &crate::Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let line = |item: &Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
         let Caller { step_key, epoch } = caller;
         let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key, epoch };
@@ -210,14 +210,14 @@ impl Peers {
 
     /// Plans the shipment.
     pub async fn create_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
-        let line = |item: &crate::Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
+        let line = |item: &Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let Caller { step_key, epoch } = caller;
         let request = CreateShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             lines: order.items.iter().map(line).collect(),
-            address: Some(crate::convert::address_to_wire(&order.address)),
+            address: Some(convert::address_to_wire(&order.address)),
             step_key,
             epoch,
         };

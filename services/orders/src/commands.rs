@@ -1,12 +1,18 @@
-//! Changes orders for those who are not their saga, and moves the saga at once when the change made it due.
+//! The commands that change orders: of callers, of events and of people. Each moves the order's saga at once when the change
+//! made it due.
 
 pub mod place;
 
-use crate::{domain::Order, error::Error, sagas::definitions::Sagas, store::Orders};
+use crate::{
+    domain::{self, Cancellation, Order, RefundWish, Told},
+    error::Error,
+    store::Orders,
+};
 use ::store::{RequestKey, Versioned, now};
-use saga::Runner;
+use contracts::payments::v1::payment::State as PaymentState;
+use saga::{Action, Operator, Runner};
 
-/// The commands that change orders: of callers, of events and of people. Cheap to clone.
+/// What is done to orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Commands {
     /// The orders.
@@ -16,28 +22,59 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// The sagas that this build knows.
-    pub fn sagas(&self) -> &'static Sagas {
-        self.orders.sagas
-    }
-
-    /// Changes the order `id` by `decide`. A saga that is due after the change is adopted in the same write, and moved.
-    pub async fn change(
-        &self,
-        id: &str,
-        decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
-    ) -> Result<Versioned<Order>, Error> {
-        let order = self.orders.get(id).await?;
-        self.change_found(order, None, decide).await
-    }
-
-    /// Changes an order that has been read. The repeat of a `request` changes nothing, and another request under its key is
-    /// refused.
-    pub async fn change_found(
+    /// Cancels an order. The repeat of a `request` changes nothing, and another request under its key is refused.
+    pub async fn cancel(
         &self,
         order: Versioned<Order>,
         request: Option<&RequestKey>,
-        mut decide: impl FnMut(&Order) -> Result<Option<Order>, Error>,
+        wish: Cancellation,
+    ) -> Result<Versioned<Order>, Error> {
+        self.change(order, request, |order| order.cancel(self.orders.sagas, wish.clone(), now())).await
+    }
+
+    /// Gives money or units of an order back.
+    pub async fn refund(&self, id: &str, wish: RefundWish) -> Result<Versioned<Order>, Error> {
+        let order = self.orders.get(id).await?;
+        self.change(order, None, |order| order.refund(self.orders.sagas, wish.clone(), now())).await
+    }
+
+    /// Does to the saga of an order what a person wants.
+    pub async fn intervene(
+        &self,
+        order: Versioned<Order>,
+        action: Action,
+        operator: &Operator,
+    ) -> Result<Versioned<Order>, Error> {
+        let intervene = |order: &Order| order.intervene(self.orders.sagas, action, operator, now()).map(Some);
+        self.change(order, None, intervene).await
+    }
+
+    /// Takes what shipping tells of an order's shipments. Payment and stock follow in a saga of the order.
+    pub async fn take_shipments(&self, id: &str, told: Vec<Told>) -> Result<(), Error> {
+        let order = self.orders.get(id).await?;
+        let take = |order: &Order| order.shipments_told(self.orders.sagas, told.clone(), now());
+        self.change(order, None, take).await.map(drop)
+    }
+
+    /// Takes the provider's decision on the payment of an order.
+    pub async fn take_payment(&self, id: &str, decision: PaymentState) -> Result<(), Error> {
+        let order = self.orders.get(id).await?;
+        let take = |order: &Order| Ok(order.payment_decided(self.orders.sagas, decision, now()));
+        self.change(order, None, take).await.map(drop)
+    }
+
+    /// Sees to it that nothing of an order is given back any more.
+    pub async fn freeze(&self, id: &str, reason: &str) -> Result<(), Error> {
+        let order = self.orders.get(id).await?;
+        self.change(order, None, |order| Ok(order.freeze(reason, now()))).await.map(drop)
+    }
+
+    /// Changes an order by `decide`. A saga that is due after the change is adopted in the same write, and moved.
+    async fn change(
+        &self,
+        order: Versioned<Order>,
+        request: Option<&RequestKey>,
+        mut decide: impl FnMut(&Order) -> Result<Option<Order>, domain::Error>,
     ) -> Result<Versioned<Order>, Error> {
         let adopt = |order: &Order| {
             let next = decide(order)?;
@@ -54,7 +91,7 @@ impl Commands {
     /// know is left to a replica that does: it finds the saga by looking for due ones.
     fn adopted(&self, order: &Order, mut next: Order) -> (Option<Order>, bool) {
         let now = now();
-        let is_known = next.saga.definition(self.sagas()).is_some();
+        let is_known = next.saga.definition(self.orders.sagas).is_some();
         let is_adopted = next != *order && next.saga.is_due(now) && is_known;
         if is_adopted {
             next.saga.adopt(self.runner.owner(), now);

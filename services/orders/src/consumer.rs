@@ -1,13 +1,7 @@
 //! The events that orders takes in: what shipping and payments tell of an order.
 
-use crate::{
-    commands::Commands,
-    convert,
-    domain::{Order, Told},
-    error::Error,
-};
+use crate::{commands::Commands, convert, domain::Told, error::Error};
 use ::events::{Event, Handler, HandlerError};
-use ::store::now;
 use contracts::{
     payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
     shipping::v1::{ShipmentChanged, ShipmentSplit, shipment::State as ShipmentState},
@@ -28,14 +22,14 @@ impl Handler for Consumer {
         if let Some(message) = event.decode::<ShipmentChanged>() {
             let message = message?;
             let told = Told { state: message.to(), lines: convert::lines(message.lines), id: message.shipment_id };
-            return self.shipments(&message.order_id, vec![told]).await.map_err(retry);
+            return self.commands.take_shipments(&message.order_id, vec![told]).await.map_err(retry);
         }
         if let Some(message) = event.decode::<ShipmentSplit>() {
             let message = message?;
             let ShipmentSplit { shipment_id, order_id, user_id: _, lines, split_off_id, split_off_lines } = message;
             let told = [(shipment_id, lines), (split_off_id, split_off_lines)];
             let told = told.map(|(id, lines)| Told { id, lines: convert::lines(lines), state: ShipmentState::Created });
-            return self.shipments(&order_id, told.to_vec()).await.map_err(retry);
+            return self.commands.take_shipments(&order_id, told.to_vec()).await.map_err(retry);
         }
         if let Some(message) = event.decode::<PaymentChanged>() {
             let message = message?;
@@ -43,7 +37,7 @@ impl Handler for Consumer {
         }
         if let Some(message) = event.decode::<PaymentChargedBack>() {
             let message = message?;
-            return self.charged_back(&message).await.map_err(retry);
+            return self.charged_back(&message.order_id).await.map_err(retry);
         }
         Ok(())
     }
@@ -54,22 +48,18 @@ fn retry(error: Error) -> HandlerError {
 }
 
 impl Consumer {
-    /// What became of shipments. Payment and stock follow in a saga of the order, which outlives this event.
-    async fn shipments(&self, order_id: &str, told: Vec<Told>) -> Result<(), Error> {
-        let sagas = self.commands.sagas();
-        self.commands.change(order_id, |order| order.shipments_told(sagas, told.clone(), now())).await.map(drop)
-    }
-
     /// The payer's bank took the money back: nothing is given back any more, and people are told.
-    async fn charged_back(&self, message: &PaymentChargedBack) -> Result<(), Error> {
-        self.commands.change(&message.order_id, |order| Ok(order.freeze(CHARGED_BACK, now()))).await?;
-        tracing::error!(order = message.order_id, "charged back: the order is frozen, a person must see to it");
+    async fn charged_back(&self, order_id: &str) -> Result<(), Error> {
+        self.commands.freeze(order_id, CHARGED_BACK).await?;
+        tracing::error!(order = order_id, "charged back: the order is frozen, a person must see to it");
         Ok(())
     }
 
     async fn payment(&self, message: &PaymentChanged) -> Result<(), Error> {
         match message.to() {
-            PaymentState::Authorized | PaymentState::Declined => {}
+            PaymentState::Authorized | PaymentState::Declined => {
+                self.commands.take_payment(&message.order_id, message.to()).await
+            }
             PaymentState::Unspecified
             | PaymentState::Created
             | PaymentState::Authorizing
@@ -77,10 +67,7 @@ impl Consumer {
             | PaymentState::Refunded
             | PaymentState::Voided
             | PaymentState::ActionRequired
-            | PaymentState::Unknown => return Ok(()),
+            | PaymentState::Unknown => Ok(()),
         }
-        let sagas = self.commands.sagas();
-        let decide = |order: &Order| Ok(order.payment_decided(sagas, message.to(), now()));
-        self.commands.change(&message.order_id, decide).await.map(drop)
     }
 }

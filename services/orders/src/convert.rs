@@ -1,14 +1,10 @@
 //! Between the contract and the domain.
 
-use crate::{
-    domain::{
-        Address, Amounts, Charges, Disposition, Extent, Item, Line, Order, Progress, Refund, Returned, Shipment, State,
-        Transition,
-    },
-    error::Error,
-    prices::{Priced, Quote},
+use crate::domain::{
+    Address, Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Progress, Refund, Returned, Shipment,
+    State, Transition,
 };
-use ::store::{Time, Versioned, fields::time};
+use ::store::{Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,
     money::Money,
@@ -16,7 +12,6 @@ use contracts::{
     payments::v1::payment::State as PaymentState,
     shipping::v1::{self as shipping, ShipmentLine, shipment::State as ShipmentState},
 };
-use prost_types::Timestamp;
 use rust_decimal::Decimal;
 
 /// A stored order on the wire.
@@ -81,22 +76,6 @@ pub fn payment_id(order: &Order) -> String {
 /// The shipment's id, once there is a shipment.
 pub fn shipment_id(order: &Order) -> String {
     if order.shipment_state == ShipmentState::Unspecified { String::new() } else { order.shipment_id.clone() }
-}
-
-/// What an order would cost.
-pub fn quote_to_wire(quote: &Quote) -> wire::OrderQuote {
-    let Priced { items, amounts, .. } = &quote.priced;
-    wire::OrderQuote {
-        items: items.iter().map(item_to_wire).collect(),
-        total: Some(amounts.total.to_wire()),
-        subtotal: Some(amounts.subtotal.to_wire()),
-        discount: Some(amounts.discount.to_wire()),
-        tax: Some(amounts.tax.to_wire()),
-        shipping: Some(amounts.shipping.to_wire()),
-        included_tax: Some(amounts.included_tax.to_wire()),
-        quote_id: quote.id.clone(),
-        expire_time: Some(time::to_wire(quote.expires_at)),
-    }
 }
 
 /// A line on the wire.
@@ -197,11 +176,6 @@ pub fn address_to_wire(address: &Address) -> shipping::Address {
 pub fn address(address: shipping::Address) -> Address {
     let shipping::Address { name, line1, line2, city, region, postal_code, country_code } = address;
     Address { name, line1, line2, city, region, postal_code, country_code }
-}
-
-/// A time on the wire, to the millisecond.
-pub fn time_from_wire(wire: &Timestamp) -> Time {
-    Time::from_millis(wire.seconds.saturating_mul(1000).saturating_add(i64::from(wire.nanos) / 1_000_000))
 }
 
 /// A state on the wire.

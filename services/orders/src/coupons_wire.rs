@@ -1,9 +1,6 @@
 //! Coupons on the wire, and the events that tell of them.
 
-use crate::{
-    domain::{Benefit, Coupon, CouponState, CouponTerms, Minimum},
-    error::Error,
-};
+use crate::domain::{Benefit, Coupon, CouponState, CouponTerms, Error, Minimum};
 use ::store::{NewEvent, Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,

@@ -1,17 +1,18 @@
 //! What an order is, and what each command and each answer of a saga does to it. Pure.
 
 mod coupons;
+mod error;
 mod follow;
 mod pricing;
 mod refunds;
 mod shipments;
 
 pub use coupons::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
+pub use error::Error;
 pub use pricing::{Amounts, Charges, Delivery, Tax, price};
 pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
 pub use shipments::{Capture, Line, Shipment, Told};
 
-use crate::error::Error;
 use ::store::Time;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,

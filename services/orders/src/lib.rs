@@ -74,8 +74,8 @@ pub use config::{Config, KEYS};
 pub use coupons::Coupons;
 pub use domain::{
     Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
-    Delivery, Discount, Disposition, Extent, Fact, Item, Line, Minimum, Order, Progress, Refund, RefundWish, Returned,
-    Shipment, State, Tax, Told, Transition, UserSnapshot, price,
+    Delivery, Discount, Disposition, Error as Refusal, Extent, Fact, Item, Line, Minimum, Order, Progress, Refund,
+    RefundWish, Returned, Shipment, State, Tax, Told, Transition, UserSnapshot, price,
 };
 pub use error::Error;
 pub use quotes::{Basket, Fixed, HOLDS, Seal};

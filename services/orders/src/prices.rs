@@ -2,6 +2,7 @@
 
 use crate::{
     clients::Peers,
+    convert,
     coupons::Coupons,
     domain::{self, Amounts, Delivery, Discount, Item},
     error::Error,
@@ -9,10 +10,10 @@ use crate::{
     quotes::{Basket, Fixed, HOLDS, Seal},
     taxes::{STANDARD, Taxes},
 };
-use ::store::{Time, now};
+use ::store::{Time, fields::time, now};
 use contracts::{
     money::Money,
-    orders::v1::OrderDraftItem,
+    orders::v1::{OrderDraftItem, OrderQuote},
     products::v1::{Product, product},
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -41,6 +42,24 @@ pub struct Quote {
     pub id: String,
     /// Until when.
     pub expires_at: Time,
+}
+
+impl Quote {
+    /// The quote on the wire.
+    pub fn to_wire(&self) -> OrderQuote {
+        let Priced { items, amounts, .. } = &self.priced;
+        OrderQuote {
+            items: items.iter().map(convert::item_to_wire).collect(),
+            total: Some(amounts.total.to_wire()),
+            subtotal: Some(amounts.subtotal.to_wire()),
+            discount: Some(amounts.discount.to_wire()),
+            tax: Some(amounts.tax.to_wire()),
+            shipping: Some(amounts.shipping.to_wire()),
+            included_tax: Some(amounts.included_tax.to_wire()),
+            quote_id: self.id.clone(),
+            expire_time: Some(time::to_wire(self.expires_at)),
+        }
+    }
 }
 
 /// Who is asked. Cheap to clone.

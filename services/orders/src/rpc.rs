@@ -15,7 +15,7 @@ use crate::{
     watch::{self, Watched},
 };
 use ::rpc::{Principal, principal, server::MESSAGE_BYTES, status, validated};
-use ::store::{Bell, Pager, RequestKey, Versioned, limit, now, request_key};
+use ::store::{Bell, Pager, RequestKey, Versioned, limit, request_key};
 use contracts::country;
 use contracts::id::Kind;
 use contracts::orders::v1::{
@@ -61,7 +61,7 @@ impl OrderService for Handler {
         let user_id = caller.user_id().unwrap_or_default().to_owned();
         let draft = request.order.unwrap_or_default();
         let key = RequestKey::new(caller.actor(), &request.request_id, &draft);
-        let placement = Placement { user_id, draft, request: key };
+        let placement = Placement { order_id: Kind::Order.new_id(), user_id, draft, request: key };
         let Commands { orders, runner } = &self.commands;
         let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
             Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
@@ -88,7 +88,7 @@ impl OrderService for Handler {
             // Prices are refused as those of an order; this request has no field of that name.
             ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())
         });
-        Ok(Response::new(convert::quote_to_wire(&quote?)))
+        Ok(Response::new(quote?.to_wire()))
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {
@@ -117,8 +117,7 @@ impl OrderService for Handler {
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
         let wish = Cancellation { reason, actor: caller.actor().to_owned() };
-        let cancel = |order: &Order| order.cancel(self.commands.sagas(), wish.clone(), now());
-        let cancelled = self.commands.change_found(order, key.as_ref(), cancel).await?;
+        let cancelled = self.commands.cancel(order, key.as_ref(), wish).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
     }
 
@@ -129,8 +128,7 @@ impl OrderService for Handler {
         let RefundOrderRequest { order_id, items, amount, reason, request_id } = request;
         let extent = convert::extent(items, amount)?;
         let wish = RefundWish { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };
-        let refund = |order: &Order| order.refund(self.commands.sagas(), wish.clone(), now());
-        let refunded = self.commands.change(&order_id, refund).await?;
+        let refunded = self.commands.refund(&order_id, wish).await?;
         Ok(Response::new(convert::to_wire(&refunded)))
     }
 

@@ -1,6 +1,11 @@
 //! Orders in MongoDB.
 
-use crate::{domain::Order, error::Error, events, sagas::definitions::Sagas};
+use crate::{
+    domain::{self, Order},
+    error::Error,
+    events,
+    sagas::definitions::Sagas,
+};
 use ::store::{Aggregate, Change, Database, Documents, Found, RequestKey, Versioned};
 use bson::{Document, doc};
 use mongodb::Collection;
@@ -76,10 +81,10 @@ impl Orders {
         &self,
         found: Versioned<Order>,
         request: Option<&RequestKey>,
-        mut decide: impl FnMut(&Order) -> Result<(Option<Order>, T), Error>,
+        mut decide: impl FnMut(&Order) -> Result<(Option<Order>, T), domain::Error>,
     ) -> Result<(Versioned<Order>, T), Error> {
         let (id, mut more) = (found.id.clone(), T::default());
-        let on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, Error> {
+        let on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, domain::Error> {
             let (state, decided) = decide(&old.state)?;
             more = decided;
             Ok(state.filter(|state| *state != old.state).map(|state| change(old, state)))

@@ -3,7 +3,7 @@
 use crate::saga::{at, item, order};
 use contracts::money::Money;
 use orders::{
-    Amounts, Delivery, Discount, Disposition, Error, Extent, Item, Order, Rate, RefundWish, SAGAS, State, price,
+    Amounts, Delivery, Discount, Disposition, Extent, Item, Order, Rate, RefundWish, Refusal, SAGAS, State, price,
 };
 use proptest::prelude::*;
 use saga::Status;
@@ -21,7 +21,7 @@ fn baskets() -> impl Strategy<Value = Basket> {
     (prop::sample::select(vec!["JPY", "EUR", "KWD"]), lines, any::<bool>(), 0..300_000_i64, 0..5_000_i64)
 }
 
-fn priced((currency, lines, is_included, off, shipping): &Basket) -> Result<(Vec<Item>, Amounts), Error> {
+fn priced((currency, lines, is_included, off, shipping): &Basket) -> Result<(Vec<Item>, Amounts), Refusal> {
     let one = |(index, (quantity, unit, _)): (usize, &(i32, i64, u32))| Item {
         product_id: format!("prd_{index}"),
         ..item(*quantity, money(currency, *unit), money(currency, unit * i64::from(*quantity)))
@@ -90,13 +90,13 @@ proptest! {
             let units = Extent::Units(vec![(items[line].product_id.clone(), quantity, Disposition::Scrap)]);
             match order.refund(SAGAS, wish(units), at(1)) {
                 Ok(next) => order = next.expect("a new refund"),
-                Err(Error::RefundNotPositive | Error::MoreThanPaid(_)) => rest[line] += quantity, // they had cost nothing
+                Err(Refusal::RefundNotPositive | Refusal::MoreThanPaid(_)) => rest[line] += quantity, // they had cost nothing
                 Err(other) => prop_assert!(false, "{}", other),
             }
         }
         match order.refund(SAGAS, wish(Extent::Rest), at(1)) {
             Ok(next) => order = next.expect("a new refund"),
-            Err(Error::MoreThanPaid(left)) => prop_assert!(!left.is_positive()),
+            Err(Refusal::MoreThanPaid(left)) => prop_assert!(!left.is_positive()),
             Err(other) => prop_assert!(false, "{}", other),
         }
         let given: i128 = order.refunds.iter().map(|refund| refund.amount.minor()).sum();

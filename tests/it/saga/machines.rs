@@ -5,7 +5,7 @@ use crate::inventory::caller;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Cancellation, Error, Fact, Line, Order, SAGAS, Told};
+use orders::{Cancellation, Fact, Line, Order, Refusal, SAGAS, Told};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Operator, Outcome, Saga, Status};
 
@@ -71,7 +71,7 @@ fn two_units() -> Order {
 }
 
 /// One command of any kind, at any time. `None` when it was refused or changed nothing.
-fn command(order: &Order, byte: u8, last: &mut Option<Call>, now: i64) -> Result<Option<Order>, Error> {
+fn command(order: &Order, byte: u8, last: &mut Option<Call>, now: i64) -> Result<Option<Order>, Refusal> {
     let choice = byte >> 3;
     match byte % 8 {
         0..=3 => {
@@ -104,7 +104,7 @@ proptest! {
             now += 1 + i64::from(byte) * 500;
             let next = match command(&order, byte, &mut last, now) {
                 Ok(Some(next)) => next,
-                Ok(None) | Err(Error::CannotCancel(_) | Error::HasLeft | Error::Intervention(_)) => continue,
+                Ok(None) | Err(Refusal::CannotCancel(_) | Refusal::HasLeft | Refusal::Intervention(_)) => continue,
                 Err(error) => return Err(TestCaseError::fail(format!("{error} by {byte} in {:?}", order.saga))),
             };
             prop_assert!(order.state == next.state || order.state.allows(next.state) || next.history.len() > order.history.len() + 1);

@@ -2,7 +2,7 @@
 
 use crate::{
     address, convert,
-    domain::{Order, State, Transition, UserSnapshot},
+    domain::{Address, Order, State, Transition, UserSnapshot},
     error::Error,
     prices::{Priced, Prices},
     quotes::Basket,
@@ -18,6 +18,8 @@ use saga::Saga;
 
 /// A request to place an order.
 pub struct Placement {
+    /// Identifier of the new order.
+    pub order_id: String,
     /// Who places it.
     pub user_id: String,
     /// What they want.
@@ -34,49 +36,84 @@ pub enum Placed {
     Before(Versioned<Order>),
 }
 
-/// Accepts an order for the runner called `owner`.
+/// Accepts an order for the runner called `owner`, or answers the repeat of a request with the order that it placed.
 pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Placement) -> Result<Placed, Error> {
-    let id = Kind::Order.new_id();
-    let Placement { user_id, draft, request } = placement;
-    if let Some(before) = placed_before(orders, request.as_ref()).await? {
+    if let Some(before) = answer_repeat(orders, &placement).await? {
         return Ok(Placed::Before(before));
     }
-    let request_digest = request_key::digest(&draft);
-    let request_key = request.as_ref().map_or(id.as_str(), RequestKey::name).to_owned();
+    match accept(orders, prices, owner, &placement).await {
+        // The same request, a moment ago, may have used the coupon up, or the key.
+        Err(error @ (Error::Coupon(_) | Error::Store(::store::Error::Duplicate))) => {
+            answer_repeat(orders, &placement).await?.map(Placed::Before).ok_or(error)
+        }
+        accepted => Ok(Placed::Now(accepted?)),
+    }
+}
+
+/// The order that the same request has placed before. Refused when its key was used for another request.
+async fn answer_repeat(orders: &Orders, placement: &Placement) -> Result<Option<Versioned<Order>>, Error> {
+    let Some(request) = &placement.request else { return Ok(None) };
+    let Some(before) = orders.by_request(request.name()).await? else { return Ok(None) };
+    if request.repeats(&before.state.request_digest) { Ok(Some(before)) } else { Err(Error::KeyReused) }
+}
+
+/// Stores the order at the prices of now, or of its quote.
+async fn accept(
+    orders: &Orders,
+    prices: &Prices,
+    owner: &str,
+    placement: &Placement,
+) -> Result<Versioned<Order>, Error> {
+    let Placement { order_id, user_id, draft, .. } = placement;
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
-    let (user, products) = tokio::join!(prices.peers.user(&user_id), prices.products(&draft.items));
+    let (user, products) = tokio::join!(prices.peers.user(user_id), prices.products(&draft.items));
     let user = user?;
     if user.status() != user::Status::Active {
         return Err(Error::AccountClosed);
     }
-    let basket = Basket {
-        user_id: &user_id,
-        items: &draft.items,
-        country_code: &address.country_code,
-        coupon_code: &draft.coupon_code,
-    };
-    let priced = prices.price(basket, &products?, &draft.quote_id).await;
-    if matches!(priced, Err(Error::Coupon(_)))
-        && let Some(before) = placed_before(orders, request.as_ref()).await?
-    {
-        return Ok(Placed::Before(before)); // the same request, a moment ago, may have used it up
-    }
-    let priced = priced?;
+    let user = UserSnapshot { name: user.name, email: user.email };
+    let basket =
+        Basket { user_id, items: &draft.items, country_code: &address.country_code, coupon_code: &draft.coupon_code };
+    let priced = prices.price(basket, &products?, &draft.quote_id).await?;
     if let Some(expected) = &draft.expected_total
         && Money::from_wire(expected)? != priced.amounts.total
     {
-        return Err(Error::TotalChanged(Box::new(prices.sealed(basket, priced)?)));
+        let (total, quote) = (priced.amounts.total.clone(), prices.sealed(basket, priced)?);
+        return Err(Error::TotalChanged { total, quote: Box::new(quote.to_wire()) });
     }
+    let definition = orders.sagas.newest(definition(draft, &priced)?);
+    let saga = Saga::start(definition, owner, now());
+    let order = new_order(placement, user, address, priced, saga);
+    telemetry::crash_point("orders.accepting");
+    let accepted = orders.insert(order_id, order).await;
+    telemetry::crash_point("orders.accepted");
+    accepted
+}
+
+/// The saga that places the order. Refused when there is something to pay, and nothing to pay it with.
+fn definition(draft: &OrderDraft, priced: &Priced) -> Result<&'static Definition, Error> {
+    let total = &priced.amounts.total;
+    match (total.is_positive(), draft.payment_token.is_empty()) {
+        (false, _) => Ok(&PLACE_FREE_ORDER),
+        (true, true) => Err(Error::NoPaymentToken(total.clone())),
+        (true, false) if priced.discount.is_some() => Ok(&PLACE_ORDER_WITH_COUPON),
+        (true, false) => Ok(&PLACE_ORDER),
+    }
+}
+
+/// The order as it is first stored, with the first intent of its saga.
+fn new_order(placement: &Placement, user: UserSnapshot, address: Address, priced: Priced, saga: Saga) -> Order {
+    let Placement { order_id, user_id, draft, request } = placement;
     let Priced { items, discount, amounts, step, .. } = priced;
-    let (payment_token, saga) = means(draft.payment_token, &amounts.total, discount.is_some())?;
-    let now = now();
-    let order = Order {
-        user: UserSnapshot { name: user.name, email: user.email },
+    let now = saga.started_at;
+    Order {
+        user,
         items,
         discount,
         total: amounts.total.clone(),
         step: Some(step).filter(|step| *step > 1),
+        payment_token: Some(draft.payment_token.clone()).filter(|_| amounts.total.is_positive()),
         amounts: Some(amounts),
         state: State::Pending,
         reason: String::new(),
@@ -85,9 +122,8 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         payment_id: Kind::Payment.new_id(),
         shipment_id: Kind::Shipment.new_id(),
         address,
-        payment_token,
         hold_expires_at: None,
-        saga: Saga::start(orders.sagas.newest(saga), owner, now),
+        saga,
         cancellation: None,
         refunds: Vec::new(),
         shipments: Vec::new(),
@@ -102,35 +138,8 @@ pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Pla
         }],
         created_at: now,
         updated_at: now,
-        request_key,
-        request_digest,
-        user_id,
-    };
-    telemetry::crash_point("orders.accepting");
-    let accepted = orders.insert(&id, order).await;
-    telemetry::crash_point("orders.accepted");
-    match accepted {
-        Err(Error::Store(::store::Error::Duplicate)) => {
-            let before = placed_before(orders, request.as_ref()).await?;
-            before.map(Placed::Before).ok_or(Error::Store(::store::Error::Conflict))
-        }
-        placed => Ok(Placed::Now(placed?)),
+        request_key: request.as_ref().map_or(order_id.as_str(), RequestKey::name).to_owned(),
+        request_digest: request_key::digest(draft),
+        user_id: user_id.clone(),
     }
-}
-
-/// What the total is paid with, if anything is to be paid, and the saga that places the order.
-fn means(token: String, total: &Money, has_coupon: bool) -> Result<(Option<String>, &'static Definition), Error> {
-    match (total.is_positive(), token.is_empty()) {
-        (false, _) => Ok((None, &PLACE_FREE_ORDER)),
-        (true, true) => Err(Error::NoPaymentToken(total.clone())),
-        (true, false) if has_coupon => Ok((Some(token), &PLACE_ORDER_WITH_COUPON)),
-        (true, false) => Ok((Some(token), &PLACE_ORDER)),
-    }
-}
-
-/// The order of the same request. Refused when its key was used for another one.
-async fn placed_before(orders: &Orders, request: Option<&RequestKey>) -> Result<Option<Versioned<Order>>, Error> {
-    let Some(request) = request else { return Ok(None) };
-    let Some(before) = orders.by_request(request.name()).await? else { return Ok(None) };
-    if request.repeats(&before.state.request_digest) { Ok(Some(before)) } else { Err(Error::KeyReused) }
 }

@@ -1,9 +1,8 @@
 //! How an order follows its saga: what the answers of participants, the carrier's news and people's interventions do.
 
-use super::{Cancellation, Fact, Order, State, Told, Transition, shipments::has_left};
-use crate::{
-    error::Error,
-    sagas::definitions::{CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step},
+use super::{Cancellation, Error, Fact, Order, State, Told, Transition, shipments::has_left};
+use crate::sagas::definitions::{
+    CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step,
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};

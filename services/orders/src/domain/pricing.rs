@@ -4,11 +4,8 @@
 //! line's tax is on what is left of it, rounded half-even. Where prices have the tax inside, `tax` is 0 and `included_tax`
 //! tells what of the total is tax. Shipping has the standard rate.
 
-use super::{Discount, Item};
-use crate::{
-    error::Error,
-    taxes::{ONE, Rate},
-};
+use super::{Discount, Error, Item};
+use crate::taxes::{ONE, Rate};
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
 

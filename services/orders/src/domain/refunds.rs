@@ -1,10 +1,7 @@
 //! Refunds of an order that has left: what each gives back, to the minor unit, and where its units go. Pure.
 
-use super::{Order, State};
-use crate::{
-    error::Error,
-    sagas::definitions::{REFUND_ORDER, Sagas},
-};
+use super::{Error, Order, State};
+use crate::sagas::definitions::{REFUND_ORDER, Sagas};
 use ::store::Time;
 use contracts::money::Money;
 use saga::Status;

@@ -6,11 +6,8 @@
 //! captures sum to the total, or to the total less what the units cost that were stopped. Events of one shipment may come in
 //! any order, so nothing counts as the last one before the known shipments hold all units of the order.
 
-use super::{Order, State};
-use crate::{
-    error::Error,
-    sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas},
-};
+use super::{Error, Order, State};
+use crate::sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas};
 use ::store::Time;
 use contracts::{
     money::{self, Money},

@@ -1,8 +1,7 @@
-//! Sagas on the wire.
+//! Between the contract and the sagas.
 
-use crate::domain::Order;
+use crate::{domain::Order, sagas::store::Filter};
 use ::store::{Time, Versioned, fields::time};
-use bson::{Document, doc};
 use contracts::{
     orders::v1::{self as wire, saga::State, saga_step},
     validate::Violation,
@@ -78,45 +77,29 @@ fn progress(progress: Progress) -> saga_step::Progress {
     }
 }
 
-/// Name of a status as it is stored.
-fn stored(state: State) -> Option<&'static str> {
+fn status(state: State) -> Option<Status> {
     match state {
         State::Unspecified => None,
-        State::Running => Some("Running"),
-        State::Compensating => Some("Compensating"),
-        State::Completed => Some("Completed"),
-        State::Compensated => Some("Compensated"),
-        State::Parked => Some("Parked"),
+        State::Running => Some(Status::Running),
+        State::Compensating => Some(Status::Compensating),
+        State::Completed => Some(Status::Completed),
+        State::Compensated => Some(Status::Compensated),
+        State::Parked => Some(Status::Parked),
     }
 }
 
-/// The query of a filter. Text is compared as it is; nothing of a request becomes an operator or a pattern.
-pub fn query(filter: &wire::SagaFilter, now: Time) -> Document {
-    let mut query = Document::new();
-    if !filter.kind.is_empty() {
-        query.insert("saga.kind", &filter.kind);
+/// Which sagas a request asks for.
+pub fn filter(wire: &wire::SagaFilter, now: Time) -> Filter {
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let age = wire.min_age.and_then(|age| Duration::try_from(age).ok());
+    let age = age.map(|age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    Filter {
+        kind: text(&wire.kind),
+        status: status(wire.state()),
+        step: text(&wire.step),
+        error: text(&wire.error),
+        started_by: age.map(|millis| Time::from_millis(now.timestamp_millis().saturating_sub(millis))),
     }
-    if let Some(status) = stored(filter.state()) {
-        query.insert("saga.status", status);
-    }
-    if let Some(age) = filter.min_age.and_then(|age| Duration::try_from(age).ok()) {
-        let millis = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        let latest = Time::from_millis(now.timestamp_millis().saturating_sub(millis));
-        query.insert("saga.started_at", doc! { "$lte": latest });
-    }
-    let current = doc! { "$arrayElemAt": ["$saga.steps", "$saga.step"] };
-    let mut conditions = Vec::new();
-    if !filter.step.is_empty() {
-        conditions.push(doc! { "$eq": ["$$current.name", { "$literal": &filter.step }] });
-    }
-    if !filter.error.is_empty() {
-        let error = doc! { "$ifNull": ["$$current.error", ""] };
-        conditions.push(doc! { "$gte": [{ "$indexOfCP": [error, { "$literal": &filter.error }] }, 0] });
-    }
-    if !conditions.is_empty() {
-        query.insert("$expr", doc! { "$let": { "vars": { "current": current }, "in": { "$and": conditions } } });
-    }
-    query
 }
 
 /// Refuses a filter that every saga matches.

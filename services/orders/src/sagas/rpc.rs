@@ -1,6 +1,11 @@
 //! `SagaService`: what staff may see of and do to sagas. Parse, call, reply.
 
-use crate::{commands::Commands, domain::Order, error::Error, sagas::convert};
+use crate::{
+    commands::Commands,
+    domain::{self, Order},
+    error::Error,
+    sagas::convert,
+};
 use ::rpc::{Principal, principal, status, validated};
 use ::store::{Pager, Versioned, limit, now};
 use contracts::orders::v1::{
@@ -26,8 +31,8 @@ pub struct Handler {
 
 impl Handler {
     async fn intervene(&self, id: &str, action: Action, operator: Operator) -> Result<Response<wire::Saga>, Status> {
-        let decide = |order: &Order| order.intervene(self.commands.sagas(), action, &operator, now()).map(Some);
-        let changed = self.commands.change(id, decide).await?;
+        let order = self.commands.orders.get(id).await?;
+        let changed = self.commands.intervene(order, action, &operator).await?;
         Ok(Response::new(convert::saga(&changed)))
     }
 
@@ -40,12 +45,12 @@ impl Handler {
         dry_run: bool,
     ) -> InterveneInSagasResponse {
         let each = futures::stream::iter(found).map(async |order| {
-            let decide = |order: &Order| order.intervene(self.commands.sagas(), action, operator, now()).map(Some);
             let id = order.id.clone();
             let done = if dry_run {
-                decide(&order.state).map(drop)
+                let sagas = self.commands.orders.sagas;
+                order.state.intervene(sagas, action, operator, now()).map(drop).map_err(Error::from)
             } else {
-                self.commands.change_found(order, None, decide).await.map(drop)
+                self.commands.intervene(order, action, operator).await.map(drop)
             };
             (id, done)
         });
@@ -55,8 +60,8 @@ impl Handler {
         while let Some((order_id, done)) = each.next().await {
             match done {
                 Ok(()) => reply.order_ids.push(order_id),
-                Err(Error::Intervention(refusal)) => {
-                    reply.refused.push(RefusedSaga { order_id, message: refusal.to_string() });
+                Err(Error::Refused(domain::Error::Intervention(cause))) => {
+                    reply.refused.push(RefusedSaga { order_id, message: cause.to_string() });
                 }
                 Err(error) => reply.failed.push(failed(order_id, error.into())),
             }
@@ -92,7 +97,7 @@ impl SagaService for Handler {
         let scope: String = filter.encode_to_vec().iter().map(|byte| format!("{byte:02x}")).collect();
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
-        let found = self.commands.orders.sagas(convert::query(&filter, now()), after, limit).await?;
+        let found = self.commands.orders.sagas(&convert::filter(&filter, now()), after, limit).await?;
         let (sagas, next_page_token) =
             self.pager.page(&scope, found, |order| (order.id.clone(), convert::saga(&order)));
         Ok(Response::new(ListSagasResponse { sagas, next_page_token }))
@@ -137,8 +142,8 @@ impl SagaService for Handler {
         let action = action(request.action(), request.acknowledge_effect)?;
         let filter = request.filter.unwrap_or_default();
         convert::narrow(&filter)?;
-        let query = convert::query(&filter, now());
-        let found = self.commands.orders.sagas(query, None, request.max_count.into()).await?;
+        let wanted = convert::filter(&filter, now());
+        let found = self.commands.orders.sagas(&wanted, None, request.max_count.into()).await?;
         let operator = operator(&caller, request.reason);
         let reply = self.intervene_in(found.entries, action, &operator, request.dry_run).await;
         Ok(Response::new(InterveneInSagasResponse { is_cut_off: !found.is_last, ..reply }))

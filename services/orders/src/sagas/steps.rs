@@ -2,13 +2,12 @@
 
 use crate::{
     clients::Peers,
-    convert,
     coupons::Coupons,
     domain::{Fact, Order},
     sagas::definitions::Step,
     store::Orders,
 };
-use ::store::{Versioned, now};
+use ::store::{Versioned, fields::time, now};
 use contracts::{
     inventory::v1::{Reservation, reservation::State as ReservationState},
     payments::v1::{Payment, payment::State as PaymentState},
@@ -164,7 +163,7 @@ fn moved(payment: &Payment) -> Answered {
 
 fn held_until(reservation: &Reservation) -> Answered {
     match &reservation.expire_time {
-        Some(until) => (Outcome::Done, vec![Fact::Held(convert::time_from_wire(until))]),
+        Some(until) => (Outcome::Done, vec![Fact::Held(time::from_wire(until))]),
         None => bug("a hold without an end"),
     }
 }

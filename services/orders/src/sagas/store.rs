@@ -6,10 +6,53 @@ use crate::{
     sagas::definitions::{Definition, Sagas, Step},
     store::{Orders, change},
 };
-use ::store::{Found, Versioned, now};
+use ::store::{Found, Time, Versioned, now};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
-use saga::{Answer, Due, Recorded, Saga, SagaStore, Whose};
+use saga::{Answer, Due, Recorded, Saga, SagaStore, Status, Whose};
+
+/// Which sagas are listed. What is `None` matches all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    pub kind: Option<String>,
+    pub status: Option<Status>,
+    /// Name of the current step.
+    pub step: Option<String>,
+    /// Part of the last error of the current step.
+    pub error: Option<String>,
+    /// Latest start.
+    pub started_by: Option<Time>,
+}
+
+impl Filter {
+    /// The query. Text is compared as it is; nothing of a request becomes an operator or a pattern.
+    fn query(&self) -> Document {
+        let mut query = Document::new();
+        query.extend(self.kind.as_ref().map(|kind| ("saga.kind".to_owned(), kind.into())));
+        query.extend(self.status.map(|status| ("saga.status".to_owned(), stored(status))));
+        query.extend(self.started_by.map(|at| ("saga.started_at".to_owned(), doc! { "$lte": at }.into())));
+        let step = self.step.as_ref().map(|step| doc! { "$eq": ["$$current.name", { "$literal": step }] });
+        let error = self.error.as_ref().map(|error| {
+            let last = doc! { "$ifNull": ["$$current.error", ""] };
+            doc! { "$gte": [{ "$indexOfCP": [last, { "$literal": error }] }, 0] }
+        });
+        let conditions: Vec<Document> = step.into_iter().chain(error).collect();
+        if !conditions.is_empty() {
+            let current = doc! { "$arrayElemAt": ["$saga.steps", "$saga.step"] };
+            query.insert("$expr", doc! { "$let": { "vars": { "current": current }, "in": { "$and": conditions } } });
+        }
+        query
+    }
+}
+
+/// A status as it is stored.
+fn stored(status: Status) -> Bson {
+    bson::serialize_to_bson(&status).expect("a status is stored as its name")
+}
+
+fn is_live() -> Document {
+    doc! { "$in": [stored(Status::Running), stored(Status::Compensating)] }
+}
 
 impl Orders {
     /// Ids of what is due behind the first `skip`.
@@ -23,14 +66,15 @@ impl Orders {
     /// Orders whose saga matches `filter`, newest first, after `after`.
     pub async fn sagas(
         &self,
-        mut filter: Document,
+        filter: &Filter,
         after: Option<String>,
         limit: i64,
     ) -> Result<Found<Versioned<Order>>, Error> {
+        let mut query = filter.query();
         if let Some(after) = after {
-            filter.insert("_id", doc! { "$lt": after });
+            query.insert("_id", doc! { "$lt": after });
         }
-        Ok(self.documents.page(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.documents.page(query, doc! { "_id": -1 }, limit).await?)
     }
 }
 
@@ -56,9 +100,7 @@ impl SagaStore for Orders {
         match due.whose {
             Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),
             // Few are live at any time; the index finds those.
-            Whose::Unknown => {
-                filter.extend(doc! { "saga.status": { "$in": ["Running", "Compensating"] }, "$nor": known })
-            }
+            Whose::Unknown => filter.extend(doc! { "saga.status": is_live(), "$nor": known }),
         }
         let sort = doc! { "saga.wake_at": 1 };
         if due.skip > 0 {
@@ -99,9 +141,8 @@ impl SagaStore for Orders {
 
     async fn alarms(&self) -> Result<(u64, u64), Error> {
         let count = |filter| async { self.collection().count_documents(filter).await.map_err(::store::Error::from) };
-        let parked = count(doc! { "saga.status": "Parked" }).await?;
-        let live = doc! { "$in": ["Running", "Compensating"] };
-        let failing = count(doc! { "saga.status": live, "saga.alarm_at": { "$ne": null } }).await?;
+        let parked = count(doc! { "saga.status": stored(Status::Parked) }).await?;
+        let failing = count(doc! { "saga.status": is_live(), "saga.alarm_at": { "$ne": null } }).await?;
         Ok((parked, failing))
     }
 }
