@@ -7,7 +7,7 @@ use std::sync::Arc;
 const TAXES_FILE: Key = Key::new(
     "taxes-file",
     "COMPTOIR_TAXES_FILE",
-    "File with the taxes by country and category, TOML as services/orders/src/taxes.toml; default that one, built in",
+    "File with the taxes by country and category, TOML as services/orders/src/pricing/taxes.toml; default that one, built in",
 );
 
 const FREE_ORDERS: Key = Key::new(

@@ -48,13 +48,10 @@ mod coupons_wire;
 mod domain;
 mod error;
 mod events;
-mod payable;
-mod prices;
-mod quotes;
+mod pricing;
 mod rpc;
 mod sagas;
 mod store;
-mod taxes;
 mod watch;
 
 use ::store::{Bell, Pager, transaction::keep_ending_abandoned};
@@ -78,12 +75,12 @@ pub use domain::{
     RefundWish, Returned, Shipment, State, Tax, Told, Transition, UserSnapshot, price,
 };
 pub use error::Error;
-pub use quotes::{Basket, Fixed, HOLDS, Seal};
+pub use pricing::quote::{Basket, Fixed, HOLDS, Seal};
+pub use pricing::taxes::{BadTaxes, Rate, Table, Taxes};
 pub use sagas::definitions::{
     CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
     Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, Sagas,
 };
-pub use taxes::{BadTaxes, Rate, Table, Taxes};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
@@ -106,8 +103,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let sagas = sagas::rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let seal = Seal::new(secret);
-    let payable = payable::Payable::new(peers.clone());
-    let prices = prices::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
+    let payable = pricing::payable::Payable::new(peers.clone());
+    let prices = pricing::pricer::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
     let orders = rpc::Handler { commands, prices, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))

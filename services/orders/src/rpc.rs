@@ -9,8 +9,7 @@ use crate::{
     convert,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
-    prices::Prices,
-    quotes::Basket,
+    pricing::{pricer::Prices, quote::Basket},
     sagas,
     watch::{self, Watched},
 };

@@ -4,8 +4,10 @@ use crate::{
     address, convert,
     domain::{Address, Order, State, Transition, UserSnapshot},
     error::Error,
-    prices::{Priced, Prices},
-    quotes::Basket,
+    pricing::{
+        pricer::{Priced, Prices},
+        quote::Basket,
+    },
     sagas::definitions::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
     store::Orders,
 };

@@ -5,7 +5,7 @@
 //! tells what of the total is tax. Shipping has the standard rate.
 
 use super::{Discount, Error, Item};
-use crate::taxes::{ONE, Rate};
+use crate::pricing::taxes::{ONE, Rate};
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
 

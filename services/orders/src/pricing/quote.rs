@@ -3,7 +3,7 @@
 //! A quote id is a signature and what it signs: until when it holds, a digest of who asked for what, and the prices and
 //! rates of that moment. From these the amounts are computed again.
 
-use crate::{error::Error, taxes::Rate};
+use crate::{error::Error, pricing::taxes::Rate};
 use ::store::Time;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contracts::{money::Money, orders::v1::OrderDraftItem};

@@ -6,9 +6,11 @@ use crate::{
     coupons::Coupons,
     domain::{self, Amounts, Delivery, Discount, Item},
     error::Error,
-    payable::Payable,
-    quotes::{Basket, Fixed, HOLDS, Seal},
-    taxes::{STANDARD, Taxes},
+    pricing::{
+        payable::Payable,
+        quote::{Basket, Fixed, HOLDS, Seal},
+        taxes::{STANDARD, Taxes},
+    },
 };
 use ::store::{Time, fields::time, now};
 use contracts::{
