@@ -1,7 +1,7 @@
 //! What an order costs, through the gateway of a running system: tax, shipping, discount, and quotes that hold.
 
 mod arithmetic;
-mod seal;
+mod signer;
 mod tables;
 
 use crate::{

@@ -133,6 +133,11 @@ pub fn internal() -> Status {
     error(Code::Internal, "INTERNAL", "an internal error; it has been logged")
 }
 
+/// A fact of an error that another service sent: the value of `key` in the metadata of its ErrorInfo.
+pub fn metadata(status: &Status, key: &str) -> Option<String> {
+    status.get_error_details().error_info()?.metadata.get(key).cloned()
+}
+
 /// The reason of an error that another service sent, or its code's name.
 pub fn reason(status: &Status) -> String {
     let info = status.get_error_details().error_info().map(|info| info.reason.clone());

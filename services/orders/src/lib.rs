@@ -75,7 +75,7 @@ pub use domain::{
     RefundWish, Returned, Shipment, State, Tax, Told, Transition, UserSnapshot, price,
 };
 pub use error::Error;
-pub use pricing::quote::{Basket, Fixed, HOLDS, Seal};
+pub use pricing::quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrices};
 pub use pricing::taxes::{BadTaxes, Rate, Table, Taxes};
 pub use sagas::definitions::{
     CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
@@ -102,10 +102,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let secret = service.config.service_key.reveal();
     let sagas = sagas::rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
-    let seal = Seal::new(secret);
+    let signer = QuoteSigner::new(secret);
     let payable = pricing::payable::Payable::new(peers.clone());
-    let prices = pricing::pricer::Prices { peers, coupons: coupons.clone(), taxes, seal, payable, free_orders };
-    let orders = rpc::Handler { commands, prices, bell, pager, shutdown };
+    let pricer = pricing::pricer::Pricer { peers, coupons: coupons.clone(), taxes, signer, payable, free_orders };
+    let orders = rpc::Handler { commands, pricer, bell, pager, shutdown };
     let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))
         .add_service(SagaServiceServer::new(sagas))

@@ -9,7 +9,7 @@ use crate::{
     convert,
     domain::{Cancellation, Order, RefundWish},
     error::Error,
-    pricing::{pricer::Prices, quote::Basket},
+    pricing::{pricer::Pricer, quote::Basket},
     sagas,
     watch::{self, Watched},
 };
@@ -33,7 +33,7 @@ pub struct Handler {
     /// The orders, and who moves their sagas.
     pub commands: Commands,
     /// What orders cost.
-    pub prices: Prices,
+    pub pricer: Pricer,
     /// Rings when an order changes.
     pub bell: Bell,
     /// Page tokens of the list.
@@ -62,7 +62,7 @@ impl OrderService for Handler {
         let key = RequestKey::new(caller.actor(), &request.request_id, &draft);
         let placement = Placement { order_id: Kind::Order.new_id(), user_id, draft, request: key };
         let Commands { orders, runner } = &self.commands;
-        let (order, moving) = match place(orders, &self.prices, runner.owner(), placement).await? {
+        let (order, moving) = match place(orders, &self.pricer, runner.owner(), placement).await? {
             Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
             Placed::Before(order) => (order, None),
         };
@@ -83,7 +83,7 @@ impl OrderService for Handler {
             country_code: &request.country_code,
             coupon_code: &request.coupon_code,
         };
-        let quote = self.prices.quote(basket).await.map_err(|error: Error| {
+        let quote = self.pricer.quote(basket).await.map_err(|error: Error| {
             // Prices are refused as those of an order; this request has no field of that name.
             ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())
         });
@@ -157,7 +157,7 @@ impl OrderService for Handler {
     ) -> Result<Response<OrderDetails>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        Ok(Response::new(details(&self.prices.peers, &order).await))
+        Ok(Response::new(details(&self.pricer.peers, &order).await))
     }
 }
 

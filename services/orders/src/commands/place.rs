@@ -5,7 +5,7 @@ use crate::{
     domain::{Address, Order, State, Transition, UserSnapshot},
     error::Error,
     pricing::{
-        pricer::{Priced, Prices},
+        pricer::{Priced, Pricer},
         quote::Basket,
     },
     sagas::definitions::{Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON},
@@ -39,11 +39,11 @@ pub enum Placed {
 }
 
 /// Accepts an order for the runner called `owner`, or answers the repeat of a request with the order that it placed.
-pub async fn place(orders: &Orders, prices: &Prices, owner: &str, placement: Placement) -> Result<Placed, Error> {
+pub async fn place(orders: &Orders, pricer: &Pricer, owner: &str, placement: Placement) -> Result<Placed, Error> {
     if let Some(before) = answer_repeat(orders, &placement).await? {
         return Ok(Placed::Before(before));
     }
-    match accept(orders, prices, owner, &placement).await {
+    match accept(orders, pricer, owner, &placement).await {
         // The same request, a moment ago, may have used the coupon up, or the key.
         Err(error @ (Error::Coupon(_) | Error::Store(::store::Error::Duplicate))) => {
             answer_repeat(orders, &placement).await?.map(Placed::Before).ok_or(error)
@@ -62,14 +62,14 @@ async fn answer_repeat(orders: &Orders, placement: &Placement) -> Result<Option<
 /// Stores the order at the prices of now, or of its quote.
 async fn accept(
     orders: &Orders,
-    prices: &Prices,
+    pricer: &Pricer,
     owner: &str,
     placement: &Placement,
 ) -> Result<Versioned<Order>, Error> {
     let Placement { order_id, user_id, draft, .. } = placement;
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
-    let (user, products) = tokio::join!(prices.peers.user(user_id), prices.products(&draft.items));
+    let (user, products) = tokio::join!(pricer.peers.user(user_id), pricer.products(&draft.items));
     let user = user?;
     if user.status() != user::Status::Active {
         return Err(Error::AccountClosed);
@@ -77,11 +77,12 @@ async fn accept(
     let user = UserSnapshot { name: user.name, email: user.email };
     let basket =
         Basket { user_id, items: &draft.items, country_code: &address.country_code, coupon_code: &draft.coupon_code };
-    let priced = prices.price(basket, &products?, &draft.quote_id).await?;
+    let quote_id = Some(draft.quote_id.as_str()).filter(|id| !id.is_empty());
+    let priced = pricer.price(basket, &products?, quote_id).await?;
     if let Some(expected) = &draft.expected_total
         && Money::from_wire(expected)? != priced.amounts.total
     {
-        let (total, quote) = (priced.amounts.total.clone(), prices.sealed(basket, priced)?);
+        let (total, quote) = (priced.amounts.total.clone(), pricer.signed(basket, priced)?);
         return Err(Error::TotalChanged { total, quote: Box::new(quote.to_wire()) });
     }
     let definition = orders.sagas.newest(definition(draft, &priced)?);

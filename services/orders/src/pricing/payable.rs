@@ -14,11 +14,11 @@ use tonic::{Code, Status};
 /// How long an answer is remembered; there are as many as currencies.
 const REMEMBERED: Duration = Duration::from_secs(300);
 
-/// How long it is remembered that there was no answer.
-const SILENT: Duration = Duration::from_secs(5);
+/// How long it is remembered that payments did not answer.
+const SILENCE_REMEMBERED: Duration = Duration::from_secs(5);
 
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest wait for an answer; a customer waits for it too.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What payments has said of a currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Payable {
         if let Some(known) = self.known(currency) {
             return known;
         }
-        let asked = tokio::time::timeout(PATIENCE, self.peers.payable_amounts(currency)).await;
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, self.peers.payable_amounts(currency)).await;
         let answer = asked.map_or(Answer::Silent, |answered| understood(answered).unwrap_or(Answer::Silent));
         let mut answers = self.answers.lock().expect("no holder panics");
         // While payments is silent, what it said before still holds.
@@ -82,7 +82,7 @@ impl Payable {
     fn known(&self, currency: &str) -> Option<Answer> {
         let answers = self.answers.lock().expect("no holder panics");
         let (at, answer) = answers.get(currency)?;
-        let lasts = if *answer == Answer::Silent { SILENT } else { REMEMBERED };
+        let lasts = if *answer == Answer::Silent { SILENCE_REMEMBERED } else { REMEMBERED };
         (at.elapsed() < lasts).then(|| answer.clone())
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     pricing::{
         payable::Payable,
-        quote::{Basket, Fixed, HOLDS, Seal},
+        quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrices},
         taxes::{STANDARD, Taxes},
     },
 };
@@ -21,18 +21,18 @@ use contracts::{
 use std::{collections::BTreeMap, sync::Arc};
 use tonic::{Code, Status};
 
-/// Lines and sums, as they would be frozen.
+/// Lines and sums, as an order would freeze them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
     /// The lines.
     pub items: Vec<Item>,
     /// What a coupon takes off.
     pub discount: Option<Discount>,
-    /// The sums.
+    /// Their sums.
     pub amounts: Amounts,
     /// Minor units of which captures and refunds are multiples.
     pub step: i64,
-    fixed: Fixed,
+    quoted: QuotedPrices,
 }
 
 /// What an order would cost, and until when.
@@ -40,9 +40,9 @@ pub struct Priced {
 pub struct Quote {
     /// Lines and sums.
     pub priced: Priced,
-    /// What makes an order cost that.
+    /// Identifier; an order that carries it costs what the quote says.
     pub id: String,
-    /// Until when.
+    /// The time from which on it no longer does.
     pub expires_at: Time,
 }
 
@@ -64,35 +64,35 @@ impl Quote {
     }
 }
 
-/// Who is asked. Cheap to clone.
+/// Prices baskets. Cheap to clone.
 #[derive(Clone)]
-pub struct Prices {
-    /// Catalogue and shipping.
+pub struct Pricer {
+    /// The catalogue's prices, and shipping's rates.
     pub peers: Peers,
-    /// Coupons.
+    /// The coupons.
     pub coupons: Coupons,
-    /// Taxes.
+    /// The tax of each product.
     pub taxes: Arc<dyn Taxes>,
-    /// Quotes.
-    pub seal: Seal,
-    /// Which totals can be paid.
+    /// Makes and reads quote ids.
+    pub signer: QuoteSigner,
+    /// Refuses totals that cannot be paid.
     pub payable: Payable,
     /// Whether an order may have nothing to pay.
     pub free_orders: bool,
 }
 
-impl Prices {
+impl Pricer {
     /// What a basket would cost now.
     pub async fn quote(&self, basket: Basket<'_>) -> Result<Quote, Error> {
         let products = self.products(basket.items).await?;
-        let priced = self.price(basket, &products, "").await?;
-        self.sealed(basket, priced)
+        let priced = self.price(basket, &products, None).await?;
+        self.signed(basket, priced)
     }
 
     /// A quote of these prices.
-    pub fn sealed(&self, basket: Basket<'_>, priced: Priced) -> Result<Quote, Error> {
-        let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(HOLDS.as_millis() as i64));
-        let id = self.seal.seal(basket, &priced.fixed, expires_at)?;
+    pub fn signed(&self, basket: Basket<'_>, priced: Priced) -> Result<Quote, Error> {
+        let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(QUOTE_TTL.as_millis() as i64));
+        let id = self.signer.sign(basket, &priced.quoted, expires_at)?;
         Ok(Quote { priced, id, expires_at })
     }
 
@@ -104,30 +104,35 @@ impl Prices {
     }
 
     /// What a basket costs now, or by a quote that still holds. A coupon must be usable now either way.
-    pub async fn price(&self, basket: Basket<'_>, products: &[Product], quote_id: &str) -> Result<Priced, Error> {
+    pub async fn price(
+        &self,
+        basket: Basket<'_>,
+        products: &[Product],
+        quote_id: Option<&str>,
+    ) -> Result<Priced, Error> {
         let mut items = items(basket.items, products)?;
-        let fixed = match quote_id {
-            "" => self.fixed(basket, &items).await?,
-            quote_id => self.seal.open(quote_id, basket, now())?,
+        let quoted = match quote_id {
+            None => self.quoted(basket, &items).await?,
+            Some(quote_id) => self.signer.open(quote_id, basket, now())?,
         };
-        for (item, (price, _)) in items.iter_mut().zip(&fixed.lines) {
+        for (item, (price, _)) in items.iter_mut().zip(&quoted.lines) {
             item.amount = price.times(item.quantity.unsigned_abs())?;
             item.price = price.clone();
         }
         let subtotal = domain::subtotal(&items)?;
         let discount = self.coupons.discount(basket.coupon_code, basket.user_id, &subtotal).await?;
-        let rates: Vec<_> = fixed.lines.iter().map(|(_, rate)| *rate).collect();
-        let delivery = Delivery { amount: fixed.delivery.0.clone(), rate: fixed.delivery.1 };
+        let rates: Vec<_> = quoted.lines.iter().map(|(_, rate)| *rate).collect();
+        let delivery = Delivery { amount: quoted.delivery.0.clone(), rate: quoted.delivery.1 };
         let amounts = domain::price(&mut items, &rates, discount.as_ref(), &delivery)?;
         if !self.free_orders && !amounts.total.is_positive() {
             return Err(Error::NothingToPay);
         }
         let step = self.payable.check(&amounts.total).await?;
-        Ok(Priced { items, discount, amounts, step, fixed })
+        Ok(Priced { items, discount, amounts, step, quoted })
     }
 
     /// Prices and rates of now.
-    async fn fixed(&self, basket: Basket<'_>, items: &[Item]) -> Result<Fixed, Error> {
+    async fn quoted(&self, basket: Basket<'_>, items: &[Item]) -> Result<QuotedPrices, Error> {
         let currency = &domain::subtotal(items)?.currency;
         let weight = items.iter().map(|item| i64::from(item.weight_grams) * i64::from(item.quantity)).sum();
         let shipping = match weight {
@@ -136,7 +141,7 @@ impl Prices {
         };
         let rate = |category: &str| self.taxes.rate(basket.country_code, category);
         let lines = items.iter().map(|item| (item.price.clone(), rate(&item.tax_category))).collect();
-        Ok(Fixed { lines, delivery: (shipping, rate(STANDARD)) })
+        Ok(QuotedPrices { lines, delivery: (shipping, rate(STANDARD)) })
     }
 }
 
@@ -173,11 +178,11 @@ fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, E
     wanted.iter().map(item).collect()
 }
 
-/// The catalogue names the absent products; the caller wants to know which lines they are.
+/// The catalogue names the absent products in the metadata of its refusal; the caller wants to know which lines they are.
 fn unknown_products(status: Status, wanted: &[OrderDraftItem]) -> Error {
-    if status.code() != Code::NotFound {
-        return status.into();
-    }
+    let absent = rpc::status::metadata(&status, "resource").filter(|_| status.code() == Code::NotFound);
+    let Some(absent) = absent else { return status.into() };
+    let is_absent = |id: &str| absent.split(',').any(|name| name.strip_prefix("products/") == Some(id));
     let lines = wanted.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
-    Error::UnknownProducts(lines.filter(|(_, id)| status.message().contains(id.as_str())).collect())
+    Error::UnknownProducts(lines.filter(|(_, id)| is_absent(id)).collect())
 }

@@ -12,37 +12,37 @@ use prost::Message;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// How long a quote holds.
-pub const HOLDS: Duration = Duration::from_secs(15 * 60);
+/// How long an order costs what its quote says.
+pub const QUOTE_TTL: Duration = Duration::from_secs(15 * 60);
 
 /// Bytes of signature in a quote id.
 const SIGNATURE_BYTES: usize = 16;
 
-/// Who wants what sent where.
+/// What somebody wants to order; a quote is of one basket.
 #[derive(Debug, Clone, Copy)]
 pub struct Basket<'a> {
-    /// Who.
+    /// The user who orders.
     pub user_id: &'a str,
-    /// What.
+    /// Products and quantities.
     pub items: &'a [OrderDraftItem],
-    /// Where, ISO 3166-1 alpha-2.
+    /// The country that the order goes to, ISO 3166-1 alpha-2.
     pub country_code: &'a str,
-    /// With which coupon; empty: none.
+    /// The coupon's code; empty without one.
     pub coupon_code: &'a str,
 }
 
-/// What a quote fixes.
+/// The prices and tax rates that a quote fixes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fixed {
+pub struct QuotedPrices {
     /// Price and rate of each line.
     pub lines: Vec<(Money, Rate)>,
     /// What sending costs, with its rate.
     pub delivery: (Money, Rate),
 }
 
-/// Signs and reads quote ids. Cheap to clone.
+/// Signs quote ids and reads them. Cheap to clone.
 #[derive(Clone)]
-pub struct Seal(Hmac<Sha256>);
+pub struct QuoteSigner(Hmac<Sha256>);
 
 #[derive(Clone, PartialEq, Message)]
 struct Content {
@@ -68,7 +68,7 @@ struct Priced {
     is_included: bool,
 }
 
-impl Seal {
+impl QuoteSigner {
     /// `secret` is the same in every replica.
     pub fn new(secret: &str) -> Self {
         let key = [secret.as_bytes(), b"\0quote\0"].concat();
@@ -76,7 +76,7 @@ impl Seal {
     }
 
     /// The id of a quote that holds until `expires_at`.
-    pub fn seal(&self, basket: Basket<'_>, fixed: &Fixed, expires_at: Time) -> Result<String, Error> {
+    pub fn sign(&self, basket: Basket<'_>, quoted: &QuotedPrices, expires_at: Time) -> Result<String, Error> {
         let priced = |(money, rate): &(Money, Rate)| {
             let minor = i64::try_from(money.minor()).map_err(|_| contracts::money::Error::Overflow)?;
             Ok::<_, Error>(Priced { minor, millionths: rate.millionths, is_included: rate.is_included })
@@ -84,9 +84,9 @@ impl Seal {
         let content = Content {
             expire_millis: expires_at.timestamp_millis(),
             basket: digest(basket),
-            currency: fixed.delivery.0.currency.clone(),
-            lines: fixed.lines.iter().map(priced).collect::<Result<_, _>>()?,
-            delivery: priced(&fixed.delivery)?,
+            currency: quoted.delivery.0.currency.clone(),
+            lines: quoted.lines.iter().map(priced).collect::<Result<_, _>>()?,
+            delivery: priced(&quoted.delivery)?,
         };
         let content = content.encode_to_vec();
         let signature = self.0.clone().chain_update(&content).finalize().into_bytes();
@@ -94,7 +94,7 @@ impl Seal {
     }
 
     /// What a quote fixes, when it is of this basket and holds at `now`.
-    pub fn open(&self, quote_id: &str, basket: Basket<'_>, now: Time) -> Result<Fixed, Error> {
+    pub fn open(&self, quote_id: &str, basket: Basket<'_>, now: Time) -> Result<QuotedPrices, Error> {
         let bytes = URL_SAFE_NO_PAD.decode(quote_id).map_err(|_| Error::QuoteInvalid)?;
         let (signature, content) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(Error::QuoteInvalid)?;
         let mac = self.0.clone().chain_update(content);
@@ -106,12 +106,12 @@ impl Seal {
         if now.timestamp_millis() >= content.expire_millis {
             return Err(Error::QuoteExpired);
         }
-        let fixed = |priced: &Priced| {
+        let quoted = |priced: &Priced| {
             let rate = Rate { millionths: priced.millionths, is_included: priced.is_included };
             Ok::<_, Error>((Money::from_minor(&content.currency, priced.minor.into())?, rate))
         };
-        let lines = content.lines.iter().map(fixed).collect::<Result<_, _>>()?;
-        Ok(Fixed { lines, delivery: fixed(&content.delivery)? })
+        let lines = content.lines.iter().map(quoted).collect::<Result<_, _>>()?;
+        Ok(QuotedPrices { lines, delivery: quoted(&content.delivery)? })
     }
 }
 
