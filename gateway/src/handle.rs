@@ -5,9 +5,9 @@ use crate::{
     call::{self, Call},
     condition, deadline,
     error::Failure,
-    health, protocol, reply,
-    server::Gateway,
-    sign_ins, stream,
+    health, protocol, reply, sign_ins,
+    state::Gateway,
+    stream,
 };
 use axum::{
     body::{Body, HttpBody},

@@ -1,6 +1,6 @@
 //! `GET /healthz` and `GET /readyz`.
 
-use crate::{reply::json, server::Gateway};
+use crate::{reply::json, state::Gateway};
 use axum::response::Response;
 use futures::future::join_all;
 use http::StatusCode;

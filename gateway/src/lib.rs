@@ -30,6 +30,7 @@ mod protocol;
 mod reply;
 mod server;
 mod sign_ins;
+mod state;
 mod stream;
 
 pub use client::{NoNetwork, TrustedProxies};

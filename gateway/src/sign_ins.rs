@@ -2,7 +2,7 @@
 //!
 //! How often one account may be tried is the users service's to count. What succeeds is never counted.
 
-use crate::{client, error::Failure, server::Gateway};
+use crate::{client, error::Failure, state::Gateway};
 use http::request::Parts;
 use std::{sync::Once, time::Instant};
 use transcode::Rpc;

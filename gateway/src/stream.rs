@@ -4,7 +4,7 @@
 //! its id: a browser that comes back names the last one, and is not told the same state again. The last id of a watch
 //! that has ended says so, and whoever comes back with it gets 204, at which browsers stop.
 
-use crate::{call::outside, error::Failure, reply, server::Gateway};
+use crate::{call::outside, error::Failure, reply, state::Gateway};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::stream::unfold;

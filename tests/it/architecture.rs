@@ -1,6 +1,8 @@
 //! The rules of the code's shape, checked: who may depend on whom, what stays pure, how long a file may be, and that
 //! every RPC is called by a test and every call edge of the contracts is one of the topology.
 
+mod modules;
+
 use std::{
     collections::BTreeSet,
     fs,
@@ -9,11 +11,11 @@ use std::{
 
 const MAX_LINES: usize = 500;
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()
 }
 
-fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
         let path = entry.path();
         let name = entry.file_name();

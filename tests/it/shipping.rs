@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use rpc::{Channel, status::reason};
 use saga::Caller;
 use serde_json::json;
-use shipping::{Address, Command, Error, Line, Order, Plan, Shipment, State, transition};
+use shipping::{Address, Command, Line, Order, Plan, Refusal, Shipment, State, transition};
 use store::Time;
 use tonic::{Code, Status};
 
@@ -82,7 +82,7 @@ proptest! {
                     shipment = next;
                 }
                 Ok(None) => {}
-                Err(Error::IllegalTransition { .. }) => panic!("{command:?} of {shipment:?}"),
+                Err(Refusal::Transition(_)) => panic!("{command:?} of {shipment:?}"),
                 Err(_) => {}
             }
         }

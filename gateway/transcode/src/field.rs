@@ -1,8 +1,11 @@
 //! Fields by name or JSON name, and the setting of leaves: scalars, enums and well-known types.
 
-use crate::{mask, number};
+use crate::{mask_text, number};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value as Reflected};
 use serde_json::{Map, Value};
+
+/// The field that holds the version of a resource, by AIP-154.
+pub(crate) const ETAG: &str = "etag";
 
 /// A field path names at most this many fields.
 const MAX_PATH: usize = 32;
@@ -96,7 +99,7 @@ fn at(message: &DynamicMessage, path: &[FieldDescriptor]) -> Option<Reflected> {
 
 /// Sets a leaf from its JSON by the rules of ProtoJSON; adds to it when it is repeated.
 pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value) -> Result<(), String> {
-    let json = if is_mask(field) { mask::normal(json)? } else { number::exact(&field.kind(), json) };
+    let json = if is_mask(field) { mask_text::normal(json)? } else { number::exact(&field.kind(), json) };
     let object = Value::Object(Map::from_iter([(field.json_name().to_owned(), json)]));
     let parsed = DynamicMessage::deserialize(message.descriptor(), object).map_err(|_| expected(field))?;
     match parsed.get_field(field).into_owned() {

@@ -3,9 +3,9 @@
 use crate::{
     error::Reason,
     field::{repeats_text, resolve, set_text, spell},
+    parts::Parts,
     percent::{Pair, pairs},
     report::{Claim, Report, Source, join},
-    request::Parts,
     route::{Binding, Route},
 };
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage};

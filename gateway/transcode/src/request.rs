@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Reason},
     field::{set_text, spell},
     json, mask,
+    parts::{Body, Parts},
     query::{self, Given},
     report::{Report, Source},
     route::Binding,
@@ -15,33 +16,6 @@ use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value as Reflected};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// What a request brings besides its method and path.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Parts<'a> {
-    /// The query, without `?`, percent-encoded.
-    pub query: &'a str,
-    /// Query parameters that are skipped where they are not fields of the request: names, and starts of names with `*`.
-    pub ignored_parameters: &'a [String],
-    /// The header `Idempotency-Key`.
-    pub idempotency_key: Option<&'a str>,
-    /// The version that may be changed, from the header `If-Match`. For routes that [take one](crate::Route::takes_etag).
-    pub etag: Option<&'a str>,
-    /// The body.
-    pub body: Body<'a>,
-}
-
-/// A body and its form.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Body<'a> {
-    /// No bytes.
-    #[default]
-    Empty,
-    /// `application/json`.
-    Json(&'a [u8]),
-    /// `application/x-www-form-urlencoded`.
-    Form(&'a [u8]),
-}
-
 /// A message ready to be sent.
 #[derive(Debug)]
 pub struct Request {
@@ -49,24 +23,6 @@ pub struct Request {
     pub message: Bytes,
     /// Durations that the caller put into the query: how long the call may take on top of its usual deadline.
     pub wait: Duration,
-}
-
-impl<'a> Body<'a> {
-    /// Names the form of `bytes`. JSON when there is no `content_type`; its parameters don't matter. Without bytes there
-    /// is no form, whatever the type.
-    pub fn new(content_type: Option<&str>, bytes: &'a [u8]) -> Result<Self, Error> {
-        if bytes.is_empty() {
-            return Ok(Body::Empty);
-        }
-        let Some(content_type) = content_type else { return Ok(Body::Json(bytes)) };
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        match essence.as_str() {
-            "application/json" => Ok(Body::Json(bytes)),
-            other if other.starts_with("application/") && other.ends_with("+json") => Ok(Body::Json(bytes)),
-            "application/x-www-form-urlencoded" => Ok(Body::Form(bytes)),
-            _ => Err(Error::MediaType(content_type.to_owned())),
-        }
-    }
 }
 
 impl Match {

@@ -1,9 +1,6 @@
 //! From the encoded reply to JSON.
 
-use crate::{
-    error::Error,
-    route::{ETAG, Route},
-};
+use crate::{error::Error, field::ETAG, route::Route};
 use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions, Value as Reflected};
 use serde_json::Value;
 

@@ -2,15 +2,12 @@
 
 use crate::{
     error::BuildError,
-    field::{lookup, plain_message, resolve},
+    field::{ETAG, lookup, plain_message, resolve},
     rpc::{Rpc, Rule},
     template::Template,
 };
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use std::sync::Arc;
-
-/// The field that holds the version of a resource, by AIP-154.
-pub(crate) const ETAG: &str = "etag";
 
 /// One `google.api.http` binding.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
 
-use crate::{Error, doorbell::Destroyed, event::Entry, known::Known, log::Log, losses::Unseen, relay::Source};
+use crate::{Error, doorbell::Destroyed, event::Entry, known::Known, log::Log, losses::Unseen, source::Source};
 use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
 use std::{

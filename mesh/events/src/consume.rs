@@ -4,7 +4,7 @@
 //! other. A session that breaks (connection, a consumer deleted under it, missed heartbeats) is opened anew.
 
 use crate::{
-    Error, Event, Nats, Slot,
+    Error, Event, Handler, Nats, Slot,
     dead_letters::DeadLetters,
     durable::{self, Durable},
     foreign,
@@ -39,56 +39,6 @@ const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often letters that are due are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-
-/// Why a handler did not take an event.
-#[derive(Debug, thiserror::Error)]
-pub enum HandlerError {
-    /// An earlier event of the aggregate has not been applied.
-    #[error("event {seq} came before event {expected}")]
-    Gap {
-        /// What should have come.
-        expected: i64,
-        /// What came.
-        seq: i64,
-    },
-    /// It may work later.
-    #[error("{0}")]
-    Retry(String),
-    /// It can never be applied as it is.
-    #[error("{0}")]
-    Poison(String),
-}
-
-impl From<store::Error> for HandlerError {
-    fn from(error: store::Error) -> Self {
-        Self::Retry(error.to_string())
-    }
-}
-
-impl From<tonic::Status> for HandlerError {
-    fn from(status: tonic::Status) -> Self {
-        Self::Retry(status.to_string())
-    }
-}
-
-impl From<prost::DecodeError> for HandlerError {
-    fn from(error: prost::DecodeError) -> Self {
-        Self::Poison(error.to_string())
-    }
-}
-
-/// What a service does with events. It stores the event's `seq` with the effect, or makes effects that depend on state
-/// alone; so a second delivery has none.
-#[tonic::async_trait]
-pub trait Handler: Send + Sync + 'static {
-    /// Applies one event.
-    async fn apply(&self, event: &Event) -> Result<(), HandlerError>;
-
-    /// Counts an event as applied without its effect: an operator has given it up.
-    async fn skip(&self, _event: &Event) -> Result<(), HandlerError> {
-        Ok(())
-    }
-}
 
 /// The consumers of one service. Cheap to clone.
 #[derive(Clone)]

@@ -3,18 +3,19 @@
 //! An aggregate with a letter is parked: its later events become letters too, so that they are applied in order once the
 //! first one works. Everything else goes on.
 
-use crate::{Error, Event, Slot, foreign};
+use crate::{
+    Error, Event, Slot,
+    letter::{FOREIGN, Letter},
+};
 use bson::{Binary, Document, doc, spec::BinarySubtype};
-use contracts::events::v1 as wire;
 use futures::TryStreamExt;
 use mongodb::{Collection, Database, IndexModel};
-use serde::{Deserialize, Serialize};
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
-use store::{Found, Time, fields::time, page};
+use store::{Found, Time, page};
 
 /// Collection, in the consumer's own database.
 pub(crate) const COLLECTION: &str = "dead_letters";
@@ -25,28 +26,8 @@ const GIVEN_UP: &str = "given_up";
 /// When a letter that may work later, or only waits, is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(15);
 
-/// A stored letter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Letter {
-    #[serde(rename = "_id")]
-    pub event_id: String,
-    pub service: String,
-    pub aggregate: String,
-    pub aggregate_id: String,
-    pub seq: i64,
-    pub log_sequence: i64,
-    pub r#type: String,
-    pub name: String,
-    pub at: Time,
-    pub trace: Option<String>,
-    pub data: Binary,
-    /// Why it could not be applied; none when it only waits behind another.
-    pub reason: Option<String>,
-    pub attempts: i32,
-    pub parked_at: Time,
-    /// When it is tried again by itself; none when it needs a person.
-    pub next_attempt_at: Option<Time>,
-}
+/// Letters about foreign messages of one source, at most; later ones are acknowledged with an alarm alone.
+const MOST_FOREIGN: u64 = 1_000;
 
 /// Why an event is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,9 +115,9 @@ impl DeadLetters {
     /// Sets a message aside that is no event. Repeating it has no effect.
     pub async fn set_aside(&self, letter: &Letter) -> Result<(), Error> {
         let reason = letter.reason.as_deref().unwrap_or_default();
-        let of_source = doc! { "service": &letter.service, "aggregate": foreign::NOUN };
-        if self.letters.count_documents(of_source).limit(foreign::MOST).await? >= foreign::MOST {
-            tracing::error!(alarm = "foreign_message", %reason, most = foreign::MOST, "it is passed over, and not kept: there are so many");
+        let of_source = doc! { "service": &letter.service, "aggregate": FOREIGN };
+        if self.letters.count_documents(of_source).limit(MOST_FOREIGN).await? >= MOST_FOREIGN {
+            tracing::error!(alarm = "foreign_message", %reason, most = MOST_FOREIGN, "it is passed over, and not kept: there are so many");
             return Ok(());
         }
         let kept = self.letters.insert_one(letter).await.map_err(store::Error::from);
@@ -235,45 +216,19 @@ impl DeadLetters {
     }
 }
 
-impl Letter {
-    /// Whether it is about a message that is no event.
-    pub fn is_foreign(&self) -> bool {
-        self.aggregate == foreign::NOUN
-    }
-
-    /// The event.
-    pub fn event(&self) -> Event {
-        Event {
-            id: self.event_id.clone(),
-            service: self.service.clone(),
-            aggregate: self.aggregate.clone(),
-            aggregate_id: self.aggregate_id.clone(),
-            seq: self.seq,
-            log_sequence: self.log_sequence,
-            r#type: self.r#type.clone(),
-            name: self.name.clone(),
-            at: self.at,
-            trace: self.trace.clone(),
-            data: self.data.bytes.clone().into(),
-        }
-    }
-
-    /// The letter on the wire.
-    pub fn to_wire(&self) -> wire::DeadLetter {
-        wire::DeadLetter {
-            event: Some(self.event().to_wire()),
-            reason: self.reason.clone().unwrap_or_default(),
-            attempts: self.attempts,
-            park_time: Some(time::to_wire(self.parked_at)),
-            next_attempt_time: self.next_attempt_at.map(time::to_wire),
-        }
-    }
-}
-
 /// Ids of the events that operators gave up.
 pub(crate) async fn given_up(database: &Database) -> Result<HashSet<String>, Error> {
     let found: Vec<Document> = database.collection(GIVEN_UP).find(doc! {}).await?.try_collect().await?;
     Ok(found.iter().filter_map(|event| event.get_str("_id").ok().map(str::to_owned)).collect())
+}
+
+/// Copies the letters about foreign messages into another slot: a rebuild reads logs, where there are none.
+pub(crate) async fn keep_foreign(database: &Database, from: Slot, to: Slot) -> Result<(), Error> {
+    let [from, to] = [from, to].map(|slot| slot.collection(COLLECTION));
+    let merge = doc! { "$merge": { "into": to, "whenMatched": "keepExisting" } };
+    let copy = [doc! { "$match": { "aggregate": FOREIGN } }, merge];
+    let _: Vec<Document> = database.collection::<Document>(&from).aggregate(copy).await?.try_collect().await?;
+    Ok(())
 }
 
 fn after(now: Time, pause: Duration) -> Time {

@@ -3,7 +3,7 @@
 //! The server wakes every stream that waits, for every write of any database. So the bell waits for rings only while they
 //! tell something that this process's own news did not; else it is looked at from time to time.
 
-use crate::{Error, relay::Source};
+use crate::{Error, source::Source};
 use bson::{Document, Timestamp, doc};
 use mongodb::{Database, change_stream::ChangeStream, change_stream::event::ResumeToken};
 use std::time::{Duration, Instant};

@@ -4,7 +4,7 @@
 //! it leaves events out is deleted and made again, and reads what the stream still has from where consumers of this
 //! service begin. What makes no difference to what is delivered is merely set right.
 
-use crate::{Error, Nats, rebuild::present};
+use crate::{Error, Nats};
 use async_nats::{
     datetime,
     jetstream::{
@@ -132,4 +132,19 @@ pub(crate) fn is_unchanged(opened: &Info, now: &Info) -> bool {
 pub(crate) fn paused(info: &Info) -> Option<String> {
     let until = info.config.pause_until.filter(|until| *until > datetime::now())?;
     Some(format!("somebody has paused the durable consumer until {until}"))
+}
+
+/// What was found; none when there is no such consumer, or no such stream.
+pub(crate) fn present<T>(found: Result<T, ConsumerError>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) => match error.kind() {
+            ConsumerErrorKind::JetStream(cause)
+                if matches!(cause.error_code(), ErrorCode::CONSUMER_NOT_FOUND | ErrorCode::STREAM_NOT_FOUND) =>
+            {
+                Ok(None)
+            }
+            _ => Err(Error::nats(error)),
+        },
+    }
 }

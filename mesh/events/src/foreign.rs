@@ -1,17 +1,9 @@
 //! Messages on a stream that are no events of its service: what a letter keeps of them.
 
-use crate::{dead_letters::Letter, slot::Slot};
+use crate::letter::{FOREIGN, Letter};
 use async_nats::jetstream::Message;
-use bson::{Binary, Document, doc, spec::BinarySubtype};
-use futures::TryStreamExt;
-use mongodb::Database;
+use bson::{Binary, spec::BinarySubtype};
 use store::Time;
-
-/// The noun of their letters, in the place of an aggregate's; no service has it.
-pub(crate) const NOUN: &str = "message";
-
-/// Letters about foreign messages of one source, at most; later ones are acknowledged with an alarm alone.
-pub(crate) const MOST: u64 = 1_000;
 
 /// Bytes of its payload that a letter keeps.
 const MOST_BYTES: usize = 4 * 1024;
@@ -32,7 +24,7 @@ pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
     Letter {
         event_id: id.clone(),
         service: source.to_owned(),
-        aggregate: NOUN.to_owned(),
+        aggregate: FOREIGN.to_owned(),
         aggregate_id: id,
         seq: i64::try_from(sequence).unwrap_or(0),
         log_sequence: 0,
@@ -51,13 +43,4 @@ pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
         parked_at: store::now(),
         next_attempt_at: None,
     }
-}
-
-/// Copies the letters about foreign messages into another slot: a rebuild reads logs, where there are none.
-pub(crate) async fn keep(database: &Database, from: Slot, to: Slot) -> Result<(), mongodb::error::Error> {
-    let [from, to] = [from, to].map(|slot| slot.collection(crate::dead_letters::COLLECTION));
-    let merge = doc! { "$merge": { "into": to, "whenMatched": "keepExisting" } };
-    let copy = [doc! { "$match": { "aggregate": NOUN } }, merge];
-    let _: Vec<Document> = database.collection::<Document>(&from).aggregate(copy).await?.try_collect().await?;
-    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     Error, Event, Handler, HandlerError,
-    dead_letters::{Cause, DeadLetters, Letter},
+    dead_letters::{Cause, DeadLetters},
+    letter::Letter,
     owners::Owners,
 };
 use async_nats::jetstream::{AckKind, Message};

@@ -5,7 +5,7 @@ use crate::{
     archive::{Found, Outbox},
     doorbell::{Destroyed, Doorbell, Ear, Ring},
     hearsay::Hearsay,
-    relay::Source,
+    source::Source,
 };
 use bson::{Bson, Document, Timestamp, doc};
 use mongodb::{ClientSession, change_stream::event::ResumeToken, options::ReadConcern};

@@ -6,7 +6,10 @@
 //! published there.
 
 mod answer;
+mod position;
 mod tail;
+
+pub(crate) use position::Position;
 
 use crate::{
     Error,
@@ -69,43 +72,11 @@ pub(crate) struct Publisher {
     sent: (i64, u64),
     /// Its event, when that was sent alone since the stream was last looked at.
     sent_id: Option<String>,
-    on_their_way: VecDeque<Sent>,
+    on_their_way: VecDeque<answer::Sent>,
     inbox: String,
     answers: Subscriber,
     /// How far it has come.
     pub position: Position,
-}
-
-/// How far a stream goes.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Position {
-    /// Last published entry.
-    pub gseq: i64,
-    /// Its sequence in the stream.
-    pub js_seq: u64,
-    /// What lies behind it.
-    looked: tail::Looked,
-    /// How often the client had connected when the stream was last looked at.
-    connects: u64,
-    /// Whether one entry goes at a time, until one has been stored: of several the broker says why the last was refused,
-    /// which may be that the one before it was.
-    pub is_careful: bool,
-}
-
-impl Position {
-    /// As the relay before us has saved it.
-    pub fn saved(gseq: i64, js_seq: i64) -> Self {
-        Self { gseq, js_seq: u64::try_from(js_seq).unwrap_or(0), ..Self::default() }
-    }
-}
-
-/// A batch that the broker has not answered yet.
-struct Sent {
-    reply_to: String,
-    gseq: i64,
-    js_seq: u64,
-    /// The largest event in it, and the bytes of its data.
-    largest: (String, usize),
 }
 
 impl Publisher {
@@ -148,7 +119,7 @@ impl Publisher {
     pub async fn find_tail(&mut self) -> Result<(), Error> {
         let connects = connects(&self.nats);
         if connects != self.position.connects {
-            self.position.looked = tail::Looked::default(); // the broker may have been rolled back
+            self.position.looked = position::Looked::default(); // the broker may have been rolled back
         }
         let state = self.stream.get_info().await.map_err(Error::nats)?.state;
         let ((gseq, js_seq), foreign) = self.last_entry(&state).await?;
@@ -240,7 +211,7 @@ impl Publisher {
             self.sent_id = batch_id.is_none().then_some(entry.eid);
         }
         let (gseq, js_seq) = self.sent;
-        self.on_their_way.push_back(Sent { reply_to, gseq, js_seq, largest: (largest.1, largest.0) });
+        self.on_their_way.push_back(answer::Sent { reply_to, gseq, js_seq, largest: (largest.1, largest.0) });
         Ok(())
     }
 
@@ -261,7 +232,7 @@ impl Publisher {
     }
 
     /// Waits until the broker has stored `sent`, as the entries that must come next.
-    async fn confirm(&mut self, sent: Sent) -> Result<(), Error> {
+    async fn confirm(&mut self, sent: answer::Sent) -> Result<(), Error> {
         let answer = async {
             loop {
                 match self.answers.next().await {

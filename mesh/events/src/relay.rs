@@ -13,10 +13,10 @@ use crate::{
     log::Log,
     outboxes::Outboxes,
     publish::{Position, Publisher},
+    source::Source,
 };
 use mongodb::change_stream::event::ResumeToken;
 use std::{
-    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -53,15 +53,6 @@ const READ_AHEAD: usize = 2;
 
 /// Appends that wait to be published.
 const APPENDED_AHEAD: usize = 8;
-
-/// What is relayed.
-#[derive(Debug, Clone)]
-pub struct Source {
-    /// The service, as in the topology.
-    pub service: String,
-    /// Collections with an outbox, and the noun of each.
-    pub aggregates: BTreeMap<String, String>,
-}
 
 /// The relay of one service.
 pub struct Relay {

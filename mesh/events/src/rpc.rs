@@ -2,10 +2,10 @@
 
 use crate::{
     Consumers, Error, ReadModel,
-    dead_letters::Letter,
     lane::{Retried, Work},
+    letter::Letter,
     log::Log,
-    relay::Source,
+    source::Source,
 };
 use ::rpc::{status, validated};
 use ::store::{Found, Pager, Time, limit};

@@ -148,7 +148,7 @@ impl Payment {
 
     /// The sums of the ledger; none when nothing was ever asked for.
     pub fn amounts(&self) -> Result<Option<Amounts>, Error> {
-        self.asked.as_ref().map(|asked| self.ledger.amounts(&asked.amount.currency)).transpose()
+        Ok(self.asked.as_ref().map(|asked| self.ledger.amounts(&asked.amount.currency)).transpose()?)
     }
 
     fn enter(&mut self, state: State) -> Result<(), Error> {

@@ -58,10 +58,7 @@ impl From<domain::Error> for Status {
             Error::Stale(_) => status::error(Code::Aborted, "STALE_EPOCH", message),
             Error::Unknown => status::unavailable("PAYMENT_UNKNOWN", message),
             Error::ProviderRefused { .. } => status::precondition("PROVIDER_REFUSED", message),
-            Error::UnexpectedOutcome(_)
-            | Error::IllegalTransition { .. }
-            | Error::LedgerRefused(_)
-            | Error::Arithmetic(_) => {
+            Error::UnexpectedOutcome(_) | Error::Transition(_) | Error::Ledger(_) => {
                 tracing::error!(error = message, "a payment and its provider disagree");
                 status::internal()
             }

@@ -5,13 +5,10 @@ use crate::{
     error::Error,
 };
 use ::saga::Caller;
-use ::store::{NewEvent, Versioned, fields::time};
+use ::store::{Versioned, fields::time};
 use contracts::{
     id::Kind,
-    shipping::v1::{
-        self as wire, CreateShipmentRequest, ShipmentChanged, ShipmentLine, ShipmentSplit, TrackingEvent, shipment,
-        tracking_event,
-    },
+    shipping::v1::{self as wire, CreateShipmentRequest, ShipmentLine, TrackingEvent, shipment, tracking_event},
 };
 
 /// A stored shipment on the wire.
@@ -60,37 +57,6 @@ pub fn news(event: TrackingEvent) -> Result<News, Error> {
     Ok(News { carrier, event_id, kind, at: time::from_wire(&occur_time.unwrap_or_default()) })
 }
 
-/// The events of a shipment that went from `from` through the states of `path`.
-pub fn moved(id: &str, from: Option<State>, path: &[State], new: &Shipment) -> Vec<NewEvent> {
-    let before = std::iter::once(from).chain(path.iter().copied().map(Some));
-    before.zip(path).map(|(from, to)| changed(id, from, *to, new)).collect()
-}
-
-fn changed(id: &str, from: Option<State>, to: State, new: &Shipment) -> NewEvent {
-    let event = ShipmentChanged {
-        shipment_id: id.to_owned(),
-        order_id: new.order_id.clone(),
-        user_id: new.user_id.clone(),
-        from: from.map_or(shipment::State::Unspecified, state_to_wire).into(),
-        to: state_to_wire(to).into(),
-        lines: new.lines.iter().map(line_to_wire).collect(),
-    };
-    NewEvent::of(to.name(), &event)
-}
-
-/// The event of the shipment `id`, now `left`, from which `off` was split off.
-pub fn split(id: &str, left: &Shipment, off_id: &str, off: &Shipment) -> NewEvent {
-    let event = ShipmentSplit {
-        shipment_id: id.to_owned(),
-        order_id: left.order_id.clone(),
-        user_id: left.user_id.clone(),
-        lines: left.lines.iter().map(line_to_wire).collect(),
-        split_off_id: off_id.to_owned(),
-        split_off_lines: off.lines.iter().map(line_to_wire).collect(),
-    };
-    NewEvent::of("split", &event)
-}
-
 fn line(line: ShipmentLine) -> Line {
     Line { product_id: line.product_id, quantity: line.quantity }
 }
@@ -106,7 +72,7 @@ fn news_to_wire(news: &News) -> TrackingEvent {
     TrackingEvent { carrier, event_id, kind: kind.into(), occur_time: Some(time::to_wire(news.at)) }
 }
 
-fn line_to_wire(line: &Line) -> ShipmentLine {
+pub(crate) fn line_to_wire(line: &Line) -> ShipmentLine {
     ShipmentLine { product_id: line.product_id.clone(), quantity: line.quantity }
 }
 
@@ -120,7 +86,7 @@ fn address_from_wire(address: wire::Address) -> Address {
     Address { name, line1, line2, city, region, postal_code, country_code }
 }
 
-fn state_to_wire(state: State) -> shipment::State {
+pub(crate) fn state_to_wire(state: State) -> shipment::State {
     match state {
         State::Created => shipment::State::Created,
         State::Dispatched => shipment::State::Dispatched,

@@ -1,78 +1,17 @@
 //! What a shipment is and which moves it allows. Pure.
 
+mod error;
 mod split;
+mod state;
 mod tracking;
 
-pub use split::{Parted, Split, SplitWish};
-pub use tracking::{Label, News, NewsKind};
+pub use error::Error;
+pub use split::{Parted, SplitWish};
+pub use state::{State, transition};
 
-use crate::error::Error;
 use ::saga::{Caller, Callers};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
-
-/// Where the goods are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum State {
-    /// Planned, still in the warehouse.
-    Created,
-    /// With the carrier.
-    Dispatched,
-    /// At the door.
-    Delivered,
-    /// Stopped before dispatch.
-    Cancelled,
-    /// Given up by the carrier; it may still turn up.
-    Lost,
-    /// Brought back.
-    Returned,
-}
-
-impl State {
-    /// Every state.
-    pub const ALL: [State; 6] =
-        [State::Created, State::Dispatched, State::Delivered, State::Cancelled, State::Lost, State::Returned];
-
-    /// The states in which a shipment may begin.
-    pub const FIRST: [State; 2] = [State::Created, State::Cancelled];
-
-    /// The states that may follow.
-    pub const fn next(self) -> &'static [State] {
-        match self {
-            State::Created => &[State::Dispatched, State::Cancelled],
-            State::Dispatched => &[State::Lost, State::Delivered, State::Returned],
-            State::Lost => &[State::Delivered, State::Returned],
-            State::Delivered => &[State::Returned],
-            State::Cancelled | State::Returned => &[],
-        }
-    }
-
-    /// The word in subjects: the state in lower case.
-    pub const fn name(self) -> &'static str {
-        match self {
-            State::Created => "created",
-            State::Dispatched => "dispatched",
-            State::Delivered => "delivered",
-            State::Cancelled => "cancelled",
-            State::Lost => "lost",
-            State::Returned => "returned",
-        }
-    }
-
-    /// Whether the carrier has, or had, it.
-    pub const fn has_left(self) -> bool {
-        match self {
-            State::Dispatched | State::Delivered | State::Lost | State::Returned => true,
-            State::Created | State::Cancelled => false,
-        }
-    }
-}
-
-/// Refuses what is not in the table; to stay in a state is always legal. `from` is none for a new shipment.
-pub fn transition(from: Option<State>, to: State) -> Result<(), Error> {
-    let next = from.map_or(State::FIRST.as_slice(), State::next);
-    if from == Some(to) || next.contains(&to) { Ok(()) } else { Err(Error::IllegalTransition { from, to }) }
-}
 
 /// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -139,6 +78,52 @@ pub enum Command {
     Dispatch,
     /// Record that it arrived.
     Deliver,
+}
+
+/// What was split off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split {
+    /// Key of the request.
+    pub request_id: String,
+    /// The new shipment.
+    pub shipment_id: String,
+    /// What went into it.
+    pub lines: Vec<Line>,
+}
+
+/// A booked parcel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The carrier.
+    pub carrier: String,
+    /// The carrier's name for the parcel.
+    pub tracking_number: String,
+}
+
+/// What a carrier can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NewsKind {
+    /// It has the parcel.
+    InTransit,
+    /// The parcel is at the door.
+    Delivered,
+    /// It has given the parcel up.
+    Lost,
+    /// The parcel is back.
+    Returned,
+}
+
+/// Something that a carrier told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// The carrier.
+    pub carrier: String,
+    /// The carrier's name for it.
+    pub event_id: String,
+    /// What.
+    pub kind: NewsKind,
+    /// When it happened, as the carrier says.
+    pub at: Time,
 }
 
 /// A shipment as it is stored.

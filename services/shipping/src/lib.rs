@@ -7,7 +7,7 @@
 //! **Events out** `evt.shipping.shipment.<state in lower case>`: `ShipmentChanged`, without the address;
 //! `evt.shipping.shipment.split`: `ShipmentSplit`. **Events in** none.
 //!
-//! Data flow: `rpc` → `flow` (what needs the carrier) → `carrier` (the seam; a sandbox lives in this process) and `domain`
+//! Data flow: `rpc` → `commands` (what needs the carrier) → `carrier` (the seam; a sandbox lives in this process) and `domain`
 //! (pure) → `store`. A carrier's news come in through `RecordTrackingEvent`; there is no webhook yet.
 //!
 //! Invariants
@@ -29,11 +29,12 @@
 //! open is ended by a look every few seconds.
 
 mod carrier;
+mod commands;
 mod config;
 mod convert;
 mod domain;
 mod error;
-mod flow;
+mod events;
 mod rates;
 mod rpc;
 mod store;
@@ -49,7 +50,8 @@ use tonic::service::Routes;
 pub use carrier::{Carrier, Sandbox, Silent};
 pub use config::{Config, KEYS};
 pub use domain::{
-    Address, Command, Label, Line, News, NewsKind, Order, Parted, Plan, Shipment, Split, SplitWish, State, transition,
+    Address, Command, Error as Refusal, Label, Line, News, NewsKind, Order, Parted, Plan, Shipment, Split, SplitWish,
+    State, transition,
 };
 pub use error::Error;
 pub use rates::{BadRates, Rate, Rates};
@@ -61,7 +63,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.indexes(&store::indexes()).await?;
     let shipments = store::Shipments::new(&service.database);
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
-    let flow = flow::Flow { shipments, carrier: Arc::new(Sandbox) };
-    let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { flow, rates }));
+    let commands = commands::Commands { shipments, carrier: Arc::new(Sandbox) };
+    let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { commands, rates }));
     service.serve(listener, routes).await
 }

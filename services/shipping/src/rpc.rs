@@ -1,10 +1,10 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{
+    commands::Commands,
     convert,
     domain::{Command, Order},
     error::Error,
-    flow::Flow,
     rates::{Rate, Rates},
 };
 use ::rpc::{principal, status, validated};
@@ -20,7 +20,7 @@ use tonic::{Request, Response, Status};
 /// Answers `ShippingService`.
 pub struct Handler {
     /// The shipments and their carrier.
-    pub flow: Flow,
+    pub commands: Commands,
     /// What it costs to send a parcel.
     pub rates: Rates,
 }
@@ -30,21 +30,21 @@ impl ShippingService for Handler {
     async fn create_shipment(&self, request: Request<CreateShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
         let id = request.shipment_id.clone();
-        let shipment = self.flow.shipments.create(&id, convert::plan(request)).await?;
+        let shipment = self.commands.shipments.create(&id, convert::plan(request)).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn cancel_shipment(&self, request: Request<CancelShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch } = validated(request)?;
         let order = Order { order_id, user_id };
-        let shipment = self.flow.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
+        let shipment = self.commands.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn get_shipment(&self, request: Request<GetShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let found = self.flow.shipments.get(&request.shipment_id).await?;
+        let found = self.commands.shipments.get(&request.shipment_id).await?;
         if !caller.may_act_for(&found.state.user_id) {
             return Err(Error::NotFound(request.shipment_id).into());
         }
@@ -55,13 +55,13 @@ impl ShippingService for Handler {
 
     async fn dispatch_shipment(&self, request: Request<DispatchShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.flow.dispatch(&request.shipment_id).await?;
+        let shipment = self.commands.dispatch(&request.shipment_id).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
     async fn deliver_shipment(&self, request: Request<DeliverShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.flow.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
+        let shipment = self.commands.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
     async fn get_shipping_rate(
@@ -77,7 +77,7 @@ impl ShippingService for Handler {
     }
     async fn stop_shipment(&self, request: Request<StopShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
-        let shipment = self.flow.shipments.change(&request.shipment_id, Command::Cancel, None).await?;
+        let shipment = self.commands.shipments.change(&request.shipment_id, Command::Cancel, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
@@ -87,7 +87,7 @@ impl ShippingService for Handler {
     ) -> Result<Response<SplitShipmentResponse>, Status> {
         let SplitShipmentRequest { shipment_id, lines, request_id } = validated(request)?;
         let wish = convert::split_wish(lines, request_id);
-        let (shipment, split_off) = self.flow.shipments.split(&shipment_id, wish).await?;
+        let (shipment, split_off) = self.commands.shipments.split(&shipment_id, wish).await?;
         let (shipment, split_off) = (Some(convert::to_wire(&shipment)), Some(convert::to_wire(&split_off)));
         Ok(Response::new(SplitShipmentResponse { shipment, split_off }))
     }
@@ -97,7 +97,7 @@ impl ShippingService for Handler {
         request: Request<RecordTrackingEventRequest>,
     ) -> Result<Response<Shipment>, Status> {
         let RecordTrackingEventRequest { shipment_id, event } = validated(request)?;
-        let shipment = self.flow.hear(&shipment_id, convert::news(event.unwrap_or_default())?).await?;
+        let shipment = self.commands.hear(&shipment_id, convert::news(event.unwrap_or_default())?).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 }

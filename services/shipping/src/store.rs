@@ -1,9 +1,9 @@
 //! Shipments in MongoDB.
 
 use crate::{
-    convert,
-    domain::{Command, Label, News, Order, Parted, Plan, Shipment, SplitWish, State},
+    domain::{self, Command, Label, News, Order, Parted, Plan, Shipment, SplitWish, State},
     error::Error,
+    events,
 };
 use ::saga::Caller;
 use ::store::{Aggregate, Change, Database, Documents, Transaction, Versioned, now, transaction::retry};
@@ -64,7 +64,7 @@ impl Shipments {
         let of_order = doc! { "order_id": &order.order_id };
         let all = self.documents.find(of_order.clone(), doc! {}, LOOK).await?;
         if all.iter().any(|shipment| shipment.state.state.has_left()) {
-            return Err(Error::Dispatched);
+            return Err(domain::Error::Dispatched.into());
         }
         let named = self.cancel_one(id, order, caller).await?;
         // One that is being split meanwhile has another in the next look. What is stopped cannot be split, and an order has a
@@ -138,11 +138,11 @@ impl Shipments {
     async fn write(
         &self,
         id: &str,
-        mut decide: impl FnMut(&Shipment) -> Result<Option<(Vec<State>, Shipment)>, Error>,
+        mut decide: impl FnMut(&Shipment) -> Result<Option<(Vec<State>, Shipment)>, domain::Error>,
     ) -> Result<Versioned<Shipment>, Error> {
-        let changed = self.documents.change(id, |old| -> Result<_, Error> {
+        let changed = self.documents.change(id, |old| -> Result<_, domain::Error> {
             let Some((path, state)) = decide(&old.state)? else { return Ok(None) };
-            let events = convert::moved(id, Some(old.state.state), &path, &state);
+            let events = events::moved(id, Some(old.state.state), &path, &state);
             Ok(Some(Change { state, events }))
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
@@ -165,8 +165,8 @@ impl Shipments {
         if shipments >= OF_ORDER {
             return Err(Error::TooManyShipments);
         }
-        let created = convert::moved(&off_id, None, &[off.state], &off);
-        let events = vec![convert::split(&old.id, &left, &off_id, &off)];
+        let created = events::moved(&off_id, None, &[off.state], &off);
+        let events = vec![events::split(&old.id, &left, &off_id, &off)];
         let mut transaction = Transaction::new(&self.database);
         let left = transaction.update(&self.documents, &old, Change { state: left, events }).await?;
         let off = transaction.insert(&self.documents, &off_id, off, created)?;
@@ -175,7 +175,7 @@ impl Shipments {
     }
 
     async fn insert(&self, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
-        let events = convert::moved(id, None, &[shipment.state], &shipment);
+        let events = events::moved(id, None, &[shipment.state], &shipment);
         telemetry::crash_point("shipping.create.writing");
         let inserted = self.documents.insert(id, shipment, events).await;
         telemetry::crash_point("shipping.create.written");

@@ -167,8 +167,8 @@ proptest! {
                 Ok(Some(next)) => next,
                 Ok(None) => continue,
                 // News of more than there is, and answers that contradict news, are refused, and people are told.
-                Err(Refusal::LedgerRefused(_) | Refusal::IllegalTransition { .. }) if was_told => continue,
-                Err(Refusal::IllegalTransition { .. } | Refusal::LedgerRefused(_) | Refusal::Arithmetic(_)) => {
+                Err(Refusal::Ledger(_) | Refusal::Transition(_)) if was_told => continue,
+                Err(Refusal::Transition(_) | Refusal::Ledger(_)) => {
                     panic!("{happening:?} of {payment:?}")
                 }
                 Err(_) => continue,

@@ -183,7 +183,7 @@ proptest! {
                     payment = next;
                 }
                 Ok(None) => {}
-                Err(error @ (payments::Refusal::IllegalTransition { .. } | payments::Refusal::LedgerRefused(_))) => {
+                Err(error @ (payments::Refusal::Transition(_) | payments::Refusal::Ledger(_))) => {
                     return Err(TestCaseError::fail(format!("{error} in {payment:?}")));
                 }
                 Err(_) => {}
@@ -210,7 +210,7 @@ proptest! {
                     shipment = next;
                 }
                 Ok(None) => {}
-                Err(error @ shipping::Error::IllegalTransition { .. }) => {
+                Err(error @ shipping::Refusal::Transition(_)) => {
                     return Err(TestCaseError::fail(error.to_string()));
                 }
                 Err(_) => {}

@@ -5,7 +5,7 @@ use crate::{payments::event_names, shop::reason};
 use contracts::{id::Kind as Id, shipping::v1::shipment::State as WireState};
 use kit::{Client, Reply, shared};
 use serde_json::{Value, json};
-use shipping::{Command, Error, Line, Parted, Shipment, SplitWish};
+use shipping::{Command, Line, Parted, Refusal, Shipment, SplitWish};
 use tonic::Code;
 
 fn wish(key: &str, lines: &[(&str, i32)]) -> SplitWish {
@@ -32,7 +32,7 @@ fn a_split_takes_units_of_several_lines_and_its_repeat_makes_nothing_new() {
     assert_eq!((&off.address, &off.order_id), (&whole.address, &whole.order_id));
     let again = SplitWish { shipment_id: "shp_other".into(), ..wish("a", &[("prd_1", 4), ("prd_2", 1)]) };
     assert_eq!(left.split("shp_1", again, now()).unwrap(), Parted::Before("shp_a".into()));
-    assert!(matches!(left.split("shp_1", wish("a", &[("prd_1", 1)]), now()), Err(Error::KeyReused)));
+    assert!(matches!(left.split("shp_1", wish("a", &[("prd_1", 1)]), now()), Err(Refusal::KeyReused)));
 }
 
 #[test]
@@ -40,13 +40,13 @@ fn a_split_that_cannot_be_is_told_why() {
     let whole = holding(&[("prd_1", 2), ("prd_2", 1)]);
     let refused =
         |shipment: &Shipment, lines: &[(&str, i32)]| shipment.split("shp_1", wish("a", lines), now()).unwrap_err();
-    assert!(matches!(refused(&whole, &[("prd_1", 3)]), Error::MoreThanInIt { left: 2, .. }));
-    assert!(matches!(refused(&whole, &[("prd_9", 1)]), Error::MoreThanInIt { left: 0, .. }));
-    assert!(matches!(refused(&whole, &[("prd_1", 2), ("prd_2", 1)]), Error::NothingLeft));
-    assert!(matches!(refused(&whole, &[("prd_1", 1), ("prd_1", 1)]), Error::NamedTwice(_)));
+    assert!(matches!(refused(&whole, &[("prd_1", 3)]), Refusal::MoreThanInIt { left: 2, .. }));
+    assert!(matches!(refused(&whole, &[("prd_9", 1)]), Refusal::MoreThanInIt { left: 0, .. }));
+    assert!(matches!(refused(&whole, &[("prd_1", 2), ("prd_2", 1)]), Refusal::NothingLeft));
+    assert!(matches!(refused(&whole, &[("prd_1", 1), ("prd_1", 1)]), Refusal::NamedTwice(_)));
     let moved = |command| whole.decide(command, None, now()).unwrap().unwrap();
-    assert!(matches!(refused(&moved(Command::Dispatch), &[("prd_1", 1)]), Error::Dispatched));
-    assert!(matches!(refused(&moved(Command::Cancel), &[("prd_1", 1)]), Error::Cancelled));
+    assert!(matches!(refused(&moved(Command::Dispatch), &[("prd_1", 1)]), Refusal::Dispatched));
+    assert!(matches!(refused(&moved(Command::Cancel), &[("prd_1", 1)]), Refusal::Cancelled));
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn a_shipment_that_was_split_still_answers_the_request_that_planned_it() {
     let plan = shipping::Plan { order: order("ord_1"), lines: whole.lines.clone(), address, caller: caller(1) };
     left.repeats(&plan).unwrap();
     let other = shipping::Plan { lines: left.lines.clone(), ..plan };
-    assert!(matches!(left.repeats(&other), Err(Error::Mismatch)));
+    assert!(matches!(left.repeats(&other), Err(Refusal::Mismatch)));
 }
 
 async fn split(staff: &Client, id: &str, quantity: i32, key: &str) -> Reply {

@@ -57,7 +57,7 @@ fn beyond_a_hundred_only_news_that_move_the_shipment_are_kept() {
         shipment = shipment.hear(news(number, NewsKind::InTransit), label(), now()).unwrap().unwrap().0;
     }
     let more = shipment.hear(news(100, NewsKind::InTransit), label(), now());
-    assert!(matches!(more, Err(shipping::Error::TooMuchNews)));
+    assert!(matches!(more, Err(shipping::Refusal::TooMuchNews)));
     let (delivered, _) = shipment.hear(news(101, NewsKind::Delivered), label(), now()).unwrap().unwrap();
     assert_eq!((delivered.state, delivered.news.len()), (State::Delivered, 101));
 }

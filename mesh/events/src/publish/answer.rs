@@ -1,9 +1,17 @@
 //! What the broker says to what was sent.
 
-use super::Sent;
 use crate::Error;
 use async_nats::jetstream::ErrorCode;
 use serde::Deserialize;
+
+/// A batch that the broker has not answered yet.
+pub(super) struct Sent {
+    pub reply_to: String,
+    pub gseq: i64,
+    pub js_seq: u64,
+    /// The largest event in it, and the bytes of its data.
+    pub largest: (String, usize),
+}
 
 #[derive(Deserialize)]
 struct Reply {

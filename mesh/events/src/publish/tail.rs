@@ -1,13 +1,12 @@
 //! Where the stream ends: the last entry of the log that it holds, behind whatever else somebody published on it.
 
-use super::Publisher;
+use super::{Publisher, position::Looked};
 use crate::{
     Error,
     stored::{Stored, stored},
 };
 use async_nats::jetstream::stream::State;
 use futures::{StreamExt, TryFutureExt, TryStreamExt};
-use std::ops::RangeInclusive;
 
 /// Places that are read at a time, once the last one turned out not to be ours.
 const AT_A_TIME: usize = 64;
@@ -24,20 +23,6 @@ struct Look {
     has_gaps: bool,
     /// Places behind it that somebody else has filled, the last one first.
     foreign: Vec<u64>,
-}
-
-/// Places that a look over this connection has found to be no entries: they are not read, and not alarmed of, again.
-#[derive(Debug, Clone)]
-pub(super) struct Looked {
-    places: RangeInclusive<u64>,
-    foreign: u64,
-    has_gaps: bool,
-}
-
-impl Default for Looked {
-    fn default() -> Self {
-        Self { places: RangeInclusive::new(1, 0), foreign: 0, has_gaps: false }
-    }
 }
 
 impl Publisher {

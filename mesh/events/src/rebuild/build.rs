@@ -1,13 +1,18 @@
 //! The steps of a rebuild: read the logs, follow the streams, compare, hand over, switch.
 
-use super::{Failure, Phase, ReadModel, RebuildProgress, Status, compare, present, report, state::Lease};
+use super::{
+    compare,
+    model::{Failure, ReadModel},
+    state::Lease,
+};
 use crate::{
     Error, Event, Handler, HandlerError, Slot,
     dead_letters::{self, DeadLetters},
-    foreign,
+    durable::present,
     lane::Settler,
 };
 use async_nats::jetstream::consumer::{Info, PullConsumer};
+use contracts::events::v1::{RebuildProgress, rebuild_progress::Phase};
 use futures::TryStreamExt;
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -17,6 +22,7 @@ use std::{
 use store::Time;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 
 /// Aggregates whose events are folded at the same time.
 const CONCURRENCY: usize = 32;
@@ -97,7 +103,7 @@ impl Build {
     pub async fn run(&self) -> Result<RebuildProgress, Failure> {
         let from = Time::from_millis(store::now().timestamp_millis() - BEFORE.as_millis() as i64);
         self.model.clear(self.slot).await?;
-        foreign::keep(&self.model.0.database, self.lease.seen.slot, self.slot).await?;
+        dead_letters::keep_foreign(&self.model.0.database, self.lease.seen.slot, self.slot).await?;
         let folding: Arc<dyn Handler> = Arc::new(Folding {
             handler: self.model.0.projection.handler(self.slot),
             given_up: dead_letters::given_up(&self.model.0.database).await?,
@@ -229,4 +235,9 @@ async fn settle(settler: &Settler, events: Vec<Event>) -> Result<(), Error> {
 
 fn has_reached(info: &Info, target: u64) -> bool {
     info.ack_floor.stream_sequence >= target || (info.num_pending == 0 && info.num_ack_pending == 0)
+}
+
+/// A report.
+fn report(phase: Phase, applied: i64) -> RebuildProgress {
+    RebuildProgress { phase: phase.into(), applied, ..Default::default() }
 }

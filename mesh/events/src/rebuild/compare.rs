@@ -3,7 +3,7 @@
 //! Both slots are being filled while they are compared. Each document says how far it is (`applied`), and is a fold of
 //! those events alone; so a document counts as it was when both slots had applied the same events to it.
 
-use super::{Failure, Table};
+use super::model::{Failure, Table};
 use crate::Slot;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;

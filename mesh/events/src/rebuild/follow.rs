@@ -1,7 +1,7 @@
 //! Fills the slot in use, whichever it is, and cleans the other one up after a switch or a rebuild that was cut off.
 
 use super::{
-    ReadModel,
+    model::ReadModel,
     state::{LEASE_MS, Seen},
 };
 use crate::Error;

@@ -16,6 +16,18 @@ const CHECK_AGAIN_MS: i64 = 30_000;
 /// Why a payment is frozen whose money the payer's bank took back.
 const CHARGED_BACK: &str = "CHARGED_BACK";
 
+impl Operation {
+    /// An error when `outcome` means that the money stays where it was although it should have moved.
+    pub fn check(self, outcome: &Outcome) -> Result<(), Error> {
+        match (self, outcome) {
+            (Operation::Capture | Operation::Void | Operation::Refund, Outcome::Declined { reason }) => {
+                Err(Error::ProviderRefused { operation: self, reason: reason.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Payment {
     /// The payment after the provider's answer under `key`. `None` when that intent has ended before.
     pub fn record(&self, key: &str, outcome: &Outcome, now: Time) -> Result<Option<Self>, Error> {
@@ -232,7 +244,13 @@ impl Payment {
             return Ok(());
         }
         let provider_reference = self.provider_reference.clone().unwrap_or_default();
-        self.ledger.append(Entry { kind, amount: amount.clone(), provider_reference, key: key.to_owned(), at: now })
+        Ok(self.ledger.append(Entry {
+            kind,
+            amount: amount.clone(),
+            provider_reference,
+            key: key.to_owned(),
+            at: now,
+        })?)
     }
 
     /// Has the provider asked after `ends_at`, as long as something is open.

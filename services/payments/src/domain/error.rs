@@ -1,6 +1,6 @@
 //! Why the rules refuse what is asked of a payment. Pure.
 
-use super::{Kind, Operation, State};
+use super::{Operation, State, ledger, state::IllegalTransition};
 use contracts::money::Money;
 
 /// A refusal of the rules.
@@ -57,17 +57,9 @@ pub enum Error {
     #[error("the provider's answer does not fit {0:?}")]
     UnexpectedOutcome(Operation),
     /// A move that is not in the table of transitions.
-    #[error("illegal transition from {from:?} to {to:?}")]
-    IllegalTransition {
-        /// The state before; none for a new payment.
-        from: Option<State>,
-        /// The state that was to follow.
-        to: State,
-    },
-    /// More would be taken or given back than there is.
-    #[error("the ledger refuses this {0:?}: it exceeds what is there")]
-    LedgerRefused(Kind),
-    /// The ledger cannot be summed.
-    #[error("the ledger cannot be summed: {0}")]
-    Arithmetic(#[source] contracts::money::Error),
+    #[error(transparent)]
+    Transition(#[from] IllegalTransition),
+    /// The ledger.
+    #[error("the ledger {0}")]
+    Ledger(#[from] ledger::Error),
 }

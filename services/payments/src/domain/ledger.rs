@@ -1,6 +1,5 @@
 //! The ledger: what the provider did, append-only, and the sums that follow from it. Pure.
 
-use super::Error;
 use ::store::Time;
 use contracts::money::Money;
 use rust_decimal::Decimal;
@@ -42,6 +41,17 @@ pub struct Entry {
 #[serde(transparent)]
 pub struct Ledger(Vec<Entry>);
 
+/// Why a ledger does not take an entry, or has no sums.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// More would be taken or given back than there is.
+    #[error("refuses this {0:?}: it exceeds what is there")]
+    Refused(Kind),
+    /// The amounts do not add up to one.
+    #[error("cannot be summed: {0}")]
+    Arithmetic(#[source] contracts::money::Error),
+}
+
 /// The sums of a ledger, by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amounts {
@@ -72,7 +82,7 @@ impl Ledger {
         self.0.push(entry);
         if self.amounts(&currency).and_then(|sums| sums.check(kind)).is_err() {
             self.0.pop();
-            return Err(Error::LedgerRefused(kind));
+            return Err(Error::Refused(kind));
         }
         Ok(())
     }
@@ -108,7 +118,7 @@ impl Amounts {
     fn check(&self, added: Kind) -> Result<(), Error> {
         let left = [self.open()?, minus(&self.captured, &self.refunded)?, minus(&self.captured, &self.charged_back)?];
         let is_sound = left.iter().all(|left| left.amount >= Decimal::ZERO);
-        if is_sound { Ok(()) } else { Err(Error::LedgerRefused(added)) }
+        if is_sound { Ok(()) } else { Err(Error::Refused(added)) }
     }
 }
 

@@ -1,6 +1,5 @@
 //! What the provider is asked to do, durably before it is asked. Pure.
 
-use super::{Error, Outcome};
 use ::store::Time;
 use contracts::money::Money;
 use serde::{Deserialize, Serialize};
@@ -59,16 +58,6 @@ impl Operation {
             Operation::Refund => "refund",
             Operation::Approve => "approve",
             Operation::Abandon => "abandon",
-        }
-    }
-
-    /// An error when `outcome` means that the money stays where it was although it should have moved.
-    pub fn check(self, outcome: &Outcome) -> Result<(), Error> {
-        match (self, outcome) {
-            (Operation::Capture | Operation::Void | Operation::Refund, Outcome::Declined { reason }) => {
-                Err(Error::ProviderRefused { operation: self, reason: reason.clone() })
-            }
-            _ => Ok(()),
         }
     }
 }

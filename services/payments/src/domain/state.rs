@@ -1,6 +1,5 @@
 //! The states of a payment and the table of legal moves. Pure.
 
-use super::Error;
 use serde::{Deserialize, Serialize};
 
 /// Where the money is.
@@ -73,8 +72,18 @@ impl State {
     }
 }
 
+/// A move that is not in the table of transitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("illegal transition from {from:?} to {to:?}")]
+pub struct IllegalTransition {
+    /// The state before; none for a new payment.
+    pub from: Option<State>,
+    /// The state that was to follow.
+    pub to: State,
+}
+
 /// Refuses what is not in the table; to stay in a state is always legal. `from` is none for a new payment.
-pub fn transition(from: Option<State>, to: State) -> Result<(), Error> {
+pub fn transition(from: Option<State>, to: State) -> Result<(), IllegalTransition> {
     let next = from.map_or(State::FIRST.as_slice(), State::next);
-    if from == Some(to) || next.contains(&to) { Ok(()) } else { Err(Error::IllegalTransition { from, to }) }
+    if from == Some(to) || next.contains(&to) { Ok(()) } else { Err(IllegalTransition { from, to }) }
 }

@@ -1,21 +1,8 @@
 //! Parting a shipment that has not left: units of it go into a new one. Pure.
 
-use super::{Line, Shipment, State};
-use crate::error::Error;
+use super::{Error, Line, Shipment, Split, State};
 use ::store::Time;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// What was split off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Split {
-    /// Key of the request.
-    pub request_id: String,
-    /// The new shipment.
-    pub shipment_id: String,
-    /// What went into it.
-    pub lines: Vec<Line>,
-}
 
 /// The wish to split.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,48 +1,11 @@
 //! What a carrier tells of a shipment: twice, late and in any order. Pure.
 
-use super::{Shipment, State};
-use crate::error::Error;
+use super::{Error, Label, News, NewsKind, Shipment, State};
 use ::store::Time;
 use contracts::text;
-use serde::{Deserialize, Serialize};
 
 /// Most news that are kept; beyond them only what moves the shipment is taken, which are few.
 const MOST: usize = 100;
-
-/// A booked parcel.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Label {
-    /// The carrier.
-    pub carrier: String,
-    /// The carrier's name for the parcel.
-    pub tracking_number: String,
-}
-
-/// What a carrier can tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NewsKind {
-    /// It has the parcel.
-    InTransit,
-    /// The parcel is at the door.
-    Delivered,
-    /// It has given the parcel up.
-    Lost,
-    /// The parcel is back.
-    Returned,
-}
-
-/// Something that a carrier told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct News {
-    /// The carrier.
-    pub carrier: String,
-    /// The carrier's name for it.
-    pub event_id: String,
-    /// What.
-    pub kind: NewsKind,
-    /// When it happened, as the carrier says.
-    pub at: Time,
-}
 
 impl NewsKind {
     const fn state(self) -> State {

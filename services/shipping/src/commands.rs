@@ -4,7 +4,7 @@
 
 use crate::{
     carrier::Carrier,
-    domain::{Command, Label, News, Shipment, State},
+    domain::{self, Command, Label, News, Shipment, State},
     error::Error,
     store::Shipments,
 };
@@ -12,18 +12,18 @@ use ::store::Versioned;
 use std::{sync::Arc, time::Duration};
 
 /// Longest wait for the carrier's answer.
-const PATIENCE: Duration = Duration::from_secs(4);
+const CARRIER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Moves shipments that a carrier has, or is to have.
 #[derive(Clone)]
-pub struct Flow {
+pub struct Commands {
     /// The shipments.
     pub shipments: Shipments,
     /// Who carries them.
     pub carrier: Arc<dyn Carrier>,
 }
 
-impl Flow {
+impl Commands {
     /// Hands a shipment over.
     pub async fn dispatch(&self, id: &str) -> Result<Versioned<Shipment>, Error> {
         let found = self.shipments.get(id).await?;
@@ -32,7 +32,7 @@ impl Flow {
         }
         let label = self.label(&found).await?;
         let dispatched = self.shipments.dispatch(id, &label).await;
-        if let Err(Error::Cancelled) = dispatched
+        if let Err(Error::Refused(domain::Error::Cancelled)) = dispatched
             && let Err(silent) = self.carrier.cancel(id).await
         {
             tracing::warn!(shipment = id, %silent, "a parcel that will not be handed over could not be called off");
@@ -56,7 +56,7 @@ impl Flow {
         if let Some(label) = &found.state.label {
             return Ok(label.clone());
         }
-        let booked = tokio::time::timeout(PATIENCE, self.carrier.book(&found.id, &found.state)).await;
+        let booked = tokio::time::timeout(CARRIER_TIMEOUT, self.carrier.book(&found.id, &found.state)).await;
         let late = |_| Error::CarrierSilent("no answer in time".to_owned());
         booked.map_err(late)?.map_err(|silent| Error::CarrierSilent(silent.0))
     }

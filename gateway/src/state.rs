@@ -1,0 +1,63 @@
+//! What every request needs: routes, keys, a connection to each upstream, and the bounds.
+
+use crate::{Config, Error, TrustedProxies};
+use rpc::{KeySet, attempts::Attempts};
+use std::{collections::BTreeMap, time::Duration};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::{Channel, Endpoint};
+use transcode::Router;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What every request needs.
+pub(crate) struct Gateway {
+    pub router: Router,
+    pub keys: KeySet,
+    pub upstreams: BTreeMap<String, Channel>,
+    pub body_limit_bytes: usize,
+    pub deadline: Duration,
+    pub failed_sign_ins: Attempts,
+    pub trusted_proxies: TrustedProxies,
+    pub ignored_parameters: Vec<String>,
+    pub stream_keep_alive: Duration,
+    /// Cancelled at the shutdown: streams end.
+    pub stop: CancellationToken,
+    /// Cancelled after the grace: calls end.
+    pub cut: CancellationToken,
+}
+
+impl Gateway {
+    /// Connects to an upstream when it is first called.
+    pub(crate) fn new(config: Config, stop: CancellationToken, cut: CancellationToken) -> Result<Self, Error> {
+        let mut upstreams = BTreeMap::new();
+        for (package, uri) in config.upstreams {
+            let channel = connect(&uri).map_err(|source| Error::Upstream { package: package.clone(), uri, source })?;
+            upstreams.insert(package, channel);
+        }
+        Ok(Gateway {
+            router: Router::from_descriptors(contracts::DESCRIPTORS)?,
+            keys: KeySet::from_jwks(&config.jwks)?,
+            upstreams,
+            body_limit_bytes: config.body_limit_bytes,
+            deadline: config.deadline,
+            failed_sign_ins: Attempts::new(config.address_failures),
+            trusted_proxies: config.trusted_proxies,
+            ignored_parameters: config.ignored_parameters.0,
+            stream_keep_alive: config.stream_keep_alive,
+            stop,
+            cut,
+        })
+    }
+}
+
+fn connect(uri: &str) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_shared(uri.to_owned())?
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .keep_alive_while_idle(true)
+        .tcp_nodelay(true);
+    Ok(endpoint.connect_lazy())
+}

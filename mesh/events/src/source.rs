@@ -1,0 +1,12 @@
+//! What a relay reads: the collections of a service whose documents carry an outbox.
+
+use std::collections::BTreeMap;
+
+/// What is relayed.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The service, as in the topology.
+    pub service: String,
+    /// Collections with an outbox, and the noun of each.
+    pub aggregates: BTreeMap<String, String>,
+}
