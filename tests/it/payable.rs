@@ -6,7 +6,7 @@ use crate::{
     shipments::shares::{confirmed, parcels, run},
     shop::{draft, product_with, reason},
 };
-use ::orders::{Disposition, Extent, Order, RefundWish, SAGAS, State};
+use ::orders::{Disposition, Extent, Order, RefundRequest, SAGAS, State};
 use anyhow::ensure;
 use contracts::money::{Money, currencies};
 use kit::{Client, Process, Stack, StackOptions, eventually};
@@ -141,9 +141,9 @@ fn coarse(lines: &[(i32, i64)]) -> Order {
     Order { total, step: Some(10), ..order }
 }
 
-fn wish(id: &str, extent: Extent) -> RefundWish {
+fn wish(id: &str, extent: Extent) -> RefundRequest {
     let (request_id, digest, reason) = (String::new(), String::new(), String::new());
-    RefundWish { id: id.to_owned(), request_id, digest, extent, reason, actor: "usr_staff".to_owned() }
+    RefundRequest { id: id.to_owned(), request_id, digest, extent, reason, actor: "usr_staff".to_owned() }
 }
 
 proptest! {
@@ -157,7 +157,7 @@ proptest! {
         let (mut order, mut captured) = (coarse(&lines), Vec::new());
         for parcel in &mut parcels(&lines, &splits, 0) {
             while let Some(told) = parcel.news.pop_front() {
-                order = order.shipments_told(SAGAS, told, at(1)).expect("legal").unwrap_or(order);
+                order = order.apply_shipments(SAGAS, told, at(1)).expect("legal").unwrap_or(order);
             }
         }
         order = run(order, &mut captured);

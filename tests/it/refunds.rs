@@ -8,7 +8,7 @@ use crate::{
 };
 use contracts::money::Money;
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
-use orders::{Disposition, Extent, Order, RefundWish, SAGAS, State};
+use orders::{Disposition, Extent, Order, RefundRequest, SAGAS, State};
 use proptest::prelude::*;
 use saga::Status;
 use serde_json::{Value, json};
@@ -159,8 +159,8 @@ fn left(quantity: i32, cents: i64) -> Order {
     Order { items: vec![item], total: amount, state: State::Delivered, ..order }
 }
 
-fn wish(quantity: i32) -> RefundWish {
-    RefundWish {
+fn wish(quantity: i32) -> RefundRequest {
+    RefundRequest {
         id: "rfd_1".into(),
         request_id: String::new(),
         digest: String::new(),

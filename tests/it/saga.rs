@@ -16,7 +16,9 @@ mod zombie;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Address, CANCEL_ORDER, Cancellation, Fact, Item, Order, PLACE_ORDER, SAGAS, State, Told, UserSnapshot};
+use orders::{
+    Address, CANCEL_ORDER, Cancellation, Fact, Item, Order, PLACE_ORDER, SAGAS, ShipmentUpdate, State, UserSnapshot,
+};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Direction, InterventionError, Operator, Outcome, Progress, Saga, Status};
 use store::Time;
@@ -83,8 +85,8 @@ pub fn item(quantity: i32, price: Money, amount: Money) -> Item {
 }
 
 /// What shipping tells of the first shipment.
-pub fn told(state: ShipmentState) -> Told {
-    Told { id: "shp_1".into(), lines: Vec::new(), state }
+pub fn told(state: ShipmentState) -> ShipmentUpdate {
+    ShipmentUpdate { id: "shp_1".into(), lines: Vec::new(), state }
 }
 
 /// What the participants hold for the order, played by the test.
@@ -404,11 +406,11 @@ fn the_same_state_again_changes_nothing() {
     order.state = State::Delivered;
     order.shipment_state = ShipmentState::Delivered;
     let known = order
-        .shipments_told(SAGAS, vec![told(ShipmentState::Delivered)], at(1))
+        .apply_shipments(SAGAS, vec![told(ShipmentState::Delivered)], at(1))
         .expect("legal")
         .expect("it is new here");
     for state in [ShipmentState::Created, ShipmentState::Dispatched, ShipmentState::Delivered] {
-        assert_eq!(known.shipments_told(SAGAS, vec![told(state)], at(2)).expect("legal"), None, "{state:?}");
+        assert_eq!(known.apply_shipments(SAGAS, vec![told(state)], at(2)).expect("legal"), None, "{state:?}");
     }
 }
 

@@ -9,6 +9,8 @@
 //! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks, `update` does
 //! partial updates.
 
+#![warn(missing_docs)]
+
 pub mod access;
 pub mod attempts;
 pub mod bearer;

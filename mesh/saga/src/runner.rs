@@ -187,7 +187,7 @@ impl<S: SagaStore> Runner<S> {
             if goes_on {
                 ahead.record(registry, &call, Outcome::Done, self.0.store.now(), 0.0);
                 ahead.wake_at = saga.wake_at; // the lease is the one that was written
-                item = self.0.store.learned(item, &facts);
+                item = self.0.store.with_facts(item, &facts);
             }
             answers.push(Answer { call, outcome, facts });
             if !goes_on {

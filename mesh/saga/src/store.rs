@@ -63,7 +63,7 @@ pub trait SagaStore: Send + Sync + 'static {
     /// Claims the saga for `owner`; `None` when another runner was first.
     async fn claim(&self, item: &Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
     /// The aggregate once it has learned these facts, not yet written: the next call may depend on them.
-    fn learned(&self, item: Self::Item, facts: &[Self::Fact]) -> Self::Item;
+    fn with_facts(&self, item: Self::Item, facts: &[Self::Fact]) -> Self::Item;
     /// Writes outcomes, next intent and the aggregate's own change in one; decided on the newest version.
     async fn record(
         &self,

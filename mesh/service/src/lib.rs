@@ -4,6 +4,8 @@
 //! requests under way end, then relay, consumer and the service's own tasks. A service starts and stays up without
 //! MongoDB, NATS or its peers; its health tells NOT_SERVING until both stores answer.
 
+#![warn(missing_docs)]
+
 mod config;
 mod ready;
 mod store_status;

@@ -14,6 +14,8 @@
 //!
 //! Invariant: a value that cannot be used is an error that names flag and variable, before anything is started.
 
+#![warn(missing_docs)]
+
 mod common;
 mod error;
 mod key;

@@ -4,6 +4,8 @@
 //! W3C trace context comes in with a request (`continue_trace`), leaves with a call (`inject_trace`) and is stored with
 //! an event (`traceparent`), so that one trace runs through change stream and broker.
 
+#![warn(missing_docs)]
+
 mod context;
 mod crash;
 mod gauges;

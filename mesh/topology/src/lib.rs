@@ -3,6 +3,8 @@
 //! The file is compiled in, so that a binary and its table can never disagree. [`Topology::get`] parses and checks it
 //! once; a fault in it stops every process at start and the tests before that.
 
+#![warn(missing_docs)]
+
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::LazyLock};
 

@@ -52,7 +52,6 @@ impl Peers {
         })
     }
 
-    /// An account.
     pub async fn user(&self, user_id: &str) -> Result<User, Status> {
         let request = GetUserRequest { user_id: user_id.to_owned() };
         Ok(self.users.clone().get_user(request).await?.into_inner())
@@ -72,7 +71,6 @@ impl Peers {
         Ok(Money::from_wire(&rate.amount.unwrap_or_default())?)
     }
 
-    /// Holds the order's lines.
     pub async fn hold(&self, id: &str, order: &Order, caller: Caller) -> Result<Reservation, Status> {
         let line = |item: &Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
@@ -95,7 +93,6 @@ impl Peers {
         Ok(self.inventory.clone().commit_reservation(request).await?.into_inner())
     }
 
-    /// Gives the stock back.
     pub async fn release(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
         let Caller { step_key, epoch } = caller;
         let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
@@ -109,7 +106,6 @@ impl Peers {
         Ok(self.inventory.clone().ship_reservation(request).await?.into_inner())
     }
 
-    /// Sets the total aside.
     pub async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
         let Caller { step_key, epoch } = caller;
         let request = AuthorizePaymentRequest {
@@ -142,7 +138,6 @@ impl Peers {
         Ok(self.payments.clone().release_payment(request).await?.into_inner())
     }
 
-    /// Gives a part back.
     pub async fn refund(&self, order: &Order, refund: &Refund, caller: Caller) -> Result<Payment, Status> {
         let Caller { step_key, epoch } = caller;
         let request = RefundPaymentRequest {
@@ -183,7 +178,6 @@ impl Peers {
         Ok(())
     }
 
-    /// Gives the money back.
     pub async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
         let Caller { step_key, epoch } = caller;
         let request = CancelPaymentRequest {
@@ -208,7 +202,6 @@ impl Peers {
         Ok(self.payments.clone().get_payment(request).await?.into_inner())
     }
 
-    /// Plans the shipment.
     pub async fn create_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
         let line = |item: &Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let Caller { step_key, epoch } = caller;
@@ -224,7 +217,6 @@ impl Peers {
         Ok(self.shipping.clone().create_shipment(request).await?.into_inner())
     }
 
-    /// Stops the shipment.
     pub async fn cancel_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
         let Caller { step_key, epoch } = caller;
         let request = CancelShipmentRequest {

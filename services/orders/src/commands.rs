@@ -4,7 +4,7 @@
 pub mod place;
 
 use crate::{
-    domain::{self, Cancellation, Order, RefundWish, Told},
+    domain::{self, Cancellation, Order, RefundRequest, ShipmentUpdate},
     error::Error,
     store::Orders,
 };
@@ -15,7 +15,6 @@ use saga::{Action, Operator, Runner};
 /// What is done to orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Commands {
-    /// The orders.
     pub orders: Orders,
     /// Moves their sagas.
     pub runner: Runner<Orders>,
@@ -27,15 +26,15 @@ impl Commands {
         &self,
         order: Versioned<Order>,
         request: Option<&RequestKey>,
-        wish: Cancellation,
+        cancellation: Cancellation,
     ) -> Result<Versioned<Order>, Error> {
-        self.change(order, request, |order| order.cancel(self.orders.sagas, wish.clone(), now())).await
+        self.change(order, request, |order| order.cancel(self.orders.sagas, cancellation.clone(), now())).await
     }
 
     /// Gives money or units of an order back.
-    pub async fn refund(&self, id: &str, wish: RefundWish) -> Result<Versioned<Order>, Error> {
+    pub async fn refund(&self, id: &str, refund: RefundRequest) -> Result<Versioned<Order>, Error> {
         let order = self.orders.get(id).await?;
-        self.change(order, None, |order| order.refund(self.orders.sagas, wish.clone(), now())).await
+        self.change(order, None, |order| order.refund(self.orders.sagas, refund.clone(), now())).await
     }
 
     /// Does to the saga of an order what a person wants.
@@ -49,18 +48,18 @@ impl Commands {
         self.change(order, None, intervene).await
     }
 
-    /// Takes what shipping tells of an order's shipments. Payment and stock follow in a saga of the order.
-    pub async fn take_shipments(&self, id: &str, told: Vec<Told>) -> Result<(), Error> {
+    /// Applies what shipping tells of an order's shipments. Payment and stock follow in a saga of the order.
+    pub async fn apply_shipments(&self, id: &str, updates: Vec<ShipmentUpdate>) -> Result<(), Error> {
         let order = self.orders.get(id).await?;
-        let take = |order: &Order| order.shipments_told(self.orders.sagas, told.clone(), now());
-        self.change(order, None, take).await.map(drop)
+        let apply = |order: &Order| order.apply_shipments(self.orders.sagas, updates.clone(), now());
+        self.change(order, None, apply).await.map(drop)
     }
 
-    /// Takes the provider's decision on the payment of an order.
-    pub async fn take_payment(&self, id: &str, decision: PaymentState) -> Result<(), Error> {
+    /// Applies the provider's decision on the payment of an order.
+    pub async fn apply_payment(&self, id: &str, decision: PaymentState) -> Result<(), Error> {
         let order = self.orders.get(id).await?;
-        let take = |order: &Order| Ok(order.payment_decided(self.orders.sagas, decision, now()));
-        self.change(order, None, take).await.map(drop)
+        let apply = |order: &Order| Ok(order.payment_decided(self.orders.sagas, decision, now()));
+        self.change(order, None, apply).await.map(drop)
     }
 
     /// Sees to it that nothing of an order is given back any more.

@@ -20,7 +20,6 @@ const FREE_ORDERS: Key = Key::new(
 /// The settings of orders, beside those of every service.
 pub const KEYS: &[Key] = &[TAXES_FILE, FREE_ORDERS];
 
-/// Configuration of orders.
 #[derive(Clone)]
 pub struct Config {
     /// What every service is configured with.

@@ -1,6 +1,6 @@
 //! The events that orders takes in: what shipping and payments tell of an order.
 
-use crate::{commands::Commands, convert, domain::Told, error::Error};
+use crate::{commands::Commands, convert, domain::ShipmentUpdate, error::Error};
 use ::events::{Event, Handler, HandlerError};
 use contracts::{
     payments::v1::{PaymentChanged, PaymentChargedBack, payment::State as PaymentState},
@@ -21,15 +21,20 @@ impl Handler for Consumer {
     async fn apply(&self, event: &Event) -> Result<(), HandlerError> {
         if let Some(message) = event.decode::<ShipmentChanged>() {
             let message = message?;
-            let told = Told { state: message.to(), lines: convert::lines(message.lines), id: message.shipment_id };
-            return self.commands.take_shipments(&message.order_id, vec![told]).await.map_err(retry);
+            let update =
+                ShipmentUpdate { state: message.to(), lines: convert::lines(message.lines), id: message.shipment_id };
+            return self.commands.apply_shipments(&message.order_id, vec![update]).await.map_err(retry);
         }
         if let Some(message) = event.decode::<ShipmentSplit>() {
             let message = message?;
             let ShipmentSplit { shipment_id, order_id, user_id: _, lines, split_off_id, split_off_lines } = message;
-            let told = [(shipment_id, lines), (split_off_id, split_off_lines)];
-            let told = told.map(|(id, lines)| Told { id, lines: convert::lines(lines), state: ShipmentState::Created });
-            return self.commands.take_shipments(&order_id, told.to_vec()).await.map_err(retry);
+            let parts = [(shipment_id, lines), (split_off_id, split_off_lines)];
+            let updates = parts.map(|(id, lines)| ShipmentUpdate {
+                id,
+                lines: convert::lines(lines),
+                state: ShipmentState::Created,
+            });
+            return self.commands.apply_shipments(&order_id, updates.to_vec()).await.map_err(retry);
         }
         if let Some(message) = event.decode::<PaymentChanged>() {
             let message = message?;
@@ -58,7 +63,7 @@ impl Consumer {
     async fn payment(&self, message: &PaymentChanged) -> Result<(), Error> {
         match message.to() {
             PaymentState::Authorized | PaymentState::Declined => {
-                self.commands.take_payment(&message.order_id, message.to()).await
+                self.commands.apply_payment(&message.order_id, message.to()).await
             }
             PaymentState::Unspecified
             | PaymentState::Created

@@ -1,8 +1,8 @@
 //! Between the contract and the domain.
 
 use crate::domain::{
-    Address, Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Progress, Refund, Returned, Shipment,
-    State, Transition,
+    Address, Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Refund, RefundProgress, Returned,
+    Shipment, State, Transition,
 };
 use ::store::{Versioned, fields::time};
 use contracts::{
@@ -109,9 +109,9 @@ fn percent(charges: &Charges) -> String {
 
 fn refund_to_wire(refund: &Refund) -> wire::OrderRefund {
     let state = match refund.progress {
-        Progress::Requested => order_refund::State::Requested,
-        Progress::Done => order_refund::State::Done,
-        Progress::Refused => order_refund::State::Refused,
+        RefundProgress::Requested => order_refund::State::Requested,
+        RefundProgress::Done => order_refund::State::Done,
+        RefundProgress::Refused => order_refund::State::Refused,
     };
     wire::OrderRefund {
         refund_id: refund.id.clone(),

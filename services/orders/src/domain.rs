@@ -10,8 +10,8 @@ mod shipments;
 pub use coupons::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
 pub use error::Error;
 pub use pricing::{Amounts, Charges, Delivery, Tax, price};
-pub use refunds::{Disposition, Extent, Progress, Refund, RefundWish, Returned};
-pub use shipments::{Capture, Line, Shipment, Told};
+pub use refunds::{Disposition, Extent, Refund, RefundProgress, RefundRequest, Returned};
+pub use shipments::{Capture, Line, Shipment, ShipmentUpdate};
 
 use ::store::Time;
 use contracts::{
@@ -27,24 +27,17 @@ const MAX_QUANTITY: i64 = 10_000;
 /// Where an order is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum State {
-    /// Accepted.
     Pending,
     /// Stock is sold to it and payment authorized.
     Confirmed,
-    /// With the carrier.
     Shipped,
-    /// At the door.
     Delivered,
-    /// Could not be fulfilled.
     Rejected,
-    /// Being cancelled.
     Cancelling,
-    /// Cancelled.
     Cancelled,
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [State; 7] = [
         State::Pending,
         State::Confirmed,
@@ -66,7 +59,6 @@ impl State {
         }
     }
 
-    /// Whether nothing can follow.
     pub fn is_final(self) -> bool {
         matches!(self, State::Delivered | State::Rejected | State::Cancelled)
     }
@@ -75,22 +67,16 @@ impl State {
 /// The user when the order was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSnapshot {
-    /// Display name.
     pub name: String,
-    /// E-mail address.
     pub email: String,
 }
 
 /// A line, with the product as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// The product.
     pub product_id: String,
-    /// Units.
     pub quantity: i32,
-    /// Its name.
     pub name: String,
-    /// Its stock keeping unit.
     pub sku: String,
     /// Its price.
     #[serde(with = "::store::fields::money")]
@@ -109,20 +95,13 @@ pub struct Item {
     pub charges: Option<Charges>,
 }
 
-/// Where it goes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
-    /// Who receives.
     pub name: String,
-    /// First line.
     pub line1: String,
-    /// Second line.
     pub line2: String,
-    /// City.
     pub city: String,
-    /// Region.
     pub region: String,
-    /// Postal code.
     pub postal_code: String,
     /// ISO 3166-1 alpha-2.
     pub country_code: String,
@@ -133,35 +112,25 @@ pub struct Address {
 pub struct Transition {
     /// Before; none at the start.
     pub from: Option<State>,
-    /// After.
     pub to: State,
-    /// Why.
     pub reason: String,
-    /// Who.
     pub actor: String,
-    /// When.
     pub at: Time,
     /// W3C trace id of what led to it, when there is a trace; filled in when it is written.
     pub trace_id: Option<String>,
 }
 
-/// A wish to cancel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cancellation {
-    /// Why.
     pub reason: String,
-    /// Who.
     pub actor: String,
 }
 
 /// An order as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// Who placed it.
     pub user_id: String,
-    /// That user then.
     pub user: UserSnapshot,
-    /// What was ordered.
     pub items: Vec<Item>,
     /// What a coupon takes off the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -177,17 +146,13 @@ pub struct Order {
     pub amounts: Option<Amounts>,
     /// Where it is in its life.
     pub state: State,
-    /// Why it is there.
     pub reason: String,
-    /// Where the money is.
     pub payment_state: PaymentState,
-    /// Where the goods are.
     pub shipment_state: ShipmentState,
     /// Identifier of the payment, chosen here so that repeating the call is safe.
     pub payment_id: String,
     /// Identifier of the first shipment, chosen here.
     pub shipment_id: String,
-    /// Where it goes.
     pub address: Address,
     /// Token of the means of payment; gone once the saga no longer needs it.
     pub payment_token: Option<String>,
@@ -195,7 +160,7 @@ pub struct Order {
     pub hold_expires_at: Option<Time>,
     /// The saga that moves it, or the last one that did.
     pub saga: Saga,
-    /// The wish to cancel, while a saga is still under way.
+    /// The request to cancel, while a saga is still under way.
     pub cancellation: Option<Cancellation>,
     /// What was, or is being, given back after it had left; oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -209,9 +174,7 @@ pub struct Order {
     pub frozen: Option<String>,
     /// Each transition of `state`.
     pub history: Vec<Transition>,
-    /// When it was placed.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
     /// Identity of the request that placed it.
     pub request_key: String,
@@ -231,14 +194,12 @@ impl Order {
     }
 }
 
-/// What a participant told.
+/// What a participant tells of its part of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
     /// Stock is held until then.
     Held(Time),
-    /// Where the payment is.
     Payment(PaymentState),
-    /// Where the shipment is.
     Shipment(ShipmentState),
 }
 

@@ -8,22 +8,17 @@ use tonic::{Code, Status};
 /// A refusal of the orders service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
     /// There is nothing to pay, and this shop gives nothing away.
     #[error("there is nothing to pay, and this shop takes no such orders")]
     NothingToPay,
-    /// The payment provider cannot take this total.
     #[error("{total} cannot be paid: the payment provider takes multiples of {step} from {least} to {most}")]
     AmountNotPayable {
-        /// The total.
         total: String,
         /// What it must be a multiple of.
         step: String,
-        /// The least.
         least: String,
-        /// The most.
         most: String,
     },
     /// The payment provider takes no amount of this currency.
@@ -32,10 +27,8 @@ pub enum Error {
     /// There is something to pay, and nothing to pay it with.
     #[error("is required: there is {0} to pay")]
     NoPaymentToken(Money),
-    /// An amount that cannot be computed.
     #[error(transparent)]
     Money(#[from] contracts::money::Error),
-    /// These lines name no product.
     #[error("{} not in the catalogue", .0.len())]
     UnknownProducts(Vec<(usize, String)>),
     /// These lines name a product that is no longer sold.
@@ -46,46 +39,30 @@ pub enum Error {
     Address(Vec<Violation>),
     /// The caller has seen another total than the one of now, which this quote is of.
     #[error("the total is {total} now")]
-    TotalChanged {
-        /// The total of now.
-        total: Money,
-        /// The quote.
-        quote: Box<OrderQuote>,
-    },
-    /// The order may not use its coupon.
+    TotalChanged { total: Money, quote: Box<OrderQuote> },
     #[error(transparent)]
     Coupon(#[from] CouponRefusal),
-    /// No such coupon.
     #[error("coupon {0} was not found")]
     CouponNotFound(String),
-    /// The code is taken.
     #[error("there is a coupon {0} already")]
     CouponExists(String),
-    /// The caller saw an older version.
     #[error("the etag is stale")]
     StaleEtag,
-    /// Not a quote id of this shop.
     #[error("this is no quote id")]
     QuoteInvalid,
     /// The quote is of somebody else, or of something else.
     #[error("the quote is not of this order: ask for a new one")]
     QuoteMismatch,
-    /// Its time is over.
     #[error("the quote has expired: ask for a new one")]
     QuoteExpired,
-    /// Accounts that are closed cannot order.
     #[error("the account is closed")]
     AccountClosed,
-    /// The key was used for another order.
     #[error("this idempotency key was used for another request")]
     KeyReused,
-    /// No such order, or somebody else's.
     #[error("order {0} was not found")]
     NotFound(String),
-    /// A peer refused or failed.
     #[error("{}", .0.message())]
     Peer(Box<Status>),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{Order, Progress, Refund, State},
+    domain::{Order, Refund, RefundProgress, State},
 };
 use ::store::{NewEvent, fields::time};
 use contracts::orders::v1::{
@@ -34,7 +34,7 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
     let intervened = intervened(id, &old.saga, &new.saga);
     let alarmed = alarmed(id, &old.saga, &new.saga);
     let refunded = new.refunds.iter().enumerate().filter_map(|(index, refund)| {
-        let was_open = old.refunds.get(index).is_some_and(|before| before.progress == Progress::Requested);
+        let was_open = old.refunds.get(index).is_some_and(|before| before.progress == RefundProgress::Requested);
         was_open.then(|| refunded(id, new, refund)).flatten()
     });
     let frozen = new.frozen.as_ref().filter(|_| old.frozen.is_none()).map(|reason| frozen(id, new, reason));
@@ -44,9 +44,9 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
 /// That a refund has ended.
 fn refunded(id: &str, order: &Order, refund: &Refund) -> Option<NewEvent> {
     let name = match refund.progress {
-        Progress::Requested => return None,
-        Progress::Done => "refunded",
-        Progress::Refused => "refund_refused",
+        RefundProgress::Requested => return None,
+        RefundProgress::Done => "refunded",
+        RefundProgress::Refused => "refund_refused",
     };
     let message = OrderRefunded {
         order_id: id.to_owned(),

@@ -71,8 +71,8 @@ pub use config::{Config, KEYS};
 pub use coupons::Coupons;
 pub use domain::{
     Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
-    Delivery, Discount, Disposition, Error as Refusal, Extent, Fact, Item, Line, Minimum, Order, Progress, Refund,
-    RefundWish, Returned, Shipment, State, Tax, Told, Transition, UserSnapshot, price,
+    Delivery, Discount, Disposition, Error as Refusal, Extent, Fact, Item, Line, Minimum, Order, Refund,
+    RefundProgress, RefundRequest, Returned, Shipment, ShipmentUpdate, State, Tax, Transition, UserSnapshot, price,
 };
 pub use error::Error;
 pub use pricing::quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrices};

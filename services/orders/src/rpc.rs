@@ -7,7 +7,7 @@ use crate::{
         place::{Placed, Placement, place},
     },
     convert,
-    domain::{Cancellation, Order, RefundWish},
+    domain::{Cancellation, Order, RefundRequest},
     error::Error,
     pricing::{pricer::Pricer, quote::Basket},
     sagas,
@@ -28,17 +28,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
-/// Answers `OrderService`.
 pub struct Handler {
     /// The orders, and who moves their sagas.
     pub commands: Commands,
-    /// What orders cost.
     pub pricer: Pricer,
     /// Rings when an order changes.
     pub bell: Bell,
     /// Page tokens of the list.
     pub pager: Pager,
-    /// Ends the watches.
     pub shutdown: CancellationToken,
 }
 
@@ -115,8 +112,8 @@ impl OrderService for Handler {
         let order = self.visible(&request.order_id, &caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let reason = if request.reason.is_empty() { "CANCELLED".to_owned() } else { request.reason };
-        let wish = Cancellation { reason, actor: caller.actor().to_owned() };
-        let cancelled = self.commands.cancel(order, key.as_ref(), wish).await?;
+        let cancellation = Cancellation { reason, actor: caller.actor().to_owned() };
+        let cancelled = self.commands.cancel(order, key.as_ref(), cancellation).await?;
         Ok(Response::new(convert::to_wire(&cancelled)))
     }
 
@@ -126,8 +123,8 @@ impl OrderService for Handler {
         let digest = request_key::digest(&request);
         let RefundOrderRequest { order_id, items, amount, reason, request_id } = request;
         let extent = convert::extent(items, amount)?;
-        let wish = RefundWish { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };
-        let refunded = self.commands.refund(&order_id, wish).await?;
+        let refund = RefundRequest { id: Kind::Refund.new_id(), request_id, digest, extent, reason, actor };
+        let refunded = self.commands.refund(&order_id, refund).await?;
         Ok(Response::new(convert::to_wire(&refunded)))
     }
 

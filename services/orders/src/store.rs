@@ -15,7 +15,6 @@ impl Aggregate for Order {
     const NOUN: &'static str = "order";
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [(&'static str, Document, bool); 4] {
     [
         (Order::COLLECTION, doc! { "request_key": 1 }, true),
@@ -34,7 +33,6 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Orders of this database.
     pub fn new(database: &Database, sagas: &'static Sagas) -> Self {
         Self { documents: Documents::new(database), sagas }
     }
@@ -56,7 +54,6 @@ impl Orders {
         Ok(self.documents.find_one(doc! { "request_key": request_key }).await?)
     }
 
-    /// One order.
     pub async fn get(&self, id: &str) -> Result<Versioned<Order>, Error> {
         self.documents.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }

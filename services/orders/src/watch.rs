@@ -12,13 +12,11 @@ use tonic::Status;
 const QUEUE: usize = 8;
 
 /// A look without a ring, in case the bell was silent.
-const PATIENCE: Duration = Duration::from_secs(5);
+const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An order, and the task that moves its saga when this process has just started it.
 pub struct Watched {
-    /// The order.
     pub order: Versioned<Order>,
-    /// The task.
     pub moving: Option<JoinHandle<Versioned<Order>>>,
 }
 
@@ -41,7 +39,7 @@ pub async fn until_ended(
             rings.mark_unchanged();
             newest = orders.get(&newest.id).await?;
             if !newest.state.saga.has_ended() {
-                let _ = tokio::time::timeout(PATIENCE, rings.changed()).await;
+                let _ = tokio::time::timeout(POLL_INTERVAL, rings.changed()).await;
             }
         }
         Ok(())
@@ -68,7 +66,7 @@ pub fn follow(
                 return;
             }
             newest = loop {
-                let ring = tokio::time::timeout(PATIENCE, rings.changed());
+                let ring = tokio::time::timeout(POLL_INTERVAL, rings.changed());
                 tokio::select! {
                     _ = ring => {}
                     () = sender.closed() => return,

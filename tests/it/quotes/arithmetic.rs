@@ -3,7 +3,7 @@
 use crate::saga::{at, item, order};
 use contracts::money::Money;
 use orders::{
-    Amounts, Delivery, Discount, Disposition, Extent, Item, Order, Rate, RefundWish, Refusal, SAGAS, State, price,
+    Amounts, Delivery, Discount, Disposition, Extent, Item, Order, Rate, RefundRequest, Refusal, SAGAS, State, price,
 };
 use proptest::prelude::*;
 use saga::Status;
@@ -42,9 +42,9 @@ fn left(items: Vec<Item>, amounts: Amounts) -> Order {
     Order { items, total: amounts.total.clone(), amounts: Some(amounts), state: State::Delivered, ..order }
 }
 
-fn wish(extent: Extent) -> RefundWish {
+fn wish(extent: Extent) -> RefundRequest {
     let (request_id, digest, reason) = (String::new(), String::new(), String::new());
-    RefundWish { id: "rfd_1".into(), request_id, digest, extent, reason, actor: "usr_staff".into() }
+    RefundRequest { id: "rfd_1".into(), request_id, digest, extent, reason, actor: "usr_staff".into() }
 }
 
 proptest! {

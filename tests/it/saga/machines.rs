@@ -5,7 +5,7 @@ use crate::inventory::caller;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
 };
-use orders::{Cancellation, Fact, Line, Order, Refusal, SAGAS, Told};
+use orders::{Cancellation, Fact, Line, Order, Refusal, SAGAS, ShipmentUpdate};
 use proptest::prelude::*;
 use saga::{Action, Answer, Call, Operator, Outcome, Saga, Status};
 
@@ -53,12 +53,13 @@ fn facts(call: &Call, choice: u8, now: i64) -> Vec<Fact> {
 }
 
 /// What shipping may tell, of the first shipment or of one that was split off.
-fn news(choice: u8) -> Vec<Told> {
+fn news(choice: u8) -> Vec<ShipmentUpdate> {
     use ShipmentState::{Cancelled, Created, Delivered, Dispatched, Lost, Returned};
     let state = [Dispatched, Delivered, Lost, Returned, Cancelled, Created][usize::from(choice % 6)];
-    let one = |told: Told| Told { lines: vec![Line { product_id: "prd_1".into(), quantity: 1 }], ..told };
+    let one =
+        |told: ShipmentUpdate| ShipmentUpdate { lines: vec![Line { product_id: "prd_1".into(), quantity: 1 }], ..told };
     if choice.is_multiple_of(4) {
-        vec![one(told(Created)), one(Told { id: "shp_2".into(), ..told(state) })]
+        vec![one(told(Created)), one(ShipmentUpdate { id: "shp_2".into(), ..told(state) })]
     } else {
         vec![told(state)]
     }
@@ -89,7 +90,7 @@ fn command(order: &Order, byte: u8, last: &mut Option<Call>, now: i64) -> Result
             None => Ok(None),
         },
         5 => order.cancel(SAGAS, Cancellation { reason: "test".into(), actor: "usr_1".into() }, at(now)),
-        6 => order.shipments_told(SAGAS, news(choice), at(now)),
+        6 => order.apply_shipments(SAGAS, news(choice), at(now)),
         _ => order.intervene(SAGAS, action(choice), &someone(), at(now)).map(Some),
     }
 }

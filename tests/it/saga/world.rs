@@ -144,7 +144,7 @@ impl SagaStore for Replica {
         Ok(self.world.save(item, saga))
     }
 
-    fn learned(&self, item: Item, _: &[()]) -> Item {
+    fn with_facts(&self, item: Item, _: &[()]) -> Item {
         item
     }
 

@@ -2,7 +2,7 @@
 
 use crate::saga::{at, item as item_of, order};
 use contracts::{money::Money, shipping::v1::shipment::State as ShipmentState};
-use orders::{Item, Line, Order, SAGAS, State, Told};
+use orders::{Item, Line, Order, SAGAS, ShipmentUpdate, State};
 use proptest::prelude::*;
 use saga::{Answer, Outcome, Status};
 use std::collections::VecDeque;
@@ -11,15 +11,15 @@ use std::collections::VecDeque;
 pub struct Parcel {
     id: String,
     units: Vec<i32>,
-    pub news: VecDeque<Vec<Told>>,
+    pub news: VecDeque<Vec<ShipmentUpdate>>,
 }
 
 impl Parcel {
-    fn told(&self, state: ShipmentState) -> Told {
+    fn told(&self, state: ShipmentState) -> ShipmentUpdate {
         let lines = self.units.iter().enumerate().filter(|(_, quantity)| **quantity > 0);
         let line =
             |(product, quantity): (usize, &i32)| Line { product_id: format!("prd_{product}"), quantity: *quantity };
-        Told { id: self.id.clone(), lines: lines.map(line).collect(), state }
+        ShipmentUpdate { id: self.id.clone(), lines: lines.map(line).collect(), state }
     }
 }
 
@@ -102,7 +102,7 @@ proptest! {
         let mut turns = turns.into_iter().cycle();
         // The saga that placed the order has made the first shipment, and told of it.
         let first = parcels[0].news.pop_front().expect("it was created");
-        order = order.shipments_told(SAGAS, first, at(1)).expect("legal").expect("it is new");
+        order = order.apply_shipments(SAGAS, first, at(1)).expect("legal").expect("it is new");
         while parcels.iter().any(|parcel| !parcel.news.is_empty()) {
             let waiting: Vec<usize> = (0..parcels.len()).filter(|at| !parcels[*at].news.is_empty()).collect();
             let turn = usize::from(turns.next().expect("it goes round"));
@@ -111,7 +111,7 @@ proptest! {
             let told = news.remove(if is_shuffled { turn / 16 % news.len() } else { 0 }).expect("it waits");
             for _ in 0..=turn % 2 {
                 // The second is a repeat.
-                if let Some(next) = order.shipments_told(SAGAS, told.clone(), at(1)).expect("legal") {
+                if let Some(next) = order.apply_shipments(SAGAS, told.clone(), at(1)).expect("legal") {
                     order = next;
                 }
             }

@@ -22,9 +22,7 @@ use saga::Saga;
 pub struct Placement {
     /// Identifier of the new order.
     pub order_id: String,
-    /// Who places it.
     pub user_id: String,
-    /// What they want.
     pub draft: OrderDraft,
     /// Key that makes a repeat answer with the same order.
     pub request: Option<RequestKey>,

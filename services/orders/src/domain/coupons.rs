@@ -11,9 +11,7 @@ const WHOLE: u32 = 10_000;
 /// Whether orders may use a coupon, within its times and limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum CouponState {
-    /// They may.
     Active,
-    /// None may any more.
     Disabled,
 }
 
@@ -34,7 +32,6 @@ pub struct Minimum(#[serde(with = "::store::fields::money")] pub Money);
 /// What a coupon does, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CouponTerms {
-    /// What it takes off.
     pub benefit: Benefit,
     /// How many orders may use it; 0 is no limit.
     pub max_redemptions: i32,
@@ -51,15 +48,12 @@ pub struct CouponTerms {
 /// A coupon as it is stored, under its code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coupon {
-    /// What it does.
     pub terms: CouponTerms,
     /// How many orders use it: as many as there are redemptions that count.
     pub redemption_count: i64,
     /// Whether orders may use it.
     pub state: CouponState,
-    /// When it was made.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
     /// Identity of the request that made it; its code when there was none.
     pub request_key: String,
@@ -71,7 +65,6 @@ pub struct Coupon {
 /// What a coupon takes off an order; frozen when the order is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Discount {
-    /// The coupon.
     pub code: String,
     /// How much, from 0 to the subtotal.
     #[serde(with = "::store::fields::money")]
@@ -81,25 +74,19 @@ pub struct Discount {
 /// Why an order may not use a coupon.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CouponRefusal {
-    /// There is none of this code.
     #[error("there is no such coupon")]
     Unknown,
-    /// Staff have ended it.
     #[error("this coupon has been ended")]
     Disabled,
-    /// Its time is to come.
     #[error("this coupon cannot be used yet")]
     NotStarted,
-    /// Its time is over.
     #[error("this coupon has expired")]
     Expired,
     /// It is in another currency than the order.
     #[error("this coupon is for orders in {0}")]
     Currency(String),
-    /// The order is too small.
     #[error("this coupon is for orders of {0} or more")]
     Minimum(Money),
-    /// As many orders use it as may.
     #[error("this coupon has been used up")]
     Exhausted,
     /// As many orders of the user use it as may.
@@ -107,17 +94,13 @@ pub enum CouponRefusal {
     UserLimit,
     /// As many orders use it as may, and one of them is the user's own that is not confirmed yet.
     #[error("order {order_id} of this user holds this coupon, and is not confirmed yet: pay or cancel it")]
-    Held {
-        /// That order.
-        order_id: String,
-    },
+    Held { order_id: String },
     /// The order has given its use back: it came to its end without the coupon.
     #[error("this order has given the coupon back")]
     Released,
 }
 
 impl CouponRefusal {
-    /// The reason for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "COUPON_UNKNOWN",
@@ -181,7 +164,6 @@ impl CouponTerms {
 }
 
 impl Coupon {
-    /// A new coupon.
     pub fn create(terms: CouponTerms, request_key: String, now: Time) -> Result<Self, Error> {
         terms.check()?;
         let (redemption_count, state, request_digest) = (0, CouponState::Active, String::new());
@@ -229,12 +211,10 @@ impl Coupon {
         }
     }
 
-    /// With one use more.
     pub fn redeemed(&self, now: Time) -> Self {
         Self { redemption_count: self.redemption_count + 1, updated_at: now, ..self.clone() }
     }
 
-    /// With one use less.
     pub fn released(&self, now: Time) -> Self {
         Self { redemption_count: self.redemption_count - 1, updated_at: now, ..self.clone() }
     }

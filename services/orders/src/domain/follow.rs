@@ -1,8 +1,8 @@
 //! How an order follows its saga: what the answers of participants, the carrier's news and people's interventions do.
 
-use super::{Cancellation, Error, Fact, Order, State, Told, Transition, shipments::has_left};
+use super::{Cancellation, Error, Fact, Order, ShipmentUpdate, State, Transition, shipments::has_left};
 use crate::sagas::definitions::{
-    CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Kind, Sagas, Step,
+    CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, Definition, Purpose, Sagas, Step,
 };
 use ::store::Time;
 use contracts::{payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState};
@@ -36,8 +36,8 @@ impl Order {
         Ok(())
     }
 
-    /// What the wish to cancel does. `None`: it is cancelled, or being cancelled, already.
-    pub fn cancel(&self, sagas: &Sagas, wish: Cancellation, now: Time) -> Result<Option<Self>, Error> {
+    /// What a request to cancel does. `None`: it is cancelled, or being cancelled, already.
+    pub fn cancel(&self, sagas: &Sagas, cancellation: Cancellation, now: Time) -> Result<Option<Self>, Error> {
         let mut next = self.clone();
         match self.state {
             State::Cancelling | State::Cancelled => return Ok(None),
@@ -45,9 +45,9 @@ impl Order {
             State::Pending | State::Confirmed if has_left(self.shipment_state) => return Err(Error::HasLeft),
             State::Pending | State::Confirmed => {}
         }
-        next.enter(State::Cancelling, &wish.reason, &wish.actor, now)?;
+        next.enter(State::Cancelling, &cancellation.reason, &cancellation.actor, now)?;
         next.updated_at = now;
-        next.cancellation = Some(wish);
+        next.cancellation = Some(cancellation);
         if next.saga.has_ended() {
             next.start(sagas, next.cancelling(), now);
             next.saga.wake(now);
@@ -75,7 +75,7 @@ impl Order {
                 break;
             }
             counted = true;
-            next.learn(facts);
+            next.apply(facts);
             let outcome = if *outcome == Outcome::Done { next.pivot(now) } else { outcome.clone() };
             next.saga.record(sagas, call, outcome, now, jitter);
         }
@@ -86,16 +86,16 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// Keeps what participants told.
-    pub fn learn(&mut self, facts: &[Fact]) {
+    /// Applies what participants told.
+    pub fn apply(&mut self, facts: &[Fact]) {
         for fact in facts {
             match *fact {
                 Fact::Held(until) => self.hold_expires_at = Some(until),
                 Fact::Payment(state) => self.payment_state = state,
-                Fact::Shipment(ShipmentState::Cancelled) => self.take_cancelled(),
+                Fact::Shipment(ShipmentState::Cancelled) => self.apply_cancelled(),
                 Fact::Shipment(state) => {
                     let id = self.shipment_id.clone();
-                    self.take(Told { id, lines: Vec::new(), state });
+                    self.apply_shipment(ShipmentUpdate { id, lines: Vec::new(), state });
                 }
             }
         }
@@ -135,13 +135,13 @@ impl Order {
         if self.saga.definition(sagas).is_none() {
             return Ok(()); // nothing is guessed
         }
-        match Kind::of(&self.saga) {
-            Some(Kind::Place) => self.follow_placing(sagas, now)?,
-            Some(Kind::Cancel) => self.follow_cancelling(now)?,
-            Some(Kind::Refund) => self.follow_refunding(),
-            Some(Kind::DispatchShipment) if self.saga.status == Status::Completed => self.captured(),
-            Some(Kind::Dispatch | Kind::Close) => self.follow_dispatching(now)?,
-            Some(Kind::DispatchShipment | Kind::CancelLatePayment) | None => {}
+        match Purpose::of(&self.saga) {
+            Some(Purpose::Place) => self.follow_placing(sagas, now)?,
+            Some(Purpose::Cancel) => self.follow_cancelling(now)?,
+            Some(Purpose::Refund) => self.follow_refunding(),
+            Some(Purpose::DispatchShipment) if self.saga.status == Status::Completed => self.captured(),
+            Some(Purpose::Dispatch | Purpose::Close) => self.follow_dispatching(now)?,
+            Some(Purpose::DispatchShipment | Purpose::CancelLatePayment) | None => {}
         }
         self.ship_next(sagas, now)?;
         self.refund_next(sagas, now);
@@ -153,7 +153,7 @@ impl Order {
             self.payment_token = None;
         }
         if self.cancellation.is_some() {
-            // Who took the wish did not know this version of the saga, and could not turn it back.
+            // The build that took the cancellation did not know this version of the saga, and could not turn it back.
             self.saga.abort(sagas, "CANCELLED", now);
         }
         match self.saga.status {

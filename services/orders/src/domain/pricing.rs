@@ -16,7 +16,6 @@ pub struct Tax {
     pub millionths: u32,
     /// Whether it is inside the price; else it is added.
     pub is_included: bool,
-    /// How much.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
 }
@@ -34,13 +33,11 @@ pub struct Charges {
 /// The sums of an order, frozen when it is placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amounts {
-    /// What the lines cost.
     #[serde(with = "::store::fields::money")]
     pub subtotal: Money,
     /// What is taken off it.
     #[serde(with = "::store::fields::money")]
     pub discount: Money,
-    /// What sending costs.
     #[serde(with = "::store::fields::money")]
     pub shipping: Money,
     /// Tax that is added, of lines and shipping.
@@ -57,7 +54,6 @@ pub struct Amounts {
 /// What sending costs, and its tax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// How much.
     pub amount: Money,
     /// The rate of its tax.
     pub rate: Rate,

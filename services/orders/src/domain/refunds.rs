@@ -13,15 +13,13 @@ const MOST: usize = 100;
 /// What becomes of units that come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
-    /// Back on the shelf.
     Restock,
-    /// Thrown away.
     Scrap,
 }
 
 /// How far a refund is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Progress {
+pub enum RefundProgress {
     /// Its saga is under way, or waits for that of the refund before.
     Requested,
     /// The money is given back, and the units are where they go.
@@ -33,11 +31,8 @@ pub enum Progress {
 /// Units of a product that come back, and what is given for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returned {
-    /// The product.
     pub product_id: String,
-    /// Units.
     pub quantity: i32,
-    /// Where they go.
     pub disposition: Disposition,
     /// What they had cost.
     #[serde(with = "::store::fields::money")]
@@ -51,7 +46,6 @@ pub struct Refund {
     pub id: String,
     /// Key of the request; may be empty.
     pub request_id: String,
-    /// Digest of its content.
     pub digest: String,
     /// What comes back; empty when only money is given.
     pub returned: Vec<Returned>,
@@ -60,13 +54,10 @@ pub struct Refund {
     pub amount: Money,
     /// Why, in somebody's own words.
     pub reason: String,
-    /// Who wanted it.
     pub actor: String,
-    /// How far it is.
-    pub progress: Progress,
+    pub progress: RefundProgress,
     /// Why it was refused, as a code; empty otherwise.
     pub refusal: String,
-    /// When it was wanted.
     pub at: Time,
 }
 
@@ -81,29 +72,23 @@ pub enum Extent {
     Units(Vec<(String, i32, Disposition)>),
 }
 
-/// The wish to refund.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RefundWish {
-    /// The new refund's identifier.
+pub struct RefundRequest {
     pub id: String,
     /// Key of the request; may be empty.
     pub request_id: String,
-    /// Digest of its content.
     pub digest: String,
-    /// How much.
     pub extent: Extent,
-    /// Why.
     pub reason: String,
-    /// Who.
     pub actor: String,
 }
 
 impl Order {
-    /// What the wish to refund does. `None`: the same request was taken before.
-    pub fn refund(&self, sagas: &Sagas, wish: RefundWish, now: Time) -> Result<Option<Self>, Error> {
-        let is_same = |known: &&Refund| !wish.request_id.is_empty() && known.request_id == wish.request_id;
+    /// What a request to refund does. `None`: the same request was taken before.
+    pub fn refund(&self, sagas: &Sagas, request: RefundRequest, now: Time) -> Result<Option<Self>, Error> {
+        let is_same = |known: &&Refund| !request.request_id.is_empty() && known.request_id == request.request_id;
         if let Some(known) = self.refunds.iter().find(is_same) {
-            return if known.digest == wish.digest { Ok(None) } else { Err(Error::KeyReused) };
+            return if known.digest == request.digest { Ok(None) } else { Err(Error::KeyReused) };
         }
         match (self.state, &self.frozen) {
             (State::Shipped | State::Delivered, None) => {}
@@ -113,9 +98,9 @@ impl Order {
         if self.refunds.len() >= MOST {
             return Err(Error::TooManyRefunds);
         }
-        let (returned, amount) = self.priced(wish.extent)?;
-        let RefundWish { id, request_id, digest, extent: _, reason, actor } = wish;
-        let (progress, refusal) = (Progress::Requested, String::new());
+        let (returned, amount) = self.priced(request.extent)?;
+        let RefundRequest { id, request_id, digest, extent: _, reason, actor } = request;
+        let (progress, refusal) = (RefundProgress::Requested, String::new());
         let mut next = self.clone();
         next.refunds.push(Refund {
             id,
@@ -196,7 +181,7 @@ impl Order {
 
     /// Units of a product that have come back, with those of `also`, and what was given for them.
     fn given_back(&self, product_id: &str, also: &[Returned]) -> Result<(u32, Money), Error> {
-        let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
+        let kept = self.refunds.iter().filter(|refund| refund.progress != RefundProgress::Refused);
         let lines = kept.flat_map(|refund| &refund.returned).chain(also).filter(|line| line.product_id == product_id);
         let none = (0, Money::zero(&self.total.currency)?);
         lines.map(|line| (line.quantity, &line.amount)).try_fold(none, add)
@@ -204,24 +189,24 @@ impl Order {
 
     /// What was paid and is neither given back nor about to be.
     fn left(&self) -> Result<Money, Error> {
-        let kept = self.refunds.iter().filter(|refund| refund.progress != Progress::Refused);
+        let kept = self.refunds.iter().filter(|refund| refund.progress != RefundProgress::Refused);
         Ok(kept.map(|refund| &refund.amount).try_fold(self.owed()?, |left, amount| left.minus(amount))?)
     }
 
     /// The refund that the saga is about: the first that has not ended.
     pub fn current_refund(&self) -> Option<&Refund> {
-        self.refunds.iter().find(|refund| refund.progress == Progress::Requested)
+        self.refunds.iter().find(|refund| refund.progress == RefundProgress::Requested)
     }
 
     /// Notes how the saga of a refund has ended.
     pub(super) fn follow_refunding(&mut self) {
         let progress = match self.saga.status {
-            Status::Completed => Progress::Done,
-            Status::Compensated => Progress::Refused,
+            Status::Completed => RefundProgress::Done,
+            Status::Compensated => RefundProgress::Refused,
             Status::Running | Status::Compensating | Status::Parked => return,
         };
-        let refusal = self.saga.reason.clone().filter(|_| progress == Progress::Refused);
-        if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.progress == Progress::Requested) {
+        let refusal = self.saga.reason.clone().filter(|_| progress == RefundProgress::Refused);
+        if let Some(refund) = self.refunds.iter_mut().find(|refund| refund.progress == RefundProgress::Requested) {
             refund.progress = progress;
             refund.refusal = refusal.unwrap_or_default();
         }

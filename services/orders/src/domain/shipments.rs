@@ -7,7 +7,7 @@
 //! any order, so nothing counts as the last one before the known shipments hold all units of the order.
 
 use super::{Error, Order, State};
-use crate::sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Kind, Sagas};
+use crate::sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Purpose, Sagas};
 use ::store::Time;
 use contracts::{
     money::{self, Money},
@@ -19,12 +19,9 @@ use std::collections::BTreeMap;
 /// Why an order is cancelled whose shipments were all stopped.
 const STOPPED: &str = "SHIPMENTS_STOPPED";
 
-/// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The product.
     pub product_id: String,
-    /// Units.
     pub quantity: i32,
 }
 
@@ -41,11 +38,8 @@ pub struct Capture {
 /// A shipment, as the order knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
-    /// Identifier.
     pub id: String,
-    /// What is in it.
     pub lines: Vec<Line>,
-    /// How far it is.
     pub state: ShipmentState,
     /// What it captures, once it has left.
     pub capture: Option<Capture>,
@@ -53,12 +47,9 @@ pub struct Shipment {
 
 /// What shipping tells of a shipment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// Identifier.
+pub struct ShipmentUpdate {
     pub id: String,
-    /// What is in it.
     pub lines: Vec<Line>,
-    /// How far it is.
     pub state: ShipmentState,
 }
 
@@ -95,9 +86,14 @@ fn units(lines: &[Line]) -> i64 {
 
 impl Order {
     /// Takes what shipping tells of its shipments. Payment and stock follow in sagas. `None` when it is known.
-    pub fn shipments_told(&self, sagas: &Sagas, told: Vec<Told>, now: Time) -> Result<Option<Self>, Error> {
+    pub fn apply_shipments(
+        &self,
+        sagas: &Sagas,
+        updates: Vec<ShipmentUpdate>,
+        now: Time,
+    ) -> Result<Option<Self>, Error> {
         let mut next = self.clone();
-        told.into_iter().for_each(|told| next.take(told));
+        updates.into_iter().for_each(|update| next.apply_shipment(update));
         next.ship_next(sagas, now)?;
         next.arrive(now)?;
         if next.saga.epoch != self.saga.epoch {
@@ -110,12 +106,16 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// Takes what is told of one of them. Splits only take units away: fewer are newer.
-    pub(super) fn take(&mut self, told: Told) {
-        let Told { id, mut lines, state } = told;
+    /// Applies an update of one of them. Splits only take units away, so that fewer units are the newer state.
+    pub(super) fn apply_shipment(&mut self, update: ShipmentUpdate) {
+        let ShipmentUpdate { id, mut lines, state } = update;
         let is_first = id == self.shipment_id;
         if self.shipments.is_empty() && !is_first && self.shipment_state != ShipmentState::Unspecified {
-            self.take(Told { id: self.shipment_id.clone(), lines: Vec::new(), state: self.shipment_state });
+            self.apply_shipment(ShipmentUpdate {
+                id: self.shipment_id.clone(),
+                lines: Vec::new(),
+                state: self.shipment_state,
+            });
         }
         if is_first && lines.is_empty() {
             let line = |item: &super::Item| Line { product_id: item.product_id.clone(), quantity: item.quantity };
@@ -140,9 +140,9 @@ impl Order {
     }
 
     /// Notes that shipping has stopped all that had not left.
-    pub(super) fn take_cancelled(&mut self) {
+    pub(super) fn apply_cancelled(&mut self) {
         let id = self.shipment_id.clone();
-        self.take(Told { id, lines: Vec::new(), state: ShipmentState::Cancelled });
+        self.apply_shipment(ShipmentUpdate { id, lines: Vec::new(), state: ShipmentState::Cancelled });
         for shipment in &mut self.shipments {
             if shipment.state == ShipmentState::Created {
                 shipment.state = ShipmentState::Cancelled;
@@ -180,7 +180,7 @@ impl Order {
 
     /// Starts the saga that its shipments ask for, once no other is under way.
     pub(super) fn ship_next(&mut self, sagas: &Sagas, now: Time) -> Result<(), Error> {
-        let is_dispatched = Kind::of(&self.saga) == Some(Kind::Dispatch);
+        let is_dispatched = Purpose::of(&self.saga) == Some(Purpose::Dispatch);
         let is_free = self.state == State::Confirmed && self.saga.has_ended() && !is_dispatched;
         if !is_free || self.shipments.is_empty() {
             return Ok(());
@@ -209,7 +209,7 @@ impl Order {
 
     /// The shipment whose share is being captured, and how much that is; none when the whole order is.
     pub fn capturing(&self) -> Option<(&str, &Money)> {
-        if Kind::of(&self.saga) == Some(Kind::Dispatch) {
+        if Purpose::of(&self.saga) == Some(Purpose::Dispatch) {
             return None;
         }
         let open = |one: &&Shipment| one.capture.as_ref().is_some_and(|capture| !capture.is_done);

@@ -24,10 +24,13 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     /// Multiples of the step, from the least to the most.
-    Payable { step: Money, least: Money, most: Money },
+    Payable {
+        step: Money,
+        least: Money,
+        most: Money,
+    },
     /// None at all.
     NotPayable,
-    /// Nothing.
     Silent,
 }
 
@@ -39,7 +42,6 @@ pub struct Payable {
 }
 
 impl Payable {
-    /// Asks through `peers`.
     pub fn new(peers: Peers) -> Self {
         Self { peers, answers: Arc::default() }
     }
@@ -89,14 +91,15 @@ impl Payable {
 
 /// What an answer says; none when it says nothing that is understood.
 fn understood(answered: Result<PayableAmounts, Status>) -> Option<Answer> {
-    let told = match answered {
-        Ok(told) => told,
+    let payable = match answered {
+        Ok(payable) => payable,
         Err(status) if status.code() == Code::FailedPrecondition => return Some(Answer::NotPayable),
         Err(status) => {
             tracing::warn!(error = %status.message(), "payments does not tell which amounts can be paid");
             return None;
         }
     };
-    let [step, least, most] = [told.step, told.minimum, told.maximum].map(|amount| Money::from_wire(&amount?).ok());
+    let [step, least, most] =
+        [payable.step, payable.minimum, payable.maximum].map(|amount| Money::from_wire(&amount?).ok());
     Some(Answer::Payable { step: step.filter(Money::is_positive)?, least: least?, most: most? })
 }

@@ -24,11 +24,9 @@ use tonic::{Code, Status};
 /// Lines and sums, as an order would freeze them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
-    /// The lines.
     pub items: Vec<Item>,
     /// What a coupon takes off.
     pub discount: Option<Discount>,
-    /// Their sums.
     pub amounts: Amounts,
     /// Minor units of which captures and refunds are multiples.
     pub step: i64,
@@ -38,7 +36,6 @@ pub struct Priced {
 /// What an order would cost, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
-    /// Lines and sums.
     pub priced: Priced,
     /// Identifier; an order that carries it costs what the quote says.
     pub id: String,
@@ -69,7 +66,6 @@ impl Quote {
 pub struct Pricer {
     /// The catalogue's prices, and shipping's rates.
     pub peers: Peers,
-    /// The coupons.
     pub coupons: Coupons,
     /// The tax of each product.
     pub taxes: Arc<dyn Taxes>,

@@ -21,9 +21,7 @@ const SIGNATURE_BYTES: usize = 16;
 /// What somebody wants to order; a quote is of one basket.
 #[derive(Debug, Clone, Copy)]
 pub struct Basket<'a> {
-    /// The user who orders.
     pub user_id: &'a str,
-    /// Products and quantities.
     pub items: &'a [OrderDraftItem],
     /// The country that the order goes to, ISO 3166-1 alpha-2.
     pub country_code: &'a str,

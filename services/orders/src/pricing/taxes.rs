@@ -45,10 +45,8 @@ pub enum BadTaxes {
     /// It is not TOML, or has other keys.
     #[error("the table of taxes: {0}")]
     Form(#[from] toml::de::Error),
-    /// Something else.
     #[error("the table of taxes, country {country:?}: {why}")]
     Country {
-        /// The country.
         country: String,
         /// What is wrong with it.
         why: String,

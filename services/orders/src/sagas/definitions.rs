@@ -63,7 +63,7 @@ impl saga::Step for Step {
 
 /// What a saga does with its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum Purpose {
     Place,
     Cancel,
     CancelLatePayment,
@@ -73,17 +73,17 @@ pub enum Kind {
     Refund,
 }
 
-impl Kind {
+impl Purpose {
     /// The kind of a stored saga.
     pub fn of(saga: &Saga) -> Option<Self> {
         match saga.kind.as_str() {
-            "place_order" | "place_order_with_coupon" | "place_free_order" => Some(Kind::Place),
-            "cancel_order" | "cancel_order_with_coupon" => Some(Kind::Cancel),
-            "cancel_late_payment" => Some(Kind::CancelLatePayment),
-            "dispatch_order" => Some(Kind::Dispatch),
-            "dispatch_shipment" => Some(Kind::DispatchShipment),
-            "close_order" => Some(Kind::Close),
-            "refund_order" => Some(Kind::Refund),
+            "place_order" | "place_order_with_coupon" | "place_free_order" => Some(Purpose::Place),
+            "cancel_order" | "cancel_order_with_coupon" => Some(Purpose::Cancel),
+            "cancel_late_payment" => Some(Purpose::CancelLatePayment),
+            "dispatch_order" => Some(Purpose::Dispatch),
+            "dispatch_shipment" => Some(Purpose::DispatchShipment),
+            "close_order" => Some(Purpose::Close),
+            "refund_order" => Some(Purpose::Refund),
             _ => None,
         }
     }

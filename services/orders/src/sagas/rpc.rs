@@ -21,7 +21,6 @@ use tonic::{Request, Response, Status};
 /// Interventions of one request that are made at the same time.
 const AT_A_TIME: usize = 16;
 
-/// Answers `SagaService`.
 pub struct Handler {
     /// The orders, and who moves their sagas.
     pub commands: Commands,

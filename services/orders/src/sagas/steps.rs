@@ -19,7 +19,6 @@ use tonic::{Code, Status};
 /// What payments answers while the provider does not: payments itself works.
 const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 
-/// Makes the calls.
 pub struct Steps {
     /// The coupons that orders use.
     pub coupons: Coupons,
@@ -140,7 +139,7 @@ impl Steps {
 /// Payments has answered, and inventory is in trouble.
 fn not_the_peers_fault(outcome: Outcome) -> Outcome {
     match outcome {
-        Outcome::Transient(told) => Outcome::Undecided(told),
+        Outcome::Transient(error) => Outcome::Undecided(error),
         other => other,
     }
 }
@@ -185,12 +184,12 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
 /// What an error says of the call: refused, impossible, or nothing at all.
 fn classify(status: &Status) -> Outcome {
     let reason = rpc::status::reason(status);
-    let told = format!("{reason} ({:?}): {}", status.code(), status.message());
+    let error = format!("{reason} ({:?}): {}", status.code(), status.message());
     match status.code() {
         Code::FailedPrecondition => Outcome::Rejected(reason),
         // Somebody else was faster, or has taken over.
-        Code::Aborted => Outcome::Undecided(told),
-        Code::Unavailable if reason == PAYMENT_UNKNOWN => Outcome::Undecided(told),
+        Code::Aborted => Outcome::Undecided(error),
+        Code::Unavailable if reason == PAYMENT_UNKNOWN => Outcome::Undecided(error),
         Code::Unavailable
         | Code::DeadlineExceeded
         | Code::ResourceExhausted
@@ -199,9 +198,9 @@ fn classify(status: &Status) -> Outcome {
         | Code::Internal
         | Code::Unauthenticated
         | Code::PermissionDenied
-        | Code::Unimplemented => Outcome::Transient(told),
+        | Code::Unimplemented => Outcome::Transient(error),
         Code::InvalidArgument | Code::NotFound | Code::AlreadyExists | Code::OutOfRange | Code::DataLoss | Code::Ok => {
-            Outcome::Bug(told)
+            Outcome::Bug(error)
         }
     }
 }

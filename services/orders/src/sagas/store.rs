@@ -20,7 +20,6 @@ pub struct Filter {
     pub step: Option<String>,
     /// Part of the last error of the current step.
     pub error: Option<String>,
-    /// Latest start.
     pub started_by: Option<Time>,
 }
 
@@ -119,8 +118,8 @@ impl SagaStore for Orders {
         }
     }
 
-    fn learned(&self, mut order: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
-        order.state.learn(facts);
+    fn with_facts(&self, mut order: Versioned<Order>, facts: &[Fact]) -> Versioned<Order> {
+        order.state.apply(facts);
         order
     }
 
