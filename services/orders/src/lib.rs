@@ -43,8 +43,6 @@ mod config;
 mod consumer;
 mod convert;
 mod coupons;
-mod coupons_rpc;
-mod coupons_wire;
 mod domain;
 mod error;
 mod events;
@@ -68,7 +66,7 @@ use tonic::service::Routes;
 
 pub use address::checked as checked_address;
 pub use config::{Config, KEYS};
-pub use coupons::Coupons;
+pub use coupons::store::Coupons;
 pub use domain::{
     Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
     Delivery, Discount, Disposition, Error as Refusal, Extent, Fact, Item, Line, Minimum, Order, Refund,
@@ -87,9 +85,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let Config { service, taxes, free_orders, sagas } = config;
     let mut service = Service::start(service, shutdown.clone()).await?;
     service.indexes(&store::indexes()).await?;
-    service.indexes(&coupons::indexes()).await?;
+    service.indexes(&coupons::store::indexes()).await?;
     let orders = store::Orders::new(&service.database, sagas);
-    let coupons = coupons::Coupons::new(&service.database);
+    let coupons = coupons::store::Coupons::new(&service.database);
     let peers = clients::Peers::new(&service)?;
     let steps = sagas::steps::Steps { coupons: coupons.clone(), peers: peers.clone() };
     let owner = format!("orders-{}-{:08x}", std::process::id(), rand::random::<u32>());
@@ -106,7 +104,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let payable = pricing::payable::Payable::new(peers.clone());
     let pricer = pricing::pricer::Pricer { peers, coupons: coupons.clone(), taxes, signer, payable, free_orders };
     let orders = rpc::Handler { commands, pricer, bell, pager, shutdown };
-    let coupons = coupons_rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
+    let coupons = coupons::rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))
         .add_service(SagaServiceServer::new(sagas))
         .add_service(CouponServiceServer::new(coupons));

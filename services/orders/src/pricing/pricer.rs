@@ -3,7 +3,7 @@
 use crate::{
     clients::Peers,
     convert,
-    coupons::Coupons,
+    coupons::store::Coupons,
     domain::{self, Amounts, Delivery, Discount, Item},
     error::Error,
     pricing::{

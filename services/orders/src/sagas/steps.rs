@@ -2,7 +2,7 @@
 
 use crate::{
     clients::Peers,
-    coupons::Coupons,
+    coupons::store::Coupons,
     domain::{Fact, Order},
     sagas::definitions::Step,
     store::Orders,

@@ -1,6 +1,6 @@
 //! `CouponService`: what staff do with coupons. Parse, call, reply.
 
-use crate::{coupons::Coupons, coupons_wire as convert};
+use crate::coupons::{convert, store::Coupons};
 use ::rpc::{principal, status, validated};
 use ::store::{Pager, RequestKey, limit};
 use contracts::orders::v1::{
