@@ -88,9 +88,9 @@ impl InterventionError {
 /// Who intervenes, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// Who.
+    /// The person, as their token names them.
     pub actor: String,
-    /// Why.
+    /// Their reason, in their own words.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What an outcome, a claim or a wish does to a saga. Pure: the time and the jitter are arguments.
+//! How a saga moves: what a claim, an outcome or an abort does to it. Pure: the time and the jitter are arguments.
 
 use crate::{
     Call, Definition, Direction, Outcome, Progress, Registry, Saga, Status, Step, StepSpec, StepState,
@@ -40,7 +40,7 @@ impl Saga {
         self.wake_at = Some(after(now, LEASE));
     }
 
-    /// Has its call repeated at once.
+    /// Makes its call due at once, as one more attempt.
     pub fn ask_again(&mut self, now: DateTime) {
         self.count_attempt();
         self.wake(now);
@@ -64,7 +64,7 @@ impl Saga {
         }
     }
 
-    /// Has somebody look at it at once.
+    /// Makes it due at once, unless it has ended or is parked.
     pub fn wake(&mut self, now: DateTime) {
         if self.wake_at.is_some() {
             self.wake_at = Some(now);

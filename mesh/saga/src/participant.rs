@@ -1,8 +1,8 @@
-//! The participant's side: which step calls, and what a document keeps of the steps that changed it. Pure.
+//! The participant's side: the fencing token of a call, and what a document keeps of the calls that changed it. Pure.
 
 use serde::{Deserialize, Serialize};
 
-/// The step that calls.
+/// The step that calls, with the fencing token of its runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Its key, the same on every attempt.

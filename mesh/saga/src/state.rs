@@ -11,32 +11,32 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// Where a saga is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Going forward.
+    /// Its steps are called in order.
     Running,
-    /// Going back.
+    /// Its steps are undone, the last one first.
     Compensating,
     /// Every step is done.
     Completed,
     /// Every effect is undone.
     Compensated,
-    /// Waits for a person; `parked` tells why.
+    /// It waits for a person; `parked` says why.
     Parked,
 }
 
 /// Where a step is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
-    /// Not called.
+    /// It was not called.
     Pending,
-    /// Called or about to be; the outcome is not known.
+    /// Its intent is written; whether the call had an effect is not known.
     Attempted,
-    /// Done.
+    /// The participant has done it.
     Done,
-    /// Refused by the participant: it had no effect.
+    /// The participant has refused it: it had no effect.
     Rejected,
-    /// Undone.
+    /// The participant has undone it.
     Compensated,
-    /// Left out by a person.
+    /// A person has left it out.
     Skipped,
 }
 
@@ -68,11 +68,11 @@ pub struct Intervention {
     pub action: String,
     /// The step that was current.
     pub step: String,
-    /// Who.
+    /// The person who intervened.
     pub actor: String,
     /// Why, in their own words.
     pub reason: String,
-    /// When.
+    /// Time of the intervention.
     pub at: DateTime,
 }
 
@@ -87,7 +87,7 @@ pub struct Saga {
     pub status: Status,
     /// Index of the current step.
     pub step: i32,
-    /// Whom the current step calls. `None` when it has ended or is parked.
+    /// The service that the current step calls. `None` when it has ended or is parked.
     pub peer: Option<String>,
     /// The steps.
     pub steps: Vec<StepState>,
@@ -95,11 +95,12 @@ pub struct Saga {
     pub reason: Option<String>,
     /// Why it waits for a person.
     pub parked: Option<String>,
-    /// When people were told that the current step keeps failing.
+    /// When people were told that the current step keeps failing, or that it is parked.
     pub alarm_at: Option<DateTime>,
-    /// When somebody must look again: a timer and the end of the runner's lease in one. `None` when it has ended.
+    /// When a runner must look at it: the next attempt, or the end of the present runner's lease. `None` when it has ended or
+    /// is parked.
     pub wake_at: Option<DateTime>,
-    /// Who makes the current call.
+    /// The runner that makes the current call.
     pub owner: String,
     /// Grows with each claim; an answer of an earlier epoch is refused.
     pub epoch: i64,
@@ -111,7 +112,7 @@ pub struct Saga {
     pub interventions: Vec<Intervention>,
 }
 
-/// Forward or back.
+/// Whether a saga goes forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     /// The step itself.
@@ -136,7 +137,7 @@ pub struct Call {
     pub step: usize,
     /// Its name.
     pub name: String,
-    /// Forward or back.
+    /// Whether the step is done or undone.
     pub direction: Direction,
     /// The same for every attempt: `<aggregate>/<kind>/<step>/<direction>`.
     pub key: String,
@@ -145,7 +146,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// Who makes it, for the participant.
+    /// What the participant is told of it.
     pub fn caller(&self) -> Caller {
         Caller { step_key: self.key.clone(), epoch: self.epoch }
     }
@@ -154,20 +155,20 @@ impl Call {
 /// What a call led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// Done.
+    /// The participant has done it, or undone it.
     Done,
-    /// Refused: it had no effect and never will.
+    /// The participant refuses: the call had no effect and never will have one.
     Rejected(String),
-    /// Done, but the saga must go back, this step included.
+    /// The step is done, but the saga must go back, this step included.
     Refused(String),
-    /// No answer, or that of a peer in trouble: repeat the same call.
+    /// There is no answer, or the peer is in trouble: the same call is repeated.
     Transient(String),
-    /// A failed attempt by no fault of the peer, which works: it waits for somebody else, or was asked at a bad moment.
-    /// Repeat the same call.
+    /// The attempt failed although the peer works: it waits for another service, or was asked at a bad moment. The same call
+    /// is repeated.
     Undecided(String),
-    /// Not yet decided, by nobody's fault: ask again later.
+    /// Nothing is decided yet, and nothing failed: the same call is repeated later.
     Waiting,
-    /// An answer that should not be possible.
+    /// The answer should not be possible.
     Bug(String),
 }
 
