@@ -1,6 +1,6 @@
 //! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
 
-use crate::{Error, doorbell::Destroyed, event::Entry, known::Known, log::Log, losses::Unseen, source::Source};
+use crate::{Error, doorbell::Destroyed, event::Entry, log::{ArchivedSeqs, Log}, losses::Unseen, source::Source};
 use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
 use std::{
@@ -53,7 +53,7 @@ pub(crate) struct Archive {
     source: Source,
     log: Log,
     next: i64,
-    known: BTreeMap<String, Known>,
+    known: BTreeMap<String, ArchivedSeqs>,
     unseen: Unseen,
     appended: Appended,
     publisher_is_slow: bool,
@@ -64,7 +64,7 @@ impl Archive {
     pub async fn new(source: &Source, log: Log, appended: Appended) -> Result<Self, Error> {
         let last = log.last().await?;
         appended.last.send_replace(last);
-        let known = source.aggregates.keys().map(|collection| (collection.clone(), Known::default())).collect();
+        let known = source.aggregates.keys().map(|collection| (collection.clone(), ArchivedSeqs::default())).collect();
         let unseen = Unseen::new(source, log.clone());
         Ok(Self { source: source.clone(), log, next: last + 1, known, unseen, appended, publisher_is_slow: false })
     }
@@ -91,7 +91,7 @@ impl Archive {
             let archived = self.archived(&collection, &noun, &outboxes).await?;
             let known = self.known.entry(collection).or_default();
             for Outbox { id, outbox, .. } in outboxes {
-                let last = known.get(&id).or_else(|| archived.get(&id).copied()).unwrap_or(0);
+                let last = known.get(&id).or_else(|| archived.get(&id)).copied().unwrap_or(0);
                 known.set(&id, last);
                 let unseen = unseen(outbox, last);
                 if let Some(first) = unseen.first()

@@ -1,6 +1,6 @@
 //! What this process's own news has told in this term, and whether the bell tells of writes by others.
 
-use crate::{archive::Outbox, doorbell::Ear, known::Known};
+use crate::{archive::Outbox, doorbell::Ear, log::ArchivedSeqs};
 use bson::Bson;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -29,7 +29,7 @@ const BATCH: usize = 500;
 pub(crate) struct Hearsay {
     news: Receiver<Arc<Told>>,
     /// The highest `seq` that was told of each document, by collection.
-    told: BTreeMap<String, Known>,
+    told: BTreeMap<String, ArchivedSeqs>,
     unsettled: VecDeque<(Instant, String, String, i64)>,
     /// When others were last known to write; the start of the term, at first.
     others_at: Instant,
@@ -64,7 +64,7 @@ impl Hearsay {
     /// What of the document's outbox was not told before. What cannot be read here is read when the bell rings.
     fn outbox(&mut self, told: &Told) -> Option<Outbox> {
         let known = self.told.entry(told.collection.to_owned()).or_default();
-        let before = known.get(&told.id).unwrap_or(0);
+        let before = known.get(&told.id).copied().unwrap_or(0);
         let seq = |entry: &&Bson| entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX);
         let fresh = told.outbox.iter().filter(|entry| seq(entry) > before);
         let outbox: Vec<Pending> =
@@ -75,7 +75,7 @@ impl Hearsay {
 
     /// Whether news has told of a document up to `seq`.
     pub fn has_told(&self, collection: &str, id: &str, seq: i64) -> bool {
-        self.told.get(collection).and_then(|told| told.get(id)).is_some_and(|told| told >= seq)
+        self.told.get(collection).and_then(|told| told.get(id)).is_some_and(|told| *told >= seq)
     }
 
     /// Notes a ring that no news has told of.

@@ -27,7 +27,6 @@ mod gauges;
 mod handler;
 mod hearsay;
 mod held;
-mod known;
 mod lane;
 mod lease;
 mod letter;

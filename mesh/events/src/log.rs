@@ -5,13 +5,16 @@ use bson::{Bson, Document, RawArrayBuf, doc, raw::cstr, rawdoc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
 use std::collections::HashMap;
-use store::page;
+use store::{Cache, page};
 
 /// Bytes of one insert; a command may have 16 MiB.
 const INSERT_BYTES: usize = 8 * 1024 * 1024;
 
 /// Longest wait for the majority.
 const INSERT_TIMEOUT_MS: i32 = 10_000;
+
+/// The highest `seq` of each aggregate that the log is known to have, so that it is asked only once.
+pub(crate) type ArchivedSeqs = Cache<i64, 32_768>;
 
 /// Handle of a service's log.
 #[derive(Clone)]

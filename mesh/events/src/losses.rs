@@ -3,7 +3,7 @@
 //! The change stream tells of every write before it tells of the removal. What it has told and the log has not, once the
 //! document has been read, was in an outbox that is gone.
 
-use crate::{Error, doorbell::Destroyed, known::Known, log::Log, source::Source};
+use crate::{Error, doorbell::Destroyed, log::{ArchivedSeqs, Log}, source::Source};
 use std::collections::{BTreeMap, HashMap};
 
 /// Documents that are remembered; of others that are removed it cannot be told whether anything was pending.
@@ -27,10 +27,10 @@ impl Unseen {
     }
 
     /// Notes what rang, once the documents have been read and the log appended to.
-    pub fn note(&mut self, collection: &str, rung: BTreeMap<String, i64>, known: &Known) {
+    pub fn note(&mut self, collection: &str, rung: BTreeMap<String, i64>, known: &ArchivedSeqs) {
         let unseen = self.rung.entry(collection.to_owned()).or_default();
         for (id, seq) in rung {
-            if known.get(&id).unwrap_or(0) >= seq {
+            if known.get(&id).copied().unwrap_or(0) >= seq {
                 unseen.remove(&id);
             } else if unseen.len() < MOST {
                 unseen.insert(id, seq);

@@ -13,6 +13,7 @@
 #![warn(missing_docs)]
 
 mod bell;
+mod cache;
 mod company;
 mod connect;
 mod documents;
@@ -23,10 +24,12 @@ mod news;
 mod outbox;
 pub mod page;
 pub mod request_key;
+mod signer;
 pub mod transaction;
 
 pub use bell::Bell;
 pub use bson::DateTime as Time;
+pub use cache::Cache;
 pub use company::{Company, Errand};
 pub use connect::{Database, connect};
 pub use documents::{Change, Documents, Versioned};
@@ -36,6 +39,7 @@ pub use news::{News, Told};
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
 pub use page::{Found, Pager, limit};
 pub use request_key::RequestKey;
+pub use signer::{InvalidToken, TokenSigner};
 pub use transaction::Transaction;
 
 /// The present. Domain code takes it as an argument.

@@ -1,15 +1,10 @@
 //! Pages: bounded in entries and in bytes, continued by tokens that are opaque, signed and made of the last identifier; so
 //! a page costs one index range and no skip.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
+use crate::{InvalidToken, TokenSigner};
 use mongodb::Cursor;
 use prost::Message;
 use serde::de::DeserializeOwned;
-use sha2::Sha256;
-
-/// Bytes of signature in a token.
-const SIGNATURE_BYTES: usize = 16;
 
 /// Bytes of one page, at most, unless its first entry has more: half of what callers take in one message. No document
 /// grows to the other half.
@@ -66,38 +61,23 @@ pub async fn read<T: DeserializeOwned>(mut cursor: Cursor<T>, limit: i64) -> Res
     Ok(Found { entries, is_last: true })
 }
 
-/// The page token was not made for this list.
-#[derive(Debug, thiserror::Error)]
-#[error("this is no page token of this list")]
-pub struct InvalidToken;
-
-/// Signs and reads the page tokens of one list.
+/// Makes and reads the page tokens of one list.
 #[derive(Clone)]
-pub struct Pager(Hmac<Sha256>);
+pub struct Pager(TokenSigner);
 
 impl Pager {
     /// A pager for the list called `list`; `secret` is the same in every replica.
     pub fn new(secret: &str, list: &str) -> Self {
-        let key = [secret.as_bytes(), b"\0page\0", list.as_bytes()].concat();
-        Self(Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"))
+        Self(TokenSigner::new(secret, &format!("page\0{list}")))
     }
 
-    /// The token that continues after `last` in the list of `scope` (for example a user).
-    fn token(&self, scope: &str, last: &str) -> String {
-        let mut bytes = self.sign(scope, last);
-        bytes.extend_from_slice(last.as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    /// The identifier to continue after, or none on the first page.
+    /// The identifier to continue after in the list of `scope` (for example a user), or none on the first page.
     pub fn after(&self, scope: &str, token: &str) -> Result<Option<String>, InvalidToken> {
         if token.is_empty() {
             return Ok(None);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| InvalidToken)?;
-        let (signature, last) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(InvalidToken)?;
-        let last = std::str::from_utf8(last).map_err(|_| InvalidToken)?;
-        if self.sign(scope, last) == signature { Ok(Some(last.to_owned())) } else { Err(InvalidToken) }
+        let last = self.0.open(format!("{scope}\0").as_bytes(), token)?;
+        String::from_utf8(last).map(Some).map_err(|_| InvalidToken)
     }
 
     /// The page of what was found: as many messages as fit a reply, each made together with its identifier, and the token
@@ -110,16 +90,9 @@ impl Pager {
     ) -> (Vec<M>, String) {
         let Found { entries, is_last } = found.map(message).cut(|(_, message)| message.encoded_len());
         let last = entries.last().filter(|_| !is_last);
-        let token = last.map_or_else(String::new, |(id, _)| self.token(scope, id));
+        let sign = |(id, _): &(String, M)| self.0.sign(format!("{scope}\0").as_bytes(), id.as_bytes());
+        let token = last.map_or_else(String::new, sign);
         (entries.into_iter().map(|(_, message)| message).collect(), token)
-    }
-
-    fn sign(&self, scope: &str, last: &str) -> Vec<u8> {
-        let mut mac = self.0.clone();
-        mac.update(scope.as_bytes());
-        mac.update(b"\0");
-        mac.update(last.as_bytes());
-        mac.finalize().into_bytes()[..SIGNATURE_BYTES].to_vec()
     }
 }
 

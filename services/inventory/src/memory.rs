@@ -7,14 +7,11 @@ use crate::{
     domain::{Reservation, Stock},
     store::Written,
 };
-use ::store::Versioned;
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use ::store::{Cache, Versioned};
+use std::time::{Duration, Instant};
 
-/// Documents of one kind that are remembered at least; twice as many at most.
-const KEPT: usize = 4096;
+/// Documents of one kind as they were written last.
+pub type WriteCache<T> = Cache<Versioned<T>, 4096>;
 
 /// While others write the same documents, remembering costs more than it saves: so long it is not tried again.
 const DISTRUST: Duration = Duration::from_secs(1);
@@ -23,9 +20,9 @@ const DISTRUST: Duration = Duration::from_secs(1);
 #[derive(Default)]
 pub struct Memory {
     /// By product.
-    pub stock: Shelf<Stock>,
+    pub stock: WriteCache<Stock>,
     /// By id.
-    pub reservations: Shelf<Reservation>,
+    pub reservations: WriteCache<Reservation>,
     wrong_at: Option<Instant>,
 }
 
@@ -42,35 +39,7 @@ impl Memory {
 
     /// Remembers what a batch has written.
     pub fn note(&mut self, written: Written) {
-        self.stock.put(written.stock);
-        self.reservations.put(written.reservations);
-    }
-}
-
-/// Documents by id. When `newer` is full it becomes `older`, and what was that is forgotten.
-pub struct Shelf<T> {
-    newer: HashMap<String, Versioned<T>>,
-    older: HashMap<String, Versioned<T>>,
-}
-
-impl<T> Default for Shelf<T> {
-    fn default() -> Self {
-        Self { newer: HashMap::new(), older: HashMap::new() }
-    }
-}
-
-impl<T> Shelf<T> {
-    /// The document of this id.
-    pub fn get(&self, id: &str) -> Option<&Versioned<T>> {
-        self.newer.get(id).or_else(|| self.older.get(id))
-    }
-
-    fn put(&mut self, written: Vec<Versioned<T>>) {
-        for document in written {
-            if self.newer.len() >= KEPT {
-                self.older = std::mem::take(&mut self.newer);
-            }
-            self.newer.insert(document.id.clone(), document);
-        }
+        written.stock.into_iter().for_each(|stock| self.stock.set(&stock.id.clone(), stock));
+        written.reservations.into_iter().for_each(|one| self.reservations.set(&one.id.clone(), one));
     }
 }

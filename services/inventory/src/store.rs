@@ -4,7 +4,7 @@ use crate::{
     convert,
     domain::{Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
-    memory::{Memory, Shelf},
+    memory::{Memory, WriteCache},
 };
 use ::store::{
     Aggregate, Change, Database, Documents, Found, NewEvent, Time, Transaction, Versioned, page, transaction,
@@ -217,7 +217,7 @@ async fn add<T: Aggregate>(
 async fn by_id<T: Aggregate>(
     documents: &Documents<T>,
     ids: &BTreeSet<String>,
-    remembered: Option<&Shelf<T>>,
+    remembered: Option<&WriteCache<T>>,
 ) -> Result<BTreeMap<String, Versioned<T>>, Error> {
     let known = |id: &String| Some((id.clone(), remembered?.get(id)?.clone()));
     let mut found: BTreeMap<String, Versioned<T>> = ids.iter().filter_map(known).collect();

@@ -4,10 +4,8 @@
 //! rates of that moment. From these the amounts are computed again.
 
 use crate::{error::Error, pricing::taxes::Rate};
-use ::store::Time;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ::store::{Time, TokenSigner};
 use contracts::{money::Money, orders::v1::OrderDraftItem};
-use hmac::{Hmac, KeyInit, Mac};
 use prost::Message;
 use sha2::{Digest, Sha256};
 use std::time::Duration;
@@ -15,8 +13,8 @@ use std::time::Duration;
 /// How long an order costs what its quote says.
 pub const QUOTE_TTL: Duration = Duration::from_secs(15 * 60);
 
-/// Bytes of signature in a quote id.
-const SIGNATURE_BYTES: usize = 16;
+/// Bytes of the digest of a basket in a quote id.
+const DIGEST_BYTES: usize = 16;
 
 /// What somebody wants to order; a quote is of one basket.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +38,7 @@ pub struct QuotedPrices {
 
 /// Signs quote ids and reads them. Cheap to clone.
 #[derive(Clone)]
-pub struct QuoteSigner(Hmac<Sha256>);
+pub struct QuoteSigner(TokenSigner);
 
 #[derive(Clone, PartialEq, Message)]
 struct Content {
@@ -69,8 +67,7 @@ struct Priced {
 impl QuoteSigner {
     /// `secret` is the same in every replica.
     pub fn new(secret: &str) -> Self {
-        let key = [secret.as_bytes(), b"\0quote\0"].concat();
-        Self(Hmac::new_from_slice(&key).expect("HMAC takes a key of any length"))
+        Self(TokenSigner::new(secret, "quote\0"))
     }
 
     /// The id of a quote that holds until `expires_at`.
@@ -86,18 +83,13 @@ impl QuoteSigner {
             lines: quoted.lines.iter().map(priced).collect::<Result<_, _>>()?,
             delivery: priced(&quoted.delivery)?,
         };
-        let content = content.encode_to_vec();
-        let signature = self.0.clone().chain_update(&content).finalize().into_bytes();
-        Ok(URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE_BYTES], &content].concat()))
+        Ok(self.0.sign(b"", &content.encode_to_vec()))
     }
 
     /// What a quote fixes, when it is of this basket and holds at `now`.
     pub fn open(&self, quote_id: &str, basket: Basket<'_>, now: Time) -> Result<QuotedPrices, Error> {
-        let bytes = URL_SAFE_NO_PAD.decode(quote_id).map_err(|_| Error::QuoteInvalid)?;
-        let (signature, content) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(Error::QuoteInvalid)?;
-        let mac = self.0.clone().chain_update(content);
-        mac.verify_truncated_left(signature).map_err(|_| Error::QuoteInvalid)?;
-        let content = Content::decode(content).map_err(|_| Error::QuoteInvalid)?;
+        let content = self.0.open(b"", quote_id).map_err(|_| Error::QuoteInvalid)?;
+        let content = Content::decode(content.as_slice()).map_err(|_| Error::QuoteInvalid)?;
         if content.basket != digest(basket) || content.lines.len() != basket.items.len() {
             return Err(Error::QuoteMismatch);
         }
@@ -122,5 +114,5 @@ fn digest(basket: Basket<'_>) -> Vec<u8> {
     for item in basket.items {
         digest.update(item.encode_length_delimited_to_vec());
     }
-    digest.finalize()[..SIGNATURE_BYTES].to_vec()
+    digest.finalize()[..DIGEST_BYTES].to_vec()
 }
