@@ -1,7 +1,7 @@
 //! Events: from the outbox of a document to every consumer, whatever crashes in between.
 //!
 //! One relay per service holds a `lease`. A change stream is its `doorbell`: it tells which documents changed. `outboxes`
-//! reads what is pending in them, unless this process has just written them itself (`hearsay`); `archive` appends what is
+//! reads what is pending in them, unless this process has just written them itself (`hints`); `archive` appends what is
 //! new to the `log` (collection `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in
 //! atomic batches, each conditional on the stream's last sequence, so that the stream is the log, entry for entry.
 //! `consume` reads streams; a `lane` settles the events of an aggregate one after the other: applied, with gaps filled from
@@ -25,8 +25,8 @@ mod event;
 mod foreign;
 mod gauges;
 mod handler;
-mod hearsay;
 mod held;
+mod hints;
 mod lane;
 mod lease;
 mod letter;

@@ -4,7 +4,7 @@ use crate::{
     Error,
     archive::{Found, Outbox},
     doorbell::{Destroyed, Doorbell, Ear, Ring},
-    hearsay::Hearsay,
+    hints::Hearsay,
     source::Source,
 };
 use bson::{Bson, Document, Timestamp, doc};

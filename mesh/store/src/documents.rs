@@ -3,7 +3,7 @@
 mod change;
 
 use crate::{
-    Aggregate, Database, Error, EventLimit, Found, Group, LOG, NewEvent, News, Told, group, now, outbox, page,
+    Aggregate, Database, Error, EventLimit, Found, Group, LOG, NewEvent, News, Told, group_commit, now, outbox, page,
 };
 use bson::{Bson, Document, doc};
 use mongodb::Collection;
@@ -258,7 +258,7 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
     let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
     let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
-    document.remove(group::MARK);
+    document.remove(group_commit::MARK);
     let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;
     Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_news: false, requests })

@@ -6,7 +6,7 @@
 
 use crate::{
     Aggregate, Change, Database, Documents, Error, NewEvent, Told, Versioned,
-    group::{Reply, Verb},
+    group_commit::{Reply, Verb},
 };
 use bson::{Document, doc};
 use futures::TryStreamExt;

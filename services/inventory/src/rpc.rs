@@ -1,8 +1,8 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{
+    batch::Combiner,
     clients::Catalogue,
-    combine::Combiner,
     convert,
     domain::{Command, Line, Outcome},
     error::Error,

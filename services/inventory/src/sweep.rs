@@ -1,6 +1,6 @@
 //! Gives back holds that ran out. Compare-and-set in the combiner: a hold that was committed meanwhile stays.
 
-use crate::{combine::Combiner, domain::Command, store::Store};
+use crate::{batch::Combiner, domain::Command, store::Store};
 use ::store::{Time, now};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@
 
 use crate::{
     Error,
-    company::{Company, Errand},
+    batcher::{Company, Errand},
 };
 use bson::{
     Bson, Document, RawArrayBuf, RawDocumentBuf, doc,
