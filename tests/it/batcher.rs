@@ -1,20 +1,20 @@
-//! Work that is shared: who comes after a pause is served at once, those who come fast go together.
+//! The batcher: a request after a pause is served at once, those that come fast go together.
 
 use std::{
     sync::{Arc, Mutex},
     time::Duration,
 };
-use store::{Company, Errand};
+use store::{BatchWorker, Batcher};
 use tokio::time::Instant;
 
 /// Returns what it was given, and notes how much came together and when.
 #[derive(Clone, Default)]
 struct Echo(Arc<Mutex<Vec<(Instant, usize)>>>);
 
-impl Errand for Echo {
+impl BatchWorker for Echo {
     type Request = usize;
     type Outcome = usize;
-    const PACE: Duration = Duration::from_millis(10);
+    const MIN_INTERVAL: Duration = Duration::from_millis(10);
 
     async fn run(&self, requests: Vec<usize>) -> Vec<usize> {
         self.0.lock().expect("no holder panics").push((Instant::now(), requests.len()));
@@ -23,7 +23,7 @@ impl Errand for Echo {
     }
 }
 
-/// Brings its company down.
+/// The request whose batch panics.
 const PANICS: usize = 1_000_000;
 
 impl Echo {
@@ -33,36 +33,36 @@ impl Echo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_goes_at_once_and_those_who_come_fast_share_an_errand_at_its_pace() {
+async fn the_first_goes_at_once_and_those_who_come_fast_share_a_batch() {
     let echo = Echo::default();
-    let (company, began) = (Company::new(echo.clone()), Instant::now());
-    assert_eq!(company.join(0, 1).await.expect("an answer"), 0);
-    let all = futures::future::join_all((1..=100).map(|number| company.join(number, 1))).await;
+    let (batcher, began) = (Batcher::new(echo.clone()), Instant::now());
+    assert_eq!(batcher.submit(0, 1).await.expect("an answer"), 0);
+    let all = futures::future::join_all((1..=100).map(|number| batcher.submit(number, 1))).await;
     assert_eq!(all.into_iter().collect::<Result<Vec<_>, _>>().expect("answers"), Vec::from_iter(1..=100));
-    assert_eq!(echo.batches(), [(began, 1), (began + Echo::PACE, 100)]);
-    tokio::time::sleep(Echo::PACE).await;
+    assert_eq!(echo.batches(), [(began, 1), (began + Echo::MIN_INTERVAL, 100)]);
+    tokio::time::sleep(Echo::MIN_INTERVAL).await;
     let paused = Instant::now();
-    company.join(0, 1).await.expect("an answer");
+    batcher.submit(0, 1).await.expect("an answer");
     assert_eq!(echo.batches()[2], (paused, 1), "after a pause nobody waits");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_errand_that_panics_is_unknown_to_those_on_it_and_the_next_is_served() {
-    let company = Company::new(Echo::default());
-    let lost = company.join(PANICS, 1).await;
+async fn a_batch_that_panics_is_unknown_to_its_requests_and_the_next_is_served() {
+    let batcher = Batcher::new(Echo::default());
+    let lost = batcher.submit(PANICS, 1).await;
     assert!(matches!(lost, Err(store::Error::Unknown)), "{lost:?}");
-    assert_eq!(company.join(1, 1).await.expect("an answer"), 1);
+    assert_eq!(batcher.submit(1, 1).await.expect("an answer"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_large_does_not_go_together_and_who_is_one_too_many_is_refused() {
     const HALF: usize = 5 * 1024 * 1024;
     let echo = Echo::default();
-    let company = Company::new(echo.clone());
-    let (one, other) = tokio::join!(company.join(1, HALF), company.join(2, HALF));
+    let batcher = Batcher::new(echo.clone());
+    let (one, other) = tokio::join!(batcher.submit(1, HALF), batcher.submit(2, HALF));
     assert!(one.is_ok() && other.is_ok());
     assert_eq!(echo.batches().iter().map(|(_, count)| *count).collect::<Vec<_>>(), [1, 1]);
-    let crowd = futures::future::join_all((0..5000).map(|number| company.join(number, 1))).await;
+    let crowd = futures::future::join_all((0..5000).map(|number| batcher.submit(number, 1))).await;
     let busy = crowd.iter().filter(|outcome| matches!(outcome, Err(store::Error::Busy))).count();
     assert_eq!((busy, crowd.len() - busy), (904, 4096));
 }

@@ -1,36 +1,36 @@
-//! The bell for those who wait for a document: whenever its change stream is opened, everyone is rung.
+//! The notifier of changes: whenever its change stream is opened, all subscribers are notified.
 
 use anyhow::ensure;
 use bson::{Document, doc};
 use futures::StreamExt;
 use kit::{Stores, eventually};
 use std::time::Duration;
-use store::Bell;
+use store::ChangeNotifier;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-/// Below the 5 s after which those who wait look without a ring.
+/// Below the 5 s after which those who wait read without a notification.
 const SOON: Duration = Duration::from_secs(4);
 
-async fn rung(rings: &mut watch::Receiver<u64>) {
-    tokio::time::timeout(SOON, rings.changed()).await.expect("nobody rang").expect("the bell lives");
+async fn notified(changes: &mut watch::Receiver<u64>) {
+    tokio::time::timeout(SOON, changes.changed()).await.expect("no notification").expect("the notifier lives");
 }
 
 #[tokio::test]
-async fn everyone_is_rung_when_the_stream_opens_and_when_it_opens_again() {
+async fn all_are_notified_when_the_stream_opens_and_when_it_opens_again() {
     let stores = Stores::start().await;
     let orders = stores.db("orders").await.collection::<Document>("orders");
     orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
     let shutdown = CancellationToken::new();
-    let bell = Bell::start(orders.clone(), shutdown.clone());
+    let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
     // Before the stream is open, which needs an answer of mongod: what was written until then is not told by it.
-    let mut rings = bell.subscribe("ord_1");
-    rung(&mut rings).await;
+    let mut changes = notifier.subscribe("ord_1");
+    notified(&mut changes).await;
     orders.update_one(doc! { "_id": "ord_1" }, doc! { "$set": { "state": 1 } }).await.expect("mongod takes it");
-    rung(&mut rings).await;
+    notified(&mut changes).await;
     // The end of a stream that cannot be resumed.
     orders.drop().await.expect("root may");
-    rung(&mut rings).await;
+    notified(&mut changes).await;
     shutdown.cancel();
 }
 
@@ -45,18 +45,18 @@ async fn streams(stores: &Stores) -> usize {
 }
 
 #[tokio::test]
-async fn a_stream_is_open_only_while_somebody_waits() {
+async fn a_stream_is_open_only_while_there_are_subscribers() {
     let stores = Stores::start().await;
     let orders = stores.db("orders").await.collection::<Document>("orders");
     orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
     let shutdown = CancellationToken::new();
-    let bell = Bell::start(orders.clone(), shutdown.clone());
+    let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
     for _ in 0..2 {
         assert_eq!(streams(&stores).await, 0, "nobody waits");
-        let mut rings = bell.subscribe("ord_1");
-        rung(&mut rings).await;
+        let mut changes = notifier.subscribe("ord_1");
+        notified(&mut changes).await;
         assert_eq!(streams(&stores).await, 1, "for all who wait");
-        drop(rings);
+        drop(changes);
         eventually(Duration::from_secs(60), || async {
             ensure!(streams(&stores).await == 0, "it is still open");
             Ok(())
@@ -72,12 +72,12 @@ async fn a_bell_that_outlives_mongod_rings_for_what_was_written_meanwhile() {
     let orders = stores.db("orders").await.collection::<Document>("orders");
     orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
     let shutdown = CancellationToken::new();
-    let bell = Bell::start(orders.clone(), shutdown.clone());
-    let mut rings = bell.subscribe("ord_1");
-    rung(&mut rings).await;
+    let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
+    let mut changes = notifier.subscribe("ord_1");
+    notified(&mut changes).await;
     stores.kill_mongod().await;
     stores.restart_mongod().await;
     orders.update_one(doc! { "_id": "ord_1" }, doc! { "$set": { "state": 1 } }).await.expect("mongod takes it");
-    rung(&mut rings).await;
+    notified(&mut changes).await;
     shutdown.cancel();
 }

@@ -1,4 +1,4 @@
-//! Single documents read and written in company: each write has its own outcome, also when the reply was lost.
+//! Group commit: each write has its own outcome, also when the reply was lost.
 
 use bson::{Document, doc};
 use kit::Stores;
@@ -6,7 +6,7 @@ use std::sync::{
     Arc,
     atomic::{AtomicBool, AtomicU32, Ordering},
 };
-use store::{Error, Group};
+use store::{Error, GroupCommit};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -20,7 +20,7 @@ fn increment(rev: i64) -> Document {
     doc! { "$set": { "rev": rev + 1 }, "$inc": { "count": 1_i64 } }
 }
 
-async fn count(group: &Group, id: &str) -> (i64, i64) {
+async fn count(group: &GroupCommit, id: &str) -> (i64, i64) {
     let found = group.load(id).await.expect("mongod answers").expect("is there");
     (found.get_i64("rev").expect("a revision"), found.get_i64("count").expect("a count"))
 }
@@ -34,10 +34,10 @@ async fn updates_sent(stores: &Stores) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_in_company_succeed_once_for_each_revision_and_share_commands() {
+async fn writers_at_once_succeed_once_for_each_revision_and_share_commands() {
     let stores = Stores::start().await;
     let database = stores.db("products").await;
-    let group = Group::new(&database, "counters");
+    let group = GroupCommit::new(&database, "counters");
     let ids: Vec<String> = (0..8).map(|index| format!("counter-{index}")).collect();
     for id in &ids {
         group.insert(document(id)).await.expect("a new document");
@@ -70,10 +70,10 @@ async fn writers_in_company_succeed_once_for_each_revision_and_share_commands() 
 }
 
 #[tokio::test]
-async fn a_write_that_is_refused_does_not_take_its_company_with_it() {
+async fn a_write_that_is_refused_does_not_fail_those_of_its_command() {
     let stores = Stores::start().await;
     let database = stores.db("products").await;
-    let group = Group::new(&database, "counters");
+    let group = GroupCommit::new(&database, "counters");
     let insert = |id: &'static str| group.insert(document(id));
     let (first, known, other) = tokio::join!(insert("a"), insert("a"), insert("b"));
     assert!(first.is_ok() && matches!(known, Err(Error::Duplicate)) && other.is_ok(), "{first:?} {known:?} {other:?}");
@@ -93,7 +93,7 @@ async fn a_write_whose_reply_is_lost_happens_once_and_is_told() {
     let cutter = Cutter::start(stores.mongodb_uri()).await;
     let database =
         store::connect(&cutter.uri, stores.db("products").await.name(), "test").await.expect("the URI is valid");
-    let group = Group::new(&database, "counters");
+    let group = GroupCommit::new(&database, "counters");
     cutter.cut_next("documents");
     let (first, known) = tokio::join!(group.insert(document("a")), group.insert(document("a")));
     assert!(cutter.has_cut(), "the reply was not lost");
@@ -110,9 +110,9 @@ async fn a_write_whose_reply_is_lost_before_others_wrote_is_unknown_and_never_a_
     let cutter = Cutter::start(stores.mongodb_uri()).await;
     let database =
         store::connect(&cutter.uri, stores.db("products").await.name(), "test").await.expect("the URI is valid");
-    let (group, others) = (Group::new(&database, "counters"), stores.db("products").await);
+    let (group, others) = (GroupCommit::new(&database, "counters"), stores.db("products").await);
     group.insert(document("a")).await.expect("a new document");
-    let others = Group::new(&others, "counters");
+    let others = GroupCommit::new(&others, "counters");
     cutter.cut_next("updates");
     cutter.hold_reconnects(true);
     let write = tokio::spawn(async move { group.update("a", 1, increment(1)).await });

@@ -1,4 +1,4 @@
-//! Transactions over several documents: all of one is written and told, or nothing, and a conflict is decided anew.
+//! Transactions over several documents: all of one is written, or nothing, and a conflict is decided anew.
 
 use bson::{Document, doc};
 use kit::Stores;
@@ -62,9 +62,9 @@ impl Bank {
 }
 
 #[tokio::test]
-async fn a_commit_writes_every_document_and_then_tells_of_their_events() {
+async fn a_commit_writes_every_document_and_then_sends_the_hints_of_their_events() {
     let bank = Bank::open().await;
-    let mut told = bank.database.news().listen();
+    let mut hints = bank.database.hints().subscribe();
     let (a, b) = (bank.account("a").await, bank.account("b").await);
     let mut transaction = Transaction::new(&bank.database);
     let a = transaction.update(&bank.accounts, &a, change(90)).await.expect("it fits");
@@ -72,7 +72,7 @@ async fn a_commit_writes_every_document_and_then_tells_of_their_events() {
     transaction.insert(&bank.accounts, "c", Account { balance: 0 }, vec![event()]).expect("it fits");
     transaction.insert_raw(&bank.receipts, &doc! { "_id": "new" }).expect("a document");
     transaction.update_raw(&bank.receipts, doc! { "_id": "taken" }, doc! { "$set": { "state": "PAID" } });
-    assert!(matches!(told.try_recv(), Err(TryRecvError::Empty)), "it is told before it is written");
+    assert!(matches!(hints.try_recv(), Err(TryRecvError::Empty)), "the hint comes before the write");
     assert_eq!(bank.balances().await, [100, 100], "it is written before the commit");
     transaction.commit("test").await.expect("nobody else writes");
     assert_eq!(bank.balances().await, [90, 110]);
@@ -80,20 +80,20 @@ async fn a_commit_writes_every_document_and_then_tells_of_their_events() {
     assert_eq!(bank.account("a").await.rev, a.rev, "what is returned is what was written");
     let paid = bank.receipts.count_documents(doc! { "$or": [{ "_id": "new" }, { "state": "PAID" }] }).await;
     assert_eq!(paid.expect("mongod answers"), 2);
-    let of = [told.try_recv().expect("the update"), told.try_recv().expect("the new one")];
+    let of = [hints.try_recv().expect("the update"), hints.try_recv().expect("the new one")];
     assert_eq!(
-        of.map(|told| (told.id.clone(), told.seq, told.is_new)),
+        of.map(|hint| (hint.id.clone(), hint.seq, hint.is_new)),
         [("a".into(), 1, false), ("c".into(), 1, true)]
     );
-    assert!(matches!(told.try_recv(), Err(TryRecvError::Empty)), "what has no events is told");
+    assert!(matches!(hints.try_recv(), Err(TryRecvError::Empty)), "a write without events has a hint");
 }
 
 #[tokio::test]
-async fn a_transaction_that_is_refused_writes_and_tells_nothing_and_is_aborted() {
+async fn a_transaction_that_is_refused_writes_nothing_sends_no_hint_and_is_aborted() {
     let bank = Bank::open().await;
     let (stale, b) = (bank.account("a").await, bank.account("b").await);
     bank.accounts.save(&stale, change(100)).await.expect("it is current");
-    let mut told = bank.database.news().listen();
+    let mut hints = bank.database.hints().subscribe();
     let both = doc! { "_id": "taken", "state": "PAID" };
     for refused in ["stale", "duplicate", "unmatched", "duplicate receipt", "not a receipt"] {
         let mut transaction = Transaction::new(&bank.database);
@@ -116,7 +116,7 @@ async fn a_transaction_that_is_refused_writes_and_tells_nothing_and_is_aborted()
         assert!(is_right, "{refused}: {error:?}");
         assert_eq!(bank.open_transactions().await, 0, "{refused}: it is still open");
         assert_eq!(bank.balances().await, [100, 100], "{refused}: a part of it was written");
-        assert!(matches!(told.try_recv(), Err(TryRecvError::Empty)), "{refused}: it was told");
+        assert!(matches!(hints.try_recv(), Err(TryRecvError::Empty)), "{refused}: it sent a hint");
     }
     bank.accounts.save(&b, change(200)).await.expect("nothing keeps the document");
 }

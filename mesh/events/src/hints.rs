@@ -1,4 +1,4 @@
-//! What this process's own news has told in this term, and whether the bell tells of writes by others.
+//! The write hints of this process in this term, and whether the change stream tells of writes by others.
 
 use crate::{archive::Outbox, doorbell::Ear, log::ArchivedSeqs};
 use bson::Bson;
@@ -7,53 +7,54 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use store::{Pending, Told};
+use store::{Pending, WriteHint};
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::Instant,
 };
 
-/// News of a write may come so much later than its ring.
+/// The hint of a write may come this much later than its ring.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// So long after the last write by others the bell waits for more.
+/// For this time after the last write by others the change stream is awaited, and not only polled.
 const ATTENTION: Duration = Duration::from_secs(10);
 
-/// Rings whose news may still come; with more, they count as writes by others.
+/// Rings whose hints may still come; with more, they count as writes by others.
 const UNSETTLED: usize = 4096;
 
-/// News in one batch.
+/// Hints in one batch.
 const BATCH: usize = 500;
 
-/// The news of a term.
-pub(crate) struct Hearsay {
-    news: Receiver<Arc<Told>>,
-    /// The highest `seq` that was told of each document, by collection.
-    told: BTreeMap<String, ArchivedSeqs>,
+/// Follows the hints of a term.
+pub(crate) struct HintTracker {
+    hints: Receiver<Arc<WriteHint>>,
+    /// The highest `seq` that hints had of each document, by collection.
+    seqs: BTreeMap<String, ArchivedSeqs>,
     unsettled: VecDeque<(Instant, String, String, i64)>,
     /// When others were last known to write; the start of the term, at first.
     others_at: Instant,
 }
 
-impl Hearsay {
-    /// Of what is told from now on.
-    pub fn new(news: Receiver<Arc<Told>>) -> Self {
-        Self { news, told: BTreeMap::new(), unsettled: VecDeque::new(), others_at: Instant::now() }
+impl HintTracker {
+    /// Follows `hints`.
+    pub fn new(hints: Receiver<Arc<WriteHint>>) -> Self {
+        Self { hints, seqs: BTreeMap::new(), unsettled: VecDeque::new(), others_at: Instant::now() }
     }
 
-    /// Waits for news and returns what there is, by collection. Empty when some was missed: the bell tells it.
+    /// Waits for a hint and returns the outboxes of those that there are, by collection. Empty when some were missed: the
+    /// change stream tells of them.
     pub async fn next(&mut self) -> BTreeMap<String, Vec<Outbox>> {
         let mut found: BTreeMap<String, Vec<Outbox>> = BTreeMap::new();
-        let mut told = match self.news.recv().await {
-            Ok(told) => told,
+        let mut hint = match self.hints.recv().await {
+            Ok(hint) => hint,
             Err(RecvError::Lagged(_)) => return found,
             Err(RecvError::Closed) => std::future::pending().await, // the database's last writer has gone
         };
         for _ in 0..BATCH {
-            if let Some(outbox) = self.outbox(&told) {
-                found.entry(told.collection.to_owned()).or_default().push(outbox);
+            if let Some(outbox) = self.outbox(&hint) {
+                found.entry(hint.collection.to_owned()).or_default().push(outbox);
             }
-            told = match self.news.try_recv() {
+            hint = match self.hints.try_recv() {
                 Ok(next) => next,
                 Err(_) => break,
             };
@@ -61,24 +62,25 @@ impl Hearsay {
         found
     }
 
-    /// What of the document's outbox was not told before. What cannot be read here is read when the bell rings.
-    fn outbox(&mut self, told: &Told) -> Option<Outbox> {
-        let known = self.told.entry(told.collection.to_owned()).or_default();
-        let before = known.get(&told.id).copied().unwrap_or(0);
+    /// The entries of the document's outbox that no earlier hint had. What cannot be read here is read from the document
+    /// when the change stream tells of it.
+    fn outbox(&mut self, hint: &WriteHint) -> Option<Outbox> {
+        let known = self.seqs.entry(hint.collection.to_owned()).or_default();
+        let before = known.get(&hint.id).copied().unwrap_or(0);
         let seq = |entry: &&Bson| entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX);
-        let fresh = told.outbox.iter().filter(|entry| seq(entry) > before);
+        let fresh = hint.outbox.iter().filter(|entry| seq(entry) > before);
         let outbox: Vec<Pending> =
             fresh.map(|entry| bson::deserialize_from_bson(entry.clone()).ok()).collect::<Option<_>>()?;
-        known.set(&told.id, before.max(told.seq));
-        Some(Outbox { id: told.id.clone(), outbox, is_new: told.is_new })
+        known.set(&hint.id, before.max(hint.seq));
+        Some(Outbox { id: hint.id.clone(), outbox, is_new: hint.is_new })
     }
 
-    /// Whether news has told of a document up to `seq`.
-    pub fn has_told(&self, collection: &str, id: &str, seq: i64) -> bool {
-        self.told.get(collection).and_then(|told| told.get(id)).is_some_and(|told| *told >= seq)
+    /// Whether hints had the events of a document up to `seq`.
+    pub fn covers(&self, collection: &str, id: &str, seq: i64) -> bool {
+        self.seqs.get(collection).and_then(|seqs| seqs.get(id)).is_some_and(|known| *known >= seq)
     }
 
-    /// Notes a ring that no news has told of.
+    /// Notes a ring that no hint covers.
     pub fn note_ring(&mut self, collection: &str, id: &str, seq: i64) {
         if self.unsettled.len() >= UNSETTLED {
             self.others_at = Instant::now();
@@ -93,7 +95,7 @@ impl Hearsay {
         while self.unsettled.front().is_some_and(|(settled_at, ..)| *settled_at <= now)
             && let Some((_, collection, id, seq)) = self.unsettled.pop_front()
         {
-            if !self.has_told(&collection, &id, seq) {
+            if !self.covers(&collection, &id, seq) {
                 tracing::debug!(%collection, %id, seq, "others write too");
                 self.others_at = now;
             }

@@ -1,10 +1,10 @@
-//! What is pending: as this process's own news tells it, or read, in the documents that rang, or in all of them.
+//! What is pending: from the hints of this process, or read, in the documents that rang, or in all of them.
 
 use crate::{
     Error,
     archive::{Found, Outbox},
     doorbell::{Destroyed, Doorbell, Ear, Ring},
-    hints::Hearsay,
+    hints::HintTracker,
     source::Source,
 };
 use bson::{Bson, Document, Timestamp, doc};
@@ -21,15 +21,15 @@ const BATCH: usize = 500;
 /// read, an append and a sync of the broker.
 const PACE: Duration = Duration::from_micros(2500);
 
-/// The same for news, which is cheaper the more of it comes together.
-const NEWS_PACE: Duration = Duration::from_millis(15);
+/// The same for hints, which are cheaper the more of them come together.
+const HINTS_PACE: Duration = Duration::from_millis(15);
 
 /// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
 pub(crate) struct Outboxes {
     database: Database,
     source: Source,
     session: ClientSession,
-    hearsay: Hearsay,
+    hints: HintTracker,
     found: mpsc::Sender<Result<Found, Error>>,
     /// When everything was read at the beginning of the term.
     scanned_at: Option<Timestamp>,
@@ -54,8 +54,8 @@ impl Outboxes {
         found: mpsc::Sender<Result<Found, Error>>,
     ) -> Result<Self, Error> {
         let session = database.client().start_session().causal_consistency(true).await?;
-        let hearsay = Hearsay::new(database.news().listen());
-        Ok(Self { database: database.clone(), source: source.clone(), session, hearsay, found, scanned_at: None })
+        let hints = HintTracker::new(database.hints().subscribe());
+        Ok(Self { database: database.clone(), source: source.clone(), session, hints, found, scanned_at: None })
     }
 
     /// Reads on every ring until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
@@ -79,15 +79,15 @@ impl Outboxes {
             let (mut error, mut pace) = (None, PACE);
             let found = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                told = self.hearsay.next() => {
-                    pace = NEWS_PACE;
-                    Found { outboxes: told.into_iter().collect(), ..Found::default() }
+                hinted = self.hints.next() => {
+                    pace = HINTS_PACE;
+                    Found { outboxes: hinted.into_iter().collect(), ..Found::default() }
                 }
                 received = bell.rings.recv_many(&mut rings, BATCH) => {
                     if received == 0 {
                         return Ok(());
                     }
-                    let mut rung = Rung::of(rings.drain(..), &mut self.hearsay);
+                    let mut rung = Rung::of(rings.drain(..), &mut self.hints);
                     error = rung.error.take();
                     self.read(rung).await?
                 }
@@ -118,7 +118,7 @@ impl Outboxes {
 
     /// Has the bell listen as it should from now on.
     fn listen(&mut self, bell: &Doorbell) {
-        let wanted = self.hearsay.ear();
+        let wanted = self.hints.ear();
         if bell.ear.send_if_modified(|ear: &mut Ear| std::mem::replace(ear, wanted) != wanted) {
             tracing::debug!(service = %self.source.service, ?wanted, "the bell listens in another way");
         }
@@ -182,18 +182,18 @@ impl Outboxes {
 }
 
 impl Rung {
-    /// The token is that of the last ring before any error. What news has told need not be read: it is on its way to the
+    /// The token is that of the last ring before any error. What hints cover need not be read: it is on its way to the
     /// log, before the token.
-    fn of(rings: impl Iterator<Item = Result<Ring, Error>>, hearsay: &mut Hearsay) -> Self {
+    fn of(rings: impl Iterator<Item = Result<Ring, Error>>, hints: &mut HintTracker) -> Self {
         let mut rung = Self::default();
         for ring in rings {
             match ring {
                 Ok(Ring::Changed { collection, id, seq, time, token }) => {
                     rung.token = Some(token);
-                    if seq.is_some_and(|seq| hearsay.has_told(&collection, &id, seq)) {
+                    if seq.is_some_and(|seq| hints.covers(&collection, &id, seq)) {
                         continue;
                     }
-                    hearsay.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
+                    hints.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
                     rung.latest = rung.latest.max(time);
                     let rang = rung.changed.entry(collection).or_default().entry(id).or_default();
                     *rang = seq.unwrap_or(0).max(*rang);

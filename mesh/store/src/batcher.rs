@@ -1,7 +1,7 @@
-//! Work that is shared: what comes while some is on its way, or just after it began, goes together in the next.
+//! Requests in batches: those that come while a batch is on its way, or just after it began, are the next batch.
 //!
-//! After a pause a request goes out at once. Where many come, they go at the errand's pace: a command costs the server as
-//! much as several of its writes do.
+//! After a pause a request goes out at once. Where many come, batches begin some milliseconds apart, because a command
+//! costs the server as much as several of its writes do.
 
 use crate::Error;
 use std::{
@@ -17,60 +17,60 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Requests that may wait; one more is refused.
 const QUEUE: usize = 4096;
 
-/// What is done for many at once.
-pub trait Errand: Send + Sync + 'static {
-    /// What one of them asks for.
+/// Carries out batches of requests.
+pub trait BatchWorker: Send + Sync + 'static {
+    /// One request.
     type Request: Send + 'static;
-    /// What became of it.
+    /// The answer to one request.
     type Outcome: Send + 'static;
 
-    /// It begins at most so often.
-    const PACE: Duration;
+    /// Batches begin at least this far apart.
+    const MIN_INTERVAL: Duration;
 
-    /// Requests that go together, at most.
-    const BATCH: usize = 256;
+    /// Most requests of a batch.
+    const MAX_BATCH: usize = 256;
 
-    /// Does it: one outcome for each request, in their order.
+    /// Carries out a batch: one outcome for each request, in their order.
     fn run(&self, requests: Vec<Self::Request>) -> impl Future<Output = Vec<Self::Outcome>> + Send;
 }
 
-/// Those who share the work. Cheap to clone.
-pub struct Company<E: Errand>(Arc<Inner<E>>);
+/// Collects requests into batches for its worker. Cheap to clone.
+pub struct Batcher<W: BatchWorker>(Arc<Inner<W>>);
 
-impl<E: Errand> Clone for Company<E> {
+impl<W: BatchWorker> Clone for Batcher<W> {
     fn clone(&self) -> Self {
         Self(self.0.clone())
     }
 }
 
-struct Inner<E: Errand> {
-    errand: E,
-    queue: Mutex<Queue<E>>,
+struct Inner<W: BatchWorker> {
+    worker: W,
+    queue: Mutex<Queue<W>>,
 }
 
-struct Queue<E: Errand> {
-    waiting: VecDeque<Waiting<E>>,
+struct Queue<W: BatchWorker> {
+    waiting: VecDeque<Waiting<W>>,
     /// Whether a task is at work; it takes what is added until nothing is left.
     is_served: bool,
     /// When the last batch was taken.
     taken_at: Option<Instant>,
 }
 
-struct Waiting<E: Errand> {
-    request: E::Request,
+struct Waiting<W: BatchWorker> {
+    request: W::Request,
     bytes: usize,
-    reply: oneshot::Sender<E::Outcome>,
+    reply: oneshot::Sender<W::Outcome>,
 }
 
-impl<E: Errand> Company<E> {
-    /// Runs `errand`.
-    pub fn new(errand: E) -> Self {
+impl<W: BatchWorker> Batcher<W> {
+    /// A batcher for `worker`.
+    pub fn new(worker: W) -> Self {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false, taken_at: None });
-        Self(Arc::new(Inner { errand, queue }))
+        Self(Arc::new(Inner { worker, queue }))
     }
 
-    /// Has `request`, of so many `bytes`, done together with others. [`Error::Busy`] when too many wait.
-    pub async fn join(&self, request: E::Request, bytes: usize) -> Result<E::Outcome, Error> {
+    /// The outcome of `request`, which adds `bytes` to its batch. [`Error::Busy`] when too many wait.
+    pub async fn submit(&self, request: W::Request, bytes: usize) -> Result<W::Outcome, Error> {
         let (reply, outcome) = oneshot::channel();
         let starts = {
             let mut queue = self.0.queue();
@@ -89,9 +89,9 @@ impl<E: Errand> Company<E> {
 }
 
 /// The task at work. Should it panic, the next request starts another.
-struct Serving<E: Errand>(Arc<Inner<E>>);
+struct Serving<W: BatchWorker>(Arc<Inner<W>>);
 
-impl<E: Errand> Drop for Serving<E> {
+impl<W: BatchWorker> Drop for Serving<W> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             self.0.queue().is_served = false;
@@ -99,7 +99,7 @@ impl<E: Errand> Drop for Serving<E> {
     }
 }
 
-impl<E: Errand> Serving<E> {
+impl<W: BatchWorker> Serving<W> {
     async fn run(self) {
         loop {
             if let Some(next_at) = self.0.next_at() {
@@ -108,32 +108,32 @@ impl<E: Errand> Serving<E> {
             let Some(batch) = self.0.take() else { return };
             let (requests, replies): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
-            for (reply, outcome) in replies.into_iter().zip(self.0.errand.run(requests).await) {
+            for (reply, outcome) in replies.into_iter().zip(self.0.worker.run(requests).await) {
                 let _ = reply.send(outcome); // the caller may have gone; what was done stands
             }
         }
     }
 }
 
-impl<E: Errand> Inner<E> {
-    fn queue(&self) -> MutexGuard<'_, Queue<E>> {
+impl<W: BatchWorker> Inner<W> {
+    fn queue(&self) -> MutexGuard<'_, Queue<W>> {
         self.queue.lock().expect("no holder panics")
     }
 
     /// When the next batch may be taken, unless that is now. The end of the task at work need not wait for it.
     fn next_at(&self) -> Option<Instant> {
         let queue = self.queue();
-        let next_at = queue.taken_at? + E::PACE;
+        let next_at = queue.taken_at? + W::MIN_INTERVAL;
         (!queue.waiting.is_empty() && next_at > Instant::now()).then_some(next_at)
     }
 
     /// The next batch; `None` ends the task at work.
-    fn take(&self) -> Option<Vec<Waiting<E>>> {
+    fn take(&self) -> Option<Vec<Waiting<W>>> {
         let mut queue = self.queue();
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while let Some(next) = queue.waiting.front() {
             bytes += next.bytes;
-            if batch.len() == E::BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
+            if batch.len() == W::MAX_BATCH || (bytes > BATCH_BYTES && !batch.is_empty()) {
                 break;
             }
             batch.extend(queue.waiting.pop_front());

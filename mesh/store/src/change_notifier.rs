@@ -1,7 +1,8 @@
-//! A bell that rings when a document changes: one change stream for all who wait in this process.
+//! Notifications that a document has changed: one change stream for all subscribers in this process.
 //!
-//! It tells *that* something changed, never what; whoever hears it reads the document. The stream is open while somebody
-//! waits. Whenever it is opened everyone is rung once reads show what was written before, so that nothing is missed.
+//! A notification says *that* something changed, never what: the subscriber reads the document. The stream is open while
+//! there are subscribers. Whenever it has been opened all of them are notified, as soon as reads show what was written
+//! before, so that nothing is missed.
 
 use bson::{Document, doc};
 use mongodb::{Collection, error::Error, options::ReadConcern};
@@ -13,58 +14,58 @@ use std::{
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
-/// With so many ids known, those that nobody waits for any more are forgotten.
+/// At this number of ids, those without subscribers are forgotten.
 const SWEEP_AT: usize = 1024;
 
 /// Pause before a stream that broke is opened anew.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the stream stays open when nobody waits any more.
+/// How long the stream stays open without subscribers.
 const LINGER: Duration = Duration::from_secs(10);
 
-/// Rings for the documents of one collection. Cheap to clone.
+/// Notifies of changes to the documents of one collection. Cheap to clone.
 #[derive(Clone)]
-pub struct Bell(Arc<Inner>);
+pub struct ChangeNotifier(Arc<Inner>);
 
 struct Inner {
-    ringers: Mutex<HashMap<String, watch::Sender<u64>>>,
-    /// Somebody has begun to wait.
+    senders: Mutex<HashMap<String, watch::Sender<u64>>>,
+    /// There is a new subscriber.
     wanted: Notify,
 }
 
-impl Bell {
-    /// Listens for those who wait, until `shutdown`.
+impl ChangeNotifier {
+    /// Watches the collection until `shutdown`.
     pub fn start(collection: Collection<Document>, shutdown: CancellationToken) -> Self {
-        let bell = Self(Arc::new(Inner { ringers: Mutex::default(), wanted: Notify::new() }));
-        let inner = bell.0.clone();
+        let notifier = Self(Arc::new(Inner { senders: Mutex::default(), wanted: Notify::new() }));
+        let inner = notifier.0.clone();
         tokio::spawn(async move {
-            shutdown.run_until_cancelled(inner.listen(collection)).await;
+            shutdown.run_until_cancelled(inner.watch(collection)).await;
         });
-        bell
+        notifier
     }
 
     /// A receiver that changes whenever the document does. Subscribe first, then read.
     pub fn subscribe(&self, id: &str) -> watch::Receiver<u64> {
-        let mut ringers = self.0.ringers();
-        if ringers.len() >= SWEEP_AT {
-            ringers.retain(|_, ringer| ringer.receiver_count() > 0);
+        let mut senders = self.0.senders();
+        if senders.len() >= SWEEP_AT {
+            senders.retain(|_, sender| sender.receiver_count() > 0);
         }
         self.0.wanted.notify_one();
-        ringers.entry(id.to_owned()).or_insert_with(|| watch::channel(0).0).subscribe()
+        senders.entry(id.to_owned()).or_insert_with(|| watch::channel(0).0).subscribe()
     }
 }
 
 impl Inner {
-    fn ringers(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
-        self.ringers.lock().expect("no holder panics")
+    fn senders(&self) -> MutexGuard<'_, HashMap<String, watch::Sender<u64>>> {
+        self.senders.lock().expect("no holder panics")
     }
 
-    async fn listen(&self, collection: Collection<Document>) {
+    async fn watch(&self, collection: Collection<Document>) {
         loop {
             self.wanted.notified().await;
             while self.is_wanted() {
-                if let Err(error) = self.listen_once(&collection).await {
-                    tracing::debug!(%error, "the bell's change stream has broken");
+                if let Err(error) = self.watch_once(&collection).await {
+                    tracing::debug!(%error, "the change stream of a notifier has broken");
                     tokio::time::sleep(PAUSE).await;
                 }
             }
@@ -72,21 +73,21 @@ impl Inner {
     }
 
     fn is_wanted(&self) -> bool {
-        self.ringers().values().any(|ringer| ringer.receiver_count() > 0)
+        self.senders().values().any(|sender| sender.receiver_count() > 0)
     }
 
-    /// Opens the stream and rings until it breaks or nobody waits any more.
-    async fn listen_once(&self, collection: &Collection<Document>) -> Result<(), Error> {
+    /// Opens the stream and notifies until it breaks or there are no subscribers any more.
+    async fn watch_once(&self, collection: &Collection<Document>) -> Result<(), Error> {
         let pipeline = [doc! { "$project": { "documentKey": 1 } }];
         let mut stream = collection.watch().pipeline(pipeline).await?.with_type::<Document>();
         catch_up(collection).await?;
-        self.ring_all();
+        self.notify_all();
         let mut wanted_at = Instant::now();
         while wanted_at.elapsed() < LINGER {
             if let Some(change) = stream.next_if_any().await? {
                 // A drop has no key, and is followed by the end of the stream.
                 if let Ok(id) = change.get_document("documentKey").and_then(|key| key.get_str("_id")) {
-                    self.ring(id);
+                    self.notify(id);
                 }
             } else if !stream.is_alive() {
                 return Ok(());
@@ -98,21 +99,21 @@ impl Inner {
         Ok(())
     }
 
-    fn ring(&self, id: &str) {
-        if let Some(ringer) = self.ringers().get(id) {
-            ringer.send_modify(|count| *count += 1);
+    fn notify(&self, id: &str) {
+        if let Some(sender) = self.senders().get(id) {
+            sender.send_modify(|count| *count += 1);
         }
     }
 
-    fn ring_all(&self) {
-        for ringer in self.ringers().values() {
-            ringer.send_modify(|count| *count += 1);
+    fn notify_all(&self) {
+        for sender in self.senders().values() {
+            sender.send_modify(|count| *count += 1);
         }
     }
 }
 
-/// Waits until majority reads show every write that was applied before: the stream tells only of later ones, and whoever
-/// is rung too early would read the past and not be rung again.
+/// Waits until majority reads show every write that was applied before: the stream tells only of later ones, and a
+/// subscriber that is notified too early would read the past and not be notified again.
 async fn catch_up(collection: &Collection<Document>) -> Result<(), Error> {
     let client = collection.client();
     let mut session = client.start_session().causal_consistency(true).await?;

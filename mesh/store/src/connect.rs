@@ -1,17 +1,17 @@
 //! The connection: bounded waits, majority and journaled writes, majority reads from the primary.
 
-use crate::{Error, EventLimit, News};
+use crate::{Error, EventLimit, HintSender};
 use mongodb::{
     Client,
     options::{Acknowledgment, ClientOptions, ReadConcern, WriteConcern},
 };
 use std::{ops::Deref, time::Duration};
 
-/// A database, the news of what this process writes to it, and how large an event of it may be. Cheap to clone.
+/// A database, the hints of what this process writes to it, and how large an event of it may be. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
     database: mongodb::Database,
-    news: News,
+    hints: HintSender,
     limit: EventLimit,
 }
 
@@ -25,14 +25,14 @@ impl Deref for Database {
 
 impl From<mongodb::Database> for Database {
     fn from(database: mongodb::Database) -> Self {
-        Self { database, news: News::default(), limit: EventLimit::default() }
+        Self { database, hints: HintSender::default(), limit: EventLimit::default() }
     }
 }
 
 impl Database {
-    /// What this process writes to it with events, through this value and its clones.
-    pub fn news(&self) -> &News {
-        &self.news
+    /// Hints of what this process writes to it with events, through this value and its clones.
+    pub fn hints(&self) -> &HintSender {
+        &self.hints
     }
 
     /// How large an event may be that this process writes to it, through this value and its clones.

@@ -3,7 +3,8 @@
 mod change;
 
 use crate::{
-    Aggregate, Database, Error, EventLimit, Found, Group, LOG, NewEvent, News, Told, group_commit, now, outbox, page,
+    Aggregate, Database, Error, EventLimit, Found, GroupCommit, HintSender, LOG, NewEvent, WriteHint, group_commit,
+    now, outbox, page,
 };
 use bson::{Bson, Document, doc};
 use mongodb::Collection;
@@ -19,7 +20,7 @@ use std::{
 const UNREADABLE: i64 = 16;
 
 /// Pause between two errors about documents that cannot be read.
-const TELL_EVERY_MS: i64 = 60_000;
+const LOG_EVERY_MS: i64 = 60_000;
 
 /// A state as it was loaded or written.
 #[derive(Debug, Clone)]
@@ -36,7 +37,7 @@ pub struct Versioned<T> {
     fields: Document,
     outbox: Arc<Vec<Bson>>,
     /// Whether the write that led to it brought events.
-    has_news: bool,
+    has_events: bool,
     /// The last requests: `{key, digest}`, or the key alone of those that are older than digests.
     requests: Vec<Bson>,
 }
@@ -53,7 +54,7 @@ impl<T> Versioned<T> {
     }
 }
 
-/// A new state and the events that tell of it.
+/// A new state and its events.
 #[derive(Debug, Clone)]
 pub struct Change<T> {
     /// The state after the change.
@@ -64,10 +65,10 @@ pub struct Change<T> {
 
 /// The documents of one kind of aggregate.
 pub struct Documents<T> {
-    group: Group,
+    group: GroupCommit,
     collection: Collection<Document>,
     log: Collection<Document>,
-    news: News,
+    hints: HintSender,
     limit: EventLimit,
     kind: PhantomData<fn() -> T>,
 }
@@ -78,7 +79,7 @@ impl<T> Clone for Documents<T> {
             group: self.group.clone(),
             collection: self.collection.clone(),
             log: self.log.clone(),
-            news: self.news.clone(),
+            hints: self.hints.clone(),
             limit: self.limit.clone(),
             kind: PhantomData,
         }
@@ -89,8 +90,8 @@ impl<T: Aggregate> Documents<T> {
     /// The documents of `T` in `database`.
     pub fn new(database: &Database) -> Self {
         let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
-        let (group, news) = (Group::new(database, T::COLLECTION), database.news().clone());
-        Self { group, collection, log, news, limit: database.event_limit().clone(), kind: PhantomData }
+        let (group, hints) = (GroupCommit::new(database, T::COLLECTION), database.hints().clone());
+        Self { group, collection, log, hints, limit: database.event_limit().clone(), kind: PhantomData }
     }
 
     /// The collection, for queries.
@@ -102,18 +103,18 @@ impl<T: Aggregate> Documents<T> {
     pub async fn insert(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<Versioned<T>, Error> {
         let (document, written) = self.first(id, state, events)?;
         self.group.insert(document).await?;
-        self.tell(&written);
+        self.send_hint(&written);
         Ok(written)
     }
 
-    /// Tells within this process of a write that is durable.
-    fn tell(&self, written: &Versioned<T>) {
-        self.hint(written).into_iter().for_each(|hint| self.news.tell(hint));
+    /// Sends the hint of a write that is durable.
+    fn send_hint(&self, written: &Versioned<T>) {
+        self.hint(written).into_iter().for_each(|hint| self.hints.send(hint));
     }
 
-    /// What this process is told once `written` is durable, unless it brought no events.
-    pub(crate) fn hint(&self, written: &Versioned<T>) -> Option<Told> {
-        written.has_news.then(|| Told {
+    /// The hint to send once `written` is durable; none when it brought no events.
+    pub(crate) fn hint(&self, written: &Versioned<T>) -> Option<WriteHint> {
+        written.has_events.then(|| WriteHint {
             collection: T::COLLECTION,
             id: written.id.clone(),
             seq: written.seq,
@@ -132,7 +133,7 @@ impl<T: Aggregate> Documents<T> {
         document.extend(fields.clone());
         document.insert("outbox", entries.clone());
         let (id, outbox, requests) = (id.to_owned(), Arc::new(entries), Vec::new());
-        Ok((document, Versioned { id, rev: 1, seq: count, state, fields, outbox, has_news: count > 0, requests }))
+        Ok((document, Versioned { id, rev: 1, seq: count, state, fields, outbox, has_events: count > 0, requests }))
     }
 
     /// The document of this id.
@@ -190,7 +191,7 @@ impl<T: Aggregate> Documents<T> {
             }
         }
         if let Some((first, error)) = unreadable.first()
-            && is_to_be_told()
+            && is_to_be_logged()
         {
             let (collection, count) = (T::COLLECTION, unreadable.len());
             tracing::error!(collection, count, first, %error, "documents cannot be read and are left alone");
@@ -224,7 +225,7 @@ impl<T: Aggregate> Documents<T> {
         let seq = old.seq + i64::try_from(entries.len()).unwrap_or(0);
         set.insert("rev", old.rev + 1);
         if seq != old.seq {
-            set.insert("seq", seq); // the field that rings the relay's bell
+            set.insert("seq", seq); // the field that the relay's change stream watches
         }
         outbox.extend(entries.iter().cloned());
         let mut update = doc! {};
@@ -239,19 +240,19 @@ impl<T: Aggregate> Documents<T> {
             update.insert("$unset", unset);
         }
         let (id, rev, requests) = (old.id.clone(), old.rev + 1, old.requests.clone());
-        let (outbox, has_news) = (Arc::new(outbox), seq != old.seq);
-        let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_news, requests };
+        let (outbox, has_events) = (Arc::new(outbox), seq != old.seq);
+        let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_events, requests };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
     }
 }
 
-/// Whether unreadable documents are to be told of: at most once a minute, for those who look for work look often.
-fn is_to_be_told() -> bool {
-    static TOLD_AT: AtomicI64 = AtomicI64::new(0);
+/// Whether to log unreadable documents: at most once a minute, because sweeps look for work often.
+fn is_to_be_logged() -> bool {
+    static LOGGED_AT: AtomicI64 = AtomicI64::new(0);
     let now = now().timestamp_millis();
-    let told_at = TOLD_AT.load(Ordering::Relaxed);
-    let is_long_ago = now.saturating_sub(told_at) >= TELL_EVERY_MS;
-    is_long_ago && TOLD_AT.compare_exchange(told_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    let logged_at = LOGGED_AT.load(Ordering::Relaxed);
+    let is_long_ago = now.saturating_sub(logged_at) >= LOG_EVERY_MS;
+    is_long_ago && LOGGED_AT.compare_exchange(logged_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
 fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
@@ -261,7 +262,7 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     document.remove(group_commit::MARK);
     let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;
-    Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_news: false, requests })
+    Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_events: false, requests })
 }
 
 /// The fields that the old state had and the new one has no more. A stored field that the type does not know belongs to a

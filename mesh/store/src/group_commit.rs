@@ -6,7 +6,7 @@
 
 use crate::{
     Error,
-    batcher::{Company, Errand},
+    batcher::{BatchWorker, Batcher},
 };
 use bson::{
     Bson, Document, RawArrayBuf, RawDocumentBuf, doc,
@@ -26,21 +26,21 @@ const ATTEMPTS: u32 = 2;
 /// Longest wait for the majority.
 const WRITE_TIMEOUT_MS: i32 = 10_000;
 
-/// Single documents of one collection, in company. Cheap to clone.
+/// Reads and writes of single documents of one collection, shared with those at the same time. Cheap to clone.
 #[derive(Clone)]
-pub struct Group {
-    inserts: Company<Writes>,
-    updates: Company<Writes>,
-    reads: Company<Reads>,
+pub struct GroupCommit {
+    inserts: Batcher<Writes>,
+    updates: Batcher<Writes>,
+    reads: Batcher<Reads>,
 }
 
-impl Group {
+impl GroupCommit {
     /// Documents of the collection called `collection`.
     pub fn new(database: &Database, collection: &str) -> Self {
         let writes = |verb| {
-            Company::new(Writes { verb, database: database.clone(), collection: database.collection(collection) })
+            Batcher::new(Writes { verb, database: database.clone(), collection: database.collection(collection) })
         };
-        let reads = Company::new(Reads(database.collection(collection)));
+        let reads = Batcher::new(Reads(database.collection(collection)));
         Self { inserts: writes(Verb::Insert), updates: writes(Verb::Update), reads }
     }
 
@@ -50,7 +50,7 @@ impl Group {
         let mark = mark(&mut document);
         let body = bson::serialize_to_raw_document_buf(&document)?;
         let bytes = body.as_bytes().len();
-        self.inserts.join(Write { id, mark, rev: 0, body }, bytes).await?
+        self.inserts.submit(Write { id, mark, rev: 0, body }, bytes).await?
     }
 
     /// Applies `update`, operators or a whole document, to revision `rev` of a document; it must add one to `rev`.
@@ -62,12 +62,12 @@ impl Group {
         };
         let body = bson::serialize_to_raw_document_buf(&doc! { "q": { "_id": id, "rev": rev }, "u": update })?;
         let bytes = body.as_bytes().len();
-        self.updates.join(Write { id: id.to_owned(), mark, rev, body }, bytes).await?
+        self.updates.submit(Write { id: id.to_owned(), mark, rev, body }, bytes).await?
     }
 
     /// The document of this id, without its mark.
     pub async fn load(&self, id: &str) -> Result<Option<Document>, Error> {
-        let mut found = self.reads.join(id.to_owned(), id.len()).await??;
+        let mut found = self.reads.submit(id.to_owned(), id.len()).await??;
         if let Some(document) = &mut found {
             document.remove(MARK);
         }
@@ -94,10 +94,10 @@ impl Reads {
     }
 }
 
-impl Errand for Reads {
+impl BatchWorker for Reads {
     type Request = String;
     type Outcome = Result<Option<Document>, Error>;
-    const PACE: Duration = Duration::from_millis(3);
+    const MIN_INTERVAL: Duration = Duration::from_millis(3);
 
     async fn run(&self, ids: Vec<String>) -> Vec<Self::Outcome> {
         match self.find(&ids).await {
@@ -150,10 +150,10 @@ pub(crate) struct Reply {
     pub errors: HashMap<usize, i32>,
 }
 
-impl Errand for Writes {
+impl BatchWorker for Writes {
     type Request = Write;
     type Outcome = Result<(), Error>;
-    const PACE: Duration = Duration::from_millis(8);
+    const MIN_INTERVAL: Duration = Duration::from_millis(8);
 
     async fn run(&self, writes: Vec<Write>) -> Vec<Self::Outcome> {
         match self.outcomes(&writes).await {

@@ -1,18 +1,18 @@
-//! What this process has written with events, told to whoever in it moves events on, so that they need not read it again.
+//! Hints of what this process has written with events, for its relay, which then need not read the documents again.
 //!
-//! It is told after the write is durable and only here: other processes are heard of by the change stream, which also
-//! tells what a listener missed. So news makes events faster and cheaper, and nothing depends on it.
+//! A hint is sent after the write is durable and reaches this process only. Writes of other processes, and hints that a
+//! receiver missed, come by the change stream: hints make events faster and cheaper, and nothing depends on them.
 
 use bson::Bson;
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
-/// News that a listener may be behind; what it misses the change stream tells.
+/// Hints that a receiver may be behind; the change stream tells of those that it misses.
 const BEHIND: usize = 4096;
 
 /// A write that brought events.
 #[derive(Debug)]
-pub struct Told {
+pub struct WriteHint {
     /// Collection of the document.
     pub collection: &'static str,
     /// Identifier of the document.
@@ -25,24 +25,24 @@ pub struct Told {
     pub outbox: Arc<Vec<Bson>>,
 }
 
-/// Where it is told. Cheap to clone.
+/// Sends hints to the receivers of this process. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct News(broadcast::Sender<Arc<Told>>);
+pub struct HintSender(broadcast::Sender<Arc<WriteHint>>);
 
-impl Default for News {
+impl Default for HintSender {
     fn default() -> Self {
         Self(broadcast::channel(BEHIND).0)
     }
 }
 
-impl News {
-    /// What is told from now on.
-    pub fn listen(&self) -> broadcast::Receiver<Arc<Told>> {
+impl HintSender {
+    /// A receiver of the hints that are sent from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<WriteHint>> {
         self.0.subscribe()
     }
 
-    /// Tells those who listen.
-    pub(crate) fn tell(&self, told: Told) {
-        let _ = self.0.send(Arc::new(told)); // fails when nobody listens
+    /// Sends a hint to all receivers.
+    pub(crate) fn send(&self, hint: WriteHint) {
+        let _ = self.0.send(Arc::new(hint)); // fails when there is no receiver
     }
 }

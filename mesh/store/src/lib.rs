@@ -3,8 +3,8 @@
 //! A command loads a document, decides (pure code), and writes the new state together with its events in **one** update
 //! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, data}]}`. There is no
 //! moment at which state is durable and its event is not. `mesh/events` moves outbox entries to the log and the broker;
-//! the writer trims what the log already has. Writes that come at the same time share a command (`group_commit`). What was written
-//! is told within the process (`hints`). Several documents change together by a [`Transaction`].
+//! the writer trims what the log already has. Writes that come at the same time share a command (`group_commit`). Hints of
+//! what was written stay within the process (`hints`). Several documents change together by a [`Transaction`].
 //!
 //! Invariants: every write is majority and journaled; `seq` is contiguous per aggregate; two writers of one revision
 //! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox, or
@@ -27,15 +27,15 @@ pub mod request_key;
 mod signer;
 pub mod transaction;
 
-pub use batcher::{Company, Errand};
+pub use batcher::{BatchWorker, Batcher};
 pub use bson::DateTime as Time;
 pub use cache::Cache;
-pub use change_notifier::Bell;
+pub use change_notifier::ChangeNotifier;
 pub use connect::{Database, connect};
 pub use documents::{Change, Documents, Versioned};
 pub use error::{ChangeError, Error};
-pub use group_commit::Group;
-pub use hints::{News, Told};
+pub use group_commit::GroupCommit;
+pub use hints::{HintSender, WriteHint};
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, LOG, NewEvent, Pending};
 pub use page::{Found, Pager, limit};
 pub use request_key::RequestKey;

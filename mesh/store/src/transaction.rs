@@ -5,7 +5,7 @@
 //! open for a minute, and nobody can write its documents for so long.
 
 use crate::{
-    Aggregate, Change, Database, Documents, Error, NewEvent, Told, Versioned,
+    Aggregate, Change, Database, Documents, Error, NewEvent, Versioned, WriteHint,
     group_commit::{Reply, Verb},
 };
 use bson::{Document, doc};
@@ -28,8 +28,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub struct Transaction {
     database: Database,
     commands: Vec<Command>,
-    /// Events of the documents, to be told once they are durable.
-    hints: Vec<Told>,
+    /// Hints of the documents' events, to be sent once these are durable.
+    hints: Vec<WriteHint>,
 }
 
 /// Writes of one kind to one collection.
@@ -97,7 +97,7 @@ impl Transaction {
         }
     }
 
-    /// Writes all of it or nothing, and tells of the events once they are durable. Tests kill the process at
+    /// Writes all of it or nothing, and sends the hints of the events once they are durable. Tests kill the process at
     /// `label.writing`, `label.committing` and `label.committed`.
     pub async fn commit(self, label: &str) -> Result<(), Error> {
         if self.commands.is_empty() {
@@ -117,7 +117,7 @@ impl Transaction {
         crash_at(label, "committing");
         commit(&mut session).await?;
         crash_at(label, "committed");
-        self.hints.into_iter().for_each(|hint| self.database.news().tell(hint));
+        self.hints.into_iter().for_each(|hint| self.database.hints().send(hint));
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     store::Store,
 };
 use ::saga::Caller;
-use ::store::{Company, Errand, Time, now, transaction::retry};
+use ::store::{BatchWorker, Batcher, Time, now, transaction::retry};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
@@ -17,19 +17,19 @@ const ATTEMPTS: u32 = 20;
 /// Where commands are handed in. Cheap to clone.
 #[derive(Clone)]
 pub struct Combiner {
-    commands: Company<Batch>,
+    commands: Batcher<Batch>,
     hold: Duration,
 }
 
 impl Combiner {
     /// A combiner whose holds live for `hold`.
     pub fn new(store: Store, hold: Duration) -> Self {
-        Self { commands: Company::new(Batch { store, memory: Mutex::default() }), hold }
+        Self { commands: Batcher::new(Batch { store, memory: Mutex::default() }), hold }
     }
 
     /// Carries out a command. Safe to repeat.
     pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
-        self.commands.join(command, 0).await.map_err(|_| Error::Busy)?
+        self.commands.submit(command, 0).await.map_err(|_| Error::Busy)?
     }
 
     /// Holds `lines` for the configured time.
@@ -54,11 +54,11 @@ struct Batch {
     memory: Mutex<Memory>,
 }
 
-impl Errand for Batch {
+impl BatchWorker for Batch {
     type Request = Command;
     type Outcome = Result<Outcome, Error>;
-    const PACE: Duration = Duration::from_millis(10);
-    const BATCH: usize = 128;
+    const MIN_INTERVAL: Duration = Duration::from_millis(10);
+    const MAX_BATCH: usize = 128;
 
     async fn run(&self, commands: Vec<Command>) -> Vec<Self::Outcome> {
         self.carry_out(&commands).await

@@ -4,7 +4,7 @@ use crate::{
     domain::{Entry, Fact, fold},
     error::Error,
 };
-use ::store::{Errand, Error as StoreError, Group};
+use ::store::{BatchWorker, Error as StoreError, GroupCommit};
 use futures::future::{BoxFuture, join_all, try_join_all};
 use mongodb::Database;
 use std::{
@@ -14,7 +14,7 @@ use std::{
 };
 
 /// Folds facts into the rows of one collection.
-pub struct Folding(Group);
+pub struct Folding(GroupCommit);
 
 /// A row in the working set of a batch.
 #[derive(Default)]
@@ -26,11 +26,11 @@ struct Row {
     facts: Vec<usize>,
 }
 
-impl Errand for Folding {
+impl BatchWorker for Folding {
     type Request = Fact;
     /// False when somebody else wrote the row in between.
     type Outcome = Result<bool, Error>;
-    const PACE: Duration = Duration::from_millis(20);
+    const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
     async fn run(&self, facts: Vec<Fact>) -> Vec<Result<bool, Error>> {
         let mut rows = match self.rows(&facts).await {
@@ -62,7 +62,7 @@ impl Errand for Folding {
 impl Folding {
     /// Into the collection called `rows`.
     pub fn new(database: &Database, rows: &str) -> Self {
-        Self(Group::new(database, rows))
+        Self(GroupCommit::new(database, rows))
     }
 
     /// One of the rows cannot be read: the facts of the others are folded all the same.

@@ -6,7 +6,7 @@ use crate::{
     folding::Folding,
 };
 use ::events::{Event, InUse, Slot, Table};
-use ::store::{Company, Error as StoreError, Found, page};
+use ::store::{Batcher, Error as StoreError, Found, page};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
@@ -90,7 +90,7 @@ pub struct Histories {
     /// `{_id: prd_…, seq, name}`
     pub products: Collection<Document>,
     rows: Collection<Entry>,
-    folding: Company<Folding>,
+    folding: Batcher<Folding>,
 }
 
 impl Histories {
@@ -100,14 +100,14 @@ impl Histories {
             users: database.collection(&slot.collection(USERS)),
             products: database.collection(&slot.collection(PRODUCTS)),
             rows: database.collection(&slot.collection(ROWS)),
-            folding: Company::new(Folding::new(database, &slot.collection(ROWS))),
+            folding: Batcher::new(Folding::new(database, &slot.collection(ROWS))),
         }
     }
 
     /// Folds a fact into its row, again when somebody else wrote in between.
     pub async fn apply(&self, fact: &Fact) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            if self.folding.join(fact.clone(), FACT_BYTES).await?? {
+            if self.folding.submit(fact.clone(), FACT_BYTES).await?? {
                 return Ok(());
             }
         }

@@ -52,7 +52,7 @@ mod sagas;
 mod store;
 mod watch;
 
-use ::store::{Bell, Pager, transaction::keep_ending_abandoned};
+use ::store::{ChangeNotifier, Pager, transaction::keep_ending_abandoned};
 use contracts::orders::v1::{
     coupon_service_server::CouponServiceServer, order_service_server::OrderServiceServer,
     saga_service_server::SagaServiceServer,
@@ -96,14 +96,14 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
     let commands = commands::Commands { orders: orders.clone(), runner };
     service.consume(Arc::new(consumer::Consumer { commands: commands.clone() }))?;
-    let bell = Bell::start(orders.collection().clone(), service.background());
+    let changes = ChangeNotifier::start(orders.collection().clone(), service.background());
     let secret = service.config.service_key.reveal();
     let sagas = sagas::rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
     let signer = QuoteSigner::new(secret);
     let payable = pricing::payable::Payable::new(peers.clone());
     let pricer = pricing::pricer::Pricer { peers, coupons: coupons.clone(), taxes, signer, payable, free_orders };
-    let orders = rpc::Handler { commands, pricer, bell, pager, shutdown };
+    let orders = rpc::Handler { commands, pricer, changes, pager, shutdown };
     let coupons = coupons::rpc::Handler { coupons, pager: Pager::new(secret, "coupons") };
     let routes = Routes::new(OrderServiceServer::new(orders))
         .add_service(SagaServiceServer::new(sagas))

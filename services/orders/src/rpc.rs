@@ -14,7 +14,7 @@ use crate::{
     watch::{self, Watched},
 };
 use ::rpc::{Principal, principal, server::MESSAGE_BYTES, status, validated};
-use ::store::{Bell, Pager, RequestKey, Versioned, limit, request_key};
+use ::store::{ChangeNotifier, Pager, RequestKey, Versioned, limit, request_key};
 use contracts::country;
 use contracts::id::Kind;
 use contracts::orders::v1::{
@@ -32,8 +32,8 @@ pub struct Handler {
     /// The orders, and who moves their sagas.
     pub commands: Commands,
     pub pricer: Pricer,
-    /// Rings when an order changes.
-    pub bell: Bell,
+    /// Notifies of changes to orders.
+    pub changes: ChangeNotifier,
     /// Page tokens of the list.
     pub pager: Pager,
     pub shutdown: CancellationToken,
@@ -64,7 +64,7 @@ impl OrderService for Handler {
             Placed::Before(order) => (order, None),
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let ended = watch::until_ended(orders, &self.bell, Watched { order, moving }, wait).await?;
+        let ended = watch::until_ended(orders, &self.changes, Watched { order, moving }, wait).await?;
         Ok(Response::new(convert::to_wire(&ended)))
     }
 
@@ -134,7 +134,7 @@ impl OrderService for Handler {
     ) -> Result<Response<Self::WatchOrderStream>, Status> {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
-        let changes = watch::follow(self.commands.orders.clone(), &self.bell, order, self.shutdown.clone());
+        let changes = watch::follow(self.commands.orders.clone(), &self.changes, order, self.shutdown.clone());
         Ok(Response::new(ReceiverStream::new(changes)))
     }
 

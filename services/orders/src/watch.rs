@@ -1,7 +1,7 @@
 //! Waiting for an order: until its saga has ended, or for each of its changes.
 
 use crate::{convert, domain::Order, error::Error, store::Orders};
-use ::store::{Bell, Versioned};
+use ::store::{ChangeNotifier, Versioned};
 use contracts::orders::v1;
 use std::time::Duration;
 use tokio::{sync::mpsc, task::JoinHandle};
@@ -11,7 +11,7 @@ use tonic::Status;
 /// Orders that a slow watcher may be behind.
 const QUEUE: usize = 8;
 
-/// A look without a ring, in case the bell was silent.
+/// A read without a notification, in case one was lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An order, and the task that moves its saga when this process has just started it.
@@ -23,7 +23,7 @@ pub struct Watched {
 /// The order once its saga has ended, or as it is after `wait`.
 pub async fn until_ended(
     orders: &Orders,
-    bell: &Bell,
+    changes: &ChangeNotifier,
     watched: Watched,
     wait: Duration,
 ) -> Result<Versioned<Order>, Error> {
@@ -34,12 +34,12 @@ pub async fn until_ended(
         {
             newest = moved;
         }
-        let mut rings = bell.subscribe(&newest.id);
+        let mut notified = changes.subscribe(&newest.id);
         while !newest.state.saga.has_ended() {
-            rings.mark_unchanged();
+            notified.mark_unchanged();
             newest = orders.get(&newest.id).await?;
             if !newest.state.saga.has_ended() {
-                let _ = tokio::time::timeout(POLL_INTERVAL, rings.changed()).await;
+                let _ = tokio::time::timeout(POLL_INTERVAL, notified.changed()).await;
             }
         }
         Ok(())
@@ -53,12 +53,12 @@ pub async fn until_ended(
 /// Each version of an order from now to its last. Ends early when the watcher leaves or the service stops.
 pub fn follow(
     orders: Orders,
-    bell: &Bell,
+    changes: &ChangeNotifier,
     first: Versioned<Order>,
     shutdown: CancellationToken,
 ) -> mpsc::Receiver<Result<v1::Order, Status>> {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let mut rings = bell.subscribe(&first.id);
+    let mut notified = changes.subscribe(&first.id);
     tokio::spawn(async move {
         let mut newest = first;
         loop {
@@ -66,9 +66,9 @@ pub fn follow(
                 return;
             }
             newest = loop {
-                let ring = tokio::time::timeout(POLL_INTERVAL, rings.changed());
+                let notice = tokio::time::timeout(POLL_INTERVAL, notified.changed());
                 tokio::select! {
-                    _ = ring => {}
+                    _ = notice => {}
                     () = sender.closed() => return,
                     () = shutdown.cancelled() => {
                         let stopping = rpc::status::unavailable("SERVICE_STOPPING", "watch again: this server is stopping");

@@ -13,7 +13,7 @@ use mongodb::{
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
-use store::{Group, Time, now};
+use store::{GroupCommit, Time, now};
 use tokio_util::sync::CancellationToken;
 
 const COLLECTION: &str = "charges";
@@ -95,14 +95,14 @@ pub struct Asked<'a> {
 #[derive(Clone)]
 pub struct Book {
     charges: Collection<Document>,
-    group: Group,
+    group: GroupCommit,
     tells: bool,
 }
 
 impl Book {
     /// The book of this database; `tells` whether it keeps webhooks.
     pub fn new(database: &Database, tells: bool) -> Self {
-        Self { charges: database.collection(COLLECTION), group: Group::new(database, COLLECTION), tells }
+        Self { charges: database.collection(COLLECTION), group: GroupCommit::new(database, COLLECTION), tells }
     }
 
     /// Makes the indexes; waits for the database as long as it takes.

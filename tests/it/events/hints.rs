@@ -1,4 +1,4 @@
-//! A relay in the process of its writers: it is told what they write, and hears of the rest like any other.
+//! A relay in the process of its writers: it has hints of what they write, and hears of the rest like any other.
 
 use super::{
     shop::Shop,
@@ -51,12 +51,12 @@ async fn of_another_process(stores: &Stores) -> Written {
 }
 
 #[tokio::test]
-async fn what_its_own_process_tells_is_published_without_a_ring_and_without_a_read() {
+async fn what_its_own_process_hints_at_is_published_without_a_read() {
     let shop = Shop::open().await;
     let relay = Relay::of(&shop).await;
     shop.written.products(3, 2).await;
     shop.settled().await; // it listens
-    // Nobody could hear of this one but by the news: the transaction that makes it empties its outbox too.
+    // Nobody could hear of this one but by the hint: the transaction that makes it empties its outbox too.
     let (id, name) = (Kind::Product.new_id(), fresh_name());
     let documents = Documents::<Product>::new(&shop.db);
     let mut transaction = Transaction::new(&shop.db);
@@ -71,7 +71,7 @@ async fn what_its_own_process_tells_is_published_without_a_ring_and_without_a_re
 }
 
 #[tokio::test]
-async fn a_write_that_is_refused_is_not_told() {
+async fn a_write_that_is_refused_sends_no_hint() {
     let shop = Shop::open().await;
     let relay = Relay::of(&shop).await;
     let ids = shop.written.products(3, 2).await;
@@ -90,7 +90,7 @@ async fn a_write_that_is_refused_is_not_told() {
 }
 
 #[tokio::test]
-async fn what_a_relay_was_told_too_fast_it_hears_by_the_bell() {
+async fn hints_that_a_relay_missed_come_by_the_change_stream() {
     let shop = Shop::open().await;
     let relay = Relay::of(&shop).await;
     shop.written.products(3, 2).await;
@@ -102,14 +102,14 @@ async fn what_a_relay_was_told_too_fast_it_hears_by_the_bell() {
         transaction.insert(&documents, &id, product(&id), vec![event(&name)]).expect("a product");
         shop.written.note(&id, 1, vec![name]);
     }
-    // All of them are told without a pause: nobody else runs on this thread.
+    // All hints are sent without a pause: nobody else runs on this thread.
     transaction.commit("test").await.expect("mongod takes them");
     shop.settled().await;
     relay.stop().await;
 }
 
 #[tokio::test]
-async fn a_relay_that_was_long_told_everything_by_its_own_process_still_hears_of_others() {
+async fn a_relay_that_had_hints_of_everything_still_publishes_the_writes_of_others() {
     let shop = Shop::open().await;
     let relay = Relay::of(&shop).await;
     let ids = shop.written.products(3, 2).await;

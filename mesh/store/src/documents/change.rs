@@ -96,7 +96,7 @@ impl<T: Aggregate> Documents<T> {
             written.requests.push(remembered(request));
         }
         self.group.update(&old.id, old.rev, update).await?;
-        self.tell(&written);
+        self.send_hint(&written);
         Ok(written)
     }
 }

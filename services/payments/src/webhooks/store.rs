@@ -1,6 +1,6 @@
 //! The webhooks in MongoDB: what waits, what was heard, what has expired, each within its bounds.
 
-use ::store::{Error, Found, Group, Time, page};
+use ::store::{Error, Found, GroupCommit, Time, page};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{
@@ -93,7 +93,7 @@ pub struct Waiting {
 /// The webhooks of one database.
 pub struct Store {
     events: Collection<Document>,
-    group: Group,
+    group: GroupCommit,
 }
 
 /// Indexes of the inbox.
@@ -117,7 +117,7 @@ fn before(now: Time, millis: i64) -> Time {
 impl Store {
     /// Those of this database.
     pub fn new(database: &Database) -> Self {
-        let (events, group) = (database.collection(COLLECTION), Group::new(database, COLLECTION));
+        let (events, group) = (database.collection(COLLECTION), GroupCommit::new(database, COLLECTION));
         Self { events, group }
     }
 
