@@ -7,7 +7,7 @@
 //! (the ledger: `_id` names the cause, so that nothing moves twice; index product_id, seq; counters are its fold).
 //! **Events out** `evt.inventory.{stock,reservation}.changed`. **Events in** none.
 //!
-//! All commands of a process pass through one batcher (`batch`): it takes what has queued up, decides every command in
+//! All commands of a process pass through one batcher (`commands`): it takes what has queued up, decides every command in
 //! `domain` against one reading, and writes all of it in one transaction guarded by revisions. So a hold takes all of
 //! its lines or none, many holds of one product are one write, and a hot product is no queue of conflicts. What the
 //! process wrote last it remembers (`memory`), so that most batches read nothing.
@@ -18,8 +18,8 @@
 //!
 //! A crash before the transaction commits changes nothing; after it, the caller repeats and finds its reservation.
 
-mod batch;
 mod clients;
+mod commands;
 mod config;
 mod convert;
 mod domain;
@@ -46,10 +46,10 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     let store = store::Store::new(&service.database);
-    let combiner = batch::Combiner::new(store.clone(), hold);
-    service.spawn(sweep::run(store.clone(), combiner.clone(), hold, service.background()));
+    let commands = commands::Commands::new(store.clone(), hold);
+    service.spawn(sweep::run(store.clone(), commands.clone(), hold, service.background()));
     let catalogue = clients::Catalogue::new(service.peer("products")?);
     let pager = Pager::new(service.config.service_key.reveal(), "movements");
-    let handler = rpc::Handler { store, combiner, catalogue, pager };
+    let handler = rpc::Handler { store, commands, catalogue, pager };
     service.serve(listener, Routes::new(InventoryServiceServer::new(handler))).await
 }

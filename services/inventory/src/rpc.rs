@@ -1,8 +1,8 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{
-    batch::Combiner,
     clients::Catalogue,
+    commands::Commands,
     convert,
     domain::{Command, Line, Outcome},
     error::Error,
@@ -27,7 +27,7 @@ pub struct Handler {
     /// Reads.
     pub store: Store,
     /// Writes.
-    pub combiner: Combiner,
+    pub commands: Commands,
     /// The catalogue.
     pub catalogue: Catalogue,
     /// Page tokens of the movements.
@@ -36,7 +36,7 @@ pub struct Handler {
 
 impl Handler {
     async fn reserve(&self, id: String, command: Command) -> Result<Response<Reservation>, Status> {
-        reservation(&id, self.combiner.send(command).await?)
+        reservation(&id, self.commands.send(command).await?)
     }
 }
 
@@ -50,7 +50,7 @@ impl Handler {
     }
 
     async fn change(&self, product_id: &str, command: Command) -> Result<Response<Stock>, Status> {
-        self.combiner.send(command).await?;
+        self.commands.send(command).await?;
         let found = self.store.stock(product_id).await?;
         Ok(Response::new(convert::stock_to_wire(&found)))
     }
@@ -130,7 +130,7 @@ impl InventoryService for Handler {
 
     async fn hold_stock(&self, request: Request<HoldStockRequest>) -> Result<Response<Reservation>, Status> {
         let HoldStockRequest { reservation_id: id, lines, step_key, epoch } = validated(request)?;
-        let held = self.combiner.hold(id.clone(), Caller { step_key, epoch }, convert::lines(lines)).await?;
+        let held = self.commands.hold(id.clone(), Caller { step_key, epoch }, convert::lines(lines)).await?;
         reservation(&id, held)
     }
 
@@ -139,7 +139,7 @@ impl InventoryService for Handler {
         request: Request<ExtendReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let ExtendReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
-        reservation(&id, self.combiner.extend(id.clone(), Caller { step_key, epoch }).await?)
+        reservation(&id, self.commands.extend(id.clone(), Caller { step_key, epoch }).await?)
     }
 
     async fn commit_reservation(

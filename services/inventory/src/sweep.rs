@@ -1,6 +1,6 @@
-//! Gives back holds that ran out. Compare-and-set in the combiner: a hold that was committed meanwhile stays.
+//! Gives back holds that ran out. Compare-and-set in its command: a hold that was committed meanwhile stays.
 
-use crate::{batch::Combiner, domain::Command, store::Store};
+use crate::{commands::Commands, domain::Command, store::Store};
 use ::store::{Time, now};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ const GRACE_PART: u32 = 15;
 const START: Time = Time::from_millis(0);
 
 /// Sweeps until `shutdown`. The first look waits for the grace too, so that after an outage commits come first.
-pub async fn run(store: Store, combiner: Combiner, hold: Duration, shutdown: CancellationToken) {
+pub async fn run(store: Store, commands: Commands, hold: Duration, shutdown: CancellationToken) {
     let grace = hold / GRACE_PART;
     let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
     shutdown.run_until_cancelled(tokio::time::sleep(grace)).await;
@@ -26,7 +26,7 @@ pub async fn run(store: Store, combiner: Combiner, hold: Duration, shutdown: Can
     while !shutdown.is_cancelled() {
         let late = Time::from_millis(now().timestamp_millis() - grace_ms);
         match store.expired(from, late, BATCH).await {
-            Ok(holds) => from = give_back(&combiner, holds).await,
+            Ok(holds) => from = give_back(&commands, holds).await,
             Err(error) => tracing::warn!(%error, "holds that ran out cannot be found"),
         }
         shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;
@@ -35,10 +35,10 @@ pub async fn run(store: Store, combiner: Combiner, hold: Duration, shutdown: Can
 
 /// Where the next look begins: behind these, when some of a full look were not given back, so that they hold up no
 /// others; else at the start.
-async fn give_back(combiner: &Combiner, holds: Vec<(String, Time)>) -> Time {
+async fn give_back(commands: &Commands, holds: Vec<(String, Time)>) -> Time {
     let is_full = i64::try_from(holds.len()).unwrap_or(i64::MAX) >= BATCH;
     let last = holds.last().map_or(START, |(_, expires_at)| *expires_at);
-    let expire = holds.into_iter().map(|(id, _)| combiner.send(Command::Expire(id)));
+    let expire = holds.into_iter().map(|(id, _)| commands.send(Command::Expire(id)));
     let mut failed = 0_i64;
     for result in futures::future::join_all(expire).await {
         if let Err(error) = result {

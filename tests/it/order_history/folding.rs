@@ -63,7 +63,7 @@ async fn of_two_processes_that_write_a_row_at_once_one_is_told_and_each_fact_in_
         database.collection::<Entry>(ROWS).drop().await.expect("root may");
         let [one, other] = [(); 2].map(|()| Batcher::new(Folding::new(&database, ROWS)));
         let [created, paid, ..] = facts();
-        // Each in company with its repetition, which is in the row only if the first is.
+        // Each in one batch with its repetition, which is in the row only if the first is.
         let placed = [created.clone(), created].map(|fact| one.submit(fact, 1));
         let charged = [paid.clone(), paid].map(|fact| other.submit(fact, 1));
         let (placed, charged) = tokio::join!(join_all(placed), join_all(charged));

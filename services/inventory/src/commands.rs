@@ -14,22 +14,22 @@ use tokio::sync::Mutex;
 /// How often a batch is decided when other replicas write in between.
 const ATTEMPTS: u32 = 20;
 
-/// Where commands are handed in. Cheap to clone.
+/// Carries out commands, those at once together. Cheap to clone.
 #[derive(Clone)]
-pub struct Combiner {
-    commands: Batcher<Batch>,
+pub struct Commands {
+    batcher: Batcher<Batch>,
     hold: Duration,
 }
 
-impl Combiner {
-    /// A combiner whose holds live for `hold`.
+impl Commands {
+    /// Commands whose holds live for `hold`.
     pub fn new(store: Store, hold: Duration) -> Self {
-        Self { commands: Batcher::new(Batch { store, memory: Mutex::default() }), hold }
+        Self { batcher: Batcher::new(Batch { store, memory: Mutex::default() }), hold }
     }
 
     /// Carries out a command. Safe to repeat.
     pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
-        self.commands.submit(command, 0).await.map_err(|_| Error::Busy)?
+        self.batcher.submit(command, 0).await.map_err(|_| Error::Busy)?
     }
 
     /// Holds `lines` for the configured time.
