@@ -67,7 +67,7 @@ async fn a_stream_is_open_only_while_there_are_subscribers() {
 }
 
 #[tokio::test]
-async fn a_bell_that_outlives_mongod_rings_for_what_was_written_meanwhile() {
+async fn a_notifier_that_outlives_mongod_tells_of_what_was_written_meanwhile() {
     let stores = Stores::start().await;
     let orders = stores.db("orders").await.collection::<Document>("orders");
     orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");

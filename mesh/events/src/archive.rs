@@ -1,6 +1,13 @@
 //! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
 
-use crate::{Error, doorbell::Destroyed, event::Entry, log::{ArchivedSeqs, Log}, losses::Unseen, source::Source};
+use crate::{
+    Error,
+    doorbell::Destroyed,
+    event::Entry,
+    log::{ArchivedSeqs, Log},
+    losses::Unseen,
+    source::Source,
+};
 use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
 use std::{

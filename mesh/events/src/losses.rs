@@ -3,7 +3,12 @@
 //! The change stream tells of every write before it tells of the removal. What it has told and the log has not, once the
 //! document has been read, was in an outbox that is gone.
 
-use crate::{Error, doorbell::Destroyed, log::{ArchivedSeqs, Log}, source::Source};
+use crate::{
+    Error,
+    doorbell::Destroyed,
+    log::{ArchivedSeqs, Log},
+    source::Source,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// Documents that are remembered; of others that are removed it cannot be told whether anything was pending.
