@@ -40,43 +40,29 @@ impl StepExecutor<Orders> for Steps {
 impl Steps {
     async fn call(&self, order: &Versioned<Order>, step: Step, call: &Call) -> Result<Answered, Status> {
         use Direction::{Do, Undo};
+        use Step::*;
         let (id, order, caller) = (order.id.as_str(), &order.state, call.caller());
         match (step, call.direction) {
-            (Step::RedeemCoupon, Do) => Ok(self.coupons.redeem(id, order).await.map(|()| done())?),
-            (Step::RedeemCoupon, Undo) | (Step::ReleaseCoupon, Do) => {
-                Ok(self.coupons.release(id, order).await.map(|()| done())?)
-            }
-            (Step::HoldStock, Do) => self.peers.hold(id, order, caller).await.map(|held| held_until(&held)),
-            (Step::HoldStock | Step::CommitStock, Undo) | (Step::ReleaseStock, Do) => {
+            (RedeemCoupon, Do) => Ok(self.coupons.redeem(id, order).await.map(|()| done())?),
+            (RedeemCoupon, Undo) | (ReleaseCoupon, Do) => Ok(self.coupons.release(id, order).await.map(|()| done())?),
+            (HoldStock, Do) => self.peers.hold(id, order, caller).await.map(held_until),
+            (HoldStock | CommitStock, Undo) | (ReleaseStock, Do) => {
                 self.peers.release(id, caller).await.map(|_| done())
             }
-            (Step::CommitStock, Do) => self.peers.commit(id, caller).await.map(|_| done()),
-            (Step::ShipStock, Do) => self.peers.ship(id, caller).await.map(|_| done()),
-            (Step::RestockStopped, Do) => self.peers.restock_stopped(id, order).await.map(|()| done()),
-            (Step::Restock, Do) => self.restock(id, order).await,
-            (Step::AuthorizePayment, Do) => self.authorize(id, order, caller).await,
-            (Step::AuthorizePayment, Undo) | (Step::CancelPayment, Do) => self.cancel_payment(id, order, caller).await,
-            (Step::CapturePayment, Do) => self.peers.capture(order, caller).await.map(|payment| moved(&payment)),
-            (Step::ReleasePayment, Do) => self.release_payment(order, caller).await,
-            (Step::RefundPayment, Do) => self.refund(order, caller).await,
-            (Step::CreateShipment, Do) => {
-                self.peers.create_shipment(id, order, caller).await.map(|shipment| planned(&shipment))
-            }
-            (Step::CancelShipment, Do) => {
-                self.peers.cancel_shipment(id, order, caller).await.map(|shipment| planned(&shipment))
-            }
+            (CommitStock, Do) => self.peers.commit(id, caller).await.map(|_| done()),
+            (ShipStock, Do) => self.peers.ship(id, caller).await.map(|_| done()),
+            (RestockStopped, Do) => self.peers.restock_stopped(id, order).await.map(|()| done()),
+            (Restock, Do) => self.restock(id, order).await,
+            (AuthorizePayment, Do) => self.authorize(id, order, caller).await,
+            (AuthorizePayment, Undo) | (CancelPayment, Do) => self.cancel_payment(id, order, caller).await,
+            (CapturePayment, Do) => self.peers.capture(order, caller).await.map(moved),
+            (ReleasePayment, Do) => self.release_payment(order, caller).await,
+            (RefundPayment, Do) => self.refund(order, caller).await,
+            (CreateShipment, Do) => self.peers.create_shipment(id, order, caller).await.map(planned),
+            (CancelShipment, Do) => self.peers.cancel_shipment(id, order, caller).await.map(planned),
             (
-                Step::ReleaseCoupon
-                | Step::ReleaseStock
-                | Step::ShipStock
-                | Step::RestockStopped
-                | Step::Restock
-                | Step::CancelPayment
-                | Step::CapturePayment
-                | Step::ReleasePayment
-                | Step::RefundPayment
-                | Step::CreateShipment
-                | Step::CancelShipment,
+                ReleaseCoupon | ReleaseStock | ShipStock | RestockStopped | Restock | CancelPayment | CapturePayment
+                | ReleasePayment | RefundPayment | CreateShipment | CancelShipment,
                 Undo,
             ) => Ok(bug("this step cannot be undone")),
         }
@@ -87,7 +73,7 @@ impl Steps {
         if order.is_free() {
             return Ok(done());
         }
-        self.peers.cancel_payment(id, order, caller).await.map(|payment| moved(&payment))
+        self.peers.cancel_payment(id, order, caller).await.map(moved)
     }
 
     /// Gives back what was set aside for what was stopped, if anything was.
@@ -95,7 +81,7 @@ impl Steps {
         if order.is_free() || order.stopped().next().is_none() {
             return Ok(done());
         }
-        self.peers.release_payment(order, caller).await.map(|payment| moved(&payment))
+        self.peers.release_payment(order, caller).await.map(moved)
     }
 
     /// Gives the money of the current refund back.
@@ -104,7 +90,7 @@ impl Steps {
         if !refund.amount.is_positive() {
             return Ok(done()); // the units had cost nothing: no money moves
         }
-        self.peers.refund(order, refund, caller).await.map(|payment| moved(&payment))
+        self.peers.refund(order, refund, caller).await.map(moved)
     }
 
     /// Puts the units of the current refund back on the shelf.
@@ -130,7 +116,7 @@ impl Steps {
             Err(status) => return Ok((not_the_peers_fault(classify(&status)), facts)),
         };
         if extended.state() == ReservationState::Held {
-            facts.extend(held_until(&extended).1);
+            facts.extend(held_until(extended).1);
         }
         Ok((outcome, facts))
     }
@@ -152,17 +138,17 @@ fn bug(what: &str) -> Answered {
     (Outcome::Bug(what.to_owned()), Vec::new())
 }
 
-fn planned(shipment: &Shipment) -> Answered {
+fn planned(shipment: Shipment) -> Answered {
     (Outcome::Done, vec![Fact::Shipment(shipment.state())])
 }
 
-fn moved(payment: &Payment) -> Answered {
+fn moved(payment: Payment) -> Answered {
     (Outcome::Done, vec![Fact::Payment(payment.state())])
 }
 
-fn held_until(reservation: &Reservation) -> Answered {
-    match &reservation.expire_time {
-        Some(until) => (Outcome::Done, vec![Fact::Held(time::from_wire(until))]),
+fn held_until(reservation: Reservation) -> Answered {
+    match reservation.expire_time {
+        Some(until) => (Outcome::Done, vec![Fact::Held(time::from_wire(&until))]),
         None => bug("a hold without an end"),
     }
 }
