@@ -59,7 +59,6 @@ struct Step {
     detail: String,
 }
 
-/// Who orders what.
 struct Account {
     customer: Visitor,
     product: Option<String>,
@@ -129,7 +128,6 @@ async fn account(options: &Options, environment: &Environment, visitor: &Visitor
     Ok((Account { customer, product: None }, username))
 }
 
-/// What to order.
 async fn product(options: &Options, account: &Account) -> anyhow::Result<(String, String)> {
     let id = match options.product.as_ref().or(account.product.as_ref()) {
         Some(id) => id.clone(),

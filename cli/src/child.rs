@@ -90,7 +90,7 @@ impl Child {
     }
 
     /// What to tell when it ended by itself: how, and the last lines of its log.
-    pub fn obituary(&self) -> String {
+    pub fn end_report(&self) -> String {
         let how =
             self.exit_status().map_or_else(|| "is still running".to_owned(), |status| format!("ended ({status})"));
         format!("{} {how}; end of {}:\n{}", self.name, self.log.display(), log_tail(&self.log, 12))

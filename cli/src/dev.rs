@@ -7,10 +7,12 @@ pub mod keys;
 pub mod mongod;
 mod mongod_setup;
 pub mod nats;
+mod options;
 mod ports;
 pub mod programs;
 mod progress;
 mod ready;
+mod running;
 mod sandbox_psp;
 pub mod seed;
 pub mod state;
@@ -18,40 +20,17 @@ pub mod stores;
 pub mod system;
 pub mod values;
 
+pub use options::Options;
+
 use crate::{Environment, child::Child, logging, services::SANDBOX_PSP, settings, signals};
 use anyhow::{Context, anyhow};
-use data::DataDir;
+use data::{DataDir, LOG};
 use progress::Progress;
-use std::{net::SocketAddr, path::PathBuf, time::Instant};
+use running::Running;
+use std::time::Instant;
 use stores::Stores;
-use system::{Running, System};
+use system::System;
 use tokio_util::sync::CancellationToken;
-
-/// Name of the log of the services that run in this process.
-pub const LOG: &str = "comptoir.log";
-
-/// Options of `comptoir dev`.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Options {
-    /// Address of the JSON gateway; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    pub gateway: SocketAddr,
-    /// Directory for data, keys, credentials and logs; kept over restarts
-    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
-    pub data: PathBuf,
-    /// Use a temporary directory instead and remove it at the end
-    #[arg(long, conflicts_with = "data")]
-    pub ephemeral: bool,
-    /// First gRPC port; each service is at a fixed offset from it (mesh/topology.toml). 0 takes free ports
-    #[arg(long, value_name = "N", default_value_t = topology::GRPC_BASE_PORT)]
-    pub grpc_base_port: u16,
-    /// Services, and "gateway", to run in this process, by name; for tests that run the others as processes of their own
-    #[arg(long, value_name = "A,B", value_delimiter = ',', hide = true)]
-    pub services: Option<Vec<String>>,
-    /// Life of a stock hold, for tests that wait for its end
-    #[arg(long, value_name = "SECONDS", hide = true)]
-    pub hold_seconds: Option<u32>,
-}
 
 /// Runs until SIGINT or SIGTERM, or until a part fails; then drains the services and stops the stores.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
@@ -95,7 +74,7 @@ impl Dev<'_> {
         values::write_env_files(self.data, &system, self.stores)?;
         let provider = self.start_provider(&mut system)?;
         state::State::new(&system, self.stores, provider.pid(), self.data).write(self.data)?;
-        let mut running = system.start(self.stores)?;
+        let mut running = Running::start(&mut system, self.stores)?;
         let outcome = tokio::select! {
             failure = self.failed(&mut running, &provider) => Err(failure),
             () = stop.cancelled() => Ok(()),
@@ -142,7 +121,7 @@ impl Dev<'_> {
     async fn failed(&self, running: &mut Running, provider: &Child) -> anyhow::Error {
         tokio::select! {
             error = running.failed() => error,
-            _ = provider.exited() => anyhow!("the payment provider is gone: {}", provider.obituary()),
+            _ = provider.exited() => anyhow!("the payment provider is gone: {}", provider.end_report()),
             error = self.stores.failed() => error,
         }
     }

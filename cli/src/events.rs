@@ -17,9 +17,8 @@ pub use subject::Pattern;
 
 use crate::Environment;
 use clap::{Args, Subcommand};
-use connect::System;
+use connect::{System, Target};
 use since::Since;
-use std::path::PathBuf;
 
 /// Options of `comptoir events`.
 #[derive(Debug, Args)]
@@ -30,20 +29,6 @@ pub struct Options {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// Which system to talk to.
-#[derive(Debug, Args)]
-pub struct Target {
-    /// Data directory of a running `comptoir dev`; its addresses and its key are used
-    #[arg(long, value_name = "DIR", default_value = ".comptoir", global = true)]
-    pub data: PathBuf,
-    /// Addresses of the services of a cluster instead, for example orders=http://10.0.0.4:9004; needs a token
-    #[arg(long, value_name = "NAME=URI,…", value_delimiter = ',', value_parser = connect::peer, global = true)]
-    pub peers: Vec<(String, String)>,
-    /// Access token of a user with the role "staff" [env: COMPTOIR_TOKEN]
-    #[arg(long, value_name = "TOKEN", global = true)]
-    pub token: Option<String>,
 }
 
 /// What to do.
@@ -85,7 +70,7 @@ pub enum Command {
         json: bool,
         /// What to do with them.
         #[command(subcommand)]
-        action: Letters,
+        action: letters::Action,
     },
     /// Read a source's events again from a place in its log; what was applied has no further effect
     Replay {
@@ -107,40 +92,6 @@ pub enum Command {
         /// The service with the read model, for example order-history
         #[arg(value_name = "SERVICE")]
         service: String,
-    },
-}
-
-/// What to do with dead letters.
-#[derive(Debug, Subcommand)]
-pub enum Letters {
-    /// List them
-    List,
-    /// Show one, with its data decoded
-    Show {
-        /// The event, evt_…, or the message, msg_…
-        #[arg(value_name = "EVENT")]
-        id: String,
-    },
-    /// Apply the letters of an aggregate in order, until one fails again
-    Retry {
-        /// An event, evt_…, whose aggregate is meant, or the aggregate
-        #[arg(value_name = "EVENT|AGGREGATE")]
-        id: String,
-    },
-    /// Apply the letters of an aggregate in order, until one fails again
-    RetryAggregate {
-        /// The aggregate, for example ord_…
-        #[arg(value_name = "AGGREGATE")]
-        id: String,
-    },
-    /// Give an event up: it counts as applied without its effect, and those behind it follow. Cannot be undone
-    Drop {
-        /// The event, evt_…, the first of its aggregate's letters; or a message that is no event, msg_…
-        #[arg(value_name = "EVENT")]
-        id: String,
-        /// Really
-        #[arg(long)]
-        yes: bool,
     },
 }
 

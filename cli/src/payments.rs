@@ -7,8 +7,7 @@ mod webhooks;
 use crate::{
     Environment,
     events::{
-        Target,
-        connect::{System, explain},
+        connect::{System, Target, explain},
         since::Since,
         table::{Table, print},
     },
@@ -24,9 +23,7 @@ use contracts::{
     },
 };
 use serde_json::{Value, json};
-
-/// The service that has the payments.
-const PAYMENTS: &str = "payments";
+use webhooks::PAYMENTS;
 
 /// Options of `comptoir payments`.
 #[derive(Debug, Args)]

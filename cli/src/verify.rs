@@ -19,13 +19,14 @@ mod snapshot;
 mod stock;
 mod streams;
 mod suspects;
+mod violation;
 
 use crate::Environment;
 use anyhow::bail;
 use clap::Args;
-use cluster::Cluster;
+use cluster::{Cluster, Target};
 use invariant::Invariant;
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 use suspects::Patience;
 
 /// Options of `comptoir verify`.
@@ -46,28 +47,6 @@ pub struct Options {
     /// A suspect that keeps changing is a violation after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     pub patience: u64,
-}
-
-/// Which system to look at.
-#[derive(Debug, Args)]
-pub struct Target {
-    /// Data directory of a running `comptoir dev`; its addresses and the credentials in it are used
-    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
-    pub data: PathBuf,
-    /// MongoDB of a cluster instead, with a user who may read every database of mesh/topology.toml (role "read" on each)
-    /// [env: COMPTOIR_MONGODB_URI]
-    #[arg(long, value_name = "URI")]
-    pub mongodb_uri: Option<String>,
-    /// NATS of that cluster, nats://HOST:PORT [env: COMPTOIR_NATS_URL]
-    #[arg(long, value_name = "URL")]
-    pub nats_url: Option<String>,
-    /// NATS user who may publish on $JS.API.STREAM.INFO.* and $JS.API.STREAM.MSG.GET.* and subscribe to _INBOX.>
-    /// [env: COMPTOIR_NATS_USER]
-    #[arg(long, value_name = "NAME")]
-    pub nats_user: Option<String>,
-    /// Its password [env: COMPTOIR_NATS_PASSWORD]
-    #[arg(long, value_name = "PASSWORD")]
-    pub nats_password: Option<String>,
 }
 
 /// Checks; an error when something does not hold.

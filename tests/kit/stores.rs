@@ -96,7 +96,7 @@ impl Stores {
             mongodb,
             mongodb_uri,
             nats_url,
-            gateway: system.gateway_uri(),
+            gateway: system.gateway.uri(),
             credentials: system.credentials,
             oplog,
             processes: AtomicU32::new(0),

@@ -17,14 +17,12 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Without a token.
     pub fn new(gateway: &str) -> anyhow::Result<Self> {
         let gateway = Url::parse(gateway).with_context(|| format!("{gateway} is not a URL; use http://HOST:PORT"))?;
         let http = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
         Ok(Self { http, gateway, token: None })
     }
 
-    /// With a token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }

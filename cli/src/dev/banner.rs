@@ -1,16 +1,17 @@
 //! The last thing that `comptoir dev` prints: where everything is, who can sign in, and the first order to paste.
 
-use super::{data::DataDir, seed, stores::Stores, system::System};
+use super::{
+    data::{DataDir, LOG},
+    seed,
+    stores::Stores,
+    system::System,
+};
 use crate::services::{GATEWAY, SANDBOX_PSP};
 use std::{fmt::Write as _, io::Write as _};
 
-/// What to print.
 pub struct Banner<'a> {
-    /// The services.
     pub system: &'a System,
-    /// The stores.
     pub stores: &'a Stores,
-    /// The data directory.
     pub data: &'a DataDir,
     /// Password of the demo accounts.
     pub password: &'a str,
@@ -40,7 +41,7 @@ impl Banner<'_> {
         };
         let elsewhere = |name: &str| if self.system.here.contains(name) { "" } else { "not in this process" };
         writeln!(text, "\nAddresses")?;
-        row(text, GATEWAY, &self.system.gateway_uri(), elsewhere(GATEWAY))?;
+        row(text, GATEWAY, &self.system.gateway.uri(), elsewhere(GATEWAY))?;
         for (name, endpoint) in &self.system.endpoints {
             row(text, name, &format!("grpc://{}", endpoint.address), elsewhere(name))?;
         }
@@ -48,7 +49,7 @@ impl Banner<'_> {
         row(text, "mongod", &format!("mongodb://127.0.0.1:{}", self.stores.mongod.port), "")?;
         row(text, "nats-server", &self.stores.nats.url, "")?;
         row(text, "data", &self.data.path().display().to_string(), "")?;
-        row(text, "log", &self.data.join(super::LOG).display().to_string(), "")
+        row(text, "log", &self.data.join(LOG).display().to_string(), "")
     }
 
     fn accounts(&self, text: &mut String) -> std::fmt::Result {
@@ -58,7 +59,7 @@ impl Banner<'_> {
     }
 
     fn commands(&self, text: &mut String, product: &str) -> std::fmt::Result {
-        let gateway = self.system.gateway_uri();
+        let gateway = self.system.gateway.uri();
         let user = quoted(&format!("username={}", seed::CUSTOMER));
         let password = quoted(&format!("password={}", self.password));
         let order = format!(

@@ -9,8 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Name of the log of the services that run in this process.
+pub const LOG: &str = "comptoir.log";
+
 /// How long to wait for the lock: a process that was killed a moment ago still holds it.
-const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An opened data directory; the lock ends with the value.
 pub struct DataDir {
@@ -104,7 +107,7 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     let began = Instant::now();
     while let Err(error) = file.try_lock() {
         match error {
-            TryLockError::WouldBlock if began.elapsed() < LOCK_PATIENCE => std::thread::sleep(LOCK_PATIENCE / 50),
+            TryLockError::WouldBlock if began.elapsed() < LOCK_TIMEOUT => std::thread::sleep(LOCK_TIMEOUT / 50),
             TryLockError::WouldBlock => bail!(
                 "{} is in use by `comptoir dev` with process id {}; stop that one, or choose another --data",
                 directory.display(),

@@ -8,7 +8,7 @@ use ed25519_dalek::{
     pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
 };
 use serde_json::json;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::path::PathBuf;
 use topology::Topology;
 
 /// Name, and key id, of the key that signs user tokens.
@@ -19,8 +19,6 @@ const DIRECTORY: &str = "keys";
 /// All keys of one data directory.
 #[derive(Debug)]
 pub struct Keys {
-    /// PKCS#8 PEM by key id.
-    pub pem: BTreeMap<String, String>,
     directory: PathBuf,
 }
 
@@ -29,7 +27,7 @@ impl Keys {
     pub fn open(data: &DataDir) -> anyhow::Result<Self> {
         let directory = data.directory(DIRECTORY)?;
         let names = Topology::get().service.keys().map(String::as_str).chain([USER_TOKENS]);
-        let (mut pem, mut public) = (BTreeMap::new(), Vec::new());
+        let mut public = Vec::new();
         for name in names {
             let file = format!("{DIRECTORY}/{name}.pem");
             let text = match data.read(&file)? {
@@ -41,11 +39,10 @@ impl Keys {
                 }
             };
             public.push(jwk(name, &text).with_context(|| format!("read {}", data.join(&file).display()))?);
-            pem.insert(name.to_owned(), text);
         }
         let jwks = serde_json::to_string_pretty(&json!({ "keys": public }))?;
         data.write("keys/jwks.json", &jwks)?;
-        Ok(Self { pem, directory })
+        Ok(Self { directory })
     }
 
     /// File of the key called `name`.

@@ -83,13 +83,13 @@ async fn launch(data: &DataDir, command: Command) -> anyhow::Result<Option<Child
             if status.code() == Some(EXIT_ADDRESS_IN_USE) {
                 return Ok(None);
             }
-            bail!("mongod did not start: {}", child.obituary());
+            bail!("mongod did not start: {}", child.end_report());
         }
         if listens(&log) {
             return Ok(Some(child));
         }
         if began.elapsed() > START_LIMIT {
-            bail!("mongod does not listen after {} s: {}", START_LIMIT.as_secs(), child.obituary());
+            bail!("mongod does not listen after {} s: {}", START_LIMIT.as_secs(), child.end_report());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -110,7 +110,7 @@ async fn elected(anyone: &Database, child: &Child) -> anyhow::Result<()> {
             return Ok(());
         }
         if child.exit_status().is_some() || began.elapsed() > ELECTION_LIMIT {
-            bail!("mongod did not become primary: {}", child.obituary());
+            bail!("mongod did not become primary: {}", child.end_report());
         }
         tokio::time::sleep(POLL).await;
     }

@@ -62,7 +62,7 @@ async fn listening(child: &Child, directory: &Path) -> anyhow::Result<String> {
     let began = Instant::now();
     loop {
         if child.exit_status().is_some() || began.elapsed() > START_LIMIT {
-            bail!("nats-server did not start: {}", child.obituary());
+            bail!("nats-server did not start: {}", child.end_report());
         }
         let ports: Option<Value> = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         if let Some(url) = ports.as_ref().and_then(|ports| ports["nats"][0].as_str()) {

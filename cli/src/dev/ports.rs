@@ -11,14 +11,12 @@ use topology::Topology;
 
 /// Where one service is, or will be, reached.
 pub struct Endpoint {
-    /// Its address.
     pub address: SocketAddr,
     /// Bound already; closed before `dev` says that it is ready when the service runs in another process.
     pub listener: Option<TcpListener>,
 }
 
 impl Endpoint {
-    /// As a URI.
     pub fn uri(&self) -> String {
         format!("http://{}", self.address)
     }
@@ -30,7 +28,6 @@ pub struct Endpoints {
     pub services: BTreeMap<String, Endpoint>,
     /// Where payments takes webhooks.
     pub webhooks: Endpoint,
-    /// The sandbox provider.
     pub sandbox_psp: Endpoint,
 }
 

@@ -8,7 +8,6 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Starts the clock.
     pub fn start() -> Self {
         Self { began: Instant::now() }
     }

@@ -36,7 +36,7 @@ async fn missing(system: &System) -> Vec<String> {
     let sandbox = healthcheck::http(&system.sandbox_psp.uri()).await;
     missing.extend(sandbox.err().map(|error| format!("{SANDBOX_PSP}: {error:#}")));
     if missing.is_empty() && system.is_complete() {
-        let asked = healthcheck::http(&system.gateway_uri()).await;
+        let asked = healthcheck::http(&system.gateway.uri()).await;
         missing.extend(asked.err().map(|error| format!("{GATEWAY}: {error:#}")));
     }
     missing

@@ -173,7 +173,7 @@ fn new_or_there<T>(reply: Result<tonic::Response<T>, Status>) -> Result<Option<T
 
 /// An authorization header of a member of staff, good for the time that seeding takes.
 fn staff_bearer(keys: &Keys) -> anyhow::Result<String> {
-    let signer = Signer::new(USER_TOKENS, &keys.pem[USER_TOKENS])?;
+    let signer = Signer::new(USER_TOKENS, &std::fs::read_to_string(keys.file(USER_TOKENS))?)?;
     let token = signer.user_token(SEEDER, &["staff".to_owned()], Duration::from_secs(600))?;
     Ok(format!("Bearer {token}"))
 }

@@ -1,6 +1,12 @@
 //! `dev.json` in the data directory: what tools and tests need to join in.
 
-use super::{data::DataDir, nats::OPERATOR, stores::Stores, system::System};
+use super::{
+    data::{DataDir, LOG},
+    keys::USER_TOKENS,
+    nats::OPERATOR,
+    stores::Stores,
+    system::System,
+};
 use crate::services::SANDBOX_PSP;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -51,7 +57,7 @@ impl State {
             (SANDBOX_PSP, provider),
         ];
         Self {
-            gateway: system.gateway_uri(),
+            gateway: system.gateway.uri(),
             grpc: system.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.uri())).collect(),
             sandbox_psp: system.sandbox_psp.uri(),
             provider_key: system.credentials.provider_key.clone(),
@@ -61,8 +67,8 @@ impl State {
             nats_url: stores.nats.url.clone(),
             nats_user: OPERATOR.to_owned(),
             nats_password: system.credentials.nats_operator.clone(),
-            log: data.join(super::LOG),
-            user_token_key_file: system.keys.file(super::keys::USER_TOKENS),
+            log: data.join(LOG),
+            user_token_key_file: system.keys.file(USER_TOKENS),
             jwks_file: system.keys.jwks_file(),
             pids: pids.into_iter().map(|(name, pid)| (name.to_owned(), pid)).collect(),
         }

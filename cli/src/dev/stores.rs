@@ -46,7 +46,7 @@ impl Stores {
             _ = self.mongod.child.exited() => &self.mongod.child,
             _ = self.nats.child.exited() => &self.nats.child,
         };
-        anyhow::anyhow!("a store is gone: {}", dead.obituary())
+        anyhow::anyhow!("a store is gone: {}", dead.end_report())
     }
 
     /// Stops both: SIGTERM, a bounded wait, SIGKILL.

@@ -53,7 +53,6 @@ pub fn variables(values: &Values) -> impl Iterator<Item = (&'static str, &str)> 
     values.iter().filter_map(move |(name, value)| Some((variable(name)?, value.as_str())))
 }
 
-/// NAME=URI,…
 fn joined(uris: BTreeMap<String, String>) -> String {
     uris.into_iter().map(|(name, uri)| format!("{name}={uri}")).collect::<Vec<_>>().join(",")
 }

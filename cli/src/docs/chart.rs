@@ -43,7 +43,6 @@ impl Rpc {
     }
 }
 
-/// By package.
 type Rpcs = BTreeMap<String, Vec<Rpc>>;
 
 /// The text of the file.

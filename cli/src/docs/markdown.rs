@@ -32,7 +32,6 @@ proto/baseline.binpb. A consumer must skip types and ignore fields that it does 
 A `user_id` is a pseudonym: it leads to a person only through the users service, and to nobody once the account is closed.
 ";
 
-/// The whole file.
 pub fn render(catalogue: &Catalogue) -> String {
     let mut text = INTRODUCTION.to_owned();
     // Writing to a String cannot fail.

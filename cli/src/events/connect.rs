@@ -1,6 +1,5 @@
 //! The system that a command talks to: addresses of its services and a staff token.
 
-use super::Target;
 use crate::{
     Environment,
     dev::state::{self, State},
@@ -8,7 +7,11 @@ use crate::{
 use anyhow::{Context, anyhow, ensure};
 use contracts::events::v1::event_service_client::EventServiceClient;
 use rpc::Signer;
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
@@ -25,11 +28,24 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// A client of one service.
 pub type Client = EventServiceClient<InterceptedService<Channel, Bearer>>;
 
+/// Which system to talk to.
+#[derive(Debug, clap::Args)]
+pub struct Target {
+    /// Data directory of a running `comptoir dev`; its addresses and its key are used
+    #[arg(long, value_name = "DIR", default_value = ".comptoir", global = true)]
+    pub data: PathBuf,
+    /// Addresses of the services of a cluster instead, for example orders=http://10.0.0.4:9004; needs a token
+    #[arg(long, value_name = "NAME=URI,…", value_delimiter = ',', value_parser = peer, global = true)]
+    pub peers: Vec<(String, String)>,
+    /// Access token of a user with the role "staff" [env: COMPTOIR_TOKEN]
+    #[arg(long, value_name = "TOKEN", global = true)]
+    pub token: Option<String>,
+}
+
 /// Where the services are, and as whom they are called.
 pub struct System {
     peers: BTreeMap<String, String>,
     token: Token,
-    /// For messages.
     place: String,
 }
 

@@ -1,7 +1,6 @@
 //! `comptoir events dead-letters`: what could not be applied, and what to do about it.
 
 use super::{
-    Letters,
     connect::{System, explain, is_not_found},
     json::{Decoder, timestamp},
     table::{Table, print},
@@ -21,9 +20,42 @@ const PAGE: i32 = 200;
 /// How long the letters of one aggregate may take.
 const RETRY_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// What to do with dead letters.
+#[derive(Debug, clap::Subcommand)]
+pub enum Action {
+    /// List them
+    List,
+    /// Show one, with its data decoded
+    Show {
+        /// The event, evt_…, or the message, msg_…
+        #[arg(value_name = "EVENT")]
+        id: String,
+    },
+    /// Apply the letters of an aggregate in order, until one fails again
+    Retry {
+        /// An event, evt_…, whose aggregate is meant, or the aggregate
+        #[arg(value_name = "EVENT|AGGREGATE")]
+        id: String,
+    },
+    /// Apply the letters of an aggregate in order, until one fails again
+    RetryAggregate {
+        /// The aggregate, for example ord_…
+        #[arg(value_name = "AGGREGATE")]
+        id: String,
+    },
+    /// Give an event up: it counts as applied without its effect, and those behind it follow. Cannot be undone
+    Drop {
+        /// The event, evt_…, the first of its aggregate's letters; or a message that is no event, msg_…
+        #[arg(value_name = "EVENT")]
+        id: String,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
 /// The dead letters of some consumers, and how they are shown.
 pub struct DeadLetters<'a> {
-    /// The system.
     pub system: &'a System,
     /// Only of this consumer.
     pub service: Option<String>,
@@ -32,13 +64,13 @@ pub struct DeadLetters<'a> {
 }
 
 /// Does one thing with them.
-pub async fn run(letters: &DeadLetters<'_>, action: Letters) -> anyhow::Result<()> {
+pub async fn run(letters: &DeadLetters<'_>, action: Action) -> anyhow::Result<()> {
     match action {
-        Letters::List => letters.list().await,
-        Letters::Show { id } => letters.show(&id).await,
-        Letters::Retry { id } if id.starts_with("evt_") || id.starts_with("msg_") => letters.retry_event(&id).await,
-        Letters::Retry { id } | Letters::RetryAggregate { id } => letters.retry(&id).await,
-        Letters::Drop { id, yes } => {
+        Action::List => letters.list().await,
+        Action::Show { id } => letters.show(&id).await,
+        Action::Retry { id } if id.starts_with("evt_") || id.starts_with("msg_") => letters.retry_event(&id).await,
+        Action::Retry { id } | Action::RetryAggregate { id } => letters.retry(&id).await,
+        Action::Drop { id, yes } => {
             ensure!(yes, "{id} would count as applied without its effect, for good: repeat with --yes if you mean it");
             letters.give_up(&id).await
         }

@@ -10,10 +10,10 @@ use std::{
 };
 
 /// A service that has sent nothing for so long has nothing to send now.
-const SILENCE: Duration = Duration::from_millis(300);
+const SILENCE_LIMIT: Duration = Duration::from_millis(300);
 
 /// With more events in hand the oldest is let through at once.
-const MOST: usize = 10_000;
+const WAITING_LIMIT: usize = 10_000;
 
 /// The events in hand.
 #[derive(Default)]
@@ -30,7 +30,6 @@ struct Sender {
 }
 
 impl Merge {
-    /// For these services.
     pub fn new(services: &[String], now: Instant) -> Self {
         let sender = |name: &String| (name.clone(), Sender { latest: i64::MIN, heard: now });
         Self { services: services.iter().map(sender).collect(), ..Self::default() }
@@ -50,9 +49,9 @@ impl Merge {
     /// The next event in order, when it is certain, or when too many wait.
     pub fn pop(&mut self, now: Instant) -> Option<Event> {
         let &(time, _) = self.waiting.keys().next()?;
-        let is_quiet = |sender: &Sender| now.duration_since(sender.heard) >= SILENCE;
+        let is_quiet = |sender: &Sender| now.duration_since(sender.heard) >= SILENCE_LIMIT;
         let is_certain = self.services.values().all(|sender| sender.latest >= time || is_quiet(sender));
-        if is_certain || self.waiting.len() > MOST {
+        if is_certain || self.waiting.len() > WAITING_LIMIT {
             return self.waiting.pop_first().map(|(_, event)| event);
         }
         None

@@ -7,14 +7,11 @@ use std::{str::FromStr, time::Duration};
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
-    /// Then.
     At(DateTime),
-    /// So long ago.
     Ago(Duration),
 }
 
 impl Since {
-    /// On the wire.
     pub fn to_wire(self) -> Timestamp {
         let millis = match self {
             Since::At(time) => time.timestamp_millis(),

@@ -10,7 +10,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// An empty one.
     pub fn new(titles: &'static [&'static str]) -> Self {
         Self { titles, rows: Vec::new() }
     }

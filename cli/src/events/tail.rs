@@ -16,13 +16,13 @@ use tonic::Code;
 /// Events on their way from the tasks to the loop.
 const QUEUE: usize = 256;
 
-/// Pause between two looks at what waits, and before a broken stream is opened again.
-const LOOK: Duration = Duration::from_millis(50);
-const AGAIN: Duration = Duration::from_secs(1);
+/// Pause between two looks at the events that wait.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What to print.
+/// Pause before a broken stream is opened again.
+const REOPEN_DELAY: Duration = Duration::from_secs(1);
+
 pub struct Wanted {
-    /// Only these subjects.
     pub subject: Pattern,
     /// From here on; from now on when none.
     pub since: Option<Since>,
@@ -48,7 +48,7 @@ pub async fn run(system: &System, wanted: Wanted, output: Output) -> anyhow::Res
             () = stop.cancelled() => return Ok(()),
             (ended, ..) = &mut following => return ended,
             event = received.recv() => if let Some(event) = event { merge.push(event, Instant::now()) },
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
         while let Some(event) = merge.pop(Instant::now()) {
             if wanted.subject.matches(&subject::of(&event)) && !output.line(&decoder.event(&event))? {
@@ -93,7 +93,7 @@ async fn follow(
         }
         eprintln!("comptoir: the events of {service} broke off; they go on when it answers again");
         client = loop {
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(REOPEN_DELAY).await;
             if let Ok(client) = system.client(service).await {
                 break client;
             }

@@ -1,6 +1,5 @@
 //! `comptoir payments webhooks`: the provider's webhooks that were not applied.
 
-use super::PAYMENTS;
 use crate::events::{
     connect::{System, explain},
     table::{Table, print},
@@ -11,6 +10,9 @@ use contracts::payments::v1::{
 };
 use prost_types::Timestamp;
 use serde_json::{Value, json};
+
+/// The service that has the payments.
+pub const PAYMENTS: &str = "payments";
 
 /// Webhooks in one answer.
 const PAGE: i32 = 200;

@@ -1,6 +1,9 @@
 //! `comptoir saga retry`, `resume`, `compensate` and `skip`: of named orders, or of all that match a filter.
 
-use super::{Client, Intervention, ORDERS, client};
+use super::{
+    client::{Client, ORDERS, client},
+    filter::Filter,
+};
 use crate::events::{
     connect::{System, explain},
     table::print,
@@ -16,6 +19,29 @@ use tonic::{Code, Request, Status};
 
 /// How long many sagas may take.
 const INTERVENTION_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// To which sagas, and why.
+#[derive(Debug, clap::Args)]
+pub struct Intervention {
+    /// Orders, ord_…; or none, and a filter
+    #[arg(value_name = "ORDER")]
+    pub orders: Vec<String>,
+    /// Which.
+    #[command(flatten)]
+    pub filter: Filter,
+    /// Why, for the record
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
+    /// With a filter: at most so many
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(i32).range(1..=500))]
+    pub max: i32,
+    /// With a filter: only tell what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON instead of text
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// Does it, and tells what came of it. Fails when a saga did not allow it, or when it could not be done.
 pub async fn run(system: &System, action: Action, wish: &Intervention, acknowledge_effect: bool) -> anyhow::Result<()> {

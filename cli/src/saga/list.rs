@@ -1,6 +1,10 @@
 //! `comptoir saga list`.
 
-use super::{Filter, ORDERS, client, show};
+use super::{
+    client::{ORDERS, client},
+    filter::Filter,
+    show,
+};
 use crate::events::{
     connect::{System, explain},
     json::timestamp,

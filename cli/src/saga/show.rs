@@ -1,6 +1,6 @@
 //! `comptoir saga show`.
 
-use super::{ORDERS, client};
+use super::client::{ORDERS, client};
 use crate::events::{
     connect::{System, explain, is_not_found},
     json::timestamp,
@@ -11,7 +11,6 @@ use contracts::orders::v1::{GetSagaRequest, Saga, SagaIntervention, SagaStep};
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 
-/// Prints one saga.
 pub async fn run(system: &System, order: &str, as_json: bool) -> anyhow::Result<()> {
     let answer = client(system).await?.get_saga(GetSagaRequest { order_id: order.to_owned() }).await;
     let saga = answer.map_err(|status| {

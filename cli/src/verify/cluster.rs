@@ -1,12 +1,12 @@
 //! Connections to the system under examination, its MongoDB and its NATS, and paging through its documents.
 
-use super::{Target, snapshot::Snapshot};
+use super::snapshot::Snapshot;
 use crate::{Environment, dev::state::State, events::connect::running};
 use anyhow::{Context, anyhow};
 use async_nats::jetstream;
 use bson::{Document, doc};
 use mongodb::{Client, Collection};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use topology::Topology;
 
 /// Documents in one snapshot.
@@ -15,18 +15,37 @@ pub const PAGE: i64 = 500;
 /// How long a store may take to answer at first.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+/// Which system to look at.
+#[derive(Debug, clap::Args)]
+pub struct Target {
+    /// Data directory of a running `comptoir dev`; its addresses and the credentials in it are used
+    #[arg(long, value_name = "DIR", default_value = ".comptoir")]
+    pub data: PathBuf,
+    /// MongoDB of a cluster instead, with a user who may read every database of mesh/topology.toml (role "read" on each)
+    /// [env: COMPTOIR_MONGODB_URI]
+    #[arg(long, value_name = "URI")]
+    pub mongodb_uri: Option<String>,
+    /// NATS of that cluster, nats://HOST:PORT [env: COMPTOIR_NATS_URL]
+    #[arg(long, value_name = "URL")]
+    pub nats_url: Option<String>,
+    /// NATS user who may publish on $JS.API.STREAM.INFO.* and $JS.API.STREAM.MSG.GET.* and subscribe to _INBOX.>
+    /// [env: COMPTOIR_NATS_USER]
+    #[arg(long, value_name = "NAME")]
+    pub nats_user: Option<String>,
+    /// Its password [env: COMPTOIR_NATS_PASSWORD]
+    #[arg(long, value_name = "PASSWORD")]
+    pub nats_password: Option<String>,
+}
+
 /// Everything, or the subjects of these names.
 pub enum Scope {
-    /// Everything.
     All,
-    /// These.
     Only(Vec<String>),
 }
 
 /// Connections to a running system.
 pub struct Cluster {
     mongodb: Client,
-    /// Its broker.
     pub nats: jetstream::Context,
 }
 

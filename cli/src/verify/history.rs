@@ -2,10 +2,10 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     money::amount,
     orders::contract_name,
     snapshot::{Snapshot, number, part, text},
+    violation::Examined,
 };
 use bson::{Document, doc};
 use contracts::{

@@ -3,6 +3,7 @@
 use super::{
     cluster::{Cluster, Scope},
     coupons, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
+    violation::Examined,
 };
 use clap::ValueEnum;
 
@@ -82,33 +83,4 @@ impl Invariant {
             Self::HistoryIsOrders => history::examine(cluster, scope).await,
         }
     }
-}
-
-/// What one look has found.
-#[derive(Debug, Default)]
-pub struct Examined {
-    /// Subjects that were looked at.
-    pub checked: u64,
-    /// Those that are not as they should be.
-    pub suspects: Vec<Violation>,
-    /// What a person should know, and what no promise is broken by.
-    pub notes: Vec<String>,
-}
-
-impl Examined {
-    /// Adds a suspect.
-    pub fn suspect(&mut self, subject: &str, expected: impl Into<String>, found: impl Into<String>) {
-        self.suspects.push(Violation { subject: subject.to_owned(), expected: expected.into(), found: found.into() });
-    }
-}
-
-/// Something that does not hold.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Violation {
-    /// What it is about: an id, or `service/aggregate/id`.
-    pub subject: String,
-    /// What should be there.
-    pub expected: String,
-    /// What is there.
-    pub found: String,
 }

@@ -2,9 +2,9 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     orders::{OrderPhase, phase},
     snapshot::{Snapshot, list, number, part, text},
+    violation::Examined,
 };
 use bson::{Document, doc};
 use contracts::{

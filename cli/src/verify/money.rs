@@ -2,10 +2,10 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     ledgers,
     orders::{OrderPhase, phase},
     snapshot::{list, part, text},
+    violation::Examined,
 };
 use bson::{Bson, Document, doc};
 
@@ -50,7 +50,7 @@ pub async fn payments(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examin
     Ok(examined)
 }
 
-async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::violation::Violation>> {
     let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {
@@ -189,7 +189,7 @@ fn compare_charge(charge: &Document, payment: Option<&Document>) -> Option<(Stri
 }
 
 /// Payments that say that money moved, and the provider knows nothing of it.
-async fn uncharged(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+async fn uncharged(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::violation::Violation>> {
     let (book, payments) = (cluster.collection(BOOK.0, BOOK.1)?, cluster.collection("payments", "payments")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some(filter) = pages.next() {

@@ -28,7 +28,6 @@ pub fn table(rows: &[Row]) -> String {
     text
 }
 
-/// One JSON object.
 pub fn json(rows: &[Row]) -> anyhow::Result<String> {
     let invariants = rows.iter().map(|row| {
         json!({

@@ -2,10 +2,10 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     orders::{OrderPhase, phase},
     snapshot::text,
     stock::units,
+    violation::Examined,
 };
 use bson::{Document, doc};
 
@@ -85,7 +85,7 @@ fn overdue(reservation: &Document, now: i64) -> Option<(String, String)> {
 }
 
 /// Orders that should have a reservation and have none.
-async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::invariant::Violation>> {
+async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::violation::Violation>> {
     let (reservations, orders) =
         (cluster.collection("inventory", "reservations")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));

@@ -3,8 +3,8 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     snapshot::{Snapshot, list, number, text},
+    violation::Examined,
 };
 use bson::{Document, doc};
 use mongodb::Collection;

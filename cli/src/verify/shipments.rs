@@ -2,10 +2,10 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::{Examined, Violation},
     orders::{OrderPhase, contract_name, phase},
     snapshot::{list, text},
     stock::units,
+    violation::{Examined, Violation},
 };
 use bson::{Document, doc};
 use std::collections::BTreeMap;

@@ -2,8 +2,8 @@
 
 use super::{
     cluster::{Cluster, PAGE, Pages, Scope},
-    invariant::Examined,
     snapshot::{Snapshot, list, number, text},
+    violation::Examined,
 };
 use bson::{Document, doc};
 use std::collections::HashMap;

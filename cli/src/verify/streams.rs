@@ -2,9 +2,9 @@
 
 use super::{
     cluster::{Cluster, Scope},
-    invariant::Examined,
     sequences::{LOG, within},
     snapshot::{Snapshot, number, text},
+    violation::Examined,
 };
 use anyhow::Context;
 use async_nats::{

@@ -2,8 +2,9 @@
 
 use super::{
     cluster::{Cluster, Scope},
-    invariant::{Examined, Invariant, Violation},
+    invariant::Invariant,
     snapshot,
+    violation::{Examined, Violation},
 };
 use std::{
     collections::HashMap,
@@ -17,7 +18,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long the database may refuse a snapshot: an election, or a collection that was just made.
-const REFUSALS: Duration = Duration::from_secs(20);
+const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long suspects are given.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,6 @@ pub struct Patience {
 /// A line of the table.
 #[derive(Debug)]
 pub struct Row {
-    /// What must hold.
     pub invariant: Invariant,
     /// Subjects that were looked at.
     pub checked: u64,
@@ -78,7 +78,7 @@ async fn examine(cluster: &Cluster, invariant: Invariant, scope: &Scope) -> anyh
     let began = Instant::now();
     loop {
         match invariant.examine(cluster, scope).await {
-            Err(error) if snapshot::is_passing(&error) && began.elapsed() < REFUSALS => {
+            Err(error) if snapshot::is_passing(&error) && began.elapsed() < SNAPSHOT_TIMEOUT => {
                 tokio::time::sleep(FIRST_PAUSE).await;
             }
             examined => return examined,

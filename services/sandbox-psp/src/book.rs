@@ -29,11 +29,9 @@ const AFTER_THE_NEXT: Duration = Duration::from_secs(3);
 /// The reply to a request, kept under its key.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Replied {
-    /// Idempotency key.
     pub key: String,
     /// Digest of the request's body.
     pub digest: String,
-    /// The reply's body.
     pub body: String,
 }
 
@@ -55,7 +53,6 @@ pub struct Hook {
 /// A charge with what its document has beside it.
 #[derive(Debug, Clone)]
 pub struct Stored {
-    /// The charge.
     pub charge: Charge,
     /// What is beside it.
     pub beside: Beside,
@@ -64,7 +61,6 @@ pub struct Stored {
 /// What the document of a charge has beside the charge.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Beside {
-    /// Revision.
     pub rev: i64,
     /// Replies, oldest first.
     pub replies: Vec<Replied>,
@@ -85,7 +81,6 @@ pub enum Outcome {
 /// A request under a key.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
-    /// Idempotency key.
     pub key: &'a str,
     /// Digest of the body and path.
     pub digest: &'a str,

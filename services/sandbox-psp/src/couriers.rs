@@ -29,7 +29,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Header of the signature.
 const SIGNATURE: &str = "webhook-signature";
 
-/// Delivers.
 pub struct Couriers {
     book: Book,
     http: reqwest::Client,
@@ -44,7 +43,6 @@ impl Couriers {
         Ok(Self { book, http, url: config.webhook_url.clone(), secret: config.webhook_secret.clone() })
     }
 
-    /// Works until `shutdown`.
     pub async fn run(self: std::sync::Arc<Self>, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
             if let Err(error) = self.look().await {

@@ -50,11 +50,9 @@ pub enum Kind {
 pub struct Operation {
     /// Key that it was asked under, or one of ours when nobody asked.
     pub key: String,
-    /// What.
     pub kind: Kind,
     /// How much, in minor units; 0 when no money moved.
     pub amount: i64,
-    /// When.
     pub at: Time,
 }
 
@@ -69,7 +67,6 @@ pub struct Charge {
     /// The amount asked for.
     #[serde(with = "store::fields::money")]
     pub amount: Money,
-    /// Where it is.
     pub status: Status,
     /// Why it was declined or is over.
     pub reason: String,
@@ -256,7 +253,6 @@ pub fn minor(amount: &Money) -> i64 {
     i64::try_from(amount.minor()).unwrap_or(i64::MAX)
 }
 
-/// A while later.
 pub fn after(now: Time, pause: Duration) -> Time {
     Time::from_millis(now.timestamp_millis().saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -35,7 +35,6 @@ const LOST_AFTER: Duration = Duration::from_millis(200);
 /// How long a slow reply takes.
 const SLOW: Duration = Duration::from_millis(1_500);
 
-/// Largest body.
 const BODY_BYTES: usize = 64 * 1024;
 
 /// How long a body may take to arrive.
@@ -50,7 +49,6 @@ const LOST_KEYS: usize = 10_000;
 
 /// What the requests need.
 pub struct Desk {
-    /// The charges.
     pub book: Book,
     /// Those who deliver webhooks.
     pub couriers: Arc<Couriers>,
@@ -58,7 +56,6 @@ pub struct Desk {
     pub key: Secret,
 }
 
-/// The routes.
 pub fn router(desk: Desk) -> Router {
     let desk = Arc::new(desk);
     let v1 = Router::new()

@@ -26,7 +26,6 @@ pub struct Wanted {
     pub approve: Option<bool>,
 }
 
-/// A charge.
 pub fn charge(charge: &Charge) -> Value {
     json!({
         "id": charge.reference,
@@ -51,7 +50,6 @@ pub fn reported(of: &Charge) -> Value {
     entry
 }
 
-/// What happened.
 pub fn operation(operation: &Operation) -> Value {
     json!({
         "key": operation.key,
@@ -61,7 +59,6 @@ pub fn operation(operation: &Operation) -> Value {
     })
 }
 
-/// A webhook.
 pub fn event(id: &str, of: &Charge, happened: &Operation) -> Value {
     let kind = serde_json::to_value(happened.kind).unwrap_or_default();
     json!({
@@ -73,7 +70,6 @@ pub fn event(id: &str, of: &Charge, happened: &Operation) -> Value {
     })
 }
 
-/// An error.
 pub fn error(kind: &str, code: &str) -> Value {
     json!({ "error": { "type": kind, "code": code } })
 }

@@ -112,7 +112,7 @@ impl Site {
 
     /// Stops it.
     pub async fn stop_relay(&self, relay: Child) -> anyhow::Result<()> {
-        ensure!(relay.stop(GRACE).await, "the relay did not stop: {}", relay.obituary());
+        ensure!(relay.stop(GRACE).await, "the relay did not stop: {}", relay.end_report());
         Ok(())
     }
 

@@ -245,7 +245,7 @@ fn crates() -> Vec<PathBuf> {
 }
 
 /// Crates whose circles are yet to be opened. One that has none any more must leave this list.
-const CIRCULAR: [&str; 3] = ["cli", "services/inventory", "services/orders"];
+const CIRCULAR: [&str; 2] = ["services/inventory", "services/orders"];
 
 #[test]
 fn no_modules_of_a_crate_need_each_other() {
