@@ -1,6 +1,6 @@
 //! The rules of stock, one by one.
 
-use inventory::{Books, Command, Error, Line, Stock};
+use inventory::{Books, Command, Line, Refusal, Stock};
 use saga::Caller;
 use store::Time;
 
@@ -43,7 +43,7 @@ fn stocked(units: i32) -> Books {
 fn a_hold_takes_all_lines_or_none() {
     let mut books = stocked(5);
     let refused = books.apply(&hold("ord_1", &[("prd_a", 2), ("prd_b", 1)]), at(1));
-    assert!(matches!(refused, Err(Error::OutOfStock(short)) if short == ["prd_b"]));
+    assert!(matches!(refused, Err(Refusal::OutOfStock(short)) if short == ["prd_b"]));
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
     assert!(!books.reservations.contains_key("ord_1") || books.reservations["ord_1"].state.is_none());
 }
@@ -61,7 +61,7 @@ fn a_release_before_its_hold_refuses_the_late_hold() {
     let mut books = stocked(5);
     books.apply(&Command::Release("ord_1".into(), caller(1)), at(1)).expect("leaves a mark");
     let late = books.apply(&hold("ord_1", &[("prd_a", 1)]), at(2));
-    assert!(matches!(late, Err(Error::Released(_))));
+    assert!(matches!(late, Err(Refusal::Released(_))));
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }
 
@@ -73,7 +73,7 @@ fn a_hold_expires_only_after_its_end_and_cannot_be_committed_then() {
     assert_eq!(counters(&books, "prd_a"), (5, 2, 0));
     books.apply(&Command::Expire("ord_1".into()), at(1000)).expect("expires");
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
-    assert!(matches!(books.apply(&Command::Commit("ord_1".into(), caller(1)), at(1001)), Err(Error::Expired(_))));
+    assert!(matches!(books.apply(&Command::Commit("ord_1".into(), caller(1)), at(1001)), Err(Refusal::Expired(_))));
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn an_extension_moves_the_end_of_a_hold_and_moves_no_stock() {
     books.apply(&Command::Expire("ord_1".into()), at(1999)).expect("too early: nothing");
     assert_eq!((counters(&books, "prd_a"), books.movements.len()), ((5, 2, 0), movements));
     books.apply(&Command::Expire("ord_1".into()), at(2000)).expect("expires");
-    assert!(matches!(books.apply(&extend("ord_1", 9000), at(2001)), Err(Error::Expired(_))));
+    assert!(matches!(books.apply(&extend("ord_1", 9000), at(2001)), Err(Refusal::Expired(_))));
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }
 
@@ -97,15 +97,15 @@ fn an_extension_leaves_a_sale_as_it_is_and_is_refused_after_a_release() {
     let committed = books.apply(&Command::Commit("ord_1".into(), caller(1)), at(2)).expect("commits");
     assert_eq!(books.apply(&extend("ord_1", 9000), at(3)).expect("answers"), committed);
     books.apply(&Command::Release("ord_1".into(), caller(1)), at(4)).expect("releases");
-    assert!(matches!(books.apply(&extend("ord_1", 9000), at(5)), Err(Error::Released(_))));
-    assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Error::NoReservation(_))));
+    assert!(matches!(books.apply(&extend("ord_1", 9000), at(5)), Err(Refusal::Released(_))));
+    assert!(matches!(books.apply(&extend("ord_9", 9000), at(5)), Err(Refusal::NoReservation(_))));
 }
 
 #[test]
 fn the_same_reservation_with_other_lines_is_refused() {
     let mut books = stocked(5);
     books.apply(&hold("ord_1", &[("prd_a", 2)]), at(1)).expect("holds");
-    assert!(matches!(books.apply(&hold("ord_1", &[("prd_a", 3)]), at(1)), Err(Error::OtherLines(_))));
+    assert!(matches!(books.apply(&hold("ord_1", &[("prd_a", 3)]), at(1)), Err(Refusal::OtherLines(_))));
     assert_eq!(counters(&books, "prd_a"), (5, 2, 0));
 }
 
@@ -135,7 +135,7 @@ fn another_command_under_a_known_key_is_refused_and_moves_nothing() {
     ];
     for other in others {
         let before = books.clone();
-        assert!(matches!(books.apply(&other, at(2)), Err(Error::KeyReused)), "{other:?}");
+        assert!(matches!(books.apply(&other, at(2)), Err(Refusal::KeyReused)), "{other:?}");
         assert_eq!(books, before);
     }
 }
@@ -156,10 +156,10 @@ fn with_backorder_more_is_held_than_is_there_and_what_is_owed_is_shown() {
     books.apply(&hold("ord_1", &[("prd_a", 8)]), at(1)).expect("three too many");
     let stock = books.stock["prd_a"].state.clone().expect("it is there");
     assert_eq!((stock.available(), stock.owed()), (-3, 3));
-    assert!(matches!(books.apply(&backorder(false, "off"), at(2)), Err(Error::Owed { units: 3, .. })));
+    assert!(matches!(books.apply(&backorder(false, "off"), at(2)), Err(Refusal::Owed { units: 3, .. })));
     books.apply(&adjust("prd_a", 3, "second"), at(3)).expect("what was owed arrives");
     books.apply(&backorder(false, "off"), at(4)).expect("nothing is owed");
-    assert!(matches!(books.apply(&hold("ord_2", &[("prd_a", 1)]), at(5)), Err(Error::OutOfStock(_))));
+    assert!(matches!(books.apply(&hold("ord_2", &[("prd_a", 1)]), at(5)), Err(Refusal::OutOfStock(_))));
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn with_backorder_a_shelf_cannot_be_counted_below_nothing() {
     let mut books = stocked(5);
     books.apply(&backorder(true, "on"), at(1)).expect("a setting");
     let refused = books.apply(&adjust("prd_a", -6, "count"), at(2));
-    assert!(matches!(refused, Err(Error::BelowZero { available: 5, .. })));
+    assert!(matches!(refused, Err(Refusal::BelowZero { available: 5, .. })));
     books.apply(&adjust("prd_a", -5, "count"), at(2)).expect("an empty shelf");
 }
 
@@ -186,14 +186,14 @@ fn what_comes_back_is_on_hand_again_and_never_more_than_what_left() {
     let mut books = stocked(5);
     books.apply(&hold("ord_1", &[("prd_a", 3)]), at(1)).expect("holds");
     books.apply(&Command::Commit("ord_1".into(), caller(1)), at(2)).expect("commits");
-    assert!(matches!(books.apply(&restock(1, "early"), at(2)), Err(Error::NotShipped(_))));
+    assert!(matches!(books.apply(&restock(1, "early"), at(2)), Err(Refusal::NotShipped(_))));
     books.apply(&Command::Ship("ord_1".into(), caller(1)), at(3)).expect("ships");
     for _ in 0..2 {
         books.apply(&restock(2, "parcel 1"), at(4)).expect("a repeat is answered");
         assert_eq!(counters(&books, "prd_a"), (4, 0, 0));
     }
-    assert!(matches!(books.apply(&restock(1, "parcel 1"), at(4)), Err(Error::KeyReused)));
-    assert!(matches!(books.apply(&restock(2, "parcel 2"), at(5)), Err(Error::MoreThanShipped { left: 1, .. })));
+    assert!(matches!(books.apply(&restock(1, "parcel 1"), at(4)), Err(Refusal::KeyReused)));
+    assert!(matches!(books.apply(&restock(2, "parcel 2"), at(5)), Err(Refusal::MoreThanShipped { left: 1, .. })));
     books.apply(&restock(1, "parcel 2"), at(5)).expect("the last one");
     assert_eq!(counters(&books, "prd_a"), (5, 0, 0));
 }

@@ -2,7 +2,7 @@
 //! below zero, the counters are the sum of the ledger, and a runner that was replaced does nothing.
 
 use crate::inventory::caller;
-use inventory::{Books, Command, Error, Line, Movement, Outcome, Reservation, State, Stock};
+use inventory::{Books, Command, Line, Movement, Outcome, Refusal, Reservation, State, Stock};
 use proptest::{prelude::*, test_runner::TestCaseError};
 use std::collections::BTreeMap;
 use store::Time;
@@ -179,7 +179,7 @@ proptest! {
             let done = books.apply(command, at(time * 4));
             let Some((id, epoch)) = step(command) else { continue };
             let known = newest.entry(id.clone()).or_insert(0);
-            prop_assert_eq!(matches!(done, Err(Error::Stale(_))), epoch < *known, "{:?} after epoch {}", command, known);
+            prop_assert_eq!(matches!(done, Err(Refusal::Stale(_))), epoch < *known, "{:?} after epoch {}", command, known);
             let changes = |books: &Books| books.reservations.get(id).map_or(0, |slot| slot.changes.len());
             if changes(&books) > changes(&before) {
                 *known = epoch;

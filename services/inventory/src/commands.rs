@@ -102,7 +102,7 @@ impl Batch {
             all_had_effect &= books.effects > before;
             outcome
         });
-        let outcomes = outcomes.collect();
+        let outcomes = outcomes.map(|outcome| outcome.map_err(Error::from)).collect();
         if may_remember && !all_had_effect {
             drop(memory);
             return Box::pin(self.attempt(commands, false)).await;

@@ -1,8 +1,10 @@
 //! What stock, reservations and movements are, and what can be asked of them. Pure. The rules are in [`Books`].
 
 mod books;
+mod error;
 
 pub use books::{Books, Slot};
+pub use error::Error;
 
 use ::saga::{Caller, Callers};
 use ::store::Time;

@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{Books, Command, Movement, Reservation, Slot, Stock},
+    domain::{self, Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
     memory::{Memory, WriteCache},
 };
@@ -76,7 +76,7 @@ impl Store {
 
     /// One reservation.
     pub async fn reservation(&self, id: &str) -> Result<Versioned<Reservation>, Error> {
-        self.reservations.load(id).await?.ok_or_else(|| Error::NoReservation(id.to_owned()))
+        self.reservations.load(id).await?.ok_or_else(|| domain::Error::NoReservation(id.to_owned()).into())
     }
 
     /// Movements of a product before place `before`, newest first.

@@ -1,7 +1,7 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{Draft, Product, Status},
+    domain::{self, Draft, Product, Status},
     error::Error,
 };
 use ::rpc::update::{self, FieldMask};
@@ -35,7 +35,8 @@ fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
 /// What the caller of CreateProduct wants.
 pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     let status = status_from_wire(product.status());
-    let price = Money::from_wire(product.price.as_ref().ok_or(Error::Required("product.price"))?)?;
+    let price = Money::from_wire(product.price.as_ref().ok_or(domain::Error::Required("product.price"))?)
+        .map_err(domain::Error::from)?;
     let wire::Product { name, description, sku, tax_category, weight_grams, .. } = product;
     Ok(Draft { name, description, sku, price, status, tax_category, weight_grams })
 }

@@ -1,6 +1,9 @@
 //! What a product is and which changes it allows. Pure.
 
-use crate::error::Error;
+mod error;
+
+pub use error::Error;
+
 use ::store::Time;
 use contracts::{
     money::{MOST_OF_A_PRICE, Money},

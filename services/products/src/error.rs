@@ -1,5 +1,6 @@
-//! Why a product was refused.
+//! Why a product was refused, and how callers are told.
 
+use crate::domain;
 use contracts::validate::Violation;
 use rpc::status;
 use tonic::{Code, Status};
@@ -7,15 +8,9 @@ use tonic::{Code, Status};
 /// A refusal of the catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A field is missing.
-    #[error("{0} is required")]
-    Required(&'static str),
-    /// The price is not an amount of money.
-    #[error("product.price: {0}")]
-    Money(#[from] contracts::money::Error),
-    /// The price is negative.
-    #[error("product.price must be 0 or more")]
-    PriceBelowZero,
+    /// The rules refuse.
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
     /// Fields that cannot be changed, or do not exist.
     #[error("{} fields of an update are at fault", .0.len())]
     Update(Vec<Violation>),
@@ -36,14 +31,23 @@ pub enum Error {
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
-            Error::Required(field) => status::violation(field, "is required"),
-            Error::Money(cause) => status::violation("product.price", cause.to_string()),
-            Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
+            Error::Refused(refusal) => refusal.into(),
             Error::Update(faults) => status::violations(faults),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
             Error::StaleEtag => status::stale_etag(),
             Error::Store(cause) => service::store_status(cause),
+        }
+    }
+}
+
+impl From<domain::Error> for Status {
+    fn from(error: domain::Error) -> Self {
+        use domain::Error;
+        match error {
+            Error::Money(cause) => status::violation("product.price", cause.to_string()),
+            Error::Required(field) => status::violation(field, "is required"),
+            Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
         }
     }
 }

@@ -1,6 +1,10 @@
 //! What an account is and which changes it allows. Pure.
 
-use crate::{error::Error, locale};
+mod error;
+
+pub use error::Error;
+
+use crate::locale;
 use ::store::Time;
 use contracts::text;
 use serde::{Deserialize, Serialize};

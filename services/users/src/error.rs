@@ -1,5 +1,6 @@
-//! Why an account or a token was refused.
+//! Why an account or a token was refused, and how callers are told.
 
+use crate::domain;
 use contracts::validate::Violation;
 use rpc::{attempts, status};
 use std::time::Duration;
@@ -8,18 +9,12 @@ use tonic::{Code, Status};
 /// A refusal of the accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A field is missing, or has no value of its kind.
-    #[error("{0} {1}")]
-    Field(String, String),
+    /// The rules refuse.
+    #[error(transparent)]
+    Refused(#[from] domain::Error),
     /// Fields that cannot be changed, or do not exist.
     #[error("{} fields of an update are at fault", .0.len())]
     Update(Vec<Violation>),
-    /// Roles were asked for by somebody who is not staff.
-    #[error("only staff may grant roles")]
-    RolesForbidden,
-    /// No such role.
-    #[error("there is no role {0:?}")]
-    UnknownRole(String),
     /// The address belongs to another account.
     #[error("the e-mail address is taken")]
     EmailTaken,
@@ -71,10 +66,8 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
-            Error::Field(field, why) => status::violation(&field, why),
+            Error::Refused(refusal) => refusal.into(),
             Error::Update(faults) => status::violations(faults),
-            Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
-            Error::UnknownRole(_) => status::violation("roles", message),
             Error::EmailTaken => status::error(Code::AlreadyExists, "EMAIL_TAKEN", message),
             Error::KeyReused => status::key_reused(),
             Error::NotFound(id) => status::not_found("users", &id),
@@ -90,6 +83,18 @@ impl From<Error> for Status {
                 status::internal()
             }
             Error::Store(cause) => service::store_status(cause),
+        }
+    }
+}
+
+impl From<domain::Error> for Status {
+    fn from(error: domain::Error) -> Self {
+        use domain::Error;
+        let message = error.to_string();
+        match error {
+            Error::Field(field, why) => status::violation(&field, why),
+            Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
+            Error::UnknownRole(_) => status::violation("roles", message),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of stock: what a command does to counters and reservations, decided in batches. Pure.
 
+use super::Error;
 use super::{Command, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
-use crate::error::Error;
 use ::saga::{Caller, Callers};
 use ::store::Time;
 use std::collections::BTreeMap;
