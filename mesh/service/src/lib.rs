@@ -18,13 +18,14 @@ use contracts::events::v1::event_service_server::EventServiceServer;
 use events::{
     Consumers, EventsRpc, Handler, Nats, Owners, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot, Source,
 };
-use mongodb::{IndexModel, bson::Document, options::IndexOptions};
+use mongodb::{IndexModel, bson::Document};
 use rpc::{Channel, KeySet, Server, Signer};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
+use store::Index;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -116,12 +117,10 @@ impl Service {
         Source { service: self.config.name.clone(), aggregates: self.table.aggregates.clone() }
     }
 
-    /// Makes indexes, each `(collection, keys, unique)`; waits for the database as long as it takes.
-    pub async fn indexes(&self, indexes: &[(&str, Document, bool)]) -> Result<(), Error> {
-        for (collection, keys, unique) in indexes {
-            let options = IndexOptions::builder().unique(*unique).build();
-            let index = IndexModel::builder().keys(keys.clone()).options(options).build();
-            self.index(collection, index).await?;
+    /// Makes indexes; waits for the database as long as it takes.
+    pub async fn indexes(&self, indexes: &[Index]) -> Result<(), Error> {
+        for Index { collection, model } in indexes {
+            self.index(collection, model.clone()).await?;
         }
         Ok(())
     }

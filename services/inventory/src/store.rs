@@ -7,9 +7,9 @@ use crate::{
     memory::{Memory, WriteCache},
 };
 use ::store::{
-    Aggregate, Change, Database, Documents, Found, NewEvent, Time, Transaction, Versioned, page, transaction,
+    Aggregate, Change, Database, Documents, Found, Index, NewEvent, Time, Transaction, Versioned, page, transaction,
 };
-use bson::{Document, doc};
+use bson::doc;
 use futures::TryStreamExt;
 use mongodb::Collection;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +25,10 @@ impl Aggregate for Reservation {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
+pub fn indexes() -> [Index; 2] {
     [
-        (Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }, false),
-        ("movements", doc! { "product_id": 1, "seq": 1 }, false),
+        Index::new(Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }),
+        Index::new("movements", doc! { "product_id": 1, "seq": 1 }),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::{
     folding::Folding,
 };
 use ::events::{Event, InUse, Slot, Table};
-use ::store::{Batcher, Error as StoreError, Found, page};
+use ::store::{Batcher, Error as StoreError, Found, Index, page};
 use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
@@ -32,12 +32,12 @@ pub const TABLES: [Table; 3] = [
 ];
 
 /// Indexes of the rows in the collection called `rows`.
-pub fn indexes(rows: &str) -> [(&str, Document, bool); 4] {
+pub fn indexes(rows: &str) -> [Index; 4] {
     [
-        (rows, doc! { "order.user_id": 1, "_id": -1 }, false),
-        (rows, doc! { "payment.payment_id": 1 }, false),
-        (rows, doc! { "shipment.shipment_id": 1 }, false),
-        (rows, doc! { "split_off": 1 }, false),
+        Index::new(rows, doc! { "order.user_id": 1, "_id": -1 }),
+        Index::new(rows, doc! { "payment.payment_id": 1 }),
+        Index::new(rows, doc! { "shipment.shipment_id": 1 }),
+        Index::new(rows, doc! { "split_off": 1 }),
     ]
 }
 

@@ -6,7 +6,7 @@ use crate::{
     events,
     sagas::definitions::Sagas,
 };
-use ::store::{Aggregate, Change, Database, Documents, Found, RequestKey, Versioned};
+use ::store::{Aggregate, Change, Database, Documents, Found, Index, RequestKey, Versioned};
 use bson::{Document, doc};
 use mongodb::Collection;
 
@@ -15,12 +15,12 @@ impl Aggregate for Order {
     const NOUN: &'static str = "order";
 }
 
-pub fn indexes() -> [(&'static str, Document, bool); 4] {
+pub fn indexes() -> [Index; 4] {
     [
-        (Order::COLLECTION, doc! { "request_key": 1 }, true),
-        (Order::COLLECTION, doc! { "user_id": 1, "_id": -1 }, false),
-        (Order::COLLECTION, doc! { "saga.peer": 1, "saga.wake_at": 1 }, false),
-        (Order::COLLECTION, doc! { "saga.status": 1, "_id": -1 }, false),
+        Index::unique(Order::COLLECTION, doc! { "request_key": 1 }),
+        Index::new(Order::COLLECTION, doc! { "user_id": 1, "_id": -1 }),
+        Index::new(Order::COLLECTION, doc! { "saga.peer": 1, "saga.wake_at": 1 }),
+        Index::new(Order::COLLECTION, doc! { "saga.status": 1, "_id": -1 }),
     ]
 }
 

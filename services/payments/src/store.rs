@@ -5,8 +5,8 @@ use crate::{
     error::Error,
     events,
 };
-use ::store::{Aggregate, Change, Database, Documents, Time, Versioned};
-use bson::{Document, doc};
+use ::store::{Aggregate, Change, Database, Documents, Index, Time, Versioned};
+use bson::doc;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
@@ -21,12 +21,8 @@ impl Aggregate for Payment {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 3] {
-    [
-        (Payment::COLLECTION, doc! { "provider_reference": 1 }, false),
-        (Payment::COLLECTION, doc! { "intent.ask_at": 1 }, false),
-        (Payment::COLLECTION, doc! { "check_at": 1 }, false),
-    ]
+pub fn indexes() -> [Index; 3] {
+    ["provider_reference", "intent.ask_at", "check_at"].map(|key| Index::new(Payment::COLLECTION, doc! { key: 1 }))
 }
 
 /// The payments.

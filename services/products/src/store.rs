@@ -5,7 +5,7 @@ use crate::{
     domain::{Draft, Product},
     error::Error,
 };
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, RequestKey, Versioned, now};
+use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Versioned, now};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
 use futures::TryStreamExt;
@@ -21,8 +21,8 @@ impl Aggregate for Product {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
-    [(Product::COLLECTION, doc! { "sku": 1 }, true), (Product::COLLECTION, doc! { "request_key": 1 }, true)]
+pub fn indexes() -> [Index; 2] {
+    ["sku", "request_key"].map(|key| Index::unique(Product::COLLECTION, doc! { key: 1 }))
 }
 
 /// The index that keeps SKUs apart. It is sparse: what is older than keys may have none.

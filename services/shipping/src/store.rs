@@ -6,8 +6,8 @@ use crate::{
     events,
 };
 use ::saga::Caller;
-use ::store::{Aggregate, Change, Database, Documents, Transaction, Versioned, now, transaction::retry};
-use bson::{Document, doc};
+use ::store::{Aggregate, Change, Database, Documents, Index, Transaction, Versioned, now, transaction::retry};
+use bson::doc;
 
 /// How often a split is decided when others write in between.
 const ATTEMPTS: u32 = 8;
@@ -24,8 +24,8 @@ impl Aggregate for Shipment {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 1] {
-    [(Shipment::COLLECTION, doc! { "order_id": 1 }, false)]
+pub fn indexes() -> [Index; 1] {
+    [Index::new(Shipment::COLLECTION, doc! { "order_id": 1 })]
 }
 
 /// The shipments. Cheap to clone.

@@ -6,9 +6,9 @@
 //! successor by any replica; a reader of the database, who has the salt and not the token, can compute nothing.
 
 use crate::error::Error;
-use ::store::{Time, now};
+use ::store::{Index, Time, now};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bson::{Document, doc};
+use bson::doc;
 use hmac::{Hmac, KeyInit, Mac};
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
@@ -57,8 +57,8 @@ pub struct Used {
 }
 
 /// Indexes of the collection, apart from the one that lets tokens expire.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
-    [(COLLECTION, doc! { "family": 1 }, false), (COLLECTION, doc! { "user_id": 1 }, false)]
+pub fn indexes() -> [Index; 2] {
+    ["family", "user_id"].map(|key| Index::new(COLLECTION, doc! { key: 1 }))
 }
 
 /// The refresh tokens.

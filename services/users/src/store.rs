@@ -5,8 +5,8 @@ use crate::{
     domain::{Draft, PasswordHash, Registration, User},
     error::Error,
 };
-use ::store::{Aggregate, Change, Database, Documents, RequestKey, Versioned, now};
-use bson::{Document, doc};
+use ::store::{Aggregate, Change, Database, Documents, Index, RequestKey, Versioned, now};
+use bson::doc;
 use contracts::{id::Kind, text};
 
 impl Aggregate for User {
@@ -19,8 +19,8 @@ impl Aggregate for User {
 }
 
 /// Indexes of the service.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
-    [(User::COLLECTION, doc! { "email_key": 1 }, true), (User::COLLECTION, doc! { "request_key": 1 }, true)]
+pub fn indexes() -> [Index; 2] {
+    ["email_key", "request_key"].map(|key| Index::unique(User::COLLECTION, doc! { key: 1 }))
 }
 
 /// What came of a registration.

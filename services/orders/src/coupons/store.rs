@@ -10,7 +10,8 @@ use crate::{
     error::Error,
 };
 use ::store::{
-    Aggregate, Change, Database, Documents, Found, RequestKey, Time, Transaction, Versioned, now, transaction::retry,
+    Aggregate, Change, Database, Documents, Found, Index, RequestKey, Time, Transaction, Versioned, now,
+    transaction::retry,
 };
 use bson::{Document, doc};
 use contracts::money::Money;
@@ -57,10 +58,10 @@ struct Redemption {
 }
 
 /// Indexes of the coupons.
-pub fn indexes() -> [(&'static str, Document, bool); 2] {
+pub fn indexes() -> [Index; 2] {
     [
-        (Coupon::COLLECTION, doc! { "request_key": 1 }, true),
-        (REDEMPTIONS, doc! { "code": 1, "user_id": 1, "state": 1 }, false),
+        Index::unique(Coupon::COLLECTION, doc! { "request_key": 1 }),
+        Index::new(REDEMPTIONS, doc! { "code": 1, "user_id": 1, "state": 1 }),
     ]
 }
 

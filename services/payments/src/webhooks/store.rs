@@ -1,6 +1,6 @@
 //! The webhooks in MongoDB: what waits, what was heard, what has expired, each within its bounds.
 
-use ::store::{Error, Found, GroupCommit, Time, page};
+use ::store::{Error, Found, GroupCommit, Index, Time, page};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{
@@ -97,11 +97,11 @@ pub struct Store {
 }
 
 /// Indexes of the inbox.
-pub fn indexes() -> [(&'static str, Document, bool); 3] {
+pub fn indexes() -> [Index; 3] {
     [
-        (COLLECTION, doc! { "fate": 1, "received_at": 1 }, false),
-        (COLLECTION, doc! { "fate": 1, "look_at": 1 }, false),
-        (COLLECTION, doc! { "charge_key": 1, "fate": 1 }, false),
+        Index::new(COLLECTION, doc! { "fate": 1, "received_at": 1 }),
+        Index::new(COLLECTION, doc! { "fate": 1, "look_at": 1 }),
+        Index::new(COLLECTION, doc! { "charge_key": 1, "fate": 1 }),
     ]
 }
 

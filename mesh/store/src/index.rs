@@ -1,0 +1,28 @@
+//! Indexes, as each collection's store declares them.
+
+use bson::Document;
+use mongodb::{IndexModel, options::IndexOptions};
+
+/// An index of a collection.
+#[derive(Debug, Clone)]
+pub struct Index {
+    /// Name of the collection.
+    pub collection: String,
+    /// Keys and options.
+    pub model: IndexModel,
+}
+
+impl Index {
+    /// An index for queries.
+    pub fn new(collection: &str, keys: Document) -> Self {
+        let options = IndexOptions::builder().unique(false).build();
+        Self { collection: collection.to_owned(), model: IndexModel::builder().keys(keys).options(options).build() }
+    }
+
+    /// An index that refuses a second document with the same values.
+    pub fn unique(collection: &str, keys: Document) -> Self {
+        let mut index = Self::new(collection, keys);
+        index.model.options.get_or_insert_default().unique = Some(true);
+        index
+    }
+}
