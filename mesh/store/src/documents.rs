@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-/// How many documents are looked at for each that is wanted, when some cannot be read.
+/// At most this many documents are read for each that is wanted, when some of them cannot be read.
 const UNREADABLE: i64 = 16;
 
 /// Pause between two errors about documents that cannot be read.
@@ -33,12 +33,12 @@ pub struct Versioned<T> {
     pub seq: i64,
     /// The state.
     pub state: T,
-    /// The state's fields as stored, so that only what changed is written.
+    /// The fields of the state as stored: a write sends only those that changed.
     fields: Document,
     outbox: Arc<Vec<Bson>>,
-    /// Whether the write that led to it brought events.
+    /// Whether the write that made this version brought events.
     has_events: bool,
-    /// The last requests: `{key, digest}`, or the key alone of those that are older than digests.
+    /// The last requests that changed the document: `{key, digest}`, or the key alone of those that are older than digests.
     requests: Vec<Bson>,
 }
 
@@ -141,7 +141,7 @@ impl<T: Aggregate> Documents<T> {
         self.group.load(id).await?.map(parse).transpose()
     }
 
-    /// The documents of these ids that there are.
+    /// Those documents of `ids` that exist.
     pub async fn load_many(&self, ids: &[String]) -> Result<Vec<Versioned<T>>, Error> {
         let found = futures::future::try_join_all(ids.iter().map(|id| self.load(id))).await?;
         Ok(found.into_iter().flatten().collect())
@@ -162,15 +162,15 @@ impl<T: Aggregate> Documents<T> {
         Ok(found)
     }
 
-    /// The same as a page: no more bytes than a page has, and whether these are all.
+    /// The documents that match, as a page: at most `limit`, and no more bytes than a page may have.
     pub async fn page(&self, filter: Document, sort: Document, limit: i64) -> Result<Found<Versioned<T>>, Error> {
         let cursor = self.collection.find(filter).sort(sort).limit(limit.saturating_add(1)).await?;
         let Found { entries, is_last } = page::read(cursor, limit).await?;
         Ok(Found { entries: entries.into_iter().map(parse).collect::<Result<_, _>>()?, is_last })
     }
 
-    /// The documents that match for those who work through them in order: what cannot be read is logged and left out, so that it holds up
-    /// nothing behind it.
+    /// The documents that match, for workers that go through them in order: a document that cannot be read is logged and left
+    /// out, so that it holds up none behind it.
     pub async fn find_readable(
         &self,
         filter: Document,

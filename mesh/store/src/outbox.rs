@@ -13,27 +13,28 @@ use std::sync::{
 /// Name of the log's collection, in each service's own database.
 pub const LOG: &str = "events";
 
-/// When so many are pending, the writer drops those that the log has.
+/// At this number of pending events the writer drops those that the log has.
 const TRIM_AT: usize = 8;
 
-/// When so many bytes are pending, the writer drops those that the log has.
+/// At this number of pending bytes the writer drops the events that the log has.
 const TRIM_AT_BYTES: usize = CAP_BYTES / 8;
 
-/// With so many pending a write is refused.
+/// A write that would leave more events pending is refused.
 const CAP: usize = 64;
 
-/// With so many bytes pending a write is refused; a document may have 16 MiB. The events of one change cannot be more:
-/// one of them alone must fit a message of NATS, whose limit is 1 MiB with its headers.
+/// A write that would leave more bytes pending is refused; a document may have 16 MiB. The events of one change cannot be
+/// more: one of them alone must fit a message of NATS, whose limit is 1 MiB with its headers.
 const CAP_BYTES: usize = 256 * 1024;
 
-/// Headers that an event is published with have no more bytes.
+/// Most bytes of the headers that an event is published with.
 pub const EVENT_HEADERS_BYTES: usize = 1024;
 
-/// What an entry has beside its message.
+/// Bytes of an entry beside its message.
 const ENTRY_BYTES: usize = 256;
 
-/// The largest message that the broker takes, headers included, as it told last: what could never be published is refused
-/// before it is written. Without a word from the broker there is no such limit, and no write waits for one. Cheap to clone.
+/// The largest message that the broker takes, headers included, as the broker said last: an event that could never be
+/// published is refused before it is written. Until the broker has said it there is no such limit, and no write waits
+/// for one. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct EventLimit(Arc<AtomicUsize>);
 
@@ -44,7 +45,7 @@ impl Default for EventLimit {
 }
 
 impl EventLimit {
-    /// From now on no event may be above so many bytes.
+    /// Refuses events above this many bytes from now on.
     pub fn set(&self, bytes: usize) {
         self.0.store(bytes, Ordering::Relaxed);
     }

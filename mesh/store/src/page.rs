@@ -6,11 +6,11 @@ use mongodb::Cursor;
 use prost::Message;
 use serde::de::DeserializeOwned;
 
-/// Bytes of one page, at most, unless its first entry has more: half of what callers take in one message. No document
+/// Most bytes of a page, unless its first entry alone has more: half of what callers take in one message. No document
 /// grows to the other half.
 const PAGE_BYTES: usize = 2 << 20;
 
-/// What was read for a page.
+/// The entries that were read for a page.
 #[derive(Debug)]
 pub struct Found<T> {
     /// The entries.
@@ -20,12 +20,12 @@ pub struct Found<T> {
 }
 
 impl<T> Found<T> {
-    /// The same in another form.
+    /// The page with each entry in another form.
     pub fn map<U>(self, into: impl FnMut(T) -> U) -> Found<U> {
         Found { entries: self.entries.into_iter().map(into).collect(), is_last: self.is_last }
     }
 
-    /// Cuts it to what a page may have, each entry counted as `bytes` says.
+    /// The page cut to the bytes that it may have; `bytes` counts an entry.
     fn cut(mut self, bytes: impl Fn(&T) -> usize) -> Self {
         let mut sum = 0_usize;
         let fits = self.entries.iter().take_while(|entry| {
@@ -40,7 +40,7 @@ impl<T> Found<T> {
 }
 
 impl<M: Message> Found<M> {
-    /// What fits into one reply.
+    /// The page cut to the messages that fit into one reply.
     pub fn fitting(self) -> Self {
         self.cut(Message::encoded_len)
     }

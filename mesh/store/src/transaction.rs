@@ -2,7 +2,7 @@
 //!
 //! A transaction collects its statements first and sends them when it commits. So mongod has it open for a few round trips
 //! only, and there is one place where it is aborted. mongod keeps the transaction of a process that died before its commit
-//! open for a minute, and nobody can write its documents for so long.
+//! open for a minute, and nobody can write its documents meanwhile.
 
 use crate::{
     Aggregate, Change, Database, Documents, Error, NewEvent, Versioned, WriteHint,
@@ -15,11 +15,11 @@ use serde::Serialize;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A transaction takes some milliseconds. One that is idle and has been open for so long is nobody's; should its process
-/// come back after all, its commit is refused and the change decided anew.
+/// A transaction takes some milliseconds. An idle one that has been open for this time belongs to a dead process; should
+/// the process come back after all, its commit is refused and the change decided anew.
 const OPEN_MICROS: i64 = 3_000_000;
 
-/// Pause between two looks for transactions that nobody will end.
+/// Pause between two searches for transactions of dead processes.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Writes to documents of several collections. Those of one collection and kind are sent as one command, in the order in
@@ -183,14 +183,14 @@ fn transient(error: mongodb::error::Error) -> Error {
     if error.contains_label(mongodb::error::TRANSIENT_TRANSACTION_ERROR) { Error::Conflict } else { error.into() }
 }
 
-/// Looks for those that dead processes have left open and ends them, until `stop`.
+/// Ends the transactions that dead processes have left open, again and again until `stop`.
 pub async fn keep_ending_abandoned(client: Client, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(LOOK_EVERY)).await.is_some() {
         end_abandoned(&client).await;
     }
 }
 
-/// Ends those that a dead process of this service's own user has left open, which needs no privilege.
+/// Ends the transactions that dead processes of this service's own user have left open, which needs no privilege.
 pub async fn end_abandoned(client: &Client) {
     match kill_abandoned(client).await {
         Ok(0) => {}

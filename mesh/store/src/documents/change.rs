@@ -7,7 +7,7 @@ use bson::{Bson, Document, doc};
 /// How often a change is decided anew when somebody else wrote in between.
 const ATTEMPTS: u32 = 16;
 
-/// Request keys that a document remembers; a repeat that comes after so many others is a new request.
+/// Most request keys that a document remembers. A repeat that comes after this many other requests is a new request.
 const REQUESTS: i32 = 16;
 
 impl<T> Versioned<T> {
@@ -33,8 +33,8 @@ impl<T: Aggregate> Documents<T> {
         self.change_once(id, None, decide).await
     }
 
-    /// The same for a request: its repeat is not decided again, also when there was nothing to change, and another request
-    /// under its key is [`Error::KeyReused`].
+    /// [`Documents::change`] for a request: its repeat is not decided again, also when there was nothing to change, and
+    /// another request under its key is [`Error::KeyReused`].
     pub async fn change_once<E>(
         &self,
         id: &str,
@@ -45,7 +45,7 @@ impl<T: Aggregate> Documents<T> {
         self.change_found(found, request, decide).await
     }
 
-    /// The same on `found` if that is current, else on the newest version.
+    /// [`Documents::change_once`] on `found` if that is current, else on the newest version.
     pub async fn change_found<E>(
         &self,
         found: Versioned<T>,
