@@ -186,13 +186,15 @@ async fn a_write_keeps_the_fields_that_this_version_does_not_know() {
 #[test]
 fn no_aggregate_is_left_out_of_the_states_that_are_saved_over_each_other() {
     let services = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
-    let mut aggregates = 0;
-    for service in std::fs::read_dir(services).expect("services/ is there").flatten() {
-        for file in std::fs::read_dir(service.path().join("src")).into_iter().flatten().flatten() {
-            let text = std::fs::read_to_string(file.path()).unwrap_or_default();
-            aggregates += text.matches("impl Aggregate for ").count();
-        }
-    }
     let tested = include_str!("documents.rs").lines().filter(|line| line.starts_with("    each_over_each::<")).count();
-    assert_eq!(tested, aggregates);
+    assert_eq!(tested, aggregates_in(&services));
+}
+
+fn aggregates_in(folder: &std::path::Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let count = |path: std::path::PathBuf| match std::fs::read_to_string(&path) {
+        Ok(text) => text.matches("impl Aggregate for ").count(),
+        Err(_) => aggregates_in(&path),
+    };
+    entries.map(|entry| count(entry.path())).sum()
 }
