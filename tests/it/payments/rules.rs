@@ -1,6 +1,10 @@
 //! The rules of payments as pure code: states, ledger, intents.
 
+mod notifications;
+mod parts;
+
 use contracts::money::Money;
+use parts::part;
 use payments::{
     Command, Entry, Kind, Ledger, Movement, Operation, Outcome, Payment, Portion, ProviderEvent, Refusal, Start, State,
     Token, transition,
@@ -317,61 +321,6 @@ fn a_payment_is_printed_without_its_token() {
     assert!(!format!("{:?}{:?}", begun(), start(1)).contains("tok_secret"));
 }
 
-fn part(cents: i64, name: &str) -> Portion {
-    Portion { amount: Some(eur(cents)), name: name.into() }
-}
-
-#[test]
-fn partial_captures_and_refunds_add_up_and_their_names_count_once() {
-    let mut payment = answered(&begun(), &done());
-    for (cents, name) in [(500, "shp_1"), (1_499, "shp_2")] {
-        payment = answered(&commanded(&payment, Command::Capture(part(cents, name))), &done());
-        let again = payment.decide(ID, &Command::Capture(part(cents, name)), Some(&caller("step", 1)), now()).unwrap();
-        assert_eq!((again, payment.state), (None, State::Captured));
-        let other = payment.decide(ID, &Command::Capture(part(cents + 1, name)), Some(&caller("step", 1)), now());
-        assert!(matches!(other, Err(Refusal::Mismatch)));
-    }
-    for (cents, name) in [(1, "rfd_1"), (1_998, "rfd_2")] {
-        payment = answered(&commanded(&payment, Command::Refund(part(cents, name))), &done());
-        assert_eq!(payment.state, State::Refunded);
-    }
-    let sums = payment.amounts().unwrap().unwrap();
-    assert_eq!([sums.authorized, sums.captured, sums.refunded], [eur(1999), eur(1999), eur(1999)]);
-}
-
-#[test]
-fn an_amount_of_zero_of_another_currency_or_beyond_what_is_there_is_a_typed_error() {
-    let authorized = answered(&begun(), &done());
-    let captured = answered(&commanded(&authorized, Command::Capture(part(500, "a"))), &done());
-    let dollars = Portion { amount: Some(Money::new("USD", 1.into()).unwrap()), name: "b".into() };
-    let refused = |payment: &Payment, command: Command| {
-        payment.decide(ID, &command, Some(&caller("step", 1)), now()).unwrap_err()
-    };
-    for cents in [0, -1] {
-        assert!(matches!(refused(&authorized, Command::Capture(part(cents, "b"))), Refusal::NotPositive));
-        assert!(matches!(refused(&captured, Command::Refund(part(cents, "b"))), Refusal::NotPositive));
-    }
-    assert!(matches!(refused(&authorized, Command::Capture(dollars.clone())), Refusal::Currency(_)));
-    assert!(matches!(refused(&captured, Command::Refund(dollars)), Refusal::Currency(_)));
-    assert!(matches!(refused(&captured, Command::Capture(part(1_500, "b"))), Refusal::MoreThanAuthorized(_)));
-    assert!(matches!(refused(&captured, Command::Refund(part(501, "b"))), Refusal::MoreThanCaptured(_)));
-    assert!(matches!(refused(&authorized, Command::Refund(part(1, "b"))), Refusal::NotCaptured(_)));
-}
-
-#[test]
-fn a_cancellation_after_a_partial_capture_voids_the_rest_and_refunds_the_part() {
-    let captured = answered(&commanded(&answered(&begun(), &done()), Command::Capture(part(500, "a"))), &done());
-    let voided = answered(&commanded(&captured, Command::Cancel), &done());
-    assert_eq!(voided.state, State::Captured);
-    let refunded = answered(&commanded(&voided, Command::Cancel), &done());
-    let sums = refunded.amounts().unwrap().unwrap();
-    assert_eq!([sums.captured, sums.voided, sums.refunded], [eur(500), eur(1499), eur(500)]);
-    assert_eq!(
-        (refunded.state, refunded.decide(ID, &Command::Cancel, Some(&caller("step", 1)), now()).unwrap()),
-        (State::Refunded, None)
-    );
-}
-
 #[test]
 fn what_the_provider_refused_is_tried_again_under_another_key_and_still_done_once() {
     let capturing = commanded(&answered(&begun(), &done()), whole_capture());
@@ -380,35 +329,4 @@ fn what_the_provider_refused_is_tried_again_under_another_key_and_still_done_onc
     assert_ne!(again.intent.as_ref().unwrap().key, capturing.intent.as_ref().unwrap().key);
     let captured = answered(&again, &done());
     assert_eq!(captured.decide(ID, &whole_capture(), Some(&caller("step", 1)), now()).unwrap(), None);
-}
-
-#[test]
-fn a_webhook_without_a_reply_is_recorded_as_the_reply_would_be() {
-    let asked = begun();
-    let news = ProviderEvent::Authorized { key: Operation::Authorize.key(ID), ends_at: None };
-    let heard = asked.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
-    assert_eq!(heard, answered(&asked, &done()));
-    assert_eq!(heard.apply(ID, "sbx_1", &news, now()).unwrap(), None, "the second webhook is nothing new");
-    assert_eq!(heard.record(&Operation::Authorize.key(ID), &done(), now()).unwrap(), None, "nor is the late reply");
-}
-
-#[test]
-fn a_charge_back_freezes_the_payment() {
-    let captured = answered(&commanded(&answered(&begun(), &done()), whole_capture()), &done());
-    let news = ProviderEvent::Moved { movement: Movement::ChargeBack, key: "dp_1".into(), amount: eur(1999) };
-    let frozen = captured.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
-    assert_eq!(frozen.apply(ID, "sbx_1", &news, now()).unwrap(), None);
-    for command in [Command::Cancel, Command::Refund(part(1, "a"))] {
-        assert!(matches!(frozen.decide(ID, &command, Some(&caller("step", 1)), now()), Err(Refusal::Frozen(_))));
-    }
-}
-
-#[test]
-fn an_approval_that_is_heard_of_after_its_action_was_called_off_is_noted_with_its_void() {
-    let waits = Outcome::ActionRequired { reference: "sbx_1".into(), ends_at: None };
-    let voided = answered(&commanded(&answered(&begun(), &waits), Command::Cancel), &done());
-    let news = ProviderEvent::Authorized { key: "elsewhere".into(), ends_at: None };
-    let noted = voided.apply(ID, "sbx_1", &news, now()).unwrap().unwrap();
-    let sums = noted.amounts().unwrap().unwrap();
-    assert_eq!((noted.state, sums.authorized, sums.voided), (State::Voided, eur(1999), eur(1999)));
 }
