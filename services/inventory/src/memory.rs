@@ -3,10 +3,7 @@
 //! Others may have written since. So what is decided on it counts only if it is written: a write is guarded by the
 //! revision. A refusal, or a command without effect, is decided anew on what is read.
 
-use crate::{
-    domain::{Reservation, Stock},
-    store::Written,
-};
+use crate::domain::{Reservation, Stock};
 use ::store::{Cache, Versioned};
 use std::time::{Duration, Instant};
 
@@ -15,6 +12,15 @@ pub type WriteCache<T> = Cache<Versioned<T>, 4096>;
 
 /// While others write the same documents, remembering costs more than it saves: so long it is not tried again.
 const DISTRUST: Duration = Duration::from_secs(1);
+
+/// What a batch has written.
+#[derive(Default)]
+pub struct Written {
+    /// Stock.
+    pub stock: Vec<Versioned<Stock>>,
+    /// Reservations.
+    pub reservations: Vec<Versioned<Reservation>>,
+}
 
 /// Stock and reservations as they were written last.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use crate::{
     convert,
     domain::{self, Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
-    memory::{Memory, WriteCache},
+    memory::{Memory, WriteCache, Written},
 };
 use ::store::{
     Aggregate, Change, Database, Documents, Found, Index, NewEvent, Time, Transaction, Versioned, page, transaction,
@@ -47,15 +47,6 @@ pub struct Reading {
     pub books: Books,
     stock: BTreeMap<String, Versioned<Stock>>,
     reservations: BTreeMap<String, Versioned<Reservation>>,
-}
-
-/// What a batch has written.
-#[derive(Default)]
-pub struct Written {
-    /// Stock.
-    pub stock: Vec<Versioned<Stock>>,
-    /// Reservations.
-    pub reservations: Vec<Versioned<Reservation>>,
 }
 
 impl Store {

@@ -6,12 +6,14 @@ mod follow;
 mod pricing;
 mod refunds;
 mod shipments;
+mod state;
 
 pub use coupons::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
 pub use error::Error;
-pub use pricing::{Amounts, Charges, Delivery, Tax, price};
-pub use refunds::{Disposition, Extent, Refund, RefundProgress, RefundRequest, Returned};
-pub use shipments::{Capture, Line, Shipment, ShipmentUpdate};
+pub use pricing::{Delivery, price};
+pub use refunds::{Extent, RefundRequest};
+pub use shipments::ShipmentUpdate;
+pub use state::State;
 
 use ::store::Time;
 use contracts::{
@@ -23,46 +25,6 @@ use std::collections::BTreeMap;
 
 /// Most units of one product in an order.
 const MAX_QUANTITY: i64 = 10_000;
-
-/// Where an order is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum State {
-    Pending,
-    /// Stock is sold to it and payment authorized.
-    Confirmed,
-    Shipped,
-    Delivered,
-    Rejected,
-    Cancelling,
-    Cancelled,
-}
-
-impl State {
-    pub const ALL: [State; 7] = [
-        State::Pending,
-        State::Confirmed,
-        State::Shipped,
-        State::Delivered,
-        State::Rejected,
-        State::Cancelling,
-        State::Cancelled,
-    ];
-
-    /// Whether the table of states allows `self` → `next`.
-    pub fn allows(self, next: State) -> bool {
-        match self {
-            State::Pending => matches!(next, State::Confirmed | State::Rejected | State::Cancelling),
-            State::Confirmed => matches!(next, State::Shipped | State::Cancelling),
-            State::Shipped => next == State::Delivered,
-            State::Cancelling => matches!(next, State::Cancelled | State::Confirmed),
-            State::Delivered | State::Rejected | State::Cancelled => false,
-        }
-    }
-
-    pub fn is_final(self) -> bool {
-        matches!(self, State::Delivered | State::Rejected | State::Cancelled)
-    }
-}
 
 /// The user when the order was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +86,125 @@ pub struct Transition {
 pub struct Cancellation {
     pub reason: String,
     pub actor: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    pub product_id: String,
+    pub quantity: i32,
+}
+
+/// What a shipment captures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// How much: frozen when its saga starts.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+    /// Whether the saga has ended.
+    pub is_done: bool,
+}
+
+/// A shipment, as the order knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    pub id: String,
+    pub lines: Vec<Line>,
+    pub state: ShipmentState,
+    /// What it captures, once it has left.
+    pub capture: Option<Capture>,
+}
+
+/// What becomes of units that come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Disposition {
+    Restock,
+    Scrap,
+}
+
+/// How far a refund is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefundProgress {
+    /// Its saga is under way, or waits for that of the refund before.
+    Requested,
+    /// The money is given back, and the units are where they go.
+    Done,
+    /// The money was not given back.
+    Refused,
+}
+
+/// Units of a product that come back, and what is given for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returned {
+    pub product_id: String,
+    pub quantity: i32,
+    pub disposition: Disposition,
+    /// What they had cost.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+}
+
+/// A refund, as it is kept with its order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Identifier, `rfd_` and a UUIDv7; the name of the refund among those of the payment.
+    pub id: String,
+    /// Key of the request; may be empty.
+    pub request_id: String,
+    pub digest: String,
+    /// What comes back; empty when only money is given.
+    pub returned: Vec<Returned>,
+    /// How much is given back; 0 when units come back that had cost nothing.
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+    /// Why, in somebody's own words.
+    pub reason: String,
+    pub actor: String,
+    pub progress: RefundProgress,
+    /// Why it was refused, as a code; empty otherwise.
+    pub refusal: String,
+    pub at: Time,
+}
+
+/// A tax, and how much it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tax {
+    /// Millionths of the price without it.
+    pub millionths: u32,
+    /// Whether it is inside the price; else it is added.
+    pub is_included: bool,
+    #[serde(with = "::store::fields::money")]
+    pub amount: Money,
+}
+
+/// What a line's price is changed by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Charges {
+    /// The line's share of the discount.
+    #[serde(with = "::store::fields::money")]
+    pub discount: Money,
+    /// Its tax, on the rest.
+    pub tax: Tax,
+}
+
+/// The sums of an order, frozen when it is placed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Amounts {
+    #[serde(with = "::store::fields::money")]
+    pub subtotal: Money,
+    /// What is taken off it.
+    #[serde(with = "::store::fields::money")]
+    pub discount: Money,
+    #[serde(with = "::store::fields::money")]
+    pub shipping: Money,
+    /// Tax that is added, of lines and shipping.
+    #[serde(with = "::store::fields::money")]
+    pub tax: Money,
+    /// Tax that is inside the other amounts.
+    #[serde(with = "::store::fields::money")]
+    pub included_tax: Money,
+    /// What is to be paid.
+    #[serde(with = "::store::fields::money")]
+    pub total: Money,
 }
 
 /// An order as it is stored.

@@ -4,52 +4,9 @@
 //! line's tax is on what is left of it, rounded half-even. Where prices have the tax inside, `tax` is 0 and `included_tax`
 //! tells what of the total is tax. Shipping has the standard rate.
 
-use super::{Discount, Error, Item};
+use super::{Amounts, Charges, Discount, Error, Item, Tax};
 use crate::pricing::taxes::{ONE, Rate};
 use contracts::money::{self, MOST_OF_A_SUM, Money};
-use serde::{Deserialize, Serialize};
-
-/// A tax, and how much it is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tax {
-    /// Millionths of the price without it.
-    pub millionths: u32,
-    /// Whether it is inside the price; else it is added.
-    pub is_included: bool,
-    #[serde(with = "::store::fields::money")]
-    pub amount: Money,
-}
-
-/// What a line's price is changed by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Charges {
-    /// The line's share of the discount.
-    #[serde(with = "::store::fields::money")]
-    pub discount: Money,
-    /// Its tax, on the rest.
-    pub tax: Tax,
-}
-
-/// The sums of an order, frozen when it is placed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Amounts {
-    #[serde(with = "::store::fields::money")]
-    pub subtotal: Money,
-    /// What is taken off it.
-    #[serde(with = "::store::fields::money")]
-    pub discount: Money,
-    #[serde(with = "::store::fields::money")]
-    pub shipping: Money,
-    /// Tax that is added, of lines and shipping.
-    #[serde(with = "::store::fields::money")]
-    pub tax: Money,
-    /// Tax that is inside the other amounts.
-    #[serde(with = "::store::fields::money")]
-    pub included_tax: Money,
-    /// What is to be paid.
-    #[serde(with = "::store::fields::money")]
-    pub total: Money,
-}
 
 /// What sending costs, and its tax.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,65 +1,13 @@
 //! Refunds of an order that has left: what each gives back, to the minor unit, and where its units go. Pure.
 
-use super::{Error, Order, State};
+use super::{Disposition, Error, Order, Refund, RefundProgress, Returned, State};
 use crate::sagas::definitions::{REFUND_ORDER, Sagas};
 use ::store::Time;
 use contracts::money::Money;
 use saga::Status;
-use serde::{Deserialize, Serialize};
 
 /// Most refunds of one order.
 const MOST: usize = 100;
-
-/// What becomes of units that come back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Disposition {
-    Restock,
-    Scrap,
-}
-
-/// How far a refund is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum RefundProgress {
-    /// Its saga is under way, or waits for that of the refund before.
-    Requested,
-    /// The money is given back, and the units are where they go.
-    Done,
-    /// The money was not given back.
-    Refused,
-}
-
-/// Units of a product that come back, and what is given for them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Returned {
-    pub product_id: String,
-    pub quantity: i32,
-    pub disposition: Disposition,
-    /// What they had cost.
-    #[serde(with = "::store::fields::money")]
-    pub amount: Money,
-}
-
-/// A refund, as it is kept with its order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refund {
-    /// Identifier, `rfd_` and a UUIDv7; the name of the refund among those of the payment.
-    pub id: String,
-    /// Key of the request; may be empty.
-    pub request_id: String,
-    pub digest: String,
-    /// What comes back; empty when only money is given.
-    pub returned: Vec<Returned>,
-    /// How much is given back; 0 when units come back that had cost nothing.
-    #[serde(with = "::store::fields::money")]
-    pub amount: Money,
-    /// Why, in somebody's own words.
-    pub reason: String,
-    pub actor: String,
-    pub progress: RefundProgress,
-    /// Why it was refused, as a code; empty otherwise.
-    pub refusal: String,
-    pub at: Time,
-}
 
 /// How much is to be given back.
 #[derive(Debug, Clone, PartialEq, Eq)]

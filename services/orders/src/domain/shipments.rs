@@ -6,44 +6,17 @@
 //! captures sum to the total, or to the total less what the units cost that were stopped. Events of one shipment may come in
 //! any order, so nothing counts as the last one before the known shipments hold all units of the order.
 
-use super::{Error, Order, State};
+use super::{Capture, Error, Line, Order, Shipment, State};
 use crate::sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Purpose, Sagas};
 use ::store::Time;
 use contracts::{
     money::{self, Money},
     shipping::v1::shipment::State as ShipmentState,
 };
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Why an order is cancelled whose shipments were all stopped.
 const STOPPED: &str = "SHIPMENTS_STOPPED";
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    pub product_id: String,
-    pub quantity: i32,
-}
-
-/// What a shipment captures.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Capture {
-    /// How much: frozen when its saga starts.
-    #[serde(with = "::store::fields::money")]
-    pub amount: Money,
-    /// Whether the saga has ended.
-    pub is_done: bool,
-}
-
-/// A shipment, as the order knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shipment {
-    pub id: String,
-    pub lines: Vec<Line>,
-    pub state: ShipmentState,
-    /// What it captures, once it has left.
-    pub capture: Option<Capture>,
-}
 
 /// What shipping tells of a shipment.
 #[derive(Debug, Clone, PartialEq, Eq)]
