@@ -33,7 +33,7 @@ stores:
 
 build: ## Build the binary: target/debug/comptoir
 	@echo "  build   comptoir     the first build takes some minutes, later ones seconds" >&2
-	@$(CARGO) build --quiet -p comptoir
+	@$(PYTHON) tools/build.py $(CARGO) build -p comptoir
 
 run: stores build ## Run the whole system on this machine; ARGS="--ephemeral" goes to `comptoir dev`
 	@exec $(BINARY) dev $(ARGS)

@@ -1,8 +1,8 @@
 //! Between the contract and the domain.
 
 use crate::domain::{Line, Movement, Reservation, State, Stock};
-use ::store::{NewEvent, Versioned, fields::time};
-use contracts::inventory::v1::{self as wire, ReservationChanged, StockChanged, movement, reservation};
+use ::store::{Versioned, fields::time};
+use contracts::inventory::v1::{self as wire, movement, reservation};
 
 /// Stored stock on the wire.
 pub fn stock_to_wire(found: &Versioned<Stock>) -> wire::Stock {
@@ -14,7 +14,7 @@ pub fn no_stock(product_id: &str) -> wire::Stock {
     wire::Stock { product_id: product_id.to_owned(), etag: "0".to_owned(), ..Default::default() }
 }
 
-fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
+pub(crate) fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
     wire::Stock {
         product_id: id.to_owned(),
         on_hand: stock.on_hand,
@@ -63,18 +63,6 @@ pub fn movement_to_wire(movement: &Movement) -> wire::Movement {
 /// Lines of a request.
 pub fn lines(lines: Vec<wire::ReservationLine>) -> Vec<Line> {
     lines.into_iter().map(|line| Line { product_id: line.product_id, quantity: line.quantity }).collect()
-}
-
-/// The event of all that a batch did to one product.
-pub fn stock_changed(id: &str, last: &Stock, rev: i64, changes: &[(&'static str, Stock)]) -> NewEvent {
-    let mut causes: Vec<&str> = changes.iter().map(|(cause, _)| *cause).collect();
-    causes.dedup();
-    NewEvent::of("changed", &StockChanged { stock: Some(stock(id, last, rev)), cause: causes.join(",") })
-}
-
-/// The event of one step of a reservation.
-pub fn reservation_changed(id: &str, reservation: &Reservation) -> NewEvent {
-    NewEvent::of("changed", &ReservationChanged { reservation: Some(reservation_to_wire(id, reservation)) })
 }
 
 fn state_to_wire(state: State) -> reservation::State {

@@ -24,6 +24,7 @@ mod config;
 mod convert;
 mod domain;
 mod error;
+mod events;
 mod memory;
 mod rpc;
 mod store;

@@ -1,9 +1,9 @@
 //! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
 
 use crate::{
-    convert,
     domain::{self, Books, Command, Movement, Reservation, Slot, Stock},
     error::Error,
+    events,
     memory::{Memory, WriteCache, Written},
 };
 use ::store::{
@@ -115,10 +115,10 @@ impl Store {
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
     pub async fn write(&self, reading: &Reading, books: Books) -> Result<Written, Error> {
         let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
-            changes.last().map(|(_, last)| convert::stock_changed(id, last, rev, changes)).into_iter().collect()
+            changes.last().map(|(_, last)| events::stock_changed(id, last, rev, changes)).into_iter().collect()
         };
         let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
-            changes.iter().map(|(_, state)| convert::reservation_changed(id, state)).collect()
+            changes.iter().map(|(_, state)| events::reservation_changed(id, state)).collect()
         };
         let mut transaction = Transaction::new(&self.database);
         let stock = add(&mut transaction, &self.stock, &reading.stock, books.stock, stock_events).await?;

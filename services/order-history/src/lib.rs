@@ -18,10 +18,10 @@
 //! A crash between the write and the acknowledgement: the event comes again and is skipped.
 
 mod config;
+mod consumer;
 mod convert;
 mod domain;
 mod error;
-mod events;
 mod folding;
 mod rpc;
 mod store;
@@ -36,9 +36,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
+pub use consumer::fact;
 pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What, fold};
 pub use error::Malformed;
-pub use events::fact;
 pub use folding::Folding;
 
 /// Runs the service until `shutdown`.

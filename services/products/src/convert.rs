@@ -5,10 +5,10 @@ use crate::{
     error::Error,
 };
 use ::rpc::update::{self, FieldMask};
-use ::store::{NewEvent, Versioned, fields::time};
+use ::store::{Versioned, fields::time};
 use contracts::{
     money::Money,
-    products::v1::{self as wire, ProductCreated, ProductUpdated, product},
+    products::v1::{self as wire, product},
 };
 
 /// A stored product on the wire.
@@ -16,7 +16,7 @@ pub fn to_wire(found: &Versioned<Product>) -> wire::Product {
     reply(&found.id, &found.state, found.etag())
 }
 
-fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
+pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
     wire::Product {
         product_id: id.to_owned(),
         name: product.name.clone(),
@@ -44,17 +44,6 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
 /// What `wanted` makes of the product `found`, under `mask`.
 pub fn merge(found: &Versioned<Product>, wanted: &wire::Product, mask: Option<&FieldMask>) -> Result<Draft, Error> {
     draft(update::apply(&to_wire(found), wanted, mask, "product").map_err(Error::Update)?)
-}
-
-/// The event of a new product.
-pub fn created(id: &str, product: &Product) -> NewEvent {
-    NewEvent::of("created", &ProductCreated { product: Some(reply(id, product, "1".to_owned())) })
-}
-
-/// The event of a changed product.
-pub fn updated(old: &Versioned<Product>, product: &Product, changed_fields: Vec<String>) -> NewEvent {
-    let product = Some(reply(&old.id, product, (old.rev + 1).to_string()));
-    NewEvent::of("updated", &ProductUpdated { product, changed_fields })
 }
 
 fn status_to_wire(status: Status) -> product::Status {

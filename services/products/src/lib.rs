@@ -14,6 +14,7 @@ mod config;
 mod convert;
 mod domain;
 mod error;
+mod events;
 mod rpc;
 mod store;
 

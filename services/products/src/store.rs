@@ -1,9 +1,9 @@
 //! Products in MongoDB.
 
 use crate::{
-    convert,
     domain::{Draft, Product},
     error::Error,
+    events,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Versioned, now};
 use bson::{Document, doc};
@@ -66,7 +66,7 @@ impl Products {
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
         let mut product = Product::create(draft, key.clone(), now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
-        let event = convert::created(&id, &product);
+        let event = events::created(&id, &product);
         let sku = product.sku.clone();
         match self.0.insert(&id, product, vec![event]).await {
             Err(::store::Error::Duplicate) => {
@@ -117,7 +117,7 @@ impl Products {
             if fields.is_empty() {
                 return Ok(None);
             }
-            let events = vec![convert::updated(old, &state, fields)];
+            let events = vec![events::updated(old, &state, fields)];
             Ok(Some(Change { state, events }))
         });
         changed.await.map_err(|error| match error {

@@ -5,8 +5,8 @@ use crate::{
     error::Error,
 };
 use ::rpc::update::{self, FieldMask};
-use ::store::{NewEvent, Versioned, fields::time};
-use contracts::users::v1::{self as wire, UserCreated, UserDeleted, UserUpdated, user};
+use ::store::{Versioned, fields::time};
+use contracts::users::v1::{self as wire, user};
 
 /// A stored account on the wire; never its password hash.
 pub fn to_wire(found: &Versioned<User>) -> wire::User {
@@ -42,23 +42,6 @@ pub fn merge(found: &Versioned<User>, wanted: &wire::User, mask: Option<&FieldMa
     let profile = profile_from_wire(user.profile.unwrap_or_default());
     let preferences = preferences_from_wire(user.preferences.unwrap_or_default());
     Ok(Draft { name: user.name, profile, preferences })
-}
-
-/// The event of a new account.
-pub fn created(id: &str, user: &User) -> NewEvent {
-    let Preferences { language, email_notifications, .. } = user.preferences.clone();
-    NewEvent::of("created", &UserCreated { user_id: id.to_owned(), language, email_notifications })
-}
-
-/// The event of a changed account.
-pub fn updated(id: &str, user: &User, changed_fields: Vec<String>) -> NewEvent {
-    let Preferences { language, email_notifications, .. } = user.preferences.clone();
-    NewEvent::of("updated", &UserUpdated { user_id: id.to_owned(), language, email_notifications, changed_fields })
-}
-
-/// The event of a closed account.
-pub fn deleted(id: &str) -> NewEvent {
-    NewEvent::of("deleted", &UserDeleted { user_id: id.to_owned() })
 }
 
 fn profile_to_wire(profile: &Profile) -> wire::Profile {

@@ -20,6 +20,7 @@ mod config;
 mod convert;
 mod domain;
 mod error;
+mod events;
 mod locale;
 mod password;
 mod refresh;

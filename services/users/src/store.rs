@@ -1,9 +1,9 @@
 //! Accounts in MongoDB.
 
 use crate::{
-    convert,
     domain::{Draft, PasswordHash, Registration, User},
     error::Error,
+    events,
 };
 use ::store::{Aggregate, Change, Database, Documents, Index, RequestKey, Versioned, now};
 use bson::doc;
@@ -52,7 +52,7 @@ impl Users {
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
         let mut user = User::create(registration, hash, key.clone(), now());
         user.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
-        let event = convert::created(&id, &user);
+        let event = events::created(&id, &user);
         let email_key = user.email_key.clone();
         // The index knows keys of now only: an account that is older has its own.
         if self.by_email(&user.email).await?.is_some_and(|found| found.state.email_key != email_key) {
@@ -96,7 +96,7 @@ impl Users {
             if fields.is_empty() {
                 return Ok(None);
             }
-            let events = vec![convert::updated(id, &state, fields)];
+            let events = vec![events::updated(id, &state, fields)];
             Ok(Some(Change { state, events }))
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
@@ -111,7 +111,7 @@ impl Users {
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);
             }
-            Ok(Some(Change { state: old.state.erase(id, now()), events: vec![convert::deleted(id)] }))
+            Ok(Some(Change { state: old.state.erase(id, now()), events: vec![events::deleted(id)] }))
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))?;
         Ok(())
