@@ -58,13 +58,13 @@ fn all_keys() -> Vec<&'static Key> {
 
 /// The heading of a flag in `--help`, by the programs that have it.
 fn heading(key: &Key) -> String {
-    let owners: Vec<&str> =
+    let event_sources: Vec<&str> =
         PROGRAMS.iter().filter(|program| program.has(key.name)).map(|program| program.name).collect();
     let services = Topology::get().service.len();
-    match owners.len() {
+    match event_sources.len() {
         count if count > services => "Settings".to_owned(),
         count if count == services => "Settings of a service".to_owned(),
-        _ => format!("Settings of {}", owners.join(" and ")),
+        _ => format!("Settings of {}", event_sources.join(" and ")),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    doorbell::Destroyed,
+    change_stream::Destroyed,
     event::Entry,
     log::{ArchivedSeqs, Log},
     losses::Unseen,
@@ -42,7 +42,7 @@ pub(crate) struct Found {
     /// Once this is in the log, everything up to this token is.
     pub token: Option<ResumeToken>,
     /// What rang: the documents of each collection, and the `seq` that each was said to have.
-    pub rung: Vec<(String, BTreeMap<String, i64>)>,
+    pub batch: Vec<(String, BTreeMap<String, i64>)>,
     /// What somebody removed, and whether all that had changed in it before is known.
     pub destroyed: Vec<(bool, Destroyed)>,
 }
@@ -79,9 +79,9 @@ impl Archive {
     /// Archives what `found` has and the log has not, in one insert. Then it is known what was lost.
     pub async fn append(&mut self, found: Found) -> Result<(), Error> {
         self.append_outboxes(found.outboxes).await?;
-        for (collection, rung) in found.rung {
+        for (collection, batch) in found.batch {
             if let Some(known) = self.known.get(&collection) {
-                self.unseen.note(&collection, rung, known);
+                self.unseen.note(&collection, batch, known);
             }
         }
         for (is_certain, destroyed) in found.destroyed {

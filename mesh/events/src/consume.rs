@@ -7,10 +7,10 @@ use crate::{
     Error, Event, Handler, Nats, Slot,
     dead_letters::DeadLetters,
     durable::{self, Durable},
+    event_sources::EventSources,
     foreign,
     held::Floor,
     lane::{self, Lane, Settler, Work},
-    owners::Owners,
     problems::Problems,
 };
 use async_nats::jetstream::{
@@ -53,13 +53,13 @@ pub struct Consumers {
 impl Consumers {
     /// Consumers of `sources` for `service`, with dead letters in `database`.
     pub fn new(nats: Nats, database: &Database, service: &str, sources: &[String], settling: Settling) -> Self {
-        let Settling { handler, owners, from, slot } = settling;
+        let Settling { handler, event_sources, from, slot } = settling;
         let letters = DeadLetters::new(database, slot);
         let max_ack_pending = i64::try_from(LANES * lane::QUEUE).unwrap_or(i64::MAX);
         Self {
             durable: Durable { nats, name: slot.durable(service), from, max_ack_pending },
             sources: sources.to_vec(),
-            settler: Settler { handler, owners, letters },
+            settler: Settler { handler, event_sources, letters },
             problems: Problems::default(),
             lanes: Arc::default(),
         }
@@ -181,9 +181,9 @@ impl Consumers {
         &self.settler.letters
     }
 
-    /// The owners of the events.
-    pub(crate) fn owners(&self) -> &Owners {
-        &self.settler.owners
+    /// The services whose events are read.
+    pub(crate) fn event_sources(&self) -> &EventSources {
+        &self.settler.event_sources
     }
 
     /// The lane of an aggregate of `source`; none while there is no session.
@@ -226,7 +226,7 @@ pub struct Settling {
     /// What the service does with them.
     pub handler: Arc<dyn Handler>,
     /// Whom to ask for what is missing.
-    pub owners: Owners,
+    pub event_sources: EventSources,
     /// Where a consumer that is new begins.
     pub from: DeliverPolicy,
     /// Which read model they fill; A when there is only one.

@@ -1,6 +1,6 @@
 //! The write hints of this process in this term, and whether the change stream tells of writes by others.
 
-use crate::{archive::Outbox, doorbell::Ear, log::ArchivedSeqs};
+use crate::{archive::Outbox, change_stream::WatchMode, log::ArchivedSeqs};
 use bson::Bson;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,13 +13,13 @@ use tokio::{
     time::Instant,
 };
 
-/// The hint of a write may come this much later than its ring.
+/// The hint of a write may come this much later than its notice.
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// For this time after the last write by others the change stream is awaited, and not only polled.
 const ATTENTION: Duration = Duration::from_secs(10);
 
-/// Rings whose hints may still come; with more, they count as writes by others.
+/// Notices whose hints may still come; with more, they count as writes by others.
 const UNSETTLED: usize = 4096;
 
 /// Hints in one batch.
@@ -80,7 +80,7 @@ impl HintTracker {
         self.seqs.get(collection).and_then(|seqs| seqs.get(id)).is_some_and(|known| *known >= seq)
     }
 
-    /// Notes a ring that no hint covers.
+    /// Notes a change that no hint covers.
     pub fn note_ring(&mut self, collection: &str, id: &str, seq: i64) {
         if self.unsettled.len() >= UNSETTLED {
             self.others_at = Instant::now();
@@ -89,8 +89,8 @@ impl HintTracker {
         self.unsettled.push_back((Instant::now() + SETTLE, collection.to_owned(), id.to_owned(), seq));
     }
 
-    /// How the bell should listen.
-    pub fn ear(&mut self) -> Ear {
+    /// The mode in which the watcher should work.
+    pub fn mode(&mut self) -> WatchMode {
         let now = Instant::now();
         while self.unsettled.front().is_some_and(|(settled_at, ..)| *settled_at <= now)
             && let Some((_, collection, id, seq)) = self.unsettled.pop_front()
@@ -100,6 +100,6 @@ impl HintTracker {
                 self.others_at = now;
             }
         }
-        if self.others_at.elapsed() < ATTENTION { Ear::Waiting } else { Ear::Looking }
+        if self.others_at.elapsed() < ATTENTION { WatchMode::Await } else { WatchMode::Poll }
     }
 }

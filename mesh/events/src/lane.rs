@@ -3,8 +3,8 @@
 use crate::{
     Error, Event, Handler, HandlerError,
     dead_letters::{Cause, DeadLetters},
+    event_sources::EventSources,
     letter::Letter,
-    owners::Owners,
 };
 use async_nats::jetstream::{AckKind, Message};
 use std::{sync::Arc, time::Duration};
@@ -56,7 +56,7 @@ pub(crate) struct Retried {
 #[derive(Clone)]
 pub(crate) struct Settler {
     pub handler: Arc<dyn Handler>,
-    pub owners: Owners,
+    pub event_sources: EventSources,
     pub letters: DeadLetters,
 }
 
@@ -161,7 +161,7 @@ impl Settler {
     /// Applies what is missing from `expected` on, as its owner has it, and then the event.
     async fn fill(&self, event: &Event, expected: i64) -> Result<Result<(), Cause>, Error> {
         tracing::debug!(id = %event.id, expected, seq = event.seq, "a gap is filled from the owner");
-        let missing = match self.owners.between(event, expected - 1).await {
+        let missing = match self.event_sources.between(event, expected - 1).await {
             Ok(missing) => missing,
             Err(status) => return Ok(Err(Cause::Failing(format!("{} cannot fill a gap: {status}", event.service)))),
         };

@@ -1,11 +1,11 @@
 //! Events: from the outbox of a document to every consumer, whatever crashes in between.
 //!
-//! One relay per service holds a `lease`. A change stream is its `doorbell`: it tells which documents changed. `outboxes`
+//! One relay per service holds a `lease`. `change_stream` tells which documents changed. `outboxes`
 //! reads what is pending in them, unless this process has just written them itself (`hints`); `archive` appends what is
 //! new to the `log` (collection `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in
 //! atomic batches, each conditional on the stream's last sequence, so that the stream is the log, entry for entry.
 //! `consume` reads streams; a `lane` settles the events of an aggregate one after the other: applied, with gaps filled from
-//! the `owners`, or set aside in the `dead_letters`, where its aggregate alone waits; so is a `foreign` message, which holds
+//! the `event_sources`, or set aside in the `dead_letters`, where its aggregate alone waits; so is a `foreign` message, which holds
 //! up nothing. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle one of two `slot`s, beside the one in use.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
@@ -15,13 +15,14 @@
 #![warn(missing_docs)]
 
 mod archive;
+mod change_stream;
 mod connect;
 mod consume;
 mod dead_letters;
-mod doorbell;
 mod durable;
 mod error;
 mod event;
+mod event_sources;
 mod foreign;
 mod gauges;
 mod handler;
@@ -33,7 +34,6 @@ mod letter;
 mod log;
 mod losses;
 mod outboxes;
-mod owners;
 mod problems;
 mod publish;
 mod rebuild;
@@ -47,9 +47,9 @@ pub use connect::{Nats, connect};
 pub use consume::{Consumers, Settling};
 pub use error::Error;
 pub use event::Event;
+pub use event_sources::EventSources;
 pub use gauges::record as record_gauges;
 pub use handler::{Handler, HandlerError};
-pub use owners::Owners;
 pub use rebuild::{InUse, Parts, Projection, ReadModel, Table};
 pub use relay::Relay;
 pub use rpc::{EventsRpc, Reads};

@@ -5,7 +5,7 @@
 
 use crate::{
     Error,
-    doorbell::Destroyed,
+    change_stream::Destroyed,
     log::{ArchivedSeqs, Log},
     source::Source,
 };
@@ -21,20 +21,20 @@ const NAMED: usize = 10;
 pub(crate) struct Unseen {
     source: Source,
     log: Log,
-    rung: BTreeMap<String, HashMap<String, i64>>,
+    batch: BTreeMap<String, HashMap<String, i64>>,
     has_forgotten: bool,
 }
 
 impl Unseen {
     /// Nothing yet.
     pub fn new(source: &Source, log: Log) -> Self {
-        Self { source: source.clone(), log, rung: BTreeMap::new(), has_forgotten: false }
+        Self { source: source.clone(), log, batch: BTreeMap::new(), has_forgotten: false }
     }
 
     /// Notes what rang, once the documents have been read and the log appended to.
-    pub fn note(&mut self, collection: &str, rung: BTreeMap<String, i64>, known: &ArchivedSeqs) {
-        let unseen = self.rung.entry(collection.to_owned()).or_default();
-        for (id, seq) in rung {
+    pub fn note(&mut self, collection: &str, batch: BTreeMap<String, i64>, known: &ArchivedSeqs) {
+        let unseen = self.batch.entry(collection.to_owned()).or_default();
+        for (id, seq) in batch {
             if known.get(&id).copied().unwrap_or(0) >= seq {
                 unseen.remove(&id);
             } else if unseen.len() < MOST {
@@ -65,7 +65,7 @@ impl Unseen {
 
     /// The documents with events that are in no outbox any more and not in the log.
     async fn lost(&mut self, destroyed: &Destroyed) -> Result<Vec<String>, Error> {
-        let Some(unseen) = self.rung.get_mut(&destroyed.collection) else { return Ok(Vec::new()) };
+        let Some(unseen) = self.batch.get_mut(&destroyed.collection) else { return Ok(Vec::new()) };
         let suspects: HashMap<String, i64> = match &destroyed.id {
             Some(id) => unseen.remove_entry(id).into_iter().collect(),
             None => std::mem::take(unseen),

@@ -3,7 +3,7 @@
 use crate::{
     Error,
     archive::{Found, Outbox},
-    doorbell::{Destroyed, Doorbell, Ear, Ring},
+    change_stream::{ChangeNotice, Destroyed, WatchMode, Watcher},
     hints::HintTracker,
     source::Source,
 };
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// Documents that one read covers.
 const BATCH: usize = 500;
 
-/// Reads begin at least so far apart: the first ring after a pause is answered at once, and those that come fast share a
+/// Reads begin at least so far apart: the first notice after a pause is answered at once, and those that come fast share a
 /// read, an append and a sync of the broker.
 const PACE: Duration = Duration::from_micros(2500);
 
@@ -35,9 +35,9 @@ pub(crate) struct Outboxes {
     scanned_at: Option<Timestamp>,
 }
 
-/// Rings that are answered together.
+/// Notices that are answered together.
 #[derive(Default)]
-struct Rung {
+struct Batch {
     /// The documents of each collection, and the `seq` that each was said to have.
     changed: BTreeMap<String, BTreeMap<String, i64>>,
     destroyed: Vec<Destroyed>,
@@ -58,11 +58,11 @@ impl Outboxes {
         Ok(Self { database: database.clone(), source: source.clone(), session, hints, found, scanned_at: None })
     }
 
-    /// Reads on every ring until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
-    pub async fn run(mut self, bell: Doorbell, scan: bool, shutdown: &CancellationToken) {
+    /// Reads on every notice until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
+    pub async fn run(mut self, watcher: Watcher, scan: bool, shutdown: &CancellationToken) {
         let scanned = if scan { self.scan().await } else { Ok(()) };
         let read = match scanned {
-            Ok(()) => self.answer(bell, shutdown).await,
+            Ok(()) => self.answer(watcher, shutdown).await,
             Err(error) => Err(error),
         };
         if let Err(error) = read {
@@ -71,8 +71,8 @@ impl Outboxes {
         }
     }
 
-    async fn answer(&mut self, mut bell: Doorbell, shutdown: &CancellationToken) -> Result<(), Error> {
-        let mut rings = Vec::new();
+    async fn answer(&mut self, mut watcher: Watcher, shutdown: &CancellationToken) -> Result<(), Error> {
+        let mut notices = Vec::new();
         let mut next_read = Instant::now();
         loop {
             tokio::time::sleep_until(next_read).await;
@@ -83,17 +83,17 @@ impl Outboxes {
                     pace = HINTS_PACE;
                     Found { outboxes: hinted.into_iter().collect(), ..Found::default() }
                 }
-                received = bell.rings.recv_many(&mut rings, BATCH) => {
+                received = watcher.notices.recv_many(&mut notices, BATCH) => {
                     if received == 0 {
                         return Ok(());
                     }
-                    let mut rung = Rung::of(rings.drain(..), &mut self.hints);
-                    error = rung.error.take();
-                    self.read(rung).await?
+                    let mut batch = Batch::of(notices.drain(..), &mut self.hints);
+                    error = batch.error.take();
+                    self.read(batch).await?
                 }
             };
             next_read = Instant::now() + pace;
-            self.listen(&bell);
+            self.set_mode(&watcher);
             if self.found.send(Ok(found)).await.is_err() {
                 return Ok(());
             }
@@ -103,30 +103,30 @@ impl Outboxes {
         }
     }
 
-    async fn read(&mut self, rung: Rung) -> Result<Found, Error> {
-        let mut found = Found { token: rung.token, ..Found::default() };
-        for (collection, changed) in rung.changed {
-            let outboxes = self.of(&collection, changed.keys(), rung.latest).await?;
+    async fn read(&mut self, batch: Batch) -> Result<Found, Error> {
+        let mut found = Found { token: batch.token, ..Found::default() };
+        for (collection, changed) in batch.changed {
+            let outboxes = self.of(&collection, changed.keys(), batch.latest).await?;
             found.outboxes.push((collection.clone(), outboxes));
-            found.rung.push((collection, changed));
+            found.batch.push((collection, changed));
         }
-        // What was removed before everything was read may have changed before the bell was there to tell.
+        // What was removed before everything was read may have changed before the watcher was there to tell.
         let is_certain = |each: &Destroyed| each.time > self.scanned_at;
-        found.destroyed = rung.destroyed.into_iter().map(|each| (is_certain(&each), each)).collect();
+        found.destroyed = batch.destroyed.into_iter().map(|each| (is_certain(&each), each)).collect();
         Ok(found)
     }
 
-    /// Has the bell listen as it should from now on.
-    fn listen(&mut self, bell: &Doorbell) {
-        let wanted = self.hints.ear();
-        if bell.ear.send_if_modified(|ear: &mut Ear| std::mem::replace(ear, wanted) != wanted) {
-            tracing::debug!(service = %self.source.service, ?wanted, "the bell listens in another way");
+    /// Sets the mode of the watcher by what hints have covered.
+    fn set_mode(&mut self, watcher: &Watcher) {
+        let wanted = self.hints.mode();
+        if watcher.mode.send_if_modified(|mode: &mut WatchMode| std::mem::replace(mode, wanted) != wanted) {
+            tracing::debug!(service = %self.source.service, ?wanted, "the mode of the watcher changes");
         }
     }
 
     /// Everything that is pending anywhere: the recovery after a lost resume token.
     async fn scan(&mut self) -> Result<(), Error> {
-        // The bell rings for writes after its opening, and a majority read may lag behind. The reply of any command
+        // The watcher tells of writes after its opening, and a majority read may lag behind. The reply of any command
         // takes the session to the present: a write that was applied before the opening is then read.
         self.database.run_command(doc! { "ping": 1 }).session(&mut self.session).await?;
         for collection in self.source.aggregates.clone().into_keys() {
@@ -181,28 +181,28 @@ impl Outboxes {
     }
 }
 
-impl Rung {
-    /// The token is that of the last ring before any error. What hints cover need not be read: it is on its way to the
+impl Batch {
+    /// The token is that of the last notice before any error. What hints cover need not be read: it is on its way to the
     /// log, before the token.
-    fn of(rings: impl Iterator<Item = Result<Ring, Error>>, hints: &mut HintTracker) -> Self {
-        let mut rung = Self::default();
-        for ring in rings {
-            match ring {
-                Ok(Ring::Changed { collection, id, seq, time, token }) => {
-                    rung.token = Some(token);
+    fn of(notices: impl Iterator<Item = Result<ChangeNotice, Error>>, hints: &mut HintTracker) -> Self {
+        let mut batch = Self::default();
+        for notice in notices {
+            match notice {
+                Ok(ChangeNotice::Changed { collection, id, seq, time, token }) => {
+                    batch.token = Some(token);
                     if seq.is_some_and(|seq| hints.covers(&collection, &id, seq)) {
                         continue;
                     }
                     hints.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
-                    rung.latest = rung.latest.max(time);
-                    let rang = rung.changed.entry(collection).or_default().entry(id).or_default();
+                    batch.latest = batch.latest.max(time);
+                    let rang = batch.changed.entry(collection).or_default().entry(id).or_default();
                     *rang = seq.unwrap_or(0).max(*rang);
                 }
-                Ok(Ring::Quiet(token)) => rung.token = token.or(rung.token),
-                Ok(Ring::Destroyed(destroyed)) => rung.destroyed.push(destroyed),
-                Err(error) => rung.error = Some(error),
+                Ok(ChangeNotice::Quiet(token)) => batch.token = token.or(batch.token),
+                Ok(ChangeNotice::Destroyed(destroyed)) => batch.destroyed.push(destroyed),
+                Err(error) => batch.error = Some(error),
             }
         }
-        rung
+        batch
     }
 }

@@ -1,4 +1,4 @@
-//! The relay: terms of leadership, one after another. In a term, rings and news become log entries, and log entries
+//! The relay: terms of leadership, one after another. In a term, change notices and hints become log entries, and log entries
 //! messages.
 //!
 //! Reading outboxes, appending and publishing run side by side, joined by short queues: `outboxes` → `archive` →
@@ -7,7 +7,7 @@
 use crate::{
     Error, Nats,
     archive::{Appended, Archive, Found},
-    doorbell::{self, Doorbell},
+    change_stream::{self, Watcher},
     event::Entry,
     lease::{Checkpoint, LEASE_MS, Lease, Reached},
     log::Log,
@@ -104,7 +104,7 @@ impl Relay {
         lease.keep(&reached.take()).await
     }
 
-    /// Rings to log. Ends well when `shutdown` is cancelled.
+    /// From change notices to the log. Ends well when `shutdown` is cancelled.
     async fn archive(
         &self,
         archive: Archive,
@@ -114,15 +114,15 @@ impl Relay {
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
         let scan = token.is_none();
-        let (bell, scan) = match doorbell::open(&self.database, &self.source, token).await {
+        let (watcher, scan) = match change_stream::open(&self.database, &self.source, token).await {
             Err(error) if error.has_lost_the_token() => {
                 tracing::warn!(service = %self.source.service, %error, "the change stream cannot be resumed; all outboxes are read");
                 lease.forget_token().await?;
-                (doorbell::open(&self.database, &self.source, None).await?, true)
+                (change_stream::open(&self.database, &self.source, None).await?, true)
             }
             opened => (opened?, scan),
         };
-        let archived = self.read_and_append(archive, bell, scan, reached, shutdown).await;
+        let archived = self.read_and_append(archive, watcher, scan, reached, shutdown).await;
         if let Err(error) = &archived
             && error.has_lost_the_token()
         {
@@ -134,7 +134,7 @@ impl Relay {
     async fn read_and_append(
         &self,
         mut archive: Archive,
-        bell: Doorbell,
+        watcher: Watcher,
         scan: bool,
         reached: &Reaching,
         shutdown: &CancellationToken,
@@ -142,7 +142,7 @@ impl Relay {
         let (found, mut to_append) = mpsc::channel::<Result<Found, Error>>(READ_AHEAD);
         let outboxes = Outboxes::new(&self.database, &self.source, found).await?;
         let read = async {
-            outboxes.run(bell, scan, shutdown).await;
+            outboxes.run(watcher, scan, shutdown).await;
             Ok(())
         };
         let append = async {

@@ -238,7 +238,7 @@ impl EventService for EventsRpc {
         let stopped = || status::unavailable("CONSUMER_STOPPED", "the consumer has no session now; try again soon");
         let (mut after, mut replayed) = (request.from_log_sequence.max(1) - 1, 0);
         loop {
-            let page = consumers.owners().after(&request.source, after).await?;
+            let page = consumers.event_sources().after(&request.source, after).await?;
             let Some(last) = page.last() else { break };
             after = last.log_sequence;
             for event in page {

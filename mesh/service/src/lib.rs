@@ -16,7 +16,8 @@ pub use store_status::store_status;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use contracts::events::v1::event_service_server::EventServiceServer;
 use events::{
-    Consumers, EventsRpc, Handler, Nats, Owners, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot, Source,
+    Consumers, EventSources, EventsRpc, Handler, Nats, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot,
+    Source,
 };
 use mongodb::{IndexModel, bson::Document};
 use rpc::{Channel, KeySet, Server, Signer};
@@ -144,7 +145,8 @@ impl Service {
 
     /// Reads the events that the topology says this service consumes, each from its beginning.
     pub fn consume(&mut self, handler: Arc<dyn Handler>) -> Result<(), Error> {
-        let settling = Settling { handler, owners: self.owners()?, from: DeliverPolicy::All, slot: Slot::A };
+        let settling =
+            Settling { handler, event_sources: self.event_sources()?, from: DeliverPolicy::All, slot: Slot::A };
         let name = &self.config.name;
         let consumers = Consumers::new(self.nats.clone(), &self.database, name, &self.table.consumes, settling);
         self.tasks.spawn(consumers.clone().run(self.background.clone()));
@@ -159,7 +161,7 @@ impl Service {
             database: (*self.database).clone(),
             service: self.config.name.clone(),
             sources: self.table.consumes.clone(),
-            owners: self.owners()?,
+            event_sources: self.event_sources()?,
             projection,
             shutdown: self.shutdown.clone(),
             current: Mutex::default(),
@@ -170,11 +172,11 @@ impl Service {
     }
 
     /// Whom to ask for events that are missing.
-    fn owners(&self) -> Result<Owners, Error> {
+    fn event_sources(&self) -> Result<EventSources, Error> {
         let sources = self.table.consumes.iter();
         let channels: Result<HashMap<String, Channel>, Error> =
             sources.map(|source| Ok((source.clone(), self.peer(source)?))).collect();
-        Ok(Owners::new(channels?))
+        Ok(EventSources::new(channels?))
     }
 
     /// Cancelled when the service's own tasks must end: after the last request has been answered.

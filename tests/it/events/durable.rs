@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, Config, DeliverPolicy, ReplayPolicy},
     stream::Stream,
 };
-use events::{Consumers, Event, Handler, HandlerError, Owners, Settling, Slot};
+use events::{Consumers, Event, EventSources, Handler, HandlerError, Settling, Slot};
 use kit::eventually;
 use std::{
     collections::BTreeMap,
@@ -44,8 +44,12 @@ impl Reader {
     /// Named `durable`.
     async fn start(shop: &Shop, durable: &str) -> Self {
         let (seen, stop) = (Arc::new(Seen::default()), CancellationToken::new());
-        let settling =
-            Settling { handler: seen.clone(), owners: Owners::default(), from: DeliverPolicy::All, slot: Slot::A };
+        let settling = Settling {
+            handler: seen.clone(),
+            event_sources: EventSources::default(),
+            from: DeliverPolicy::All,
+            slot: Slot::A,
+        };
         let nats = shop.stores.broker().await.expect("nats-server answers");
         let database = shop.stores.mongodb().database(durable);
         let consumers = Consumers::new(nats, &database, durable, &["products".to_owned()], settling);

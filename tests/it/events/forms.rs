@@ -1,4 +1,4 @@
-//! Events in every form that an update can have: the bell hears each write and the outbox is read once.
+//! Events in every form that an update can have: the change stream tells of each write and the outbox is read once.
 
 use super::{
     shop::Shop,
@@ -131,7 +131,7 @@ async fn each_form_of_update_is_heard_and_each_event_is_published_once() {
     shop.settled().await;
     for form in FORMS {
         write(&shop.written, &id, form).await.unwrap_or_else(|error| panic!("{form}: {error:#}"));
-        shop.settled().await; // before the next one, which would ring for this one too
+        shop.settled().await; // before the next one, which would be noticed for this one too
     }
     shop.written.update(&id, 2).await;
     shop.settled().await;

@@ -13,7 +13,7 @@ use store::{Change, Documents, Error, Transaction};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Longer than a relay waits for rings that tell it something new.
+/// Longer than a relay waits for notices that tell it something new.
 const LONGER_THAN_ATTENTION: Duration = Duration::from_secs(11);
 
 /// More than a listener may be behind.

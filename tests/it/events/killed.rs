@@ -27,7 +27,7 @@ async fn killed_at(points: &[&str]) {
 }
 
 /// One, two or three events per write, until told otherwise. In between products that are written once: a later write
-/// does not ring for them too.
+/// is not told of them too.
 async fn write_on(written: Written, ids: Vec<String>, enough: CancellationToken) {
     for (number, id) in ids.iter().cycle().enumerate() {
         written.insert().await;
@@ -114,7 +114,7 @@ async fn a_relay_that_starts_after_1000_changes_publishes_all_of_them() {
     relay.stop(PATIENCE).await.expect("products drains");
 }
 
-/// Each product is written once, so that nothing but the scan or the bell of that moment can find it.
+/// Each product is written once, so that nothing but the scan or the change stream of that moment can find it.
 #[tokio::test]
 async fn a_relay_that_starts_among_writers_misses_none_of_them() {
     let shop = Shop::open().await;

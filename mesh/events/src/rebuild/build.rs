@@ -128,7 +128,7 @@ impl Build {
     async fn read(&self, handler: Arc<dyn Handler>) -> Result<(), Failure> {
         let letters = DeadLetters::new(&self.model.0.database, self.slot);
         letters.open().await?;
-        let settler = Settler { handler, owners: self.model.0.owners.clone(), letters };
+        let settler = Settler { handler, event_sources: self.model.0.event_sources.clone(), letters };
         for source in &self.model.0.sources {
             let mut after = 0;
             loop {
@@ -151,7 +151,7 @@ impl Build {
     async fn page(&self, source: &str, after: i64) -> Result<Vec<Event>, Failure> {
         let mut attempt = 1;
         loop {
-            match self.model.0.owners.after(source, after).await {
+            match self.model.0.event_sources.after(source, after).await {
                 Ok(page) => return Ok(page),
                 Err(status) if attempt == ATTEMPTS => {
                     return Err(Failure::Source { service: source.to_owned(), status });

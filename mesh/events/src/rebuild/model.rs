@@ -1,7 +1,7 @@
 //! A read model: its tables, what fills them, and why a rebuild of it may end.
 
 use super::state::State;
-use crate::{Consumers, Error, Handler, Nats, Owners, Settling, Slot, dead_letters, durable::present};
+use crate::{Consumers, Error, EventSources, Handler, Nats, Settling, Slot, dead_letters, durable::present};
 use ::rpc::status;
 use async_nats::{datetime, jetstream::consumer::DeliverPolicy};
 use bson::{Document, doc};
@@ -45,7 +45,7 @@ pub struct Parts {
     /// The services whose events are folded.
     pub sources: Vec<String>,
     /// Their logs.
-    pub owners: Owners,
+    pub event_sources: EventSources,
     /// What is made of the events.
     pub projection: Arc<dyn Projection>,
     /// Ends a rebuild that is under way.
@@ -136,7 +136,7 @@ impl ReadModel {
                 DeliverPolicy::ByStartTime { start_time: datetime::from_nanos(nanos).map_err(Error::nats)? }
             }
         };
-        let settling = Settling { handler, owners: self.0.owners.clone(), from, slot };
+        let settling = Settling { handler, event_sources: self.0.event_sources.clone(), from, slot };
         let Parts { nats, database, service, sources, .. } = &*self.0;
         Ok(Consumers::new(nats.clone(), database, service, sources, settling))
     }

@@ -1,7 +1,7 @@
-//! The change stream as a doorbell: which documents changed, and the token to resume from. Never what changed.
+//! The watcher of a change stream: it tells which documents changed, and the token to resume from. Never what changed.
 //!
-//! The server wakes every stream that waits, for every write of any database. So the bell waits for rings only while they
-//! tell something that this process's own news did not; else it is looked at from time to time.
+//! The server wakes every stream that waits, for every write of any database. So the watcher awaits changes only while they
+//! tell something that this process's own hints did not; else it polls.
 
 use crate::{Error, source::Source};
 use bson::{Document, Timestamp, doc};
@@ -9,50 +9,50 @@ use mongodb::{Database, change_stream::ChangeStream, change_stream::event::Resum
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
-/// Rings that wait to be read; the stream pauses when it is full.
+/// Notices that wait to be read; the stream pauses when there are so many.
 const QUEUE: usize = 4096;
 
-/// Rings in one answer of the server: of a backlog the first are answered while the next are looked for.
+/// Notices in one answer of the server: of a backlog the first are answered while the next are looked for.
 const BATCH: u32 = 1000;
 
-/// How the bell listens.
+/// How the watcher asks the server for changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ear {
-    /// The server answers with the first ring.
-    Waiting,
+pub(crate) enum WatchMode {
+    /// The server answers as soon as there is a change.
+    Await,
     /// The server is asked a few times a second.
-    Looking,
+    Poll,
 }
 
-impl Ear {
-    /// Longest wait of the server for a ring; then it tells how far it has looked.
+impl WatchMode {
+    /// Longest wait of the server for a change; then it tells how far it has looked.
     fn max_await(self) -> Duration {
         match self {
-            Ear::Waiting => Duration::from_millis(1000),
-            Ear::Looking => Duration::from_millis(1),
+            WatchMode::Await => Duration::from_millis(1000),
+            WatchMode::Poll => Duration::from_millis(1),
         }
     }
 
     /// Pause between two looks.
     fn pause(self) -> Duration {
         match self {
-            Ear::Waiting => Duration::ZERO,
-            Ear::Looking => Duration::from_millis(200),
+            WatchMode::Await => Duration::ZERO,
+            WatchMode::Poll => Duration::from_millis(200),
         }
     }
 
-    /// Longest look before it pauses, or listens in another way: where much is written there is always one more ring.
+    /// Longest read before a pause, or a change of mode: where much is written there is always one more change.
     fn look(self) -> Duration {
         match self {
-            Ear::Waiting => Duration::from_secs(1),
-            Ear::Looking => Duration::from_millis(20),
+            WatchMode::Await => Duration::from_secs(1),
+            WatchMode::Poll => Duration::from_millis(20),
         }
     }
 }
 
-/// What the bell tells.
+/// What the watcher tells of the stream.
 #[derive(Debug, Clone)]
-pub(crate) enum Ring {
+pub(crate) enum ChangeNotice {
     /// A document may have new events.
     Changed {
         /// Its collection.
@@ -63,10 +63,10 @@ pub(crate) enum Ring {
         seq: Option<i64>,
         /// When, by the cluster's clock.
         time: Option<Timestamp>,
-        /// Everything up to here has been rung.
+        /// Everything up to here has been batch.
         token: ResumeToken,
     },
-    /// Nothing happened; everything up to here has been rung.
+    /// Nothing happened; everything up to here has been batch.
     Quiet(Option<ResumeToken>),
     /// A document was deleted, or a collection dropped or renamed, by hand.
     Destroyed(Destroyed),
@@ -85,64 +85,64 @@ pub(crate) struct Destroyed {
     pub time: Option<Timestamp>,
 }
 
-/// An open bell. Dropping it ends its task.
-pub(crate) struct Doorbell {
-    /// What it rings; closed when the stream has broken.
-    pub rings: mpsc::Receiver<Result<Ring, Error>>,
-    /// How it listens.
-    pub ear: watch::Sender<Ear>,
+/// An open watcher. Dropping it ends its task.
+pub(crate) struct Watcher {
+    /// What it tells; closed when the stream has broken.
+    pub notices: mpsc::Receiver<Result<ChangeNotice, Error>>,
+    /// The mode that is wanted.
+    pub mode: watch::Sender<WatchMode>,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Drop for Doorbell {
+impl Drop for Watcher {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
 /// Opens the stream after `token`, or from now.
-pub(crate) async fn open(database: &Database, source: &Source, token: Option<ResumeToken>) -> Result<Doorbell, Error> {
-    let first = stream(database, source, token, Ear::Waiting).await?;
-    let (sender, rings) = mpsc::channel(QUEUE);
-    let (ear, mut wanted) = watch::channel(Ear::Waiting);
+pub(crate) async fn open(database: &Database, source: &Source, token: Option<ResumeToken>) -> Result<Watcher, Error> {
+    let first = stream(database, source, token, WatchMode::Await).await?;
+    let (sender, notices) = mpsc::channel(QUEUE);
+    let (mode, mut wanted) = watch::channel(WatchMode::Await);
     let (database, source) = (database.clone(), source.clone());
     let task = tokio::spawn(async move {
         // The stream stays in this task: a driver future that is dropped half-way leaves it unusable.
         let mut opened = Ok(first);
         while let Ok(open) = opened {
-            let Some(token) = ring(open, &sender, &mut wanted).await else { return };
-            let ear = *wanted.borrow();
-            opened = stream(&database, &source, Some(token), ear).await;
+            let Some(token) = forward(open, &sender, &mut wanted).await else { return };
+            let mode = *wanted.borrow();
+            opened = stream(&database, &source, Some(token), mode).await;
         }
         if let Err(error) = opened {
             let _ = sender.send(Err(error)).await; // the term may be over
         }
     });
-    Ok(Doorbell { rings, ear, task })
+    Ok(Watcher { notices, mode, task })
 }
 
-/// Rings until another ear is wanted; then it returns the token to go on from.
-async fn ring(
+/// Forwards changes until another mode is wanted; then it returns the token to go on from.
+async fn forward(
     mut open: ChangeStream<Document>,
-    sender: &mpsc::Sender<Result<Ring, Error>>,
-    wanted: &mut watch::Receiver<Ear>,
+    sender: &mpsc::Sender<Result<ChangeNotice, Error>>,
+    wanted: &mut watch::Receiver<WatchMode>,
 ) -> Option<ResumeToken> {
-    let ear = *wanted.borrow_and_update();
+    let mode = *wanted.borrow_and_update();
     let mut look_began = Instant::now();
     loop {
-        let ring = match open.next_if_any().await {
+        let notice = match open.next_if_any().await {
             Ok(Some(change)) => parse(&change),
-            Ok(None) => Ok(Ring::Quiet(open.resume_token())),
+            Ok(None) => Ok(ChangeNotice::Quiet(open.resume_token())),
             Err(error) => Err(error.into()),
         };
-        let (is_quiet, has_broken) = (matches!(ring, Ok(Ring::Quiet(_))), ring.is_err());
-        if sender.send(ring).await.is_err() || has_broken {
+        let (is_quiet, has_broken) = (matches!(notice, Ok(ChangeNotice::Quiet(_))), notice.is_err());
+        if sender.send(notice).await.is_err() || has_broken {
             return None;
         }
-        if is_quiet || look_began.elapsed() > ear.look() {
-            // Nobody wants another ear once the bell is dropped: then this task is aborted.
-            let _ = tokio::time::timeout(ear.pause(), wanted.changed()).await;
-            if *wanted.borrow() != ear
+        if is_quiet || look_began.elapsed() > mode.look() {
+            // Nobody wants another mode once the watcher is dropped: then this task is aborted.
+            let _ = tokio::time::timeout(mode.pause(), wanted.changed()).await;
+            if *wanted.borrow() != mode
                 && let Some(token) = open.resume_token()
             {
                 return Some(token);
@@ -156,9 +156,9 @@ async fn stream(
     database: &Database,
     source: &Source,
     token: Option<ResumeToken>,
-    ear: Ear,
+    mode: WatchMode,
 ) -> Result<ChangeStream<Document>, Error> {
-    let watch = database.watch().pipeline(pipeline(source)).max_await_time(ear.max_await()).batch_size(BATCH);
+    let watch = database.watch().pipeline(pipeline(source)).max_await_time(mode.max_await()).batch_size(BATCH);
     let watch = match token {
         Some(token) => watch.resume_after(token),
         None => watch,
@@ -166,7 +166,7 @@ async fn stream(
     Ok(watch.await?.with_type::<Document>())
 }
 
-/// Only writes that carry events ring: they set the top-level `seq`.
+/// Only writes that carry events are told of: they set the top-level `seq`.
 fn pipeline(source: &Source) -> [Document; 2] {
     let collections: Vec<&String> = source.aggregates.keys().collect();
     let carries_events = doc! { "$or": [
@@ -181,17 +181,17 @@ fn pipeline(source: &Source) -> [Document; 2] {
     ]
 }
 
-fn parse(change: &Document) -> Result<Ring, Error> {
+fn parse(change: &Document) -> Result<ChangeNotice, Error> {
     let collection = change.get_document("ns").and_then(|ns| ns.get_str("coll")).unwrap_or_default().to_owned();
     let id = change.get_document("documentKey").and_then(|key| key.get_str("_id")).unwrap_or_default().to_owned();
     Ok(match change.get_str("operationType").unwrap_or_default() {
         "insert" | "update" | "replace" => {
             let token = change.get("_id").cloned().unwrap_or_default();
             let (seq, time) = (change.get_i64("seq").ok(), change.get_timestamp("clusterTime").ok());
-            Ring::Changed { collection, id, seq, time, token: bson::deserialize_from_bson(token)? }
+            ChangeNotice::Changed { collection, id, seq, time, token: bson::deserialize_from_bson(token)? }
         }
         "invalidate" => return Err(Error::Invalidated),
-        operation => Ring::Destroyed(Destroyed {
+        operation => ChangeNotice::Destroyed(Destroyed {
             operation: operation.to_owned(),
             collection,
             id: Some(id).filter(|id| !id.is_empty()),

@@ -1,4 +1,4 @@
-//! The owners of the events that a service reads: asked for what is missing between two events of an aggregate.
+//! The services whose events a service reads: asked for what is missing between two events of an aggregate.
 
 use crate::Event;
 use contracts::events::v1::{ListEventsRequest, event_service_client::EventServiceClient};
@@ -11,9 +11,9 @@ pub(crate) const PAGE: i32 = 500;
 
 /// Clients of the sources. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Owners(Arc<HashMap<String, EventServiceClient<Channel>>>);
+pub struct EventSources(Arc<HashMap<String, EventServiceClient<Channel>>>);
 
-impl Owners {
+impl EventSources {
     /// Channels to the sources, by name.
     pub fn new(channels: HashMap<String, Channel>) -> Self {
         Self(Arc::new(channels.into_iter().map(|(name, channel)| (name, EventServiceClient::new(channel))).collect()))
