@@ -4,7 +4,6 @@ use contracts::products::v1::{GetProductRequest, product_service_client::Product
 use rpc::Channel;
 use tonic::Status;
 
-/// The catalogue.
 #[derive(Clone)]
 pub struct Catalogue(ProductServiceClient<Channel>);
 

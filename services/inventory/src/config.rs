@@ -10,7 +10,6 @@ const HOLD_SECONDS: Key = Key::new("hold-seconds", "COMPTOIR_HOLD_SECONDS", "Lif
 /// The settings of inventory, beside those of every service.
 pub const KEYS: &[Key] = &[HOLD_SECONDS];
 
-/// Configuration of inventory.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.

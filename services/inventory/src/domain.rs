@@ -58,7 +58,6 @@ impl Stock {
 /// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The product.
     pub product_id: String,
     /// Units, at least 1.
     pub quantity: i32,
@@ -69,11 +68,9 @@ pub struct Line {
 pub enum State {
     /// Held until it expires.
     Held,
-    /// Sold.
     Committed,
     /// Gone from the warehouse.
     Shipped,
-    /// Given back.
     Released,
     /// Given back because the hold ran out.
     Expired,
@@ -100,54 +97,42 @@ pub struct Reservation {
     pub updated_at: Time,
 }
 
-/// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Add to or take from the warehouse; `key` names the request.
     Adjust {
-        /// The product.
         product_id: String,
         /// Units.
         delta: i32,
         /// Identity of the request; a repeated one does nothing.
         key: String,
-        /// Why.
         reason: String,
     },
     /// Let more be held than is on hand, or no longer.
     SetBackorder {
-        /// The product.
         product_id: String,
-        /// Whether it may.
         allowed: bool,
         /// Identity of the request; a repeated one does nothing.
         key: String,
     },
     /// Put units of a shipped reservation back on the shelf; `key` names the request.
     Restock {
-        /// The reservation.
         id: String,
-        /// What came back.
         line: Line,
         /// Identity of the request; a repeated one does nothing.
         key: String,
     },
     /// Hold all lines or none.
     Hold {
-        /// The reservation.
         id: String,
-        /// Who asks.
         caller: Caller,
-        /// What to hold.
         lines: Vec<Line>,
         /// Until when.
         expires_at: Time,
     },
     /// Let a hold live longer.
     Extend {
-        /// The reservation.
         id: String,
-        /// Who asks.
         caller: Caller,
         /// Until when, unless it lives longer already.
         expires_at: Time,
@@ -194,7 +179,6 @@ pub struct Movement {
     /// Cause and product; unique, so that nothing moves twice.
     #[serde(rename = "_id")]
     pub id: String,
-    /// The product.
     pub product_id: String,
     /// Place in the ledger of the product, from 1, without gaps.
     #[serde(default)]
@@ -209,6 +193,5 @@ pub struct Movement {
     pub reserved: i32,
     /// Change of `committed`.
     pub committed: i32,
-    /// When.
     pub at: Time,
 }

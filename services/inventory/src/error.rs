@@ -8,10 +8,8 @@ use tonic::{Code, Status};
 /// A refusal, or a failure of the store that all commands of a batch share.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
-    /// No such stock.
     #[error("{0} was not found")]
     NotFound(String),
     /// Too many commands wait.

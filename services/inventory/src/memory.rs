@@ -16,9 +16,7 @@ const DISTRUST: Duration = Duration::from_secs(1);
 /// What a batch has written.
 #[derive(Default)]
 pub struct Written {
-    /// Stock.
     pub stock: Vec<Versioned<Stock>>,
-    /// Reservations.
     pub reservations: Vec<Versioned<Reservation>>,
 }
 

@@ -22,13 +22,11 @@ use contracts::{
 };
 use tonic::{Request, Response, Status};
 
-/// Answers `InventoryService`.
 pub struct Handler {
     /// Reads.
     pub store: Store,
     /// Writes.
     pub commands: Commands,
-    /// The catalogue.
     pub catalogue: Catalogue,
     /// Page tokens of the movements.
     pub pager: Pager,

@@ -32,7 +32,6 @@ pub fn indexes() -> [Index; 2] {
     ]
 }
 
-/// The collections.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
@@ -43,7 +42,6 @@ pub struct Store {
 
 /// What a batch was decided on.
 pub struct Reading {
-    /// The working set.
     pub books: Books,
     stock: BTreeMap<String, Versioned<Stock>>,
     reservations: BTreeMap<String, Versioned<Reservation>>,
@@ -65,7 +63,6 @@ impl Store {
         self.stock.load(product_id).await?.ok_or_else(|| Error::NotFound(product_id.to_owned()))
     }
 
-    /// One reservation.
     pub async fn reservation(&self, id: &str) -> Result<Versioned<Reservation>, Error> {
         self.reservations.load(id).await?.ok_or_else(|| domain::Error::NoReservation(id.to_owned()).into())
     }
@@ -142,7 +139,6 @@ impl Store {
 #[derive(Default)]
 struct Touched {
     products: BTreeSet<String>,
-    /// Reservations.
     ids: BTreeSet<String>,
     /// Those of them that a hold would make.
     new: BTreeSet<String>,

@@ -5,7 +5,6 @@ use settings::{Error, Key, Settings};
 /// The settings of order-history, beside those of every service.
 pub const KEYS: &[Key] = &[];
 
-/// Configuration of order-history.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.

@@ -16,7 +16,6 @@ pub struct Amount(#[serde(with = "::store::fields::money")] pub Money);
 /// A row: one order as its events tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// The order.
     #[serde(rename = "_id")]
     pub order_id: String,
     /// Revision of the row; 0 while it has not been written.
@@ -60,7 +59,6 @@ pub struct Order {
 /// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
-    /// The product.
     pub product_id: String,
     /// Units.
     pub quantity: i32,
@@ -99,7 +97,6 @@ pub struct Charges {
 /// The payment's own view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// The payment.
     pub payment_id: String,
     /// `comptoir.payments.v1.Payment.State`.
     pub state: i32,
@@ -112,7 +109,6 @@ pub struct Payment {
 /// The shipment's own view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
-    /// The shipment.
     pub shipment_id: String,
     /// `comptoir.shipping.v1.Shipment.State`.
     pub state: i32,
@@ -127,18 +123,14 @@ pub struct Fact {
     pub source: String,
     /// Place among the events of that aggregate, from 1.
     pub seq: i64,
-    /// When it happened.
     pub at: Time,
-    /// What happened.
     pub what: What,
 }
 
-/// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
     /// The order was accepted.
     Placed(Order),
-    /// The order moved.
     Moved {
         /// `comptoir.orders.v1.Order.State` after.
         state: i32,
@@ -149,9 +141,7 @@ pub enum What {
         /// Where the order believes the goods to be.
         shipment_state: i32,
     },
-    /// The payment moved.
     Payment(Payment),
-    /// The shipment moved.
     Shipment(Shipment),
     /// Something that this build does not know.
     Unknown,

@@ -11,7 +11,6 @@ pub enum Malformed {
     /// Not its message.
     #[error("event {id} cannot be decoded: {source}")]
     Decode {
-        /// The event.
         id: String,
         /// What is wrong with it.
         source: prost::DecodeError,
@@ -19,7 +18,6 @@ pub enum Malformed {
     /// An amount that is none.
     #[error("event {id} has a bad amount: {source}")]
     Money {
-        /// The event.
         id: String,
         /// What is wrong with it.
         source: contracts::money::Error,
@@ -27,7 +25,6 @@ pub enum Malformed {
     /// A field that must be there.
     #[error("event {id} has no {field}")]
     Missing {
-        /// The event.
         id: String,
         /// What it lacks.
         field: &'static str,
@@ -49,7 +46,6 @@ pub enum Error {
     /// No such entry, or not the caller's.
     #[error("the history of order {0:?} was not found")]
     NotFound(String),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
     /// The store failed for all facts of a batch.

@@ -13,9 +13,7 @@ use tonic::{Request, Response, Status};
 /// Scope of the page tokens of staff, who see everyone's entries; no user id looks like it.
 const EVERYONE: &str = "*";
 
-/// Answers `OrderHistoryService`.
 pub struct Handler {
-    /// The rows.
     pub model: Arc<ReadModel>,
     /// Page tokens of the list.
     pub pager: Pager,

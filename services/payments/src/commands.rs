@@ -19,10 +19,8 @@ pub const AUTHORIZE: &str = "/authorize";
 /// How many intents one command may have to carry out: those it finds open, and its own.
 const ROUNDS: u32 = 4;
 
-/// Moves payments.
 #[derive(Clone)]
 pub struct Commands {
-    /// The payments.
     pub payments: Payments,
     /// Who holds the money.
     pub provider: Arc<dyn Provider>,

@@ -24,9 +24,7 @@ pub const KEYS: &[Key] = &[PROVIDER, PROVIDER_URL, PROVIDER_KEY, WEBHOOK_SECRET,
 /// Which provider holds the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
-    /// The sandbox provider.
     Sandbox,
-    /// Stripe.
     Stripe,
 }
 
@@ -42,12 +40,10 @@ impl FromStr for ProviderKind {
     }
 }
 
-/// Configuration of payments.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.
     pub service: service::Config,
-    /// Which provider.
     pub provider: ProviderKind,
     /// Address of its API, without a path.
     pub url: String,

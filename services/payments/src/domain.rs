@@ -77,7 +77,6 @@ pub struct Start {
     pub order_id: String,
     /// The user who pays.
     pub user_id: String,
-    /// How much.
     pub amount: Money,
     /// The means of payment.
     pub token: Token,

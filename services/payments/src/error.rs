@@ -7,7 +7,6 @@ use tonic::{Code, Status};
 /// A refusal of the payments service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
     /// The provider cannot take this currency.
@@ -19,7 +18,6 @@ pub enum Error {
     /// The provider's report cannot be read.
     #[error(transparent)]
     Unavailable(#[from] provider::Unavailable),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }

@@ -74,9 +74,7 @@ pub enum StartError {
     Provider(#[from] reqwest::Error),
 }
 
-/// Where it answers.
 pub struct Listeners {
-    /// gRPC.
     pub grpc: TcpListener,
     /// The provider's webhooks, over HTTP.
     pub webhooks: TcpListener,

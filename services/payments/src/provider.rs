@@ -20,7 +20,6 @@ pub struct Notification {
     pub charge_key: String,
     /// The provider's name for the charge.
     pub reference: String,
-    /// What event.
     pub event: ProviderEvent,
 }
 
@@ -51,7 +50,6 @@ pub struct Payable {
     pub step: i64,
     /// The least that can be authorized.
     pub least: i64,
-    /// The most.
     pub most: i64,
 }
 
@@ -62,7 +60,6 @@ pub struct Reported {
     pub charge_key: String,
     /// The provider's name for it.
     pub reference: String,
-    /// What was done.
     pub sums: Amounts,
 }
 

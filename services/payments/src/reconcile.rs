@@ -64,7 +64,6 @@ pub enum Kind {
 }
 
 impl Difference {
-    /// What kind.
     pub fn kind(&self) -> Kind {
         match (&self.ledger, &self.provider) {
             (None, _) => Kind::NoPayment,

@@ -21,11 +21,9 @@ use contracts::payments::v1::{
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
-/// Answers `PaymentService`.
 pub struct Handler {
     /// The payments and their provider.
     pub commands: Commands,
-    /// The provider's webhooks.
     pub webhooks: Arc<Webhooks>,
     /// Page tokens of their list.
     pub pager: Pager,

@@ -25,7 +25,6 @@ pub fn indexes() -> [Index; 3] {
     ["provider_reference", "intent.ask_at", "check_at"].map(|key| Index::new(Payment::COLLECTION, doc! { key: 1 }))
 }
 
-/// The payments.
 #[derive(Clone)]
 pub struct Payments {
     documents: Documents<Payment>,
@@ -39,7 +38,6 @@ impl Payments {
         Self { documents: Documents::new(database), changed: Arc::default() }
     }
 
-    /// One payment.
     pub async fn get(&self, id: &str) -> Result<Versioned<Payment>, Error> {
         self.documents.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }

@@ -54,7 +54,6 @@ const SWEEP_EVERY: Duration = Duration::from_secs(15);
 /// Events that are heard at a time.
 const PARALLEL: usize = 8;
 
-/// Takes webhooks.
 pub struct Webhooks {
     commands: Commands,
     /// Where they are kept.

@@ -5,7 +5,6 @@ use settings::{Error, Key, Settings};
 /// The settings of products, beside those of every service.
 pub const KEYS: &[Key] = &[];
 
-/// Configuration of products.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.

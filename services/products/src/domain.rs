@@ -24,9 +24,7 @@ pub enum Status {
 /// A product as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
-    /// Name.
     pub name: String,
-    /// Description.
     pub description: String,
     /// Stock keeping unit.
     pub sku: String,
@@ -61,7 +59,6 @@ pub struct Product {
 pub struct Draft {
     /// Name, not empty.
     pub name: String,
-    /// Description.
     pub description: String,
     /// Stock keeping unit, not empty.
     pub sku: String,
@@ -76,7 +73,6 @@ pub struct Draft {
 }
 
 impl Product {
-    /// A new product.
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
         draft.check()?;
         let Draft { name, description, sku, price, status, tax_category, weight_grams } = draft;

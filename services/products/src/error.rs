@@ -8,7 +8,6 @@ use tonic::{Code, Status};
 /// A refusal of the catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
     /// Fields that cannot be changed, or do not exist.
@@ -17,13 +16,11 @@ pub enum Error {
     /// The SKU is taken.
     #[error("the SKU {0:?} is taken")]
     SkuTaken(String),
-    /// No such products.
     #[error("not found: {}", .0.join(", "))]
     NotFound(Vec<String>),
     /// The caller saw an older version.
     #[error("the etag is stale")]
     StaleEtag,
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }

@@ -9,9 +9,7 @@ use contracts::products::v1::{
 };
 use tonic::{Request, Response, Status};
 
-/// Answers `ProductService`.
 pub struct Handler {
-    /// The products.
     pub products: Products,
     /// Page tokens of the list.
     pub pager: Pager,

@@ -31,7 +31,6 @@ pub fn sku_index() -> IndexModel {
     IndexModel::builder().keys(doc! { "sku_key": 1 }).options(options).build()
 }
 
-/// The products.
 pub struct Products(Documents<Product>);
 
 impl Products {
@@ -78,7 +77,6 @@ impl Products {
         }
     }
 
-    /// One product.
     pub async fn get(&self, id: &str) -> Result<Versioned<Product>, Error> {
         self.0.load(id).await?.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
     }

@@ -22,7 +22,6 @@ pub const KEYS: &[Key] = &[LISTEN, MONGODB_URI, DATABASE, PROVIDER_KEY, WEBHOOK_
 pub struct Config {
     /// MongoDB connection string with its own user.
     pub mongodb_uri: Secret,
-    /// Its database.
     pub database: String,
     /// What callers must bring as their bearer token.
     pub key: Secret,

@@ -29,11 +29,9 @@ pub enum Status {
 pub enum Kind {
     /// Set aside.
     Authorized,
-    /// Refused.
     Declined,
     /// The payer must act.
     ActionRequired,
-    /// Taken.
     Captured,
     /// Given back before it was taken.
     Voided,

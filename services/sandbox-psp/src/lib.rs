@@ -40,7 +40,6 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Why it could not start or ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// The client for webhooks.

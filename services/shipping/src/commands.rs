@@ -17,7 +17,6 @@ const CARRIER_TIMEOUT: Duration = Duration::from_secs(4);
 /// Moves shipments that a carrier has, or is to have.
 #[derive(Clone)]
 pub struct Commands {
-    /// The shipments.
     pub shipments: Shipments,
     /// Who carries them.
     pub carrier: Arc<dyn Carrier>,

@@ -12,7 +12,6 @@ const RATES_FILE: Key = Key::new(
 /// The settings of shipping, beside those of every service.
 pub const KEYS: &[Key] = &[RATES_FILE];
 
-/// Configuration of shipping.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.

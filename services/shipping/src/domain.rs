@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 /// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// The product.
     pub product_id: String,
     /// Units.
     pub quantity: i32,
@@ -31,7 +30,6 @@ pub struct Address {
     pub line1: String,
     /// Second line.
     pub line2: String,
-    /// City.
     pub city: String,
     /// Region, state or province.
     pub region: String,
@@ -50,7 +48,6 @@ impl std::fmt::Debug for Address {
 /// The order that a shipment serves, and its user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The order.
     pub order_id: String,
     /// The user who receives.
     pub user_id: String,
@@ -85,7 +82,6 @@ pub enum Command {
 pub struct Split {
     /// Key of the request.
     pub request_id: String,
-    /// The new shipment.
     pub shipment_id: String,
     /// What went into it.
     pub lines: Vec<Line>,
@@ -94,7 +90,6 @@ pub struct Split {
 /// A booked parcel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
-    /// The carrier.
     pub carrier: String,
     /// The carrier's name for the parcel.
     pub tracking_number: String,
@@ -116,11 +111,9 @@ pub enum NewsKind {
 /// Something that a carrier told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
-    /// The carrier.
     pub carrier: String,
     /// The carrier's name for it.
     pub event_id: String,
-    /// What.
     pub kind: NewsKind,
     /// When it happened, as the carrier says.
     pub at: Time,
@@ -164,7 +157,6 @@ pub struct Shipment {
 }
 
 impl Shipment {
-    /// A new shipment.
     pub fn create(plan: Plan, now: Time) -> Self {
         let Plan { order, lines, address, caller } = plan;
         let planned = lines.clone();

@@ -7,7 +7,6 @@ use tonic::{Code, Status};
 /// A refusal of the shipping service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
     /// No such shipment, or somebody else's.
@@ -36,7 +35,6 @@ pub enum Error {
         /// Most that is carried there.
         most_grams: i64,
     },
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }

@@ -52,7 +52,6 @@ pub enum BadRates {
     /// An amount is none.
     #[error("the table of rates, zone {zone:?}: {cause}")]
     Amount {
-        /// The zone.
         zone: String,
         /// What is wrong with it.
         #[source]
@@ -61,7 +60,6 @@ pub enum BadRates {
     /// Something else.
     #[error("the table of rates, zone {zone:?}: {why}")]
     Zone {
-        /// The zone.
         zone: String,
         /// What is wrong with it.
         why: String,

@@ -17,7 +17,6 @@ use contracts::shipping::v1::{
 };
 use tonic::{Request, Response, Status};
 
-/// Answers `ShippingService`.
 pub struct Handler {
     /// The shipments and their carrier.
     pub commands: Commands,

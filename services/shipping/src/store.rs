@@ -41,7 +41,6 @@ impl Shipments {
         Self { documents: Documents::new(database), database: database.clone() }
     }
 
-    /// One shipment.
     pub async fn get(&self, id: &str) -> Result<Versioned<Shipment>, Error> {
         self.documents.load(id).await?.ok_or_else(|| Error::NotFound(id.to_owned()))
     }

@@ -29,7 +29,6 @@ const ACCOUNT_FAILURES: Key = Key::new(
 /// The settings of users, beside those of every service.
 pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES];
 
-/// Configuration of users.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What every service is configured with.

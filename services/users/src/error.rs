@@ -9,7 +9,6 @@ use tonic::{Code, Status};
 /// A refusal of the accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The rules refuse.
     #[error(transparent)]
     Refused(#[from] domain::Error),
     /// Fields that cannot be changed, or do not exist.
@@ -51,7 +50,6 @@ pub enum Error {
     /// An access token could not be signed.
     #[error("an access token could not be signed: {0}")]
     Signing(#[from] rpc::token::Error),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }

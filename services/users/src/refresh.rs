@@ -61,7 +61,6 @@ pub fn indexes() -> [Index; 2] {
     ["family", "user_id"].map(|key| Index::new(COLLECTION, doc! { key: 1 }))
 }
 
-/// The refresh tokens.
 #[derive(Clone)]
 pub struct RefreshTokens {
     tokens: Collection<Stored>,

@@ -19,9 +19,7 @@ use contracts::{
 };
 use tonic::{Request, Response, Status};
 
-/// Answers `UserService`.
 pub struct Accounts {
-    /// The accounts.
     pub users: Users,
     /// Their refresh tokens, which end with the account.
     pub refresh_tokens: RefreshTokens,
@@ -91,9 +89,7 @@ impl UserService for Accounts {
     }
 }
 
-/// Answers `TokenService`.
 pub struct Tokens {
-    /// The grants.
     pub sign_in: SignIn,
 }
 

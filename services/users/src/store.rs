@@ -25,13 +25,11 @@ pub fn indexes() -> [Index; 2] {
 
 /// What came of a registration.
 pub enum Created {
-    /// A new account.
     New(Versioned<User>),
     /// The account that a request of the same key and address made before. The caller has yet to prove that it is theirs.
     Before(Versioned<User>),
 }
 
-/// The accounts.
 #[derive(Clone)]
 pub struct Users(Documents<User>);
 

@@ -9,7 +9,6 @@ pub enum Error {
     /// Taking more than there is.
     #[error("only {available} units of {product_id} are available")]
     BelowZero {
-        /// The product.
         product_id: String,
         /// What could be taken.
         available: i32,
@@ -17,7 +16,6 @@ pub enum Error {
     /// A sum beyond the bounds.
     #[error("the quantity is too large")]
     TooMany,
-    /// No such reservation.
     #[error("the reservation {0} was not found")]
     NoReservation(String),
     /// The hold ran out before it was committed.
@@ -35,7 +33,6 @@ pub enum Error {
     /// More came back than left.
     #[error("only {left} units of {product_id} can still come back")]
     MoreThanShipped {
-        /// The product.
         product_id: String,
         /// Units that shipped and have not come back.
         left: i32,
@@ -43,7 +40,6 @@ pub enum Error {
     /// Backorder cannot end yet.
     #[error("{units} units of {product_id} are owed: add stock, or cancel orders, first")]
     Owed {
-        /// The product.
         product_id: String,
         /// Units that were promised and are not on hand.
         units: i32,

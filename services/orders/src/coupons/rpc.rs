@@ -9,9 +9,7 @@ use contracts::orders::v1::{
 };
 use tonic::{Request, Response, Status};
 
-/// Answers `CouponService`.
 pub struct Handler {
-    /// The coupons.
     pub coupons: Coupons,
     /// Page tokens of the list.
     pub pager: Pager,

@@ -38,7 +38,6 @@ impl Aggregate for Coupon {
 /// Whether a redemption counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum RedemptionState {
-    /// It does.
     Redeemed,
     /// It was given back, or never was: it refuses a late one.
     Released,
@@ -47,7 +46,6 @@ enum RedemptionState {
 /// That an order uses a coupon, or no longer does.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Redemption {
-    /// The order.
     #[serde(rename = "_id")]
     order_id: String,
     code: String,
@@ -134,7 +132,6 @@ impl Coupons {
         }
     }
 
-    /// One coupon.
     pub async fn get(&self, code: &str) -> Result<Versioned<Coupon>, Error> {
         self.coupons.load(code).await?.ok_or_else(|| Error::CouponNotFound(code.to_owned()))
     }
@@ -145,7 +142,6 @@ impl Coupons {
         Ok(self.coupons.page(filter, doc! { "_id": 1 }, limit).await?)
     }
 
-    /// Ends a coupon.
     pub async fn disable(
         &self,
         code: &str,

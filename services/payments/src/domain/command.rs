@@ -36,7 +36,6 @@ pub enum Command {
 }
 
 impl Command {
-    /// Its word.
     pub const fn name(&self) -> &'static str {
         match self {
             Command::Capture(_) => "capture",

@@ -50,7 +50,6 @@ pub enum Error {
     ProviderRefused {
         /// What it was asked.
         operation: Operation,
-        /// Its reason.
         reason: String,
     },
     /// An answer that the provider cannot give to this operation.
@@ -59,7 +58,6 @@ pub enum Error {
     /// A move that is not in the table of transitions.
     #[error(transparent)]
     Transition(#[from] IllegalTransition),
-    /// The ledger.
     #[error("the ledger {0}")]
     Ledger(#[from] ledger::Error),
 }

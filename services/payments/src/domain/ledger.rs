@@ -5,7 +5,6 @@ use contracts::money::Money;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// What was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The amount was set aside.
@@ -23,7 +22,6 @@ pub enum Kind {
 /// One thing that the provider did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What was done.
     pub kind: Kind,
     /// How much, above 0.
     #[serde(with = "::store::fields::money")]

@@ -34,7 +34,6 @@ pub struct Intent {
     pub operation: Operation,
     /// Idempotency key, the same for every attempt.
     pub key: String,
-    /// How much.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
     /// How often the provider was asked without an answer.

@@ -34,32 +34,26 @@ pub enum Outcome {
 pub enum ProviderEvent {
     /// The amount is set aside.
     Authorized {
-        /// The key.
         key: String,
         /// When that runs out.
         ends_at: Option<Time>,
     },
     /// The payer, or their bank, said no.
     Declined {
-        /// The key.
         key: String,
         /// Why, upper case.
         reason: String,
     },
     /// The payer must act.
     ActionRequired {
-        /// The key.
         key: String,
         /// When the provider no longer waits.
         ends_at: Option<Time>,
     },
-    /// Money moved.
     Moved {
         /// Which way.
         movement: Movement,
-        /// The key.
         key: String,
-        /// How much.
         amount: Money,
     },
     /// Nothing that counts here.
@@ -69,7 +63,6 @@ pub enum ProviderEvent {
 /// A way of money after the authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Movement {
-    /// It was taken.
     Capture,
     /// What was set aside was given back.
     Void,

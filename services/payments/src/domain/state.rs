@@ -26,7 +26,6 @@ pub enum State {
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [State; 9] = [
         State::Created,
         State::Authorizing,

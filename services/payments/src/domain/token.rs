@@ -9,7 +9,6 @@ use std::fmt;
 pub struct Token(String);
 
 impl Token {
-    /// Wraps a token.
     pub fn new(token: impl Into<String>) -> Self {
         Self(token.into())
     }

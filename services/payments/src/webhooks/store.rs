@@ -8,7 +8,6 @@ use mongodb::{
     options::{Acknowledgment, WriteConcern},
 };
 
-/// The inbox.
 pub const COLLECTION: &str = "webhook_inbox";
 
 /// Events of one look.
@@ -81,7 +80,6 @@ impl Expiry {
     }
 }
 
-/// How much waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
     /// Events.
@@ -201,7 +199,6 @@ impl Store {
         Ok(())
     }
 
-    /// How much waits.
     pub async fn waiting(&self) -> Result<Waiting, Error> {
         let bytes = doc! { "$sum": { "$ifNull": ["$bytes", { "$binarySize": "$raw" }] } };
         let sums = [

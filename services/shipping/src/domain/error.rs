@@ -26,7 +26,6 @@ pub enum Error {
     /// More units than are in the shipment.
     #[error("no more than {left} units of {product_id} are in this shipment")]
     MoreThanInIt {
-        /// The product.
         product_id: String,
         /// Units of it.
         left: i32,

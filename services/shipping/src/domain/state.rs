@@ -15,12 +15,10 @@ pub enum State {
     Cancelled,
     /// Given up by the carrier; it may still turn up.
     Lost,
-    /// Brought back.
     Returned,
 }
 
 impl State {
-    /// Every state.
     pub const ALL: [State; 6] =
         [State::Created, State::Dispatched, State::Delivered, State::Cancelled, State::Lost, State::Returned];
 

@@ -9,7 +9,6 @@ pub enum Error {
     /// Roles were asked for by somebody who is not staff.
     #[error("only staff may grant roles")]
     RolesForbidden,
-    /// No such role.
     #[error("there is no role {0:?}")]
     UnknownRole(String),
 }

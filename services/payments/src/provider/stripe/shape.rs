@@ -50,7 +50,6 @@ pub enum Status {
     Succeeded,
 }
 
-/// A charge.
 #[derive(Debug, Deserialize)]
 pub struct ChargeObject {
     pub payment_intent: Option<String>,
@@ -77,7 +76,6 @@ struct Card {
     capture_before: Option<i64>,
 }
 
-/// A refund.
 #[derive(Debug, Deserialize)]
 pub struct Refund {
     status: Option<String>,
