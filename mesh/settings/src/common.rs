@@ -26,6 +26,16 @@ pub const WEBHOOK_LISTEN: Key = Key::new(
 )
 .computed("0.0.0.0:9013", |name| Topology::get().service(name)?.webhook_port_offset.map(everywhere));
 
+/// The secret key that callers bring to the payment provider.
+pub const PROVIDER_KEY: Key =
+    Key::new("provider-key", "COMPTOIR_PROVIDER_KEY", "Secret key of the provider's API").required().secret();
+
+/// The secret that the payment provider signs its webhooks with.
+pub const WEBHOOK_SECRET: Key =
+    Key::new("webhook-secret", "COMPTOIR_WEBHOOK_SECRET", "Secret that the provider signs its webhooks with")
+        .required()
+        .secret();
+
 /// The connection to MongoDB.
 pub const MONGODB_URI: Key = Key::new(
     "mongodb-uri",

@@ -21,7 +21,9 @@ mod error;
 mod key;
 mod secret;
 
-pub use common::{DATABASE, INHERITED, JWKS_FILE, LISTEN, MONGODB_URI, WEBHOOK_LISTEN, addresses};
+pub use common::{
+    DATABASE, INHERITED, JWKS_FILE, LISTEN, MONGODB_URI, PROVIDER_KEY, WEBHOOK_LISTEN, WEBHOOK_SECRET, addresses,
+};
 pub use error::Error;
 pub use key::{Fallback, Key};
 pub use secret::Secret;

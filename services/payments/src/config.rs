@@ -1,6 +1,6 @@
 //! Configuration of payments.
 
-use settings::{Error, Key, Secret, Settings, WEBHOOK_LISTEN};
+use settings::{Error, Key, PROVIDER_KEY, Secret, Settings, WEBHOOK_LISTEN, WEBHOOK_SECRET};
 use std::str::FromStr;
 
 const PROVIDER: Key =
@@ -9,14 +9,6 @@ const PROVIDER: Key =
 const PROVIDER_URL: Key =
     Key::new("provider-url", "COMPTOIR_PROVIDER_URL", "Address of the provider's API, http(s)://HOST[:PORT]")
         .default("http://sandbox-psp:9014");
-
-const PROVIDER_KEY: Key =
-    Key::new("provider-key", "COMPTOIR_PROVIDER_KEY", "Secret key of the provider's API").required().secret();
-
-const WEBHOOK_SECRET: Key =
-    Key::new("webhook-secret", "COMPTOIR_WEBHOOK_SECRET", "Secret that the provider signs its webhooks with")
-        .required()
-        .secret();
 
 /// The settings of payments, beside those of every service.
 pub const KEYS: &[Key] = &[PROVIDER, PROVIDER_URL, PROVIDER_KEY, WEBHOOK_SECRET, WEBHOOK_LISTEN];

@@ -1,15 +1,7 @@
 //! Configuration of the sandbox provider.
 
 use rpc::Limits;
-use settings::{DATABASE, Error, Key, LISTEN, MONGODB_URI, Secret, Settings};
-
-const PROVIDER_KEY: Key =
-    Key::new("provider-key", "COMPTOIR_PROVIDER_KEY", "Secret key of the provider's API").required().secret();
-
-const WEBHOOK_SECRET: Key =
-    Key::new("webhook-secret", "COMPTOIR_WEBHOOK_SECRET", "Secret that the provider signs its webhooks with")
-        .required()
-        .secret();
+use settings::{DATABASE, Error, Key, LISTEN, MONGODB_URI, PROVIDER_KEY, Secret, Settings, WEBHOOK_SECRET};
 
 const WEBHOOK_URL: Key = Key::new("webhook-url", "COMPTOIR_WEBHOOK_URL", "Where the sandbox sends its webhooks")
     .default("http://payments:9013/v1/webhooks/sandbox");
