@@ -4,6 +4,7 @@ use anyhow::ensure;
 use bson::{Document, doc};
 use futures::StreamExt;
 use kit::{Stores, eventually};
+use mongodb::Collection;
 use std::time::Duration;
 use store::ChangeNotifier;
 use tokio::sync::watch;
@@ -16,13 +17,19 @@ async fn notified(changes: &mut watch::Receiver<u64>) {
     tokio::time::timeout(SOON, changes.changed()).await.expect("no notification").expect("the notifier lives");
 }
 
-#[tokio::test]
-async fn all_are_notified_when_the_stream_opens_and_when_it_opens_again() {
+/// Stores with one order, and a notifier of its changes until the token is cancelled.
+async fn started() -> (Stores, Collection<Document>, ChangeNotifier, CancellationToken) {
     let stores = Stores::start().await;
     let orders = stores.db("orders").await.collection::<Document>("orders");
     orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
     let shutdown = CancellationToken::new();
     let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
+    (stores, orders, notifier, shutdown)
+}
+
+#[tokio::test]
+async fn all_are_notified_when_the_stream_opens_and_when_it_opens_again() {
+    let (_stores, orders, notifier, shutdown) = started().await;
     // Before the stream is open, which needs an answer of mongod: what was written until then is not told by it.
     let mut changes = notifier.subscribe("ord_1");
     notified(&mut changes).await;
@@ -46,11 +53,7 @@ async fn streams(stores: &Stores) -> usize {
 
 #[tokio::test]
 async fn a_stream_is_open_only_while_there_are_subscribers() {
-    let stores = Stores::start().await;
-    let orders = stores.db("orders").await.collection::<Document>("orders");
-    orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
-    let shutdown = CancellationToken::new();
-    let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
+    let (stores, _orders, notifier, shutdown) = started().await;
     for _ in 0..2 {
         assert_eq!(streams(&stores).await, 0, "nobody waits");
         let mut changes = notifier.subscribe("ord_1");
@@ -68,11 +71,7 @@ async fn a_stream_is_open_only_while_there_are_subscribers() {
 
 #[tokio::test]
 async fn a_notifier_that_outlives_mongod_tells_of_what_was_written_meanwhile() {
-    let stores = Stores::start().await;
-    let orders = stores.db("orders").await.collection::<Document>("orders");
-    orders.insert_one(doc! { "_id": "ord_1" }).await.expect("mongod takes it");
-    let shutdown = CancellationToken::new();
-    let notifier = ChangeNotifier::start(orders.clone(), shutdown.clone());
+    let (stores, orders, notifier, shutdown) = started().await;
     let mut changes = notifier.subscribe("ord_1");
     notified(&mut changes).await;
     stores.kill_mongod().await;

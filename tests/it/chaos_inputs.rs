@@ -8,11 +8,10 @@ use crate::{
         Payments,
         webhooks::{event, heard, seconds, signed},
     },
-    shop::{PATIENCE, draft, id, order_with, place, product},
+    shop::{PATIENCE, draft, id, order_with, place, product, sagas_have_ended},
     verify::verify,
 };
 use anyhow::ensure;
-use bson::{Document, doc};
 use contracts::id::Kind as Id;
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
@@ -114,7 +113,7 @@ impl Stage {
         for customer in customers {
             customer.await.expect("a customer is served");
         }
-        self.settle().await;
+        sagas_have_ended(&self.stack, LIMIT).await;
         let output = verify(&self.stack, &[]).await;
         assert!(output.status.success(), "{fault}: {}", String::from_utf8_lossy(&output.stdout));
     }
@@ -236,17 +235,6 @@ impl Stage {
         }
         assert_eq!(listed.len(), placed.len(), "each order is listed once");
         assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), placed);
-    }
-
-    /// Waits until every saga has ended.
-    async fn settle(&self) {
-        let orders = self.stack.db("orders").collection::<Document>("orders");
-        eventually(LIMIT, || async {
-            let open = orders.find_one(doc! { "saga.status": { "$nin": ["Completed", "Compensated"] } }).await?;
-            ensure!(open.is_none(), "{open:?}");
-            Ok(())
-        })
-        .await;
     }
 }
 

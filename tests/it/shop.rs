@@ -1,5 +1,7 @@
 //! What the tests of orders share: a product with stock, an order for it, and a look at its end.
 
+use anyhow::ensure;
+use bson::{Document, doc};
 use kit::{Client, Reply, Stack, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -52,7 +54,7 @@ pub async fn order_with(customer: &Client, order: &Value, field: &str, value: &s
     let path = format!("/v1/orders/{}", id(order, "orderId"));
     eventually(PATIENCE, || async {
         let order = customer.get(&path).await.expect(200);
-        anyhow::ensure!(order[field] == value, "{field} is {} in {order}", order[field]);
+        ensure!(order[field] == value, "{field} is {} in {order}", order[field]);
         Ok(order)
     })
     .await
@@ -81,4 +83,15 @@ pub fn fields(reply: &Reply) -> Vec<String> {
     let details = reply.body["details"].as_array().cloned().unwrap_or_default();
     let violations = details.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten();
     violations.filter_map(|violation| violation["field"].as_str().map(str::to_owned)).collect()
+}
+
+/// Waits until every saga has ended: none runs, none is parked.
+pub async fn sagas_have_ended(stack: &Stack, limit: Duration) {
+    let orders = stack.db("orders").collection::<Document>("orders");
+    eventually(limit, || async {
+        let open = orders.find_one(doc! { "saga.status": { "$nin": ["Completed", "Compensated"] } }).await?;
+        ensure!(open.is_none(), "{open:?}");
+        Ok(())
+    })
+    .await;
 }

@@ -4,7 +4,7 @@
 
 use super::reconcile::differences;
 use crate::{
-    shop::{PATIENCE, draft, id, product},
+    shop::{PATIENCE, draft, id, product, sagas_have_ended},
     verify::verify,
 };
 use anyhow::ensure;
@@ -150,17 +150,6 @@ impl Stage {
         }
     }
 
-    /// Waits until every saga has ended: none runs, none is parked.
-    async fn settle(&self) {
-        let orders = self.stack.db("orders").collection::<Document>("orders");
-        eventually(LIMIT, || async {
-            let open = orders.find_one(doc! { "saga.status": { "$nin": ["Completed", "Compensated"] } }).await?;
-            ensure!(open.is_none(), "{open:?}");
-            Ok(())
-        })
-        .await;
-    }
-
     /// Charges that still hold money for an order that has ended.
     async fn left_open(&self) -> Vec<String> {
         let orders = self.stack.db("orders").collection::<Document>("orders");
@@ -191,7 +180,7 @@ async fn payments_under_every_token_with_kills_of_payments_and_orders_leave_capt
     let orders = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(240);
     let stage = Stage::open(orders).await;
     futures::future::join_all((0..CUSTOMERS).map(|_| stage.keep_ordering())).await;
-    stage.settle().await;
+    sagas_have_ended(&stage.stack, LIMIT).await;
     let output = verify(&stage.stack, &[]).await;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     assert_eq!(stage.left_open().await, Vec::<String>::new());
