@@ -148,3 +148,23 @@ proptest! {
         prop_assert_eq!(order.state, State::Shipped);
     }
 }
+
+/// Shipping's word on one shipment of the only product.
+fn update(id: &str, quantity: i32, state: ShipmentState) -> Vec<ShipmentUpdate> {
+    vec![ShipmentUpdate { id: id.into(), lines: vec![Line { product_id: "prd_0".into(), quantity }], state }]
+}
+
+#[test]
+fn a_shipment_that_is_not_known_yet_keeps_the_order_from_its_end() {
+    let order = confirmed("EUR", &[(3, 100)], 0);
+    let applied = |order: &Order, told| order.apply_shipments(SAGAS, told, at(1)).expect("legal").expect("it is new");
+    let stopped = applied(&order, update("shp_1", 2, ShipmentState::Cancelled));
+    assert_eq!(stopped.state, State::Confirmed, "one unit is in a shipment that nobody has told of");
+    let mut captured = Vec::new();
+    let shipped = run(applied(&stopped, update("shp_2", 1, ShipmentState::Dispatched)), &mut captured);
+    assert_eq!((shipped.state, captured), (State::Shipped, vec![("shp_2".to_owned(), 100)]));
+    let arrived = applied(&order, update("shp_1", 2, ShipmentState::Delivered));
+    assert_eq!(arrived.shipment_state, ShipmentState::Dispatched, "not all of it is at the door");
+    let whole = applied(&arrived, update("shp_2", 1, ShipmentState::Delivered));
+    assert_eq!(whole.shipment_state, ShipmentState::Delivered);
+}
