@@ -4,6 +4,8 @@
 mod crates;
 mod domain;
 mod modules;
+mod mutants;
+mod recipes;
 
 use std::{
     collections::BTreeSet,

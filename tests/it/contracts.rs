@@ -1,15 +1,17 @@
 //! The contract of events: what the option says is what services publish, what docs/ says is what the contracts say, and
 //! nothing in an event is personal data.
 
+mod countries;
 mod running;
+mod text;
 
-use crate::shop::{self, PATIENCE};
 use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{Document, doc};
 use comptoir::docs::{self, Catalogue, Event, HEADERS, Kind, fields, proto_text};
 use contracts::api::v1::Data;
 use futures::TryStreamExt;
+use kit::shop::{self, PATIENCE};
 use kit::{Client, Stack, eventually, shared};
 use prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, Kind as FieldKind, MessageDescriptor};
 use serde_json::{Value, json};

@@ -2,10 +2,7 @@
 
 mod sweep;
 
-use crate::{
-    payments::{as_orders, event_names},
-    shop::{self, PATIENCE},
-};
+use crate::payments::{as_orders, event_names};
 use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::{
@@ -16,6 +13,7 @@ use contracts::{
         inventory_service_client::InventoryServiceClient, reservation::State,
     },
 };
+use kit::shop::{self, PATIENCE};
 use kit::{Client, Process, Stack, StackOptions, eventually, shared};
 use rpc::{Channel, Signer, status::reason};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! A flash sale: many clients, one product, a hundred units. `ROUNDS=200` plays the whole, `make test` some rounds.
 
-use crate::{payments::as_orders, shop};
+use crate::payments::as_orders;
 use contracts::{
     id::Kind as Id,
     inventory::v1::{
@@ -8,6 +8,7 @@ use contracts::{
         inventory_service_client::InventoryServiceClient,
     },
 };
+use kit::shop;
 use kit::{Client, Stack, StackOptions};
 use rpc::{Channel, status::reason};
 use serde_json::json;

@@ -2,59 +2,35 @@
 
 mod addresses;
 mod architecture;
-mod bad_input;
-mod batcher;
-mod change_notifier;
-mod chaos_inputs;
-mod chaos_orders;
-mod check;
-mod consumers;
+mod chaos;
+mod cli;
 mod contracts;
-mod countries;
-mod coupons;
-mod crash;
-mod credentials;
-mod day;
-mod documents;
-mod events;
-mod events_cli;
-mod events_stuck;
-mod free;
-mod group_commit;
-mod grpc;
-mod idempotency;
-mod if_match;
+mod gateway;
 mod inventory;
 mod inventory_machine;
 mod inventory_rpc;
 mod inventory_sale;
-mod limits;
+mod mesh;
 mod money;
-mod mutants;
 mod order_history;
 mod orders;
-mod pages;
-mod payable;
 mod payments;
-mod prices;
-mod protocol;
-mod quotes;
-mod rebuild;
-mod recipes;
-mod reflection;
-mod refresh;
-mod refunds;
-mod refusals;
+mod products;
 mod saga;
-mod settings;
-mod shipments;
 mod shipping;
-mod shop;
-mod sign_in;
-mod text;
-mod transactions;
+mod system;
 mod transcode;
-mod updates;
 mod users;
-mod verify;
-mod watches;
+
+// Pure rules.
+mod coupons {
+    pub mod rules;
+}
+mod quotes {
+    pub mod arithmetic;
+    pub mod signer;
+    pub mod tables;
+}
+mod shipments {
+    pub mod shares;
+}

@@ -1,12 +1,10 @@
 //! Payments: the service over gRPC as orders calls it, and over JSON as the payer does.
 
-pub mod chaos;
 mod inbox;
-pub mod reconcile;
 mod release;
 mod requests;
 mod rules;
-mod sandbox;
+pub mod sandbox;
 mod stripe;
 pub(crate) mod webhooks;
 
@@ -24,7 +22,7 @@ use kit::{Client, Stack, eventually, shared};
 use mongodb::bson::{Document, doc};
 use payments::{Command, Payment, Portion, Start, Token};
 use rpc::{Channel, Signer, status::reason};
-use rules::{caller, eur, now, start};
+pub use rules::{caller, eur, now, start};
 use serde_json::json;
 use std::time::Duration;
 use store::{Change, Documents};
@@ -33,7 +31,7 @@ use tonic::{Code, Status};
 /// The service as a runner of orders sees it, and what its database holds.
 pub(crate) struct Payments {
     rpc: PaymentServiceClient<Channel>,
-    database: mongodb::Database,
+    pub database: mongodb::Database,
     epoch: i64,
 }
 
@@ -69,7 +67,7 @@ impl Payments {
         Self { rpc: self.rpc.clone(), database: self.database.clone(), epoch }
     }
 
-    async fn authorize(&self, id: &str, token: &str) -> Result<Reply, Status> {
+    pub async fn authorize(&self, id: &str, token: &str) -> Result<Reply, Status> {
         self.authorize_for(id, token, "usr_1", eur(1999)).await
     }
 
@@ -86,24 +84,24 @@ impl Payments {
         Ok(self.rpc.clone().authorize_payment(request).await?.into_inner())
     }
 
-    async fn capture(&self, id: &str) -> Result<Reply, Status> {
+    pub async fn capture(&self, id: &str) -> Result<Reply, Status> {
         self.capture_part(id, None, "").await
     }
 
-    async fn capture_part(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
+    pub async fn capture_part(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
         let (payment_id, step_key, capture_id) = (id.into(), "ord_1/capture/do".into(), name.into());
         let request = CapturePaymentRequest { payment_id, step_key, epoch: self.epoch, amount, capture_id };
         Ok(self.rpc.clone().capture_payment(request).await?.into_inner())
     }
 
-    async fn refund(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
+    pub async fn refund(&self, id: &str, amount: Option<WireMoney>, name: &str) -> Result<Reply, Status> {
         let (step_key, refund_id) = (format!("ord_1/{name}/do"), name.into());
         let (payment_id, epoch) = (id.into(), self.epoch);
         let request = RefundPaymentRequest { payment_id, step_key, epoch, amount, refund_id };
         Ok(self.rpc.clone().refund_payment(request).await?.into_inner())
     }
 
-    async fn cancel(&self, id: &str) -> Result<Reply, Status> {
+    pub async fn cancel(&self, id: &str) -> Result<Reply, Status> {
         let (order_id, user_id) = ("ord_1".into(), "usr_1".into());
         let (step_key, epoch) = ("ord_1/authorize/undo".into(), self.epoch);
         let request = CancelPaymentRequest { payment_id: id.into(), order_id, user_id, step_key, epoch };

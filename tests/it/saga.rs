@@ -1,18 +1,8 @@
 //! The saga engine's rules and the orders' sagas, as properties over any sequence of answers.
 
 mod answers;
-mod cli;
-mod crowd;
 mod late;
-pub mod lost;
 mod machines;
-pub mod operators;
-mod pivot;
-mod rolling;
-mod runner;
-mod same_key;
-mod world;
-mod zombie;
 
 use answers::undone;
 use contracts::{

@@ -49,10 +49,10 @@ async fn two_shipments(customer: &Client, staff: &Client, product: &str) {
 
 /// A coupon that an order uses, one gives back, and staff end.
 async fn a_coupon(customer: &Client, staff: &Client, product: &str) {
-    let code = crate::coupons::new_code();
+    let code = crate::orders::coupons::new_code();
     staff.post("/v1/coupons", json!({ "code": code, "percentage": "10" })).await.expect(201);
     for token in ["tok_visa", "tok_declined"] {
-        crate::coupons::buy(customer, product, &code, token).await.expect(201);
+        crate::orders::coupons::buy(customer, product, &code, token).await.expect(201);
     }
     staff.post(&format!("/v1/coupons/{code}:disable"), json!({})).await.expect(200);
 }

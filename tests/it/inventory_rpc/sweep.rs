@@ -1,10 +1,10 @@
 //! The sweep of holds that ran out: what cannot be given back holds up nothing behind it.
 
 use super::Inventory;
-use crate::shop::{self, PATIENCE};
 use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::id::Kind as Id;
+use kit::shop::{self, PATIENCE};
 use kit::{Stack, StackOptions, eventually};
 use store::Time;
 

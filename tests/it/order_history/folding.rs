@@ -1,6 +1,6 @@
 //! Facts that come together share a read and a write of their row, on a real mongod.
 
-use super::{ORDER, PAYMENT, created, moved};
+use super::entries::{ORDER, PAYMENT, created, moved};
 use ::order_history::{Entry, Fact, Folding, fact};
 use contracts::{orders::v1::order, payments::v1::payment, shipping::v1::shipment};
 use futures::future::join_all;
@@ -17,8 +17,8 @@ fn facts() -> [Fact; 4] {
     let confirmed = moved(2, order::State::Pending, order::State::Confirmed, "");
     let events = [
         created(),
-        super::payment(1, payment::State::Authorizing),
-        super::shipment(1, shipment::State::Created),
+        super::entries::payment(1, payment::State::Authorizing),
+        super::entries::shipment(1, shipment::State::Created),
         confirmed,
     ];
     events.map(|event| fact(&event).expect("a fact"))
@@ -47,7 +47,7 @@ async fn a_gap_is_told_to_the_fact_behind_it_and_to_no_other_in_its_company() {
     let database = stores.db("order-history").await;
     let folding = Batcher::new(Folding::new(&database, ROWS));
     let [created, ..] = facts();
-    let early = fact(&super::payment(2, payment::State::Authorized)).expect("a fact");
+    let early = fact(&super::entries::payment(2, payment::State::Authorized)).expect("a fact");
     let (ahead, behind) = tokio::join!(folding.submit(created, 1), folding.submit(early, 1));
     assert!(ahead.expect("an answer").expect("it is folded"));
     let refused = behind.expect("an answer").expect_err("nothing came before it").to_string();

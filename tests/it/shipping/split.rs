@@ -1,8 +1,9 @@
 //! Splitting and stopping shipments: the rules, and both documents together.
 
 use super::{Shipping, caller, now, order, own, planned, refused};
-use crate::{payments::event_names, shop::reason};
+use crate::payments::event_names;
 use contracts::{id::Kind as Id, shipping::v1::shipment::State as WireState};
+use kit::shop::reason;
 use kit::{Client, Reply, shared};
 use serde_json::{Value, json};
 use shipping::{Command, Line, Parted, Refusal, Shipment, SplitWish};

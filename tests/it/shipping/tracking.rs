@@ -1,8 +1,9 @@
 //! What a carrier tells: twice, out of order, of nobody's shipment, and too much.
 
 use super::{LEGAL, Shipping, now, own, planned};
-use crate::{payments::event_names, shop::reason};
+use crate::payments::event_names;
 use contracts::id::Kind as Id;
+use kit::shop::reason;
 use kit::{Client, Reply, shared};
 use proptest::prelude::*;
 use serde_json::{Value, json};

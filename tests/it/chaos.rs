@@ -1,0 +1,7 @@
+//! Campaigns of random faults: a seed draws what each run does, and after each run the same must hold.
+
+mod crash;
+mod events;
+mod inputs;
+mod orders;
+pub mod payments;

@@ -1,0 +1,190 @@
+//! Payments under every token, while payments and orders are killed again and again: what was captured is what is owed.
+//!
+//! `PAYMENTS=10000` plays as many; a run of all tests plays fewer.
+
+use crate::cli::reconcile::differences;
+use crate::cli::verify::verify;
+use anyhow::ensure;
+use bson::{Document, doc};
+use kit::shop::{PATIENCE, draft, id, product, sagas_have_ended};
+use kit::{Client, Process, Reply, Stack, StackOptions, eventually};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
+use tokio::sync::Mutex;
+
+/// What a customer may pay with.
+pub const TOKENS: [&str; 15] = [
+    "tok_visa",
+    "tok_declined",
+    "tok_timeout",
+    "tok_insufficient_funds",
+    "tok_timeout_before",
+    "tok_error_after",
+    "tok_webhook_first",
+    "tok_action_required",
+    "tok_webhook_twice",
+    "tok_mastercard",
+    "tok_webhook_late",
+    "tok_slow",
+    "tok_webhook_reordered",
+    "tok_action_expires",
+    "tok_dispute",
+];
+
+/// Who is killed.
+const VICTIMS: [&str; 2] = ["payments", "orders"];
+
+/// Orders between two kills.
+const PER_KILL: usize = 60;
+
+const CUSTOMERS: usize = 16;
+
+/// How long all may take to come to an end after the last kill.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// The system, and who runs beside it.
+struct Stage {
+    stack: Stack,
+    victims: Mutex<BTreeMap<&'static str, Process>>,
+    product: String,
+    staff: Client,
+    begun: AtomicUsize,
+    orders: usize,
+}
+
+impl Stage {
+    async fn open(orders: usize) -> Self {
+        let here = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
+        let here = here.filter(|name| !VICTIMS.contains(name)).map(str::to_owned).collect();
+        let stack = Stack::start(StackOptions { services: Some(here), ..StackOptions::default() }).await;
+        let victims = Mutex::new(VICTIMS.map(|name| (name, stack.serve(name))).into());
+        let (product, staff) = (product(&stack, 1_000_000).await, Client::staff(&stack).await);
+        Self { stack, victims, product, staff, begun: AtomicUsize::new(0), orders }
+    }
+
+    /// Kills one of them, at whatever it is doing, and starts it again.
+    async fn strike(&self, number: usize) {
+        let name = VICTIMS[number / PER_KILL % VICTIMS.len()];
+        let mut victims = self.victims.lock().await;
+        victims[name].kill().await;
+        victims.insert(name, self.stack.serve(name));
+    }
+
+    /// Places orders and does with them what their number says, until there are enough.
+    async fn keep_ordering(&self) {
+        let (customer, _) = Client::register(&self.stack).await;
+        loop {
+            let number = self.begun.fetch_add(1, Ordering::Relaxed);
+            if number >= self.orders {
+                return;
+            }
+            if number % PER_KILL == PER_KILL - 1 {
+                self.strike(number).await;
+            }
+            self.play(&customer, number).await;
+        }
+    }
+
+    async fn play(&self, customer: &Client, number: usize) {
+        let token = TOKENS[number % TOKENS.len()];
+        let (draft, key) = (draft(&[(&self.product, 2)], token), format!("order-{number}"));
+        let order = until_answered(|| customer.post_with_key("/v1/orders?wait=5s", draft.clone(), &key)).await;
+        let order = id(&order, "orderId").to_owned();
+        if token == "tok_action_required" {
+            self.act(customer, &order, number.is_multiple_of(2)).await;
+        }
+        let (cancel, whole) = (format!("/v1/orders/{order}:cancel"), json!({}));
+        match number / TOKENS.len() % 4 {
+            0 => drop(until_answered(|| customer.post(&cancel, whole.clone())).await),
+            1 => {}
+            fate => self.ship(customer, &order, fate == 3).await,
+        }
+    }
+
+    /// Plays the payer, once the order waits for them.
+    async fn act(&self, customer: &Client, order: &str, approve: bool) {
+        let waiting = eventually(PATIENCE, || async {
+            let order = customer.get(&format!("/v1/orders/{order}")).await;
+            ensure!(order.body["paymentState"] == "ACTION_REQUIRED", "{order:?}");
+            Ok(order.body)
+        })
+        .await;
+        let action = format!("/v1/payments/{}:completeAction", id(&waiting, "paymentId"));
+        until_answered(|| customer.post(&action, json!({ "approve": approve }))).await;
+    }
+
+    /// Hands the goods to the carrier if the order is confirmed, and has some of them come back.
+    async fn ship(&self, customer: &Client, order: &str, returns: bool) {
+        let path = format!("/v1/orders/{order}");
+        let in_state = |states: &'static [&str]| {
+            eventually(PATIENCE, || async {
+                let order = customer.get(&path).await;
+                ensure!(states.iter().any(|state| order.body["state"] == *state), "{order:?}");
+                Ok(order.body)
+            })
+        };
+        let settled = in_state(&["CONFIRMED", "REJECTED"]).await;
+        // The saga may still be about to plan the shipment.
+        if settled["state"] == "REJECTED" {
+            return;
+        }
+        let planned = eventually(PATIENCE, || async {
+            let order = customer.get(&path).await;
+            ensure!(order.body["shipmentState"] == "CREATED", "{order:?}");
+            Ok(order.body)
+        })
+        .await;
+        let dispatch = format!("/v1/shipments/{}:dispatch", id(&planned, "shipmentId"));
+        until_answered(|| self.staff.post(&dispatch, json!({}))).await;
+        in_state(&["SHIPPED"]).await;
+        if returns {
+            let units = json!([{ "productId": self.product, "quantity": 1, "disposition": "RESTOCK" }]);
+            let (refund, body) = (format!("{path}:refund"), json!({ "items": units, "requestId": "return-1" }));
+            until_answered(|| self.staff.post(&refund, body.clone())).await;
+        }
+    }
+
+    /// Charges that still hold money for an order that has ended.
+    async fn left_open(&self) -> Vec<String> {
+        let orders = self.stack.db("orders").collection::<Document>("orders");
+        let ended = doc! { "state": { "$in": ["Rejected", "Cancelled"] } };
+        let payments = orders.distinct("payment_id", ended).await.expect("ids");
+        let keys: Vec<String> =
+            payments.iter().filter_map(|id| id.as_str()).map(|id| format!("{id}/authorize")).collect();
+        let charges = self.stack.db("sandbox-psp").collection::<Document>("charges");
+        let open = doc! { "_id": { "$in": keys }, "status": { "$in": ["Authorized", "ActionRequired"] } };
+        let open = charges.distinct("_id", open).await.expect("ids");
+        open.iter().filter_map(|id| id.as_str()).map(str::to_owned).collect()
+    }
+}
+
+/// Repeats a safe request until somebody has decided: yes, or a no that stays.
+async fn until_answered<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Value {
+    eventually(PATIENCE, || async {
+        let reply = ask().await;
+        let is_decided = reply.status < 500 && !matches!(reply.status, 409 | 429);
+        ensure!(is_decided, "{reply:?}");
+        Ok(reply.body)
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed() {
+    let orders = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(240);
+    let stage = Stage::open(orders).await;
+    futures::future::join_all((0..CUSTOMERS).map(|_| stage.keep_ordering())).await;
+    sagas_have_ended(&stage.stack, LIMIT).await;
+    let output = verify(&stage.stack, &[]).await;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(stage.left_open().await, Vec::<String>::new());
+    assert_eq!(differences(&stage.stack, &[]).await, Vec::<Value>::new());
+    for process in stage.victims.lock().await.values() {
+        process.stop(PATIENCE).await.expect("it drains");
+    }
+    stage.stack.stop().await;
+}

@@ -1,0 +1,8 @@
+//! The commands of `comptoir`, as an operator runs them.
+
+mod check;
+pub mod events;
+pub mod reconcile;
+mod saga;
+pub mod settings;
+pub mod verify;

@@ -1,0 +1,100 @@
+//! `comptoir verify`, as an operator runs it: silent on a system at work, and it names what is wrong.
+
+mod auditor;
+mod plants;
+
+use crate::orders::coupons::coupon;
+use kit::shop::{PATIENCE, draft, id, product};
+use kit::{Client, Stack, StackOptions, binary, eventually};
+use serde_json::{Value, json};
+use std::{
+    process::{Output, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+const CUSTOMERS: usize = 4;
+
+/// Looks while the system is at work.
+const LOOKS: usize = 4;
+
+/// Runs `comptoir verify` on a stack.
+pub(crate) async fn verify(stack: &Stack, arguments: &[&str]) -> Output {
+    let mut command = tokio::process::Command::new(binary());
+    command.arg("verify").args(arguments).arg("--data").arg(stack.data()).stdin(Stdio::null()).kill_on_drop(true);
+    command.output().await.expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Places orders of every kind, cancels and dispatches some, until told otherwise.
+async fn keep_busy(stack: Arc<Stack>, product: String, enough: Arc<AtomicBool>, placed: Arc<AtomicUsize>) {
+    let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
+    let tokens = ["tok_visa", "tok_declined", "tok_visa", "tok_timeout"];
+    for (number, token) in tokens.into_iter().cycle().enumerate() {
+        if enough.load(Ordering::Relaxed) {
+            return;
+        }
+        let order = customer.post("/v1/orders?wait=20s", draft(&[(&product, 1)], token)).await.expect(201);
+        placed.fetch_add(1, Ordering::Relaxed);
+        match number % 4 {
+            0 => {
+                let path = format!("/v1/orders/{}:cancel", id(&order, "orderId"));
+                customer.post(&path, json!({ "reason": "changed my mind" })).await;
+            }
+            2 => {
+                let path = format!("/v1/shipments/{}:dispatch", order["shipmentId"].as_str().unwrap_or_default());
+                staff.post(&path, json!({})).await;
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_system_at_work_has_no_violations() {
+    let stack = Arc::new(Stack::start(StackOptions::default()).await);
+    let product = product(&stack, 1_000_000).await;
+    coupon(&stack, json!({ "percentage": "10" })).await;
+    let (enough, placed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let busy = (0..CUSTOMERS)
+        .map(|_| tokio::spawn(keep_busy(stack.clone(), product.clone(), enough.clone(), placed.clone())))
+        .collect::<Vec<_>>();
+    for look in 0..LOOKS {
+        let before = placed.load(Ordering::Relaxed);
+        eventually(PATIENCE, || async {
+            anyhow::ensure!(placed.load(Ordering::Relaxed) > before, "no order was placed before look {look}");
+            Ok(())
+        })
+        .await;
+        let output = verify(&stack, &["--json"]).await;
+        assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+        let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!(report["violations"], 0);
+    }
+    enough.store(true, Ordering::Relaxed);
+    for customer in busy {
+        customer.await.expect("a customer does not panic");
+    }
+    let output = verify(&stack, &[]).await;
+    let table = text(&output.stdout);
+    assert!(output.status.success(), "{table}");
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split_whitespace().collect();
+        assert!(cells.len() == 3 && cells[1] != "0" && cells[2] == "0", "{table}");
+    }
+    assert_eq!(table.lines().count(), 1 + 14, "a heading and each invariant: {table}");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_system_that_is_not_there_is_said_so() {
+    let arguments = ["verify", "--data", "/nonexistent"];
+    let output = tokio::process::Command::new(binary()).args(arguments).output().await.expect("the binary runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("no running system in /nonexistent"), "{}", text(&output.stderr));
+}

@@ -1,0 +1,135 @@
+//! Watches through the gateway as proxies and browsers see them: never silent for long, resumed, and ended for good.
+
+use crate::cli::settings::gateway_config;
+use gateway::Config;
+use kit::shop::{PATIENCE, id, place, product};
+use kit::{Client, Stack, shared};
+use reqwest::{Method, Response};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use topology::Topology;
+
+const EVENTS: &str = "text/event-stream";
+const LINES: &str = "application/x-ndjson";
+
+/// A gateway of its own before the shared stack, whose streams are silent for 100 ms at most.
+async fn lively(stack: &Stack) -> (String, DropGuard) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let uri = format!("http://{}", listener.local_addr().expect("bound"));
+    let grpc = stack.state().grpc.iter();
+    let config = Config {
+        upstreams: grpc.map(|(name, uri)| (Topology::get().service[name].proto.clone(), uri.clone())).collect(),
+        jwks: std::fs::read_to_string(&stack.state().jwks_file).expect("the keys"),
+        stream_keep_alive: Duration::from_millis(100),
+        ..gateway_config()
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(gateway::run(config, listener, stop.clone()));
+    (uri, stop.drop_guard())
+}
+
+/// A customer of that gateway with an order that waits to be sent off: nothing changes it.
+async fn waiting(stack: &Stack, gateway: &str) -> (Client, Value, String) {
+    let (customer, _) = Client::register(stack).await;
+    let product = product(stack, 5).await;
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    assert_eq!(order["state"], "CONFIRMED");
+    let path = format!("/v1/orders/{}:watch", id(&order, "orderId"));
+    (Client::at(gateway).with_token(customer.token()), order, path)
+}
+
+async fn watch(customer: &Client, path: &str, accept: &str, last_event_id: Option<&str>) -> Response {
+    let request = customer.request(Method::GET, path).header("accept", accept);
+    let request = match last_event_id {
+        Some(id) => request.header("last-event-id", id),
+        None => request,
+    };
+    request.send().await.expect("the gateway answers")
+}
+
+/// Reads until `enough`, or to the end.
+async fn read(stream: &mut Response, enough: impl Fn(&str) -> bool) -> String {
+    let mut text = String::new();
+    while !enough(&text) {
+        let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap_or_else(|_| panic!("after {text:?}"));
+        let Some(chunk) = chunk.expect("the stream is whole") else { break };
+        text.push_str(&String::from_utf8_lossy(&chunk));
+    }
+    text
+}
+
+fn last_id(text: &str) -> String {
+    text.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().expect("an id").to_owned()
+}
+
+#[tokio::test]
+async fn a_watch_of_which_nothing_changes_is_not_silent_and_stays_readable() {
+    let stack = shared().await;
+    let (gateway, _stop) = lively(stack).await;
+    let (customer, order, path) = waiting(stack, &gateway).await;
+    let mut lines = watch(&customer, &path, LINES, None).await;
+    let text = read(&mut lines, |text| text.ends_with("\n\n\n\n")).await;
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let message: Value = serde_json::from_str(line).expect("every other line is JSON");
+        assert_eq!(message["orderId"], order["orderId"]);
+    }
+    let mut events = watch(&customer, &path, EVENTS, None).await;
+    let text = read(&mut events, |text| text.matches("\n: still here\n\n").count() >= 3).await;
+    assert!(text.starts_with("retry: 3000\n\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_browser_that_comes_back_after_the_end_is_told_204() {
+    let stack = shared().await;
+    let (customer, order, path) = waiting(stack, stack.gateway()).await;
+    let mut open = watch(&customer, &path, EVENTS, None).await;
+    customer.post(&format!("/v1/orders/{}:cancel", id(&order, "orderId")), json!({})).await.expect(200);
+    let seen = read(&mut open, |_| false).await;
+    assert!(seen.contains("CANCELLED"), "{seen}");
+    let last = last_id(&seen);
+    assert_eq!(watch(&customer, &path, EVENTS, Some(&last)).await.status(), 204);
+    // Who asks for the first time, or in another way, gets the last state.
+    for (accept, id) in [(EVENTS, None), (LINES, Some(last.as_str())), (EVENTS, Some("unknown")), (EVENTS, Some(""))] {
+        let mut again = watch(&customer, &path, accept, id).await;
+        assert_eq!(again.status(), 200);
+        assert!(read(&mut again, |_| false).await.contains("CANCELLED"), "{accept} {id:?}");
+    }
+    // The id counts at its own path, for whoever may call.
+    let other = place(&customer, &[(&product(stack, 5).await, 1)], "tok_declined").await;
+    let elsewhere = format!("/v1/orders/{}:watch", id(&other, "orderId"));
+    assert_eq!(watch(&customer, &elsewhere, EVENTS, Some(&last)).await.status(), 200);
+    assert_eq!(watch(&customer.with_token(None), &path, EVENTS, Some(&last)).await.status(), 401);
+    let plain = watch(&customer, path.trim_end_matches(":watch"), EVENTS, Some(&last)).await;
+    assert_eq!(plain.status(), 200, "what is no watch has no end");
+}
+
+#[tokio::test]
+async fn a_watch_that_broke_off_goes_on_behind_what_was_seen() {
+    let stack = shared().await;
+    let (gateway, _stop) = lively(stack).await;
+    let (customer, order, path) = waiting(stack, &gateway).await;
+    let mut first = watch(&customer, &path, EVENTS, None).await;
+    let seen = read(&mut first, |text| text.contains("data: ") && text.ends_with("\n: still here\n\n")).await;
+    drop(first);
+    let mut second = watch(&customer, &path, EVENTS, Some(&last_id(&seen))).await;
+    let quiet = read(&mut second, |text| text.matches(": still here").count() >= 2).await;
+    assert!(!quiet.contains("data: "), "what was seen is not told again: {quiet}");
+    customer.post(&format!("/v1/orders/{}:cancel", id(&order, "orderId")), json!({})).await.expect(200);
+    assert!(read(&mut second, |_| false).await.contains("CANCELLED"));
+    let mut stale = watch(&customer, &path, EVENTS, Some(&last_id(&seen))).await;
+    assert!(read(&mut stale, |_| false).await.contains("CANCELLED"), "what is new is told");
+}
+
+#[tokio::test]
+async fn a_shutdown_is_no_end_of_a_watch() {
+    let stack = shared().await;
+    let (gateway, stop) = lively(stack).await;
+    let (customer, _, path) = waiting(stack, &gateway).await;
+    let mut open = watch(&customer, &path, EVENTS, None).await;
+    read(&mut open, |text| text.contains("data: ")).await;
+    drop(stop);
+    let rest = read(&mut open, |_| false).await;
+    assert!(rest.contains("event: error") && rest.contains("SHUTTING_DOWN") && !rest.contains("ended:"), "{rest}");
+}

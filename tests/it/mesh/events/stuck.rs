@@ -1,0 +1,165 @@
+//! One bad item on the broker, as a shop and its operators see it: orders go on, and what stands still says why.
+
+use crate::cli::{events::events, verify::verify};
+use anyhow::ensure;
+use async_nats::jetstream::{
+    self,
+    stream::{Config, ConsumerLimits},
+};
+use kit::shop::{self, PATIENCE, id, order_with, place};
+use kit::{Client, Stack, StackOptions, eventually};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+};
+
+fn letters(stack: &Stack) -> Vec<Value> {
+    serde_json::from_str(&events(stack, &["dead-letters", "list", "--json"])).expect("JSON")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_go_on_behind_a_foreign_message_which_operators_see_and_drop() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let (product, customer, staff) =
+        (shop::product(&stack, 20).await, Client::customer(&stack).await, Client::staff(&stack).await);
+    let nats = jetstream::new(stack.nats().await);
+    let hello = nats.publish("evt.shipping.shipment.dispatched.shp_x", "hello".into()).await.expect("the operator may");
+    let sequence = hello.await.expect("it is stored").sequence;
+    for _ in 0..3 {
+        let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+        let path = format!("/v1/shipments/{}:dispatch", id(&order, "shipmentId"));
+        staff.post(&path, json!({})).await.expect(200);
+        order_with(&customer, &order, "state", "SHIPPED").await;
+    }
+    let found = eventually(PATIENCE, || async {
+        let found = letters(&stack);
+        ensure!(found.len() == 2, "orders and order-history read shipping: {found:?}");
+        Ok(found)
+    })
+    .await;
+    for letter in &found {
+        let named = format!("message {sequence} of EVT_SHIPPING, 5 bytes on evt.shipping.shipment.dispatched.shp_x");
+        assert!(letter["reason"].as_str().is_some_and(|reason| reason.starts_with(&named)), "{letter}");
+        assert_eq!((&letter["event"]["data_base64"], &letter["nextAttemptTime"]), (&json!("aGVsbG8="), &Value::Null));
+        assert_eq!(letter["event"].get("natssubject"), None, "{letter}");
+    }
+    let looked = verify(&stack, &[]).await;
+    let table = String::from_utf8_lossy(&looked.stdout).into_owned();
+    assert!(looked.status.success(), "a foreign message is no lost event: {table}");
+    assert!(table.contains("note: 1 messages of EVT_SHIPPING are by somebody else"), "{table}");
+
+    events(&stack, &["rebuild", "order-history"]);
+    assert_eq!(letters(&stack).len(), 2, "a rebuild keeps what an operator has not seen");
+    let letter = found[0]["event"]["id"].as_str().expect("an id").to_owned();
+    let retried = std::process::Command::new(kit::binary())
+        .args(["events", "dead-letters", "retry", &letter, "--data"])
+        .arg(stack.data())
+        .output()
+        .expect("the binary runs");
+    let refused = String::from_utf8_lossy(&retried.stderr).into_owned();
+    assert!(!retried.status.success() && refused.contains("is no event; it can only be dropped"), "{refused}");
+    events(&stack, &["dead-letters", "drop", &letter, "--yes"]);
+    assert_eq!(letters(&stack), Vec::<Value>::new());
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    assert_eq!(order["state"], "CONFIRMED");
+    stack.stop().await;
+}
+
+/// The stream of the products with this limit on what its consumers may leave unacknowledged; 0 is none.
+async fn limit_consumers(stack: &Stack, max_ack_pending: i64) {
+    let nats = jetstream::new(stack.nats().await);
+    eventually(PATIENCE, || async {
+        let stream = nats.get_stream("EVT_PRODUCTS").await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let limits = ConsumerLimits { max_ack_pending, ..Default::default() };
+        let config = Config { consumer_limits: Some(limits), ..stream.cached_info().config.clone() };
+        nats.update_stream(config).await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        Ok(())
+    })
+    .await;
+}
+
+/// What the broker refuses cannot be put right by the service: it says so, and not that the broker is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness() {
+    let all = topology::Topology::get().service.keys();
+    let services = all.filter(|name| *name != "order-history").cloned().chain(["gateway".to_owned()]).collect();
+    let stack = Stack::start(StackOptions { services: Some(services), ..Default::default() }).await;
+    limit_consumers(&stack, 1).await;
+    let history = stack.serve("order-history");
+    let anyone = Client::anonymous(&stack);
+    eventually(PATIENCE, || async {
+        let ready = anyone.get("/readyz").await;
+        ensure!(ready.status == 503 && history.output().contains("EVT_PRODUCTS"), "{:?}", ready.body);
+        Ok(())
+    })
+    .await;
+    let refusal = "the broker refuses the durable consumer order-history on EVT_PRODUCTS";
+    let lag = eventually(PATIENCE, || async {
+        let lag = events(&stack, &["lag", "--service", "order-history"]);
+        ensure!(lag.contains(&format!("order-history, reading products: {refusal}")), "{lag}");
+        Ok(lag)
+    })
+    .await;
+    assert!(!lag.contains("reading users") && !lag.contains("cannot be reached"), "{lag}");
+    assert!(history.output().contains(refusal), "{}", history.tail(20));
+    limit_consumers(&stack, 0).await;
+    eventually(PATIENCE, || async {
+        let ready = anyone.get("/readyz").await;
+        ensure!(ready.status == 200, "{:?}", ready.body);
+        let lag = events(&stack, &["lag", "--service", "order-history"]);
+        ensure!(!lag.contains("reading"), "{lag}");
+        Ok(())
+    })
+    .await;
+    history.stop(PATIENCE).await.expect("order-history drains");
+    stack.stop().await;
+}
+
+/// Publishes with headers that are no text, which clients refuse to send; the broker does not look at them.
+async fn publish_garbage(stack: &Stack, subject: &str) {
+    let state = stack.state();
+    let mut socket =
+        TcpStream::connect(state.nats_url.trim_start_matches("nats://")).await.expect("nats-server answers");
+    let login = json!({ "verbose": true, "user": state.nats_user, "pass": state.nats_password, "headers": true });
+    let (headers, payload) = (b"NATS/1.0\r\nX: \xff\xfe\r\n\r\n", b"hello");
+    let (length, total) = (headers.len(), headers.len() + payload.len());
+    let begin = format!("CONNECT {login}\r\nHPUB {subject} {length} {total}\r\n");
+    let message = [begin.as_bytes(), headers, payload, b"\r\nPING\r\n"].concat();
+    socket.write_all(&message).await.expect("it is sent");
+    let mut lines = BufReader::new(socket).lines();
+    while lines.next_line().await.expect("nats-server answers").expect("it goes on") != "PONG" {}
+}
+
+/// The client drops the connection over such a message, whenever it is delivered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_go_on_around_a_message_whose_headers_cannot_be_read_and_lag_names_it() {
+    let stack = Stack::start(StackOptions::default()).await;
+    let (product, customer, staff) =
+        (shop::product(&stack, 20).await, Client::customer(&stack).await, Client::staff(&stack).await);
+    publish_garbage(&stack, "evt.shipping.shipment.dispatched.shp_x").await;
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    let path = format!("/v1/shipments/{}:dispatch", id(&order, "shipmentId"));
+    staff.post(&path, json!({})).await.expect(200);
+    order_with(&customer, &order, "state", "SHIPPED").await;
+    let nats = jetstream::new(stack.nats().await);
+    let stream = nats.get_stream("EVT_SHIPPING").await.expect("is there");
+    let named = "orders, reading shipping: message 1 of EVT_SHIPPING is delivered again and again";
+    eventually(PATIENCE * 2, || async {
+        let lag = events(&stack, &["lag", "--service", "orders"]);
+        ensure!(lag.contains(named), "{lag}");
+        Ok(())
+    })
+    .await;
+    assert_eq!(Client::anonymous(&stack).get("/readyz").await.status, 200, "others go on");
+    let looked = verify(&stack, &[]).await;
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stdout));
+    stream.delete_message(1).await.expect("the operator may");
+    eventually(PATIENCE, || async {
+        let lag = events(&stack, &["lag", "--service", "orders"]);
+        ensure!(!lag.contains("reading"), "{lag}");
+        Ok(())
+    })
+    .await;
+    stack.stop().await;
+}

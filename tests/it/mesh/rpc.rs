@@ -1,0 +1,3 @@
+//! mesh/rpc: servers and channels.
+
+mod connections;

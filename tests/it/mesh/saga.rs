@@ -1,0 +1,4 @@
+//! mesh/saga: the runner on a paused clock.
+
+mod runner;
+mod world;

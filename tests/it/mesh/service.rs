@@ -1,0 +1,4 @@
+//! mesh/service: what every service answers over gRPC.
+
+pub mod grpc;
+mod reflection;

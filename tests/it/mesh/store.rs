@@ -1,0 +1,8 @@
+//! mesh/store: documents, transactions and what groups their writes, on a real mongod.
+
+mod batcher;
+mod change_notifier;
+mod documents;
+mod group_commit;
+mod revisions;
+mod transactions;

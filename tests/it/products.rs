@@ -1,0 +1,3 @@
+//! The products service.
+
+mod prices;
