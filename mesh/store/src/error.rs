@@ -4,7 +4,7 @@
 const DUPLICATE_KEY: i32 = 11000;
 
 /// A failed operation of the store.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A document of this id, or of this unique value, exists.
     #[error("a document with this identity exists already")]

@@ -132,5 +132,5 @@ fn crash_at(commands: &[Command], moment: &str) {
 /// Whether it is the fault of a document, and not of the way to the database.
 fn is_of_one_document(error: &Error) -> bool {
     use ::store::Error::{Backlog, Bson, Refused, TooLarge};
-    matches!(error, Error::Store(cause) if matches!(**cause, Backlog(_) | Bson(_) | Refused(_) | TooLarge { .. }))
+    matches!(error, Error::Store(Backlog(_) | Bson(_) | Refused(_) | TooLarge { .. }))
 }

@@ -2,7 +2,6 @@
 
 use crate::domain;
 use rpc::status;
-use std::sync::Arc;
 use tonic::{Code, Status};
 
 /// A refusal, or a failure of the store that all commands of a batch share.
@@ -17,19 +16,13 @@ pub enum Error {
     Busy,
     /// The store failed; whether the batch was written is unknown, and every command may be repeated.
     #[error(transparent)]
-    Store(#[from] Arc<::store::Error>),
+    Store(#[from] ::store::Error),
 }
 
 impl Error {
     /// Whether another replica wrote first: decided anew, the batch may be written.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(cause) if cause.is_conflict())
-    }
-}
-
-impl From<::store::Error> for Error {
-    fn from(error: ::store::Error) -> Self {
-        Self::Store(Arc::new(error))
     }
 }
 

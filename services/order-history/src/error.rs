@@ -48,9 +48,6 @@ pub enum Error {
     NotFound(String),
     #[error(transparent)]
     Store(#[from] ::store::Error),
-    /// The store failed for all facts of a batch.
-    #[error(transparent)]
-    Shared(#[from] std::sync::Arc<::store::Error>),
     /// Which read model is in use cannot be told.
     #[error(transparent)]
     InUse(#[from] ::events::Error),
@@ -67,7 +64,7 @@ impl From<Error> for HandlerError {
         match error {
             Error::Gap(Gap { expected, seq }) => HandlerError::Gap { expected, seq },
             Error::Malformed(_) => HandlerError::Poison(error.to_string()),
-            Error::Contended(_) | Error::NotFound(_) | Error::Store(_) | Error::Shared(_) | Error::InUse(_) => {
+            Error::Contended(_) | Error::NotFound(_) | Error::Store(_) | Error::InUse(_) => {
                 HandlerError::Retry(error.to_string())
             }
         }
@@ -80,7 +77,7 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("order-history", &id),
             Error::Store(cause) => service::store_status(cause),
             Error::InUse(cause) => cause.into(),
-            Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) | Error::Shared(_) => {
+            Error::Gap(_) | Error::Malformed(_) | Error::Contended(_) => {
                 tracing::error!(%error, "a read failed as only a write can");
                 status::internal()
             }

@@ -9,7 +9,6 @@ use futures::future::{BoxFuture, join_all, try_join_all};
 use mongodb::Database;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
@@ -36,10 +35,7 @@ impl BatchWorker for Folding {
         let mut rows = match self.rows(&facts).await {
             Ok(rows) => rows,
             Err(StoreError::Bson(_)) if facts.len() > 1 => return self.one_by_one(facts).await,
-            Err(error) => {
-                let error = Arc::new(error);
-                return facts.iter().map(|_| Err(Error::Shared(error.clone()))).collect();
-            }
+            Err(error) => return facts.iter().map(|_| Err(error.clone().into())).collect(),
         };
         let mut outcomes = Vec::with_capacity(facts.len());
         for (place, fact) in facts.iter().enumerate() {
@@ -48,10 +44,9 @@ impl BatchWorker for Folding {
         }
         let changed = rows.into_values().filter(|row| !row.facts.is_empty());
         for (facts, written) in join_all(changed.map(|row| self.write(row))).await {
-            let written = written.map_err(Arc::new);
             for place in facts {
                 if let Some(outcome) = outcomes.get_mut(place) {
-                    *outcome = written.clone().map_err(Error::Shared);
+                    *outcome = written.clone().map_err(Error::Store);
                 }
             }
         }

@@ -93,6 +93,19 @@ async fn a_limit_of_forty_is_reached_exactly_by_four_replicas_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_of_one_user_at_once_use_a_coupon_as_often_as_one_user_may() {
+    let coupons = replicas(1, &shared().await.state().mongodb_uri).await.remove(0);
+    let (code, terms) = (new_code(), terms(Benefit::Percentage(1_000)));
+    coupons.create(&code, CouponTerms { max_redemptions_per_user: 2, ..terms }, None).await.expect("it is new");
+    let (order, ids) = (placed(&code), [(); 20].map(|()| Kind::Order.new_id()));
+    let results = join_all(ids.iter().map(|id| coupons.redeem(id, &order))).await;
+    let (done, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), refused.len()), (2, 18));
+    assert!(refused.into_iter().all(|result| refusal(result) == CouponRefusal::UserLimit));
+    assert_eq!(count(&coupons, &code).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_that_redeems_and_releases_again_and_again_counts_once() {
     let replicas = replicas(2, &shared().await.state().mongodb_uri).await;
     let coupons = &replicas[0];
