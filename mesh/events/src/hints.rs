@@ -1,6 +1,6 @@
 //! The write hints of this process in this term, and whether the change stream tells of writes by others.
 
-use crate::{archive::Outbox, change_stream::WatchMode, log::ArchivedSeqs};
+use crate::{append::Outbox, change_stream::WatchMode, log::ArchivedSeqs};
 use bson::Bson;
 use std::{
     collections::{BTreeMap, VecDeque},

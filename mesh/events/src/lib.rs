@@ -14,8 +14,9 @@
 
 #![warn(missing_docs)]
 
-mod archive;
+mod append;
 mod change_stream;
+mod color;
 mod connect;
 mod consume;
 mod dead_letters;
@@ -39,10 +40,10 @@ mod publish;
 mod rebuild;
 mod relay;
 mod rpc;
-mod slot;
 mod source;
 mod stored;
 
+pub use color::Slot;
 pub use connect::{Nats, connect};
 pub use consume::{Consumers, Settling};
 pub use error::Error;
@@ -53,6 +54,5 @@ pub use handler::{Handler, HandlerError};
 pub use rebuild::{InUse, Parts, Projection, ReadModel, Table};
 pub use relay::Relay;
 pub use rpc::{EventsRpc, Reads};
-pub use slot::Slot;
 pub use source::Source;
 pub use stored::{Stored, stored};

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    archive::{Found, Outbox},
+    append::{Found, Outbox},
     change_stream::{ChangeNotice, Destroyed, WatchMode, Watcher},
     hints::HintTracker,
     source::Source,

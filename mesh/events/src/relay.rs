@@ -6,7 +6,7 @@
 
 use crate::{
     Error, Nats,
-    archive::{Appended, Archive, Found},
+    append::{Appended, Archive, Found},
     change_stream::{self, Watcher},
     event::Entry,
     lease::{Checkpoint, LEASE_MS, Lease, Reached},

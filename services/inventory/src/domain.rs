@@ -1,10 +1,10 @@
 //! What stock, reservations and movements are, and what can be asked of them. Pure. The rules are in [`Books`].
 
-mod books;
 mod error;
+mod working_set;
 
-pub use books::{Books, Slot};
 pub use error::Error;
+pub use working_set::{Books, Slot};
 
 use ::saga::{Caller, Callers};
 use ::store::Time;

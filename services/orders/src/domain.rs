@@ -1,6 +1,5 @@
 //! What an order is, and what each command and each answer of a saga does to it. Pure.
 
-mod coupons;
 mod error;
 mod follow;
 mod pricing;
@@ -8,7 +7,7 @@ mod refunds;
 mod shipments;
 mod state;
 
-pub use coupons::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
+pub use crate::coupons::domain::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
 pub use error::Error;
 pub use pricing::{Delivery, price};
 pub use refunds::{Extent, RefundRequest};

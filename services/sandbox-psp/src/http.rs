@@ -2,10 +2,10 @@
 
 use crate::{
     behaviour::{Behaviour, Reply, Webhooks},
-    book::{Asked, Book, Outcome, Stored},
-    couriers::Couriers,
+    convert::{self, NewCharge, Wanted},
     domain::{Charge, Wish},
-    wire::{self, NewCharge, Wanted},
+    store::{Asked, Book, Outcome, Stored},
+    webhooks::Couriers,
 };
 use axum::{
     Router,
@@ -72,7 +72,7 @@ async fn admit(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> R
     let given = rpc::bearer::token(request.headers()).ok().flatten().unwrap_or_default();
     // Digests take the same time to compare however much of the key is right.
     if Sha256::digest(given) != Sha256::digest(desk.key.reveal()) {
-        return reply(StatusCode::UNAUTHORIZED, wire::error("authentication", "UNKNOWN_KEY"));
+        return reply(StatusCode::UNAUTHORIZED, convert::error("authentication", "UNKNOWN_KEY"));
     }
     next.run(request).await
 }
@@ -115,7 +115,7 @@ async fn first_reply(desk: &Desk, behaviour: &Behaviour, fresh: &Stored, text: S
         Reply::Slow => tokio::time::sleep(SLOW).await,
         Reply::Lost => return broken_off().await,
         Reply::Failed => {
-            return reply(StatusCode::INTERNAL_SERVER_ERROR, wire::error("api", "INTERNAL"));
+            return reply(StatusCode::INTERNAL_SERVER_ERROR, convert::error("api", "INTERNAL"));
         }
     }
     text_reply(StatusCode::OK, text)
@@ -144,7 +144,7 @@ async fn operate(
     let digest = digest(&[verb.as_bytes(), b"/", &body].concat());
     match desk.book.operate(&reference, Asked { key: &key, digest: &digest }, wish).await {
         Ok(Some(outcome)) => outcome_reply(outcome),
-        Ok(None) => reply(StatusCode::PAYMENT_REQUIRED, wire::error("refused", "NO_SUCH_CHARGE")),
+        Ok(None) => reply(StatusCode::PAYMENT_REQUIRED, convert::error("refused", "NO_SUCH_CHARGE")),
         Err(error) => failed(&error),
     }
 }
@@ -167,7 +167,7 @@ async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Res
         Ok(found) => {
             let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
             let next = found.last().filter(|_| is_full).map(|last| last.charge.key.clone());
-            let charges: Vec<Value> = found.iter().map(|stored| wire::reported(&stored.charge)).collect();
+            let charges: Vec<Value> = found.iter().map(|stored| convert::reported(&stored.charge)).collect();
             reply(StatusCode::OK, json!({ "charges": charges, "next": next }))
         }
         Err(error) => failed(&error),
@@ -176,8 +176,8 @@ async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Res
 
 fn shown(found: Option<Stored>) -> Response {
     match found {
-        Some(stored) => reply(StatusCode::OK, wire::charge(&stored.charge)),
-        None => reply(StatusCode::NOT_FOUND, wire::error("absent", "NO_SUCH_CHARGE")),
+        Some(stored) => reply(StatusCode::OK, convert::charge(&stored.charge)),
+        None => reply(StatusCode::NOT_FOUND, convert::error("absent", "NO_SUCH_CHARGE")),
     }
 }
 
@@ -212,18 +212,18 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 fn outcome_reply(outcome: Outcome) -> Response {
     match outcome {
         Outcome::Done(text) => text_reply(StatusCode::OK, text),
-        Outcome::Refused(code) => reply(StatusCode::PAYMENT_REQUIRED, wire::error("refused", code)),
-        Outcome::KeyReused => reply(StatusCode::CONFLICT, wire::error("idempotency", "KEY_REUSED")),
+        Outcome::Refused(code) => reply(StatusCode::PAYMENT_REQUIRED, convert::error("refused", code)),
+        Outcome::KeyReused => reply(StatusCode::CONFLICT, convert::error("idempotency", "KEY_REUSED")),
     }
 }
 
 fn invalid(code: &str) -> Response {
-    reply(StatusCode::BAD_REQUEST, wire::error("invalid_request", code))
+    reply(StatusCode::BAD_REQUEST, convert::error("invalid_request", code))
 }
 
 fn failed(error: &store::Error) -> Response {
     tracing::warn!(%error, "the sandbox cannot reach its book");
-    reply(StatusCode::SERVICE_UNAVAILABLE, wire::error("api", "UNAVAILABLE"))
+    reply(StatusCode::SERVICE_UNAVAILABLE, convert::error("api", "UNAVAILABLE"))
 }
 
 fn reply(status: StatusCode, body: Value) -> Response {

@@ -9,8 +9,8 @@
 //! **Webhooks** `charge.{authorized,action_required,declined,captured,voided,refunded,expired,charged_back}`, signed
 //! (`webhook-signature`, see [`rpc::signature`]), at least once, in no order.
 //!
-//! Data flow: `http` → `domain` (pure: what a request does to a charge) → `book` (one write: charge, reply and webhooks)
-//! → `couriers` (deliver, retry, let authorizations and payers' actions run out). `behaviour` is the table of tokens.
+//! Data flow: `http` → `domain` (pure: what a request does to a charge) → `store` (one write: charge, reply and webhooks)
+//! → `webhooks` (deliver, retry, let authorizations and payers' actions run out). `behaviour` is the table of tokens.
 //!
 //! Invariants
 //! - A key does something once: its repeat gets the stored reply, with another body it is an error (409).
@@ -21,12 +21,12 @@
 //! It stands alone: no other crate depends on it, and the payments service knows it by its HTTP alone.
 
 mod behaviour;
-mod book;
 mod config;
-mod couriers;
+mod convert;
 mod domain;
 mod http;
-mod wire;
+mod store;
+mod webhooks;
 
 pub use config::{Config, KEYS};
 
@@ -41,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Store(#[from] store::Error),
+    Store(#[from] ::store::Error),
     /// The client for webhooks.
     #[error("webhooks: {0}")]
     Webhooks(#[from] reqwest::Error),
@@ -49,10 +49,10 @@ pub enum Error {
 
 /// Serves until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
-    let database = store::connect(config.mongodb_uri.reveal(), &config.database, "sandbox-psp").await?;
-    let book = book::Book::new(&database, !config.webhook_url.is_empty());
+    let database = ::store::connect(config.mongodb_uri.reveal(), &config.database, "sandbox-psp").await?;
+    let book = store::Book::new(&database, !config.webhook_url.is_empty());
     book.prepare(&shutdown).await;
-    let couriers = Arc::new(couriers::Couriers::new(&config, book.clone())?);
+    let couriers = Arc::new(webhooks::Couriers::new(&config, book.clone())?);
     let delivering = tokio::spawn(couriers.clone().run(shutdown.clone()));
     let app = http::router(http::Desk { book, couriers, key: config.key });
     let port = rpc::Port::http("sandbox-psp", listener, config.limits);

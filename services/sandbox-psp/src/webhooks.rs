@@ -2,8 +2,8 @@
 
 use crate::{
     Config,
-    book::{Asked, Book, Hook},
     domain::{Wish, after},
+    store::{Asked, Book, Hook},
 };
 use futures::{StreamExt, stream};
 use settings::Secret;

@@ -1,6 +1,6 @@
 //! What a coupon is, what it takes off, and whether an order may use it. Pure.
 
-use super::Error;
+use crate::domain::Error;
 use ::store::Time;
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};

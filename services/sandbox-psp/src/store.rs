@@ -2,8 +2,8 @@
 
 use crate::{
     behaviour::Webhooks,
+    convert,
     domain::{Charge, Operation, Refusal, Wish, after},
-    wire,
 };
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -123,7 +123,7 @@ impl Book {
 
     /// Books a new charge under its key, or finds the reply that the key got before.
     pub async fn open(&self, charge: Charge, digest: &str) -> Result<(Outcome, Option<Stored>), store::Error> {
-        let body = wire::charge(&charge).to_string();
+        let body = convert::charge(&charge).to_string();
         let reply = Replied { key: charge.key.clone(), digest: digest.to_owned(), body: body.clone() };
         let hooks = self.hooks(&charge, &charge.operations);
         let stored = Stored { charge, beside: Beside { rev: 1, replies: vec![reply], hooks } };
@@ -156,7 +156,7 @@ impl Book {
                 Ok(next) => next,
                 Err(refusal) => return Ok(Some(Outcome::Refused(refusal))),
             };
-            let body = wire::charge(&next).to_string();
+            let body = convert::charge(&next).to_string();
             let reply = Replied { key: asked.key.to_owned(), digest: asked.digest.to_owned(), body: body.clone() };
             match self.group.update(&found.charge.key, found.beside.rev, self.update(&found, &next, &reply)?).await {
                 Ok(()) => return Ok(Some(Outcome::Done(body))),
@@ -184,7 +184,7 @@ impl Book {
     fn hooks(&self, charge: &Charge, happened: &[Operation]) -> Vec<Hook> {
         let hook = |operation: &Operation| {
             let id = format!("evt_{:032x}", rand::random::<u128>());
-            let body = wire::event(&id, charge, operation).to_string();
+            let body = convert::event(&id, charge, operation).to_string();
             let is_first = charge.operations.first() == Some(operation);
             let pause = match charge.webhooks {
                 Webhooks::Late => LATE,
