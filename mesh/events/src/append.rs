@@ -20,13 +20,10 @@ use tokio::sync::{mpsc, watch};
 /// How long the publisher is waited for, once; longer means that the broker is away. Then it will read the log instead.
 const HAND_OVER: Duration = Duration::from_secs(1);
 
-/// A document's pending events.
 #[derive(Deserialize)]
 pub(crate) struct Outbox {
-    /// The document.
     #[serde(rename = "_id")]
     pub id: String,
-    /// The events.
     #[serde(default)]
     pub outbox: Vec<Pending>,
     /// Whether the document has just been made, so that the log can have none of them.

@@ -33,7 +33,6 @@ impl WatchMode {
         }
     }
 
-    /// Pause between two looks.
     fn pause(self) -> Duration {
         match self {
             WatchMode::Await => Duration::ZERO,
@@ -55,9 +54,7 @@ impl WatchMode {
 pub(crate) enum ChangeNotice {
     /// A document may have new events.
     Changed {
-        /// Its collection.
         collection: String,
-        /// Its identifier.
         id: String,
         /// Its `seq` after the change, if the change set it.
         seq: Option<i64>,
@@ -72,12 +69,9 @@ pub(crate) enum ChangeNotice {
     Destroyed(Destroyed),
 }
 
-/// What somebody removed.
 #[derive(Debug, Clone)]
 pub(crate) struct Destroyed {
-    /// What was done.
     pub operation: String,
-    /// The collection.
     pub collection: String,
     /// The document; all of them when none.
     pub id: Option<String>,

@@ -2,7 +2,6 @@
 
 use bson::Bson;
 
-/// One of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     /// Collections and the durable consumer have their plain names.
@@ -12,7 +11,6 @@ pub enum Slot {
 }
 
 impl Slot {
-    /// The other one.
     pub fn other(self) -> Self {
         match self {
             Slot::A => Slot::B,

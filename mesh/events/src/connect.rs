@@ -22,15 +22,12 @@ const MOST_BYTES: u64 = 64 * 1024;
 /// A connected client and its JetStream context.
 #[derive(Clone)]
 pub struct Nats {
-    /// The client.
     pub client: Client,
-    /// JetStream over it.
     pub jetstream: jetstream::Context,
     url: Arc<str>,
 }
 
 impl Nats {
-    /// Whether the connection stands.
     pub fn is_connected(&self) -> bool {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
@@ -52,7 +49,6 @@ impl Nats {
         }
     }
 
-    /// The broker's limit.
     async fn learn_limit(&self) -> usize {
         let known = self.client.max_payload();
         match tokio::time::timeout(ASK_LIMIT, greeting(&self.url)).await {

@@ -65,7 +65,6 @@ impl Consumers {
         }
     }
 
-    /// Reads until `shutdown`.
     pub async fn run(self, shutdown: CancellationToken) {
         let mut tasks = JoinSet::new();
         for source in self.sources.clone() {
@@ -176,7 +175,6 @@ impl Consumers {
         self.problems.are_lasting()
     }
 
-    /// The dead letters.
     pub(crate) fn letters(&self) -> &DeadLetters {
         &self.settler.letters
     }
@@ -200,7 +198,6 @@ impl Consumers {
 
 /// How far a consumer is behind one source.
 pub(crate) struct Behind {
-    /// The source.
     pub source: String,
     /// Events not delivered yet.
     pub pending: u64,
@@ -221,7 +218,6 @@ fn work(source: &str, message: Message) -> (String, Work) {
     }
 }
 
-/// How events are settled.
 pub struct Settling {
     /// What the service does with them.
     pub handler: Arc<dyn Handler>,

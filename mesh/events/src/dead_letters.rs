@@ -139,7 +139,6 @@ impl DeadLetters {
         Ok(first)
     }
 
-    /// One letter.
     pub async fn get(&self, event_id: &str) -> Result<Option<Letter>, Error> {
         Ok(self.letters.find_one(doc! { "_id": event_id }).await?)
     }
@@ -180,13 +179,11 @@ impl DeadLetters {
         self.remove(letter).await
     }
 
-    /// The letter was applied.
     pub async fn remove(&self, letter: &Letter) -> Result<(), Error> {
         self.letters.delete_one(doc! { "_id": &letter.event_id }).await?;
         Ok(())
     }
 
-    /// The letter failed again.
     pub async fn failed(&self, letter: &Letter, cause: Cause) -> Result<(), Error> {
         let (reason, next) = match cause {
             Cause::Poison(reason) => (reason, None),

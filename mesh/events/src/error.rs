@@ -2,10 +2,8 @@
 
 use async_nats::jetstream::ErrorCode;
 
-/// What ended a term.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// MongoDB failed.
     #[error("mongodb: {0}")]
     Database(#[from] mongodb::error::Error),
     /// A document of the store does not have its form.
@@ -14,7 +12,6 @@ pub enum Error {
     /// A value that is not BSON of its form.
     #[error("bson: {0}")]
     Bson(#[from] bson::error::Error),
-    /// NATS or JetStream failed.
     #[error("nats: {0}")]
     Nats(String),
     /// The stream does not end where the relay believed: somebody else has published on it.
@@ -24,26 +21,10 @@ pub enum Error {
     #[error(
         "event {id} of {bytes} bytes is, with its headers, above the broker's max_payload of {limit} bytes; it and what is behind it wait until that is raised"
     )]
-    TooLarge {
-        /// The event.
-        id: String,
-        /// Bytes of its data.
-        bytes: usize,
-        /// The limit.
-        limit: usize,
-    },
+    TooLarge { id: String, bytes: usize, limit: usize },
     /// The broker refuses a durable consumer.
     #[error("the broker refuses the durable consumer {durable} on {stream}: {cause}")]
-    Durable {
-        /// The consumer.
-        durable: String,
-        /// The stream.
-        stream: String,
-        /// Its answer.
-        cause: String,
-        /// The code of that.
-        code: ErrorCode,
-    },
+    Durable { durable: String, stream: String, cause: String, code: ErrorCode },
     /// A source has not made its stream yet.
     #[error("the stream {0} is not there")]
     NoStream(String),
@@ -52,12 +33,7 @@ pub enum Error {
     Changed,
     /// A message comes again and again.
     #[error("message {sequence} of {stream} is delivered again and again and never acknowledged")]
-    Unacknowledged {
-        /// The stream.
-        stream: String,
-        /// Its place there.
-        sequence: u64,
-    },
+    Unacknowledged { stream: String, sequence: u64 },
     /// Another relay wrote to the log or took the lease.
     #[error("another relay has taken over")]
     Superseded,
@@ -67,7 +43,6 @@ pub enum Error {
     /// The stream is ahead of the log: the database was restored from an older copy.
     #[error("the stream {stream} holds entry {published}, but the log ends at {logged}")]
     StreamAhead {
-        /// The stream.
         stream: String,
         /// `gseq` of its last message.
         published: i64,

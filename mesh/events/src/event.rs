@@ -19,9 +19,7 @@ pub(crate) struct Entry {
     pub gseq: i64,
     /// Event id.
     pub eid: String,
-    /// Noun of the aggregate.
     pub agg: String,
-    /// Its identifier.
     pub aid: String,
     /// Place among its events, from 1.
     pub seq: i64,
@@ -29,11 +27,9 @@ pub(crate) struct Entry {
     pub r#type: String,
     /// Last word of the subject.
     pub name: String,
-    /// When it happened.
     pub at: Time,
     /// W3C `traceparent`.
     pub trace: Option<String>,
-    /// The encoded message.
     pub data: Binary,
 }
 
@@ -91,9 +87,7 @@ pub struct Event {
     pub id: String,
     /// The service that published it.
     pub service: String,
-    /// Noun of the aggregate.
     pub aggregate: String,
-    /// Identifier of the aggregate.
     pub aggregate_id: String,
     /// Place among the aggregate's events, from 1, without gaps.
     pub seq: i64,
@@ -103,11 +97,9 @@ pub struct Event {
     pub r#type: String,
     /// Last word of the subject: `created`.
     pub name: String,
-    /// When it happened.
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
-    /// The encoded message.
     pub data: Bytes,
 }
 

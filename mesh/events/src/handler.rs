@@ -7,13 +7,7 @@ use crate::Event;
 pub enum HandlerError {
     /// An earlier event of the aggregate has not been applied.
     #[error("event {seq} came before event {expected}")]
-    Gap {
-        /// What should have come.
-        expected: i64,
-        /// What came.
-        seq: i64,
-    },
-    /// It may work later.
+    Gap { expected: i64, seq: i64 },
     #[error("{0}")]
     Retry(String),
     /// It can never be applied as it is.
@@ -43,7 +37,6 @@ impl From<prost::DecodeError> for HandlerError {
 /// alone; so a second delivery has none.
 #[tonic::async_trait]
 pub trait Handler: Send + Sync + 'static {
-    /// Applies one event.
     async fn apply(&self, event: &Event) -> Result<(), HandlerError>;
 
     /// Counts an event as applied without its effect: an operator has given it up.

@@ -36,7 +36,6 @@ pub(crate) struct HintTracker {
 }
 
 impl HintTracker {
-    /// Follows `hints`.
     pub fn new(hints: Receiver<Arc<WriteHint>>) -> Self {
         Self { hints, seqs: BTreeMap::new(), unsettled: VecDeque::new(), others_at: Instant::now() }
     }

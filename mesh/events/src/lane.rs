@@ -27,7 +27,6 @@ const MAX_BACKOFF: Duration = Duration::from_secs(2);
 /// Where a lane's work is handed in.
 pub(crate) type Lane = mpsc::Sender<Work>;
 
-/// What a lane does.
 pub(crate) enum Work {
     /// Settle an event that the broker delivered.
     Deliver(Event, Box<Message>),
@@ -46,7 +45,6 @@ pub(crate) enum Work {
 /// What a retry led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retried {
-    /// Letters that were applied.
     pub applied: i32,
     /// Why the next one failed, when it did.
     pub failed: Option<String>,

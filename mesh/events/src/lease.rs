@@ -115,7 +115,6 @@ impl Lease {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Known {
-    /// Who holds the lease.
     pub owner: String,
     /// The last published entry that was saved.
     #[serde(rename = "gseq")]

@@ -9,7 +9,6 @@ use store::{Time, fields::time};
 /// The noun of letters about messages that are no events, in the place of an aggregate's; no service has it.
 pub(crate) const FOREIGN: &str = "message";
 
-/// A stored letter.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Letter {
     #[serde(rename = "_id")]
@@ -38,7 +37,6 @@ impl Letter {
         self.aggregate == FOREIGN
     }
 
-    /// The event.
     pub fn event(&self) -> Event {
         Event {
             id: self.event_id.clone(),

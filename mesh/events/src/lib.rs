@@ -12,8 +12,6 @@
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
 //! unique indexes of the log and the expected sequence of the stream let one of them win each step; the other steps down.
 
-#![warn(missing_docs)]
-
 mod append;
 mod change_stream;
 mod color;

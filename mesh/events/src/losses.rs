@@ -26,7 +26,6 @@ pub(crate) struct Unseen {
 }
 
 impl Unseen {
-    /// Nothing yet.
     pub fn new(source: &Source, log: Log) -> Self {
         Self { source: source.clone(), log, batch: BTreeMap::new(), has_forgotten: false }
     }

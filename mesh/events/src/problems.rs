@@ -34,7 +34,6 @@ impl Problems {
         is_news
     }
 
-    /// `source` is read.
     pub fn clear(&self, source: &str) {
         self.lock().remove(source);
     }

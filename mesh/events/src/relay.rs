@@ -56,11 +56,8 @@ const APPENDED_AHEAD: usize = 8;
 
 /// The relay of one service.
 pub struct Relay {
-    /// The service's database.
     pub database: Database,
-    /// The broker.
     pub nats: Nats,
-    /// What is relayed.
     pub source: Source,
     /// Copies of the stream, when it is made.
     pub replicas: u32,

@@ -34,9 +34,7 @@ const TAIL_PAUSE: Duration = Duration::from_millis(100);
 /// What a service does with the events of others.
 #[derive(Clone)]
 pub enum Reads {
-    /// It reads none.
     Nothing,
-    /// It acts on them.
     Events(Box<Consumers>),
     /// It folds them into a read model.
     Into(ReadModel),

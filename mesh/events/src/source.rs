@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-/// What is relayed.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// The service, as in the topology.

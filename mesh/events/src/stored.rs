@@ -25,7 +25,6 @@ pub enum Stored {
     Entry {
         /// Its place in the log.
         gseq: i64,
-        /// Its message.
         message: Box<StreamMessage>,
     },
 }

@@ -31,7 +31,6 @@ pub trait Step: Copy + Debug + PartialEq + Send + Sync + 'static {
 /// What a definition says of one of its steps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepSpec<S> {
-    /// The step.
     pub step: S,
     /// Whether there is a call that undoes it.
     pub is_compensable: bool,
@@ -64,7 +63,6 @@ impl<S: Step> StepSpec<S> {
         Self { is_compensable: true, ..self }
     }
 
-    /// As the pivot.
     pub const fn pivot(self) -> Self {
         Self { is_pivot: true, ..self }
     }

@@ -6,7 +6,6 @@ use bson::DateTime;
 /// Most interventions that a saga keeps; older ones are in the log of events.
 const REMEMBERED: usize = 100;
 
-/// What a person wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Make the call that is waited for now, with its bounds anew.
@@ -46,7 +45,6 @@ pub enum InterventionError {
     /// Resume of a live saga.
     #[error("the saga is not parked: retry makes its call now")]
     NotParked,
-    /// Compensation after the pivot.
     #[error(
         "the saga has passed its pivot: what it did cannot be undone; resume it, and let a later saga make up for it"
     )]
@@ -57,10 +55,8 @@ pub enum InterventionError {
     /// Skip of a step that has not failed.
     #[error("the step has not failed: wait for its outcome, or retry it")]
     NotFailing,
-    /// Skip of the pivot.
     #[error("the pivot cannot be skipped: resume the saga, or compensate")]
     Pivot,
-    /// Skip without acknowledgement.
     #[error("skipping this step leaves its effect missing, or in place: acknowledge that if you mean it")]
     NotAcknowledged,
     /// A definition that this build does not have.
@@ -69,7 +65,6 @@ pub enum InterventionError {
 }
 
 impl InterventionError {
-    /// The reason for programs.
     pub fn code(self) -> &'static str {
         match self {
             InterventionError::Ended => "SAGA_ENDED",
@@ -85,7 +80,6 @@ impl InterventionError {
     }
 }
 
-/// Who intervenes, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// The person, as their token names them.

@@ -20,8 +20,6 @@
 //!
 //! A crash at any point: the intent is in the aggregate; participants answer a repeated key with the same result.
 
-#![warn(missing_docs)]
-
 mod bulkhead;
 mod definition;
 mod intervene;

@@ -15,9 +15,7 @@ pub enum Status {
     Running,
     /// Its steps are undone, the last one first.
     Compensating,
-    /// Every step is done.
     Completed,
-    /// Every effect is undone.
     Compensated,
     /// It waits for a person; `parked` says why.
     Parked,
@@ -26,7 +24,6 @@ pub enum Status {
 /// Where a step is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
-    /// It was not called.
     Pending,
     /// Its intent is written; whether the call had an effect is not known.
     Attempted,
@@ -43,13 +40,10 @@ pub enum Progress {
 /// A step of a running saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepState {
-    /// Name from the definition.
     pub name: String,
     /// Where it is in its life.
     pub progress: Progress,
-    /// Attempts to do it.
     pub attempts: i32,
-    /// Attempts to undo it.
     pub undo_attempts: i32,
     /// Failed attempts in a row, in the present direction.
     pub failures: i32,
@@ -68,20 +62,16 @@ pub struct Intervention {
     pub action: String,
     /// The step that was current.
     pub step: String,
-    /// The person who intervened.
     pub actor: String,
     /// Why, in their own words.
     pub reason: String,
-    /// Time of the intervention.
     pub at: DateTime,
 }
 
 /// A saga, stored in the aggregate that it moves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saga {
-    /// Kind from the definition.
     pub kind: String,
-    /// Version of the definition.
     pub version: i32,
     /// Where it is in its life.
     pub status: Status,
@@ -89,7 +79,6 @@ pub struct Saga {
     pub step: i32,
     /// The service that the current step calls. `None` when it has ended or is parked.
     pub peer: Option<String>,
-    /// The steps.
     pub steps: Vec<StepState>,
     /// Why it goes back. `None` while it goes forward.
     pub reason: Option<String>,
@@ -104,7 +93,6 @@ pub struct Saga {
     pub owner: String,
     /// Grows with each claim; an answer of an earlier epoch is refused.
     pub epoch: i64,
-    /// When it started.
     pub started_at: DateTime,
     /// When it is undone unless it has passed its pivot.
     pub deadline_at: DateTime,
@@ -115,9 +103,7 @@ pub struct Saga {
 /// Whether a saga goes forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
-    /// The step itself.
     Do,
-    /// What undoes it.
     Undo,
 }
 
@@ -133,9 +119,7 @@ impl fmt::Display for Direction {
 /// The call that a saga is about to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
-    /// Index of the step.
     pub step: usize,
-    /// Its name.
     pub name: String,
     /// Whether the step is done or undone.
     pub direction: Direction,
@@ -175,11 +159,8 @@ pub enum Outcome {
 /// What a call led to, with what the aggregate keeps of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<F> {
-    /// The call.
     pub call: Call,
-    /// What it led to.
     pub outcome: Outcome,
-    /// What the participant told.
     pub facts: Vec<F>,
 }
 

@@ -19,13 +19,11 @@ pub enum Whose {
 /// Which sagas are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
-    /// Whose.
     pub whose: Whose,
     /// Latest `wake_at`.
     pub until: DateTime,
     /// How many of the longest due to leave out: runners that start at different places do not fight for the same sagas.
     pub skip: u64,
-    /// Most sagas to return.
     pub limit: i64,
 }
 
@@ -47,14 +45,12 @@ pub trait SagaStore: Send + Sync + 'static {
     type Fact: Send + Sync;
     /// The steps of the sagas.
     type Step: Step;
-    /// Why the store failed.
     type Error: std::fmt::Display + Send;
 
     /// Every definition that may still be running.
     fn registry(&self) -> &'static Registry<Self::Step>;
     /// Identifier and saga of an aggregate.
     fn saga<'a>(&self, item: &'a Self::Item) -> (&'a str, &'a Saga);
-    /// The present.
     fn now(&self) -> DateTime {
         DateTime::now()
     }

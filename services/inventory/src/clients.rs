@@ -8,7 +8,6 @@ use tonic::Status;
 pub struct Catalogue(ProductServiceClient<Channel>);
 
 impl Catalogue {
-    /// Over this channel.
     pub fn new(channel: Channel) -> Self {
         Self(ProductServiceClient::new(channel))
     }

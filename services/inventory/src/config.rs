@@ -14,7 +14,6 @@ pub const KEYS: &[Key] = &[HOLD_SECONDS];
 pub struct Config {
     /// What every service is configured with.
     pub service: service::Config,
-    /// Life of a hold.
     pub hold: Duration,
 }
 

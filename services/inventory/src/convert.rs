@@ -60,7 +60,6 @@ pub fn movement_to_wire(movement: &Movement) -> wire::Movement {
     }
 }
 
-/// Lines of a request.
 pub fn lines(lines: Vec<wire::ReservationLine>) -> Vec<Line> {
     lines.into_iter().map(|line| Line { product_id: line.product_id, quantity: line.quantity }).collect()
 }

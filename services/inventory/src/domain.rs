@@ -16,7 +16,6 @@ const MAX_UNITS: i32 = 1_000_000_000;
 /// Counters of one product, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
-    /// In the warehouse.
     pub on_hand: i32,
     /// Held for orders that are not yet confirmed.
     pub reserved: i32,
@@ -33,7 +32,6 @@ pub struct Stock {
 }
 
 impl Stock {
-    /// No units.
     pub fn empty(now: Time) -> Self {
         Self { on_hand: 0, reserved: 0, committed: 0, backorder: false, moves: 0, updated_at: now }
     }
@@ -55,7 +53,6 @@ impl Stock {
     }
 }
 
-/// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub product_id: String,
@@ -66,7 +63,6 @@ pub struct Line {
 /// Where a reservation is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
-    /// Held until it expires.
     Held,
     Committed,
     /// Gone from the warehouse.
@@ -91,9 +87,7 @@ pub struct Reservation {
     pub callers: Callers,
     /// When the hold ends by itself.
     pub expires_at: Time,
-    /// When it was made.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
 }
 
@@ -102,7 +96,6 @@ pub enum Command {
     /// Add to or take from the warehouse; `key` names the request.
     Adjust {
         product_id: String,
-        /// Units.
         delta: i32,
         /// Identity of the request; a repeated one does nothing.
         key: String,
@@ -127,7 +120,6 @@ pub enum Command {
         id: String,
         caller: Caller,
         lines: Vec<Line>,
-        /// Until when.
         expires_at: Time,
     },
     /// Let a hold live longer.
@@ -139,7 +131,6 @@ pub enum Command {
     },
     /// Turn a hold into a sale.
     Commit(String, Caller),
-    /// Give the units back.
     Release(String, Caller),
     /// Take the units out of the warehouse.
     Ship(String, Caller),

@@ -11,7 +11,6 @@ pub enum Error {
     Refused(#[from] domain::Error),
     #[error("{0} was not found")]
     NotFound(String),
-    /// Too many commands wait.
     #[error("too many stock commands wait")]
     Busy,
     /// The store failed; whether the batch was written is unknown, and every command may be repeated.

@@ -23,9 +23,7 @@ use contracts::{
 use tonic::{Request, Response, Status};
 
 pub struct Handler {
-    /// Reads.
     pub store: Store,
-    /// Writes.
     pub commands: Commands,
     pub catalogue: Catalogue,
     /// Page tokens of the movements.

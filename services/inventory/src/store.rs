@@ -24,7 +24,6 @@ impl Aggregate for Reservation {
     const NOUN: &'static str = "reservation";
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [Index; 2] {
     [
         Index::new(Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }),
@@ -48,7 +47,6 @@ pub struct Reading {
 }
 
 impl Store {
-    /// Collections of this database.
     pub fn new(database: &Database) -> Self {
         Self {
             database: database.clone(),

@@ -16,7 +16,6 @@ use saga::{Action, Operator, Runner};
 #[derive(Clone)]
 pub struct Commands {
     pub orders: Orders,
-    /// Moves their sagas.
     pub runner: Runner<Orders>,
 }
 

@@ -39,7 +39,6 @@ pub struct Item {
     pub quantity: i32,
     pub name: String,
     pub sku: String,
-    /// Its price.
     #[serde(with = "::store::fields::money")]
     pub price: Money,
     /// Price times quantity.
@@ -68,7 +67,6 @@ pub struct Address {
     pub country_code: String,
 }
 
-/// One change of state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// Before; none at the start.
@@ -93,7 +91,6 @@ pub struct Line {
     pub quantity: i32,
 }
 
-/// What a shipment captures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capture {
     /// How much: frozen when its saga starts.
@@ -137,7 +134,6 @@ pub struct Returned {
     pub product_id: String,
     pub quantity: i32,
     pub disposition: Disposition,
-    /// What they had cost.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
 }
@@ -252,7 +248,6 @@ pub struct Order {
     /// Why nothing is given back any more; people must see to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<String>,
-    /// Each transition of `state`.
     pub history: Vec<Transition>,
     pub created_at: Time,
     pub updated_at: Time,

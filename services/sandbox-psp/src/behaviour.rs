@@ -22,12 +22,11 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What the payer's bank says.
+/// The answer of the payer's bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Yes.
     Authorize,
-    /// No, for this reason.
+    /// Declined, for this reason.
     Decline(&'static str),
     /// The payer must act first.
     Ask,
@@ -36,69 +35,64 @@ pub enum Verdict {
 /// What becomes of the reply to the authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reply {
-    /// It comes.
     Prompt,
-    /// It comes late.
     Slow,
-    /// It breaks off.
+    /// The charge is made, and the connection breaks off.
     Lost,
-    /// Nothing was done, and it breaks off.
+    /// The first request makes no charge, and the connection breaks off.
     LostBefore,
-    /// It is a 500.
+    /// A 500, although the charge is made.
     Failed,
 }
 
-/// What becomes of the webhooks.
+/// When the webhooks of a charge are delivered, and how often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub enum Webhooks {
-    /// They come soon.
+pub enum WebhookMode {
     #[default]
     Soon,
     /// That of the authorization comes before the reply.
     BeforeReply,
-    /// Each comes twice.
     Twice,
-    /// They come late.
     Late,
     /// The first comes late, the others soon.
     Reordered,
 }
 
-/// What a token does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
-    /// What the payer's bank says.
     pub verdict: Verdict,
-    /// What becomes of the reply.
     pub reply: Reply,
-    /// What becomes of the webhooks.
-    pub webhooks: Webhooks,
+    pub webhooks: WebhookMode,
     /// Whether what is captured is charged back.
     pub is_disputed: bool,
     /// How long the authorization, or the wait for the payer, lasts.
     pub lasts: Duration,
 }
 
-const A_WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-const FOR_THE_PAYER: Duration = Duration::from_secs(15 * 60);
-const SHORT: Duration = Duration::from_secs(2);
+/// Life of an authorization, as card schemes give it.
+const AUTHORIZATION_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// Time for the payer to act: as long as orders waits for the payment, 15 minutes.
+const ACTION_LIFE: Duration = Duration::from_secs(15 * 60);
+
+/// Life of what expires soon: a test can wait for it.
+const SHORT_LIFE: Duration = Duration::from_secs(2);
 
 const AUTHORIZES: Behaviour = Behaviour {
     verdict: Verdict::Authorize,
     reply: Reply::Prompt,
-    webhooks: Webhooks::Soon,
+    webhooks: WebhookMode::Soon,
     is_disputed: false,
-    lasts: A_WEEK,
+    lasts: AUTHORIZATION_LIFE,
 };
 
-const ASKS: Behaviour = Behaviour { verdict: Verdict::Ask, lasts: FOR_THE_PAYER, ..AUTHORIZES };
+const ASKS: Behaviour = Behaviour { verdict: Verdict::Ask, lasts: ACTION_LIFE, ..AUTHORIZES };
 
 const fn declines(reason: &'static str) -> Behaviour {
     Behaviour { verdict: Verdict::Decline(reason), ..AUTHORIZES }
 }
 
 impl Behaviour {
-    /// That of a token.
     pub fn of(token: &str) -> Self {
         match token {
             "tok_visa" | "tok_mastercard" => AUTHORIZES,
@@ -108,13 +102,13 @@ impl Behaviour {
             "tok_timeout_before" => Behaviour { reply: Reply::LostBefore, ..AUTHORIZES },
             "tok_error_after" => Behaviour { reply: Reply::Failed, ..AUTHORIZES },
             "tok_slow" => Behaviour { reply: Reply::Slow, ..AUTHORIZES },
-            "tok_webhook_first" => Behaviour { webhooks: Webhooks::BeforeReply, ..AUTHORIZES },
-            "tok_webhook_twice" => Behaviour { webhooks: Webhooks::Twice, ..AUTHORIZES },
-            "tok_webhook_late" => Behaviour { webhooks: Webhooks::Late, ..AUTHORIZES },
-            "tok_webhook_reordered" => Behaviour { webhooks: Webhooks::Reordered, ..AUTHORIZES },
+            "tok_webhook_first" => Behaviour { webhooks: WebhookMode::BeforeReply, ..AUTHORIZES },
+            "tok_webhook_twice" => Behaviour { webhooks: WebhookMode::Twice, ..AUTHORIZES },
+            "tok_webhook_late" => Behaviour { webhooks: WebhookMode::Late, ..AUTHORIZES },
+            "tok_webhook_reordered" => Behaviour { webhooks: WebhookMode::Reordered, ..AUTHORIZES },
             "tok_action_required" | "tok_threeDSecure2Required" => ASKS,
-            "tok_action_expires" => Behaviour { lasts: SHORT, ..ASKS },
-            "tok_expires" => Behaviour { lasts: SHORT, ..AUTHORIZES },
+            "tok_action_expires" => Behaviour { lasts: SHORT_LIFE, ..ASKS },
+            "tok_expires" => Behaviour { lasts: SHORT_LIFE, ..AUTHORIZES },
             "tok_dispute" | "tok_createDispute" => Behaviour { is_disputed: true, ..AUTHORIZES },
             _ => declines("INVALID_TOKEN"),
         }

@@ -21,7 +21,6 @@ pub struct Config {
     pub webhook_url: String,
     /// What webhooks are signed with.
     pub webhook_secret: Secret,
-    /// Bounds of its port.
     pub limits: Limits,
 }
 

@@ -12,7 +12,6 @@ pub struct NewCharge {
     pub currency: String,
     /// In minor units, above 0.
     pub amount: i64,
-    /// The means of payment.
     pub token: String,
 }
 

@@ -1,55 +1,46 @@
 //! What a charge is, and what a request does to it. Pure.
 
-use crate::behaviour::{Behaviour, Verdict, Webhooks};
+use crate::behaviour::{Behaviour, Verdict, WebhookMode};
 use contracts::money::Money;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use store::Time;
 
-/// Where a charge is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Set aside.
     Authorized,
     /// The payer's bank, or the payer, said no.
     Declined,
-    /// The payer must act.
     ActionRequired,
-    /// Taken, in part at least.
+    /// Captured, in part at least.
     Captured,
-    /// Given back before it was taken, or run out.
+    /// Voided before a capture, or expired.
     Voided,
-    /// Given back after it was taken, in part at least.
+    /// Refunded, in part at least.
     Refunded,
 }
 
-/// What was done with money, or who said what.
+/// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Set aside.
     Authorized,
     Declined,
-    /// The payer must act.
     ActionRequired,
     Captured,
-    /// Given back before it was taken.
     Voided,
-    /// Ran out.
     Expired,
-    /// Given back after it was taken.
     Refunded,
-    /// Taken back by the payer's bank.
     ChargedBack,
 }
 
-/// Something that happened to a charge.
+/// An entry in the history of a charge.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operation {
-    /// Key that it was asked under, or one of ours when nobody asked.
+    /// Key of the request; one of the sandbox's own for an expiry or a charge-back.
     pub key: String,
     pub kind: Kind,
-    /// How much, in minor units; 0 when no money moved.
+    /// In minor units; 0 when no money moved.
     pub amount: i64,
     pub at: Time,
 }
@@ -57,24 +48,18 @@ pub struct Operation {
 /// A charge. Sums are in minor units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
-    /// Idempotency key of the request that made it.
+    /// Idempotency key of the request that made the charge.
     #[serde(rename = "_id")]
     pub key: String,
-    /// Our name for it.
     pub reference: String,
-    /// The amount asked for.
     #[serde(with = "store::fields::money")]
     pub amount: Money,
     pub status: Status,
     /// Why it was declined or is over.
     pub reason: String,
-    /// Σ captures.
     pub captured: i64,
-    /// Σ voids.
     pub voided: i64,
-    /// Σ refunds.
     pub refunded: i64,
-    /// Σ charge-backs.
     pub charged_back: i64,
     /// What happened, oldest first.
     pub operations: Vec<Operation>,
@@ -83,23 +68,21 @@ pub struct Charge {
     /// Whether what is captured is charged back.
     pub is_disputed: bool,
     /// What becomes of its webhooks.
-    pub webhooks: Webhooks,
-    /// When it last changed.
+    pub webhooks: WebhookMode,
     pub updated_at: Time,
 }
 
-/// What is asked of a charge that exists.
+/// What can be asked of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wish {
-    /// Take so much, in minor units; none: all that is open.
+pub enum Command {
+    /// Capture an amount in minor units; none: all that is open.
     Capture(Option<i64>),
-    /// Give back what is not taken, or call off the payer's action.
+    /// Void what is not captured, or call off the payer's action.
     Void,
-    /// Give back so much of what was taken; none: all of it.
+    /// Refund an amount of what was captured; none: all of it.
     Refund(Option<i64>),
     /// The payer approves, or does not.
     Act(bool),
-    /// Time is up.
     Expire,
     /// The payer's bank takes back what was captured.
     Dispute,
@@ -135,45 +118,46 @@ impl Charge {
         }
     }
 
-    /// What was set aside.
     pub fn authorized(&self) -> i64 {
         let authorizations = self.operations.iter().filter(|operation| operation.kind == Kind::Authorized);
         authorizations.map(|operation| operation.amount).sum()
     }
 
-    /// Set aside, and neither taken nor given back.
+    /// Authorized, and neither captured nor voided.
     pub fn open(&self) -> i64 {
         self.authorized() - self.captured - self.voided
     }
 
-    /// Taken, and not given back.
+    /// Captured, and neither refunded nor charged back.
     pub fn refundable(&self) -> i64 {
         self.captured - self.refunded - self.charged_back
     }
 
-    /// The charge after `wish`, asked for under `key`.
-    pub fn after(&self, key: &str, wish: Wish, now: Time) -> Result<Self, Refusal> {
+    /// The charge after `command`, asked for under `key`.
+    pub fn after(&self, key: &str, command: Command, now: Time) -> Result<Self, Refusal> {
         let mut next = self.clone();
         next.updated_at = now;
-        match wish {
-            Wish::Capture(amount) => next.capture(key, amount, now)?,
-            Wish::Void | Wish::Expire if next.status == Status::ActionRequired => {
-                let is_late = wish == Wish::Expire;
+        match command {
+            Command::Capture(amount) => next.capture(key, amount, now)?,
+            // Nothing is authorized yet, so no money moves: only the payer's action ends.
+            Command::Void | Command::Expire if next.status == Status::ActionRequired => {
+                let is_late = command == Command::Expire;
                 next.status = if is_late { Status::Declined } else { Status::Voided };
                 next.reason = if is_late { "ACTION_EXPIRED" } else { "VOIDED" }.to_owned();
-                next.note(key, if is_late { Kind::Declined } else { Kind::Voided }, 0, now);
+                next.record(key, if is_late { Kind::Declined } else { Kind::Voided }, 0, now);
             }
-            Wish::Void => next.close(key, Kind::Voided, now)?,
-            Wish::Expire => next.close(key, Kind::Expired, now)?,
-            Wish::Refund(amount) => {
+            Command::Void => next.close(key, Kind::Voided, now)?,
+            Command::Expire => next.close(key, Kind::Expired, now)?,
+            Command::Refund(amount) => {
                 let amount = part(amount, next.refundable(), "MORE_THAN_CAPTURED")?;
                 next.refunded += amount;
                 next.status = Status::Refunded;
-                next.note(key, Kind::Refunded, amount, now);
+                next.record(key, Kind::Refunded, amount, now);
             }
-            Wish::Act(approves) => next.act(key, approves, now)?,
-            Wish::Dispute => next.dispute(key, now)?,
+            Command::Act(approves) => next.act(key, approves, now)?,
+            Command::Dispute => next.dispute(key, now)?,
         }
+        // Without an end the charge is no work for the worker any more.
         if next.status != Status::ActionRequired && next.open() == 0 {
             next.ends_at = None;
         }
@@ -192,11 +176,11 @@ impl Charge {
         if self.status == Status::Authorized {
             self.status = Status::Captured;
         }
-        self.note(key, Kind::Captured, amount, now);
+        self.record(key, Kind::Captured, amount, now);
         if self.is_disputed { self.dispute(&format!("{key}/dispute"), now) } else { Ok(()) }
     }
 
-    /// Ends the authorization: what was not taken goes back.
+    /// Ends the authorization: what was not captured is voided.
     fn close(&mut self, key: &str, kind: Kind, now: Time) -> Result<(), Refusal> {
         let open = part(None, self.open(), "NOTHING_IS_OPEN")?;
         self.voided += open;
@@ -204,7 +188,7 @@ impl Charge {
             self.status = Status::Voided;
             self.reason = if kind == Kind::Expired { "EXPIRED" } else { "VOIDED" }.to_owned();
         }
-        self.note(key, kind, open, now);
+        self.record(key, kind, open, now);
         Ok(())
     }
 
@@ -215,11 +199,11 @@ impl Charge {
         if approves {
             self.status = Status::Authorized;
             self.ends_at = Some(after(now, Behaviour::of("tok_visa").lasts));
-            self.note(key, Kind::Authorized, minor(&self.amount.clone()), now);
+            self.record(key, Kind::Authorized, minor(&self.amount), now);
         } else {
             self.status = Status::Declined;
             "ACTION_ABANDONED".clone_into(&mut self.reason);
-            self.note(key, Kind::Declined, 0, now);
+            self.record(key, Kind::Declined, 0, now);
         }
         Ok(())
     }
@@ -227,21 +211,21 @@ impl Charge {
     fn dispute(&mut self, key: &str, now: Time) -> Result<(), Refusal> {
         let amount = part(None, self.refundable(), "NOTHING_IS_CAPTURED")?;
         self.charged_back += amount;
-        self.note(key, Kind::ChargedBack, amount, now);
+        self.record(key, Kind::ChargedBack, amount, now);
         Ok(())
     }
 
-    fn note(&mut self, key: &str, kind: Kind, amount: i64, at: Time) {
+    fn record(&mut self, key: &str, kind: Kind, amount: i64, at: Time) {
         self.operations.push(Operation { key: key.to_owned(), kind, amount, at });
     }
 }
 
-/// The asked amount, or all there is. Refused when it is not above 0 or more than there is.
-fn part(asked: Option<i64>, there_is: i64, too_much: Refusal) -> Result<i64, Refusal> {
-    let amount = asked.unwrap_or(there_is);
+/// The requested amount, or all that is available. Refused when it is not above 0 or more than available.
+fn part(requested: Option<i64>, available: i64, refusal: Refusal) -> Result<i64, Refusal> {
+    let amount = requested.unwrap_or(available);
     match amount {
-        ..=0 if asked.is_some() => Err("NOT_POSITIVE"),
-        _ if amount > there_is || there_is <= 0 => Err(too_much),
+        ..=0 if requested.is_some() => Err("NOT_POSITIVE"),
+        _ if amount > available || available <= 0 => Err(refusal),
         _ => Ok(amount),
     }
 }

@@ -1,12 +1,13 @@
-//! The requests: check the key, parse, ask the book, reply as the token wants it.
+//! The HTTP requests: check the API key, parse, call the store, reply as the token wants it.
 
 use crate::{
-    behaviour::{Behaviour, Reply, Webhooks},
+    behaviour::{Behaviour, Reply, WebhookMode},
     convert::{self, NewCharge, Wanted},
-    domain::{Charge, Wish},
-    store::{Asked, Book, Outcome, Stored},
-    webhooks::Couriers,
+    domain::{Charge, Command},
+    store::{Charges, Outcome, RequestKey, StoredCharge},
+    webhooks::WebhookWorker,
 };
+use ::store::{Time, now};
 use axum::{
     Router,
     body::Body,
@@ -27,57 +28,54 @@ use std::{
     sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
-use store::{Time, now};
 
-/// How long the caller of a lost reply waits.
+/// Time before the connection of a lost reply breaks: the request has had its effect by then.
 const LOST_AFTER: Duration = Duration::from_millis(200);
 
-/// How long a slow reply takes.
+/// Delay of a slow reply: well below the time-out of payments, 4 s.
 const SLOW: Duration = Duration::from_millis(1_500);
 
+/// Longest body; a request has a few hundred bytes.
 const BODY_BYTES: usize = 64 * 1024;
 
-/// How long a body may take to arrive.
+/// Longest wait for a body, so that a caller that stalls does not keep its connection.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Charges in one page of the report.
+/// Charges in one page of the report: some hundred kilobytes of JSON.
 const PAGE: i64 = 500;
 
-/// Keys of requests that were lost before anything was done; forgotten by a restart, and when they are too many.
+/// Keys of requests that were lost before anything was done; forgotten at a restart, and beyond [`LOST_KEYS`].
 static LOST: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
 const LOST_KEYS: usize = 10_000;
 
-/// What the requests need.
-pub struct Desk {
-    pub book: Book,
-    /// Those who deliver webhooks.
-    pub couriers: Arc<Couriers>,
-    /// What callers must bring.
+pub struct Api {
+    pub charges: Charges,
+    pub webhooks: Arc<WebhookWorker>,
     pub key: Secret,
 }
 
-pub fn router(desk: Desk) -> Router {
-    let desk = Arc::new(desk);
+pub fn router(api: Api) -> Router {
+    let api = Arc::new(api);
     let v1 = Router::new()
         .route("/v1/charges", post(open).get(find))
         .route("/v1/charges/{reference}", get(read))
         .route("/v1/charges/{reference}/{verb}", post(operate))
         .route("/v1/report", get(report))
-        .layer(middleware::from_fn_with_state(desk.clone(), admit))
-        .with_state(desk);
+        .layer(middleware::from_fn_with_state(api.clone(), admit))
+        .with_state(api);
     Router::new().route("/readyz", get(async || reply(StatusCode::OK, json!({ "status": "SERVING" })))).merge(v1)
 }
 
-async fn admit(State(desk): State<Arc<Desk>>, request: Request, next: Next) -> Response {
+async fn admit(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
     let given = rpc::bearer::token(request.headers()).ok().flatten().unwrap_or_default();
     // Digests take the same time to compare however much of the key is right.
-    if Sha256::digest(given) != Sha256::digest(desk.key.reveal()) {
+    if Sha256::digest(given) != Sha256::digest(api.key.reveal()) {
         return reply(StatusCode::UNAUTHORIZED, convert::error("authentication", "UNKNOWN_KEY"));
     }
     next.run(request).await
 }
 
-async fn open(State(desk): State<Arc<Desk>>, headers: HeaderMap, request: Request) -> Response {
+async fn open(State(api): State<Arc<Api>>, headers: HeaderMap, request: Request) -> Response {
     let (key, body) = match received(&headers, request).await {
         Ok(received) => received,
         Err(refusal) => return invalid(refusal),
@@ -96,18 +94,18 @@ async fn open(State(desk): State<Arc<Desk>>, headers: HeaderMap, request: Reques
     }
     let reference = format!("sbx_{:032x}", rand::random::<u128>());
     let charge = Charge::new(&key, reference, amount, &behaviour, now());
-    match desk.book.open(charge, &digest(&body)).await {
-        Ok((Outcome::Done(text), Some(fresh))) => first_reply(&desk, &behaviour, &fresh, text).await,
+    match api.charges.open(charge, &digest(&body)).await {
+        Ok((Outcome::Done(text), Some(fresh))) => first_reply(&api, &behaviour, &fresh, text).await,
         Ok((outcome, _)) => outcome_reply(outcome),
         Err(error) => failed(&error),
     }
 }
 
 /// The reply to a charge that was made just now. A repeat under the same key is answered at once.
-async fn first_reply(desk: &Desk, behaviour: &Behaviour, fresh: &Stored, text: String) -> Response {
-    if behaviour.webhooks == Webhooks::BeforeReply {
-        for hook in &fresh.beside.hooks {
-            desk.couriers.deliver(hook).await; // it is delivered again later, as a webhook that comes after the reply
+async fn first_reply(api: &Api, behaviour: &Behaviour, fresh: &StoredCharge, text: String) -> Response {
+    if behaviour.webhooks == WebhookMode::BeforeReply {
+        for webhook in &fresh.exchange.webhooks {
+            api.webhooks.deliver(webhook).await; // the worker delivers it again after the reply
         }
     }
     match behaviour.reply {
@@ -122,7 +120,7 @@ async fn first_reply(desk: &Desk, behaviour: &Behaviour, fresh: &Stored, text: S
 }
 
 async fn operate(
-    State(desk): State<Arc<Desk>>,
+    State(api): State<Arc<Api>>,
     Path((reference, verb)): Path<(String, String)>,
     headers: HeaderMap,
     request: Request,
@@ -133,37 +131,37 @@ async fn operate(
     };
     let wanted = if body.is_empty() { Ok(Wanted::default()) } else { serde_json::from_slice(&body) };
     let Ok(wanted) = wanted else { return invalid("MALFORMED") };
-    let wish = match (verb.as_str(), wanted.approve) {
-        ("captures", None) => Wish::Capture(wanted.amount),
-        ("refunds", None) => Wish::Refund(wanted.amount),
-        ("voids", None) => Wish::Void,
-        ("disputes", None) => Wish::Dispute,
-        ("actions", Some(approve)) => Wish::Act(approve),
+    let command = match (verb.as_str(), wanted.approve) {
+        ("captures", None) => Command::Capture(wanted.amount),
+        ("refunds", None) => Command::Refund(wanted.amount),
+        ("voids", None) => Command::Void,
+        ("disputes", None) => Command::Dispute,
+        ("actions", Some(approve)) => Command::Act(approve),
         _ => return invalid("UNKNOWN_OPERATION"),
     };
     let digest = digest(&[verb.as_bytes(), b"/", &body].concat());
-    match desk.book.operate(&reference, Asked { key: &key, digest: &digest }, wish).await {
+    match api.charges.apply(&reference, RequestKey { key: &key, digest: &digest }, command).await {
         Ok(Some(outcome)) => outcome_reply(outcome),
         Ok(None) => reply(StatusCode::PAYMENT_REQUIRED, convert::error("refused", "NO_SUCH_CHARGE")),
         Err(error) => failed(&error),
     }
 }
 
-async fn find(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Response {
+async fn find(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
-    let found = desk.book.by_key(&parameter(&query, "key").unwrap_or_default()).await;
+    let found = api.charges.by_key(&parameter(&query, "key").unwrap_or_default()).await;
     found.map_or_else(|error| failed(&error), shown)
 }
 
-async fn read(State(desk): State<Arc<Desk>>, Path(reference): Path<String>) -> Response {
-    desk.book.by_reference(&reference).await.map_or_else(|error| failed(&error), shown)
+async fn read(State(api): State<Arc<Api>>, Path(reference): Path<String>) -> Response {
+    api.charges.by_reference(&reference).await.map_or_else(|error| failed(&error), shown)
 }
 
-async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Response {
+async fn report(State(api): State<Arc<Api>>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let since = parameter(&query, "since").and_then(|since| since.parse().ok()).unwrap_or(0);
     let after = parameter(&query, "after").unwrap_or_default();
-    match desk.book.changed(Time::from_millis(since), &after, PAGE).await {
+    match api.charges.changed(Time::from_millis(since), &after, PAGE).await {
         Ok(found) => {
             let is_full = i64::try_from(found.len()).is_ok_and(|count| count == PAGE);
             let next = found.last().filter(|_| is_full).map(|last| last.charge.key.clone());
@@ -174,7 +172,7 @@ async fn report(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Res
     }
 }
 
-fn shown(found: Option<Stored>) -> Response {
+fn shown(found: Option<StoredCharge>) -> Response {
     match found {
         Some(stored) => reply(StatusCode::OK, convert::charge(&stored.charge)),
         None => reply(StatusCode::NOT_FOUND, convert::error("absent", "NO_SUCH_CHARGE")),
@@ -221,8 +219,8 @@ fn invalid(code: &str) -> Response {
     reply(StatusCode::BAD_REQUEST, convert::error("invalid_request", code))
 }
 
-fn failed(error: &store::Error) -> Response {
-    tracing::warn!(%error, "the sandbox cannot reach its book");
+fn failed(error: &::store::Error) -> Response {
+    tracing::warn!(%error, "the sandbox cannot reach its database");
     reply(StatusCode::SERVICE_UNAVAILABLE, convert::error("api", "UNAVAILABLE"))
 }
 

@@ -34,7 +34,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long requests under way may take after the shutdown.
+/// Longest wait for requests under way after the shutdown; a slow reply takes 1.5 s.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Why it could not start or ended early.
@@ -42,24 +42,22 @@ const GRACE: Duration = Duration::from_secs(5);
 pub enum Error {
     #[error(transparent)]
     Store(#[from] ::store::Error),
-    /// The client for webhooks.
     #[error("webhooks: {0}")]
     Webhooks(#[from] reqwest::Error),
 }
 
-/// Serves until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let database = ::store::connect(config.mongodb_uri.reveal(), &config.database, "sandbox-psp").await?;
-    let book = store::Book::new(&database, !config.webhook_url.is_empty());
-    book.prepare(&shutdown).await;
-    let couriers = Arc::new(webhooks::Couriers::new(&config, book.clone())?);
-    let delivering = tokio::spawn(couriers.clone().run(shutdown.clone()));
-    let app = http::router(http::Desk { book, couriers, key: config.key });
+    let charges = store::Charges::new(&database, !config.webhook_url.is_empty());
+    charges.prepare(&shutdown).await;
+    let webhooks = Arc::new(webhooks::WebhookWorker::new(&config, charges.clone())?);
+    let worker = tokio::spawn(webhooks.clone().run(shutdown.clone()));
+    let app = http::router(http::Api { charges, webhooks, key: config.key });
     let port = rpc::Port::http("sandbox-psp", listener, config.limits);
     tokio::select! {
         () = port.serve(app, shutdown.clone()) => {}
         () = async { shutdown.cancelled().await; tokio::time::sleep(GRACE).await } => {}
     }
-    delivering.abort(); // what it had under way is delivered again
+    worker.abort(); // a webhook that was not marked as delivered is delivered again after the start
     Ok(())
 }

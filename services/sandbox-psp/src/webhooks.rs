@@ -1,102 +1,95 @@
-//! Delivers webhooks until they are answered, and lets what has a time run out.
+//! Delivers webhooks until they are answered with 2xx, and ends charges whose time has run out.
 
 use crate::{
     Config,
-    domain::{Wish, after},
-    store::{Asked, Book, Hook},
+    domain::{Command, after},
+    store::{Charges, RequestKey, Webhook},
 };
+use ::store::now;
 use futures::{StreamExt, stream};
 use settings::Secret;
 use std::time::Duration;
-use store::now;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks.
-const EVERY: Duration = Duration::from_millis(200);
+/// Pause between two polls; less than the delay of a prompt webhook, 300 ms.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Charges of one look.
+/// Charges of one poll; bounds the memory that a backlog of webhooks takes.
 const BATCH: i64 = 512;
 
-/// Deliveries at a time.
+/// Deliveries at the same time: a receiver that answers slowly holds up the fifteen others less.
 const PARALLEL: usize = 16;
 
-/// Longest wait for an answer to a webhook.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Longest wait for an answer: a payments service that is stopped in between holds up other webhooks for so long only.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest pause between two attempts; the first is half a second, and it doubles.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// Header of the signature.
-const SIGNATURE: &str = "webhook-signature";
+const SIGNATURE_HEADER: &str = "webhook-signature";
 
-pub struct Couriers {
-    book: Book,
+pub struct WebhookWorker {
+    charges: Charges,
     http: reqwest::Client,
     url: String,
     secret: Secret,
 }
 
-impl Couriers {
-    /// Those who carry webhooks from `book` to the address of the configuration.
-    pub fn new(config: &Config, book: Book) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).no_proxy().tcp_nodelay(true).build()?;
-        Ok(Self { book, http, url: config.webhook_url.clone(), secret: config.webhook_secret.clone() })
+impl WebhookWorker {
+    /// Delivers the webhooks of `charges` to the address of the configuration.
+    pub fn new(config: &Config, charges: Charges) -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().timeout(ANSWER_TIMEOUT).no_proxy().tcp_nodelay(true).build()?;
+        Ok(Self { charges, http, url: config.webhook_url.clone(), secret: config.webhook_secret.clone() })
     }
 
     pub async fn run(self: std::sync::Arc<Self>, shutdown: CancellationToken) {
         while !shutdown.is_cancelled() {
-            if let Err(error) = self.look().await {
-                tracing::warn!(%error, "webhooks wait: the sandbox cannot reach its book");
+            if let Err(error) = self.poll_once().await {
+                tracing::warn!(%error, "webhooks wait: the sandbox cannot reach its database");
             }
-            shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+            shutdown.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
         }
     }
 
-    async fn look(&self) -> Result<(), store::Error> {
-        for ended in self.book.ending(now(), BATCH).await? {
-            let key = format!("{}/expiry", ended.charge.key);
-            let asked = Asked { key: &key, digest: "" };
-            if let Err(error) = self.book.operate(&ended.charge.reference, asked, Wish::Expire).await {
-                tracing::warn!(charge = ended.charge.key, %error, "what is over was not ended; trying again");
+    async fn poll_once(&self) -> Result<(), ::store::Error> {
+        for expired in self.charges.expired(now(), BATCH).await? {
+            // A second replica that ends the same charge uses the same key, so the charge ends once.
+            let key = format!("{}/expiry", expired.charge.key);
+            let request = RequestKey { key: &key, digest: "" };
+            if let Err(error) = self.charges.apply(&expired.charge.reference, request, Command::Expire).await {
+                tracing::warn!(charge = expired.charge.key, %error, "an expired charge was not ended; trying again");
             }
         }
-        let due = self.book.due(now(), BATCH).await?.into_iter().flat_map(|stored| stored.beside.hooks);
-        let due: Vec<Hook> = due.filter(|hook| hook.due <= now()).collect();
-        let sent = stream::iter(due).map(|hook| async move { (self.deliver(&hook).await, hook) });
-        let sent: Vec<(bool, Hook)> = sent.buffer_unordered(PARALLEL).collect().await;
+        let due = self.charges.due(now(), BATCH).await?.into_iter().flat_map(|stored| stored.exchange.webhooks);
+        let due: Vec<Webhook> = due.filter(|webhook| webhook.due <= now()).collect();
+        let sent = stream::iter(due).map(|webhook| async move { (self.deliver(&webhook).await, webhook) });
+        let sent: Vec<(bool, Webhook)> = sent.buffer_unordered(PARALLEL).collect().await;
         let delivered: Vec<String> =
-            sent.iter().filter(|(is_delivered, _)| *is_delivered).map(|(_, hook)| hook.id.clone()).collect();
-        self.book.delivered(&delivered).await?;
-        for (_, hook) in sent.iter().filter(|(is_delivered, _)| !is_delivered) {
-            let doublings = hook.attempts.clamp(0, 10).unsigned_abs();
+            sent.iter().filter(|(is_delivered, _)| *is_delivered).map(|(_, webhook)| webhook.id.clone()).collect();
+        self.charges.remove_delivered(&delivered).await?;
+        for (_, webhook) in sent.iter().filter(|(is_delivered, _)| !is_delivered) {
+            let doublings = webhook.attempts.clamp(0, 10).unsigned_abs(); // the bound keeps the shift from overflowing
             let pause = Duration::from_millis(500 << doublings).min(LONGEST_PAUSE);
-            self.book.postpone(&hook.id, after(now(), pause)).await?;
+            self.charges.postpone(&webhook.id, after(now(), pause)).await?;
         }
         Ok(())
     }
 
     /// Whether the webhook was answered with 2xx, twice when it is sent twice.
-    pub async fn deliver(&self, hook: &Hook) -> bool {
-        if !self.send(hook).await {
-            return false;
-        }
-        !hook.is_twice || self.send(hook).await
+    pub async fn deliver(&self, webhook: &Webhook) -> bool {
+        self.send(webhook).await && (!webhook.is_twice || self.send(webhook).await)
     }
 
-    async fn send(&self, hook: &Hook) -> bool {
+    async fn send(&self, webhook: &Webhook) -> bool {
+        // Each attempt is signed anew: receivers refuse a signature that is older than some minutes.
         let at = now().timestamp_millis() / 1000;
-        let signature = rpc::signature::sign(self.secret.reveal(), at, hook.body.as_bytes());
+        let signature = rpc::signature::sign(self.secret.reveal(), at, webhook.body.as_bytes());
         let request = self.http.post(&self.url).header("content-type", "application/json");
-        match request.header(SIGNATURE, signature).body(hook.body.clone()).send().await {
-            Ok(reply) if reply.status().is_success() => true,
-            Ok(reply) => {
-                tracing::debug!(event = %hook.id, status = %reply.status(), "a webhook was not taken; it is sent again");
-                false
-            }
-            Err(error) => {
-                tracing::debug!(event = %hook.id, %error, "a webhook did not arrive; it is sent again");
-                false
-            }
+        match request.header(SIGNATURE_HEADER, signature).body(webhook.body.clone()).send().await {
+            Ok(reply) if reply.status().is_success() => return true,
+            Ok(reply) => tracing::debug!(event = %webhook.id, status = %reply.status(), "a webhook was refused"),
+            Err(error) => tracing::debug!(event = %webhook.id, %error, "a webhook did not arrive"),
         }
+        false
     }
 }

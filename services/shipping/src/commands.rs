@@ -18,12 +18,10 @@ const CARRIER_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Clone)]
 pub struct Commands {
     pub shipments: Shipments,
-    /// Who carries them.
     pub carrier: Arc<dyn Carrier>,
 }
 
 impl Commands {
-    /// Hands a shipment over.
     pub async fn dispatch(&self, id: &str) -> Result<Versioned<Shipment>, Error> {
         let found = self.shipments.get(id).await?;
         if found.state.state != State::Created {

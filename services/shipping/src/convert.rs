@@ -44,7 +44,6 @@ pub fn split_wish(lines: Vec<ShipmentLine>, request_id: String) -> SplitWish {
     SplitWish { request_id, shipment_id: Kind::Shipment.new_id(), lines: lines.into_iter().map(line).collect() }
 }
 
-/// What the carrier tells.
 pub fn news(event: TrackingEvent) -> Result<News, Error> {
     let kind = match event.kind() {
         tracking_event::Kind::Unspecified => return Err(Error::NoKind),

@@ -13,25 +13,19 @@ use ::saga::{Caller, Callers};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
 
-/// Units of one product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub product_id: String,
-    /// Units.
     pub quantity: i32,
 }
 
 /// Where it goes. Personal data: not into events or logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
-    /// Who receives.
     pub name: String,
-    /// First line.
     pub line1: String,
-    /// Second line.
     pub line2: String,
     pub city: String,
-    /// Region, state or province.
     pub region: String,
     /// Postal code as written in its country.
     pub postal_code: String,
@@ -49,20 +43,14 @@ impl std::fmt::Debug for Address {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     pub order_id: String,
-    /// The user who receives.
     pub user_id: String,
 }
 
-/// What CreateShipment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
-    /// The order to serve.
     pub order: Order,
-    /// What to send.
     pub lines: Vec<Line>,
-    /// Where to.
     pub address: Address,
-    /// The saga step.
     pub caller: Caller,
 }
 
@@ -73,21 +61,16 @@ pub enum Command {
     Cancel,
     /// Hand it to the carrier.
     Dispatch,
-    /// Record that it arrived.
     Deliver,
 }
 
-/// What was split off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Split {
-    /// Key of the request.
     pub request_id: String,
     pub shipment_id: String,
-    /// What went into it.
     pub lines: Vec<Line>,
 }
 
-/// A booked parcel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     pub carrier: String,
@@ -98,13 +81,11 @@ pub struct Label {
 /// What a carrier can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NewsKind {
-    /// It has the parcel.
     InTransit,
     /// The parcel is at the door.
     Delivered,
     /// It has given the parcel up.
     Lost,
-    /// The parcel is back.
     Returned,
 }
 
@@ -124,9 +105,7 @@ pub struct News {
 pub struct Shipment {
     /// The order that it serves.
     pub order_id: String,
-    /// The user who receives.
     pub user_id: String,
-    /// Where the goods are.
     pub state: State,
     /// What is in it; empty when it was cancelled before it was planned.
     pub lines: Vec<Line>,
@@ -150,9 +129,7 @@ pub struct Shipment {
     /// The saga steps that changed this shipment.
     #[serde(default)]
     pub callers: Callers,
-    /// When it was planned.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
 }
 

@@ -15,13 +15,11 @@ pub enum Error {
     /// The order has too many.
     #[error("the order has too many shipments")]
     TooManyShipments,
-    /// News of no kind.
     #[error("event.kind must be named")]
     NoKind,
     /// The carrier does not answer.
     #[error("the carrier does not answer: {0}")]
     CarrierSilent(String),
-    /// No parcel goes there.
     #[error("nothing is shipped to {0:?}")]
     CountryNotServed(String),
     /// No price in this currency.

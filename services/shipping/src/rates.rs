@@ -34,7 +34,6 @@ struct Step {
     amounts: BTreeMap<String, Money>,
 }
 
-/// What one parcel costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rate {
     /// What the buyer reads; empty when nothing is carried.
@@ -49,7 +48,6 @@ pub enum BadRates {
     /// It is not TOML, or has other keys.
     #[error("the table of rates: {0}")]
     Form(#[from] toml::de::Error),
-    /// An amount is none.
     #[error("the table of rates, zone {zone:?}: {cause}")]
     Amount {
         zone: String,
@@ -57,7 +55,6 @@ pub enum BadRates {
         #[source]
         cause: money::Error,
     },
-    /// Something else.
     #[error("the table of rates, zone {zone:?}: {why}")]
     Zone {
         zone: String,

@@ -23,7 +23,6 @@ impl Aggregate for Shipment {
     const NOUN: &'static str = "shipment";
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [Index; 1] {
     [Index::new(Shipment::COLLECTION, doc! { "order_id": 1 })]
 }
@@ -36,7 +35,6 @@ pub struct Shipments {
 }
 
 impl Shipments {
-    /// Shipments of this database.
     pub fn new(database: &Database) -> Self {
         Self { documents: Documents::new(database), database: database.clone() }
     }

@@ -9,7 +9,6 @@ pub(crate) struct Position {
     pub gseq: i64,
     /// Its sequence in the stream.
     pub js_seq: u64,
-    /// What lies behind it.
     pub(super) looked: Looked,
     /// How often the client had connected when the stream was last looked at.
     pub(super) connects: u64,

@@ -42,7 +42,6 @@ const HANDOVER: Duration = Duration::from_millis(1000);
 /// Pause between two looks at the consumers.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// One rebuild.
 pub(super) struct Build {
     model: ReadModel,
     lease: Lease,
@@ -237,7 +236,6 @@ fn has_reached(info: &Info, target: u64) -> bool {
     info.ack_floor.stream_sequence >= target || (info.num_pending == 0 && info.num_ack_pending == 0)
 }
 
-/// A report.
 fn report(phase: Phase, applied: i64) -> RebuildProgress {
     RebuildProgress { phase: phase.into(), applied, ..Default::default() }
 }

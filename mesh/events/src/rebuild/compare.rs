@@ -15,14 +15,12 @@ use tokio::time::Instant;
 /// Pause between two looks at a document that differs in its events.
 const STEP: Duration = Duration::from_millis(20);
 
-/// Hashes of two slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compared {
     pub old: String,
     pub new: String,
 }
 
-/// A document.
 struct Row {
     id: String,
     applied: BTreeMap<String, i64>,

@@ -15,7 +15,6 @@ pub(super) const LOOK: Duration = Duration::from_millis(250);
 /// Longest time for cleaning up; it is tried again.
 const TIDY_LIMIT: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
 
-/// Consumers at work.
 struct Running {
     generation: i64,
     stop: CancellationToken,

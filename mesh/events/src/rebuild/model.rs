@@ -26,7 +26,6 @@ pub trait Projection: Send + Sync + 'static {
     /// The collections that the events are folded into; there is one of each in both slots.
     fn tables(&self) -> &'static [Table];
 
-    /// Folds events into `slot`.
     fn handler(&self, slot: Slot) -> Arc<dyn Handler>;
 }
 
@@ -36,15 +35,12 @@ pub struct ReadModel(pub(super) Arc<Parts>);
 
 /// What a read model is made of.
 pub struct Parts {
-    /// The broker.
     pub nats: Nats,
-    /// The service's database.
     pub database: Database,
     /// The service, as in the topology.
     pub service: String,
     /// The services whose events are folded.
     pub sources: Vec<String>,
-    /// Their logs.
     pub event_sources: EventSources,
     /// What is made of the events.
     pub projection: Arc<dyn Projection>,
@@ -68,13 +64,10 @@ pub(crate) enum Failure {
     /// The streams could not be followed to their end.
     #[error("the events of {0} do not arrive")]
     Stalled(String),
-    /// The caller.
     #[error("the caller left")]
     Left,
-    /// This process.
     #[error("the service is stopping")]
     Stopped,
-    /// A store.
     #[error(transparent)]
     Events(#[from] Error),
 }

@@ -21,20 +21,16 @@ pub(crate) const FRESH: Duration = Duration::from_millis(500);
 const COLLECTION: &str = "projection";
 const ID: &str = "projection";
 
-/// The document.
 #[derive(Clone)]
 pub(crate) struct State(Collection<Document>);
 
-/// What it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     /// The slot in use.
     pub slot: Slot,
-    /// Counts the switches.
     pub generation: i64,
     /// Where the consumers of the slot in use began in the streams; at the beginning when none.
     pub from: Option<Time>,
-    /// Whether somebody rebuilds.
     pub is_rebuilding: bool,
     /// Whether nobody may fill the slot in use.
     pub is_handover: bool,
@@ -50,12 +46,10 @@ pub(crate) struct Lease {
 }
 
 impl State {
-    /// That of this database.
     pub fn new(database: &Database) -> Self {
         Self(database.collection(COLLECTION))
     }
 
-    /// Reads it.
     pub async fn read(&self) -> Result<Seen, Error> {
         let pipeline = [doc! { "$match": { "_id": ID } }, doc! { "$set": { "live": live() } }];
         let mut found = self.0.aggregate(pipeline).await?;
@@ -81,12 +75,10 @@ impl State {
 }
 
 impl Lease {
-    /// Keeps the lease.
     pub async fn renew(&self) -> Result<(), Error> {
         self.update(doc! { "rebuild.expires_at": expiry() }).await
     }
 
-    /// Renews until that fails.
     pub async fn keep(&self) -> Error {
         loop {
             if let Err(error) = self.renew().await {
@@ -131,7 +123,6 @@ pub struct InUse {
 }
 
 impl InUse {
-    /// That of this database.
     pub fn new(database: &Database) -> Self {
         Self { state: State::new(database), known: Arc::default() }
     }

@@ -8,11 +8,7 @@ pub enum Error {
     OutOfStock(Vec<String>),
     /// Taking more than there is.
     #[error("only {available} units of {product_id} are available")]
-    BelowZero {
-        product_id: String,
-        /// What could be taken.
-        available: i32,
-    },
+    BelowZero { product_id: String, available: i32 },
     /// A sum beyond the bounds.
     #[error("the quantity is too large")]
     TooMany,
@@ -24,7 +20,6 @@ pub enum Error {
     /// The reservation was given back.
     #[error("the reservation {0} was released")]
     Released(String),
-    /// The units have left.
     #[error("the reservation {0} has shipped")]
     Shipped(String),
     /// Taking back what has not left.
@@ -37,7 +32,6 @@ pub enum Error {
         /// Units that shipped and have not come back.
         left: i32,
     },
-    /// Backorder cannot end yet.
     #[error("{units} units of {product_id} are owed: add stock, or cancel orders, first")]
     Owed {
         product_id: String,

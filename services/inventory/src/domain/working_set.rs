@@ -31,9 +31,7 @@ impl<T: Clone> Slot<T> {
 /// The documents that a batch of commands touches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Books {
-    /// Stock by product.
     pub stock: BTreeMap<String, Slot<Stock>>,
-    /// Reservations by id.
     pub reservations: BTreeMap<String, Slot<Reservation>>,
     /// What moved in this batch.
     pub movements: Vec<Movement>,

@@ -24,7 +24,6 @@ pub enum Benefit {
     Amount(#[serde(with = "::store::fields::money")] Money),
 }
 
-/// The least subtotal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Minimum(#[serde(with = "::store::fields::money")] pub Money);
@@ -37,7 +36,6 @@ pub struct CouponTerms {
     pub max_redemptions: i32,
     /// How many orders of one user; 0 is no limit.
     pub max_redemptions_per_user: i32,
-    /// The least subtotal.
     pub minimum: Option<Minimum>,
     /// From when on it may be used.
     pub starts_at: Option<Time>,

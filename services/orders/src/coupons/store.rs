@@ -15,7 +15,6 @@ impl Aggregate for Coupon {
     const NOUN: &'static str = "coupon";
 }
 
-/// Indexes of the coupons.
 pub fn indexes() -> [Index; 2] {
     [Index::unique(Coupon::COLLECTION, doc! { "request_key": 1 }), redemptions::index()]
 }
@@ -29,7 +28,6 @@ pub struct Coupons {
 }
 
 impl Coupons {
-    /// Coupons of this database.
     pub fn new(database: &Database) -> Self {
         let redemptions = Redemptions::new(database);
         Self { coupons: Documents::new(database), batcher: Batcher::new(redemptions.clone()), redemptions }

@@ -86,7 +86,6 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// Applies what participants told.
     pub fn apply(&mut self, facts: &[Fact]) {
         for fact in facts {
             match *fact {

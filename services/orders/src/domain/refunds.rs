@@ -12,7 +12,6 @@ const MOST: usize = 100;
 /// How much is to be given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
-    /// All that is left.
     Rest,
     /// So much, and nothing comes back.
     Amount(Money),

@@ -205,7 +205,6 @@ impl Order {
         Ok(captures.try_fold(Money::zero(&self.total.currency)?, |sum, capture| sum.add(&capture.amount))?)
     }
 
-    /// What was stopped.
     pub fn stopped(&self) -> impl Iterator<Item = &Shipment> {
         self.shipments.iter().filter(|one| one.state == ShipmentState::Cancelled)
     }

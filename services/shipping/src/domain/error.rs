@@ -8,16 +8,13 @@ pub enum Error {
     /// The shipment exists for another order or user.
     #[error("this shipment exists for another order or user")]
     Mismatch,
-    /// The shipment was cancelled.
     #[error("this shipment was cancelled")]
     Cancelled,
     /// Who asks has been replaced.
     #[error(transparent)]
     Stale(#[from] saga::Stale),
-    /// It has left.
     #[error("this shipment has been dispatched")]
     Dispatched,
-    /// It has not left.
     #[error("this shipment has not been dispatched")]
     NotDispatched,
     /// The carrier brought it back.
@@ -25,11 +22,7 @@ pub enum Error {
     Returned,
     /// More units than are in the shipment.
     #[error("no more than {left} units of {product_id} are in this shipment")]
-    MoreThanInIt {
-        product_id: String,
-        /// Units of it.
-        left: i32,
-    },
+    MoreThanInIt { product_id: String, left: i32 },
     /// A product twice in a split.
     #[error("{0} is named twice")]
     NamedTwice(String),
@@ -39,7 +32,6 @@ pub enum Error {
     /// The key was used for another split.
     #[error("this request_id was used for another split")]
     KeyReused,
-    /// Somebody else has it.
     #[error("{0:?} is not the carrier of this shipment")]
     CarrierUnknown(String),
     /// The same event with another content.

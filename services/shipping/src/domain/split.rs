@@ -4,14 +4,11 @@ use super::{Error, Line, Shipment, Split, State};
 use ::store::Time;
 use std::collections::BTreeMap;
 
-/// The wish to split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SplitWish {
-    /// Key of the request.
     pub request_id: String,
     /// Identifier of the new shipment.
     pub shipment_id: String,
-    /// What goes into it.
     pub lines: Vec<Line>,
 }
 

@@ -2,16 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where the goods are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
     /// Planned, still in the warehouse.
     Created,
-    /// With the carrier.
     Dispatched,
-    /// At the door.
     Delivered,
-    /// Stopped before dispatch.
     Cancelled,
     /// Given up by the carrier; it may still turn up.
     Lost,
