@@ -2,7 +2,7 @@
 //! below zero, the counters are the sum of the ledger, and a runner that was replaced does nothing.
 
 use crate::inventory::caller;
-use inventory::{Books, Command, Line, Movement, Outcome, Refusal, Reservation, State, Stock};
+use inventory::{Command, Line, Movement, Outcome, Refusal, Reservation, State, Stock, WorkingSet};
 use proptest::{prelude::*, test_runner::TestCaseError};
 use std::collections::BTreeMap;
 use store::Time;
@@ -42,11 +42,11 @@ fn command() -> impl Strategy<Value = Command> {
             key: format!("restock/{key}")
         }),
         3 => (step(), prop::collection::vec(line(), 1..4), 0..200i64)
-            .prop_map(|((id, caller), lines, end)| Command::Hold { id, caller, lines, expires_at: at(end) }),
-        1 => (step(), 0..300i64).prop_map(|((id, caller), end)| Command::Extend { id, caller, expires_at: at(end) }),
-        3 => step().prop_map(|(id, caller)| Command::Commit(id, caller)),
-        1 => step().prop_map(|(id, caller)| Command::Release(id, caller)),
-        2 => step().prop_map(|(id, caller)| Command::Ship(id, caller)),
+            .prop_map(|((id, call), lines, end)| Command::Hold { id, call, lines, expires_at: at(end) }),
+        1 => (step(), 0..300i64).prop_map(|((id, call), end)| Command::Extend { id, call, expires_at: at(end) }),
+        3 => step().prop_map(|(id, call)| Command::Commit(id, call)),
+        1 => step().prop_map(|(id, call)| Command::Release(id, call)),
+        2 => step().prop_map(|(id, call)| Command::Ship(id, call)),
         1 => order().prop_map(Command::Expire),
     ]
 }
@@ -67,8 +67,8 @@ fn units(lines: &[Line], product: &str) -> i32 {
 }
 
 /// Units of a product in reservations of this state.
-fn set_aside(books: &Books, state: State, product: &str) -> i32 {
-    let reservations = books.reservations.values().filter_map(|slot| slot.state.as_ref());
+fn set_aside(set: &WorkingSet, state: State, product: &str) -> i32 {
+    let reservations = set.reservations.values().filter_map(|entry| entry.state.as_ref());
     reservations.filter(|each| each.state == state).map(|each| units(&each.lines, product)).sum()
 }
 
@@ -79,30 +79,30 @@ fn fold(movements: &[Movement], product: &str) -> Counters {
     })
 }
 
-fn stock(books: &Books, product: &str) -> Stock {
-    books.stock.get(product).and_then(|slot| slot.state.clone()).unwrap_or_else(|| Stock::empty(at(0)))
+fn stock(set: &WorkingSet, product: &str) -> Stock {
+    set.stock.get(product).and_then(|entry| entry.state.clone()).unwrap_or_else(|| Stock::empty(at(0)))
 }
 
-fn the_counters_are_sound(books: &Books) -> Result<(), TestCaseError> {
+fn the_counters_are_sound(set: &WorkingSet) -> Result<(), TestCaseError> {
     for product in PRODUCTS {
-        let stock = stock(books, product);
+        let stock = stock(set, product);
         prop_assert!(stock.reserved >= 0 && stock.committed >= 0, "{product}: {stock:?}");
         prop_assert!(
             stock.backorder || stock.on_hand >= stock.reserved + stock.committed,
             "oversold {product}: {stock:?}"
         );
         prop_assert_eq!(stock.owed(), (-stock.available()).max(0));
-        prop_assert_eq!(stock.reserved, set_aside(books, State::Held, product));
-        prop_assert_eq!(stock.committed, set_aside(books, State::Committed, product));
+        prop_assert_eq!(stock.reserved, set_aside(set, State::Held, product));
+        prop_assert_eq!(stock.committed, set_aside(set, State::Committed, product));
     }
     Ok(())
 }
 
 /// Each change of a reservation is one of the table, and what was set aside stays what it was.
-fn the_transitions_are_legal(books: &Books) -> Result<(), TestCaseError> {
-    for (id, slot) in &books.reservations {
+fn the_transitions_are_legal(set: &WorkingSet) -> Result<(), TestCaseError> {
+    for (id, entry) in &set.reservations {
         let mut before: Option<&Reservation> = None;
-        for (cause, after) in &slot.changes {
+        for (cause, after) in &entry.changes {
             let from = before.map(|before| before.state);
             prop_assert!(may_follow(from, after.state), "{id}: {cause} led from {from:?} to {:?}", after.state);
             prop_assert!(before.is_none_or(|before| before.lines == after.lines), "{id}: {cause} changed the lines");
@@ -117,16 +117,16 @@ fn the_transitions_are_legal(books: &Books) -> Result<(), TestCaseError> {
 }
 
 /// Counters are the sum of the ledger, whose places have no gaps and whose entries have no namesakes.
-fn the_ledger_is_whole(books: &Books) -> Result<(), TestCaseError> {
+fn the_ledger_is_whole(set: &WorkingSet) -> Result<(), TestCaseError> {
     let mut ids: BTreeMap<&str, usize> = BTreeMap::new();
-    for movement in &books.movements {
+    for movement in &set.movements {
         *ids.entry(&movement.id).or_default() += 1;
     }
     prop_assert!(ids.values().all(|count| *count == 1), "an entry is there twice: {ids:?}");
     for product in PRODUCTS {
-        let stock = stock(books, product);
-        prop_assert_eq!(fold(&books.movements, product), (stock.on_hand, stock.reserved, stock.committed));
-        let places = books.movements.iter().filter(|movement| movement.product_id == product);
+        let stock = stock(set, product);
+        prop_assert_eq!(fold(&set.movements, product), (stock.on_hand, stock.reserved, stock.committed));
+        let places = set.movements.iter().filter(|movement| movement.product_id == product);
         let places: Vec<i64> = places.map(|movement| movement.seq).collect();
         prop_assert_eq!(places, (1..=stock.moves).collect::<Vec<_>>());
     }
@@ -140,27 +140,27 @@ proptest! {
     fn no_sequence_of_commands_oversells_miscounts_or_makes_an_illegal_transition(
         commands in prop::collection::vec(command(), 1..24)
     ) {
-        let mut books = Books::default();
+        let mut set = WorkingSet::default();
         for (time, command) in (0..).zip(&commands) {
-            let moved = books.movements.len();
-            if books.apply(command, at(time * 10)).is_err() {
-                prop_assert_eq!(moved, books.movements.len(), "a refused command moved stock");
+            let moved = set.movements.len();
+            if set.apply(command, at(time * 10)).is_err() {
+                prop_assert_eq!(moved, set.movements.len(), "a refused command moved stock");
             }
-            the_counters_are_sound(&books)?;
+            the_counters_are_sound(&set)?;
         }
-        the_transitions_are_legal(&books)?;
-        the_ledger_is_whole(&books)?;
+        the_transitions_are_legal(&set)?;
+        the_ledger_is_whole(&set)?;
     }
 }
 
 /// The reservation and the epoch of a step's command.
 fn step(command: &Command) -> Option<(&String, i64)> {
     match command {
-        Command::Hold { id, caller, .. }
-        | Command::Extend { id, caller, .. }
-        | Command::Commit(id, caller)
-        | Command::Release(id, caller)
-        | Command::Ship(id, caller) => Some((id, caller.epoch)),
+        Command::Hold { id, call, .. }
+        | Command::Extend { id, call, .. }
+        | Command::Commit(id, call)
+        | Command::Release(id, call)
+        | Command::Ship(id, call) => Some((id, call.epoch)),
         Command::Adjust { .. } | Command::SetBackorder { .. } | Command::Restock { .. } | Command::Expire(_) => None,
     }
 }
@@ -172,16 +172,16 @@ proptest! {
     fn a_step_of_an_earlier_epoch_than_one_that_had_an_effect_is_refused(
         commands in prop::collection::vec(command(), 1..40)
     ) {
-        let mut books = Books::default();
+        let mut set = WorkingSet::default();
         let mut newest: BTreeMap<String, i64> = BTreeMap::new();
         for (time, command) in (0..).zip(&commands) {
-            let before = books.clone();
-            let done = books.apply(command, at(time * 4));
+            let before = set.clone();
+            let done = set.apply(command, at(time * 4));
             let Some((id, epoch)) = step(command) else { continue };
             let known = newest.entry(id.clone()).or_insert(0);
             prop_assert_eq!(matches!(done, Err(Refusal::Stale(_))), epoch < *known, "{:?} after epoch {}", command, known);
-            let changes = |books: &Books| books.reservations.get(id).map_or(0, |slot| slot.changes.len());
-            if changes(&books) > changes(&before) {
+            let changes = |set: &WorkingSet| set.reservations.get(id).map_or(0, |entry| entry.changes.len());
+            if changes(&set) > changes(&before) {
                 *known = epoch;
             }
         }
@@ -193,17 +193,17 @@ proptest! {
 
     #[test]
     fn repeating_any_command_changes_nothing(commands in prop::collection::vec(command(), 1..40)) {
-        let mut books = Books::default();
+        let mut set = WorkingSet::default();
         for (time, command) in (0..).zip(&commands) {
             let now = at(time * 4);
-            let first = books.apply(command, now);
-            let after = books.clone();
-            let second = books.apply(command, now);
+            let first = set.apply(command, now);
+            let after = set.clone();
+            let second = set.apply(command, now);
             if let (Ok(Outcome::Reservation(first)), Ok(Outcome::Reservation(second))) = (&first, &second) {
                 prop_assert_eq!(first, second);
             }
             prop_assert_eq!(first.is_ok(), second.is_ok());
-            prop_assert_eq!(&after.movements, &books.movements);
+            prop_assert_eq!(&after.movements, &set.movements);
         }
     }
 
@@ -211,16 +211,16 @@ proptest! {
     fn the_lines_of_a_hold_are_one_a_product_and_sorted(lines in prop::collection::vec(
         (prop::sample::select(PRODUCTS.as_slice()), 1..6), 1..8
     )) {
-        let mut books = Books::default();
+        let mut set = WorkingSet::default();
         for product in PRODUCTS {
             let key = format!("adjust/{product}");
             let adjust = Command::Adjust { product_id: product.to_owned(), delta: 100, key, reason: String::new() };
-            prop_assert!(books.apply(&adjust, at(0)).is_ok());
+            prop_assert!(set.apply(&adjust, at(0)).is_ok());
         }
         let lines: Vec<Line> =
             lines.iter().map(|(id, quantity)| Line { product_id: (*id).to_owned(), quantity: *quantity }).collect();
-        let hold = Command::Hold { id: "ord_1".to_owned(), caller: caller(1), lines: lines.clone(), expires_at: at(1000) };
-        let Ok(Outcome::Reservation(held)) = books.apply(&hold, at(1)) else {
+        let hold = Command::Hold { id: "ord_1".to_owned(), call: caller(1), lines: lines.clone(), expires_at: at(1000) };
+        let Ok(Outcome::Reservation(held)) = set.apply(&hold, at(1)) else {
             return Err(TestCaseError::fail("a hold of what is there was refused"));
         };
         prop_assert!(held.lines.is_sorted_by(|a, b| a.product_id < b.product_id), "{:?}", held.lines);

@@ -112,10 +112,10 @@ fn answers() -> impl Strategy<Value = Vec<(Behaviour, bool)>> {
 /// Plays one call. Participants refuse only where they may: before the pivot, never an undo.
 fn play(world: &mut World, order: &Order, answer: Behaviour, now: i64) -> Order {
     let call = order.saga.call("ord_1").expect("an open saga has a call");
-    let may_refuse =
+    let may_reject =
         call.direction == Direction::Do && ["hold_stock", "authorize_payment"].contains(&call.name.as_str());
     let answer = match answer {
-        Behaviour::Refuses if !may_refuse => Behaviour::Works,
+        Behaviour::Refuses if !may_reject => Behaviour::Works,
         other => other,
     };
     let mut fact = None;

@@ -16,7 +16,7 @@ use kit::{Client, Stack, shared};
 use mongodb::bson::{Document, doc};
 use proptest::prelude::*;
 use rpc::{Channel, status::reason};
-use saga::Caller;
+use saga::StepCall;
 use serde_json::json;
 use shipping::{Address, Command, Line, Order, Plan, Refusal, Shipment, State, transition};
 use store::Time;
@@ -41,11 +41,11 @@ fn planned() -> Shipment {
         country_code: "GB".into(),
     };
     let lines = vec![Line { product_id: "prd_1".into(), quantity: 2 }];
-    Shipment::create(Plan { order: order("ord_1"), lines, address, caller: caller(1) }, now())
+    Shipment::create(Plan { order: order("ord_1"), lines, address, call: caller(1) }, now())
 }
 
-fn caller(epoch: i64) -> Caller {
-    Caller { step_key: "a step".into(), epoch }
+fn caller(epoch: i64) -> StepCall {
+    StepCall { step_key: "a step".into(), epoch }
 }
 
 /// The legal moves, written down a second time.

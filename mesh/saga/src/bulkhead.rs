@@ -65,7 +65,7 @@ impl Bulkhead {
             }
             Outcome::Done
             | Outcome::Rejected(_)
-            | Outcome::Refused(_)
+            | Outcome::GoBack(_)
             | Outcome::Undecided(_)
             | Outcome::Waiting
             | Outcome::Bug(_) => {

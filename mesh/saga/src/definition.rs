@@ -37,7 +37,7 @@ pub struct StepSpec<S> {
     /// Once this step is done nothing is undone any more: later steps are repeated until they work.
     pub is_pivot: bool,
     /// Whether the participant may refuse it. The refusal of a step that may not be refused is a bug.
-    pub may_refuse: bool,
+    pub may_reject: bool,
     /// Whether its result is written together with the result of the next step, whose intent is then written with its own.
     /// After a crash in between both calls are made again, and going back undoes both.
     pub is_recorded_with_next: bool,
@@ -52,7 +52,7 @@ impl<S: Step> StepSpec<S> {
             step,
             is_compensable: false,
             is_pivot: false,
-            may_refuse: false,
+            may_reject: false,
             is_recorded_with_next: false,
             retry: A_DAY,
         }
@@ -68,8 +68,8 @@ impl<S: Step> StepSpec<S> {
     }
 
     /// As one that the participant may refuse.
-    pub const fn refusable(self) -> Self {
-        Self { may_refuse: true, ..self }
+    pub const fn rejectable(self) -> Self {
+        Self { may_reject: true, ..self }
     }
 
     /// As one whose result is written with the result of the next step.

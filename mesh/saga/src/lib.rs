@@ -31,7 +31,7 @@ mod store;
 
 pub use definition::{A_DAY, Definition, Registry, RetryPolicy, Step, StepSpec};
 pub use intervene::{Action, InterventionError, Operator};
-pub use participant::{Caller, Callers, Stale};
+pub use participant::{Stale, StepCall, StepCalls};
 pub use runner::Runner;
 pub use state::{Answer, Call, Direction, Intervention, LEASE, Outcome, Progress, Saga, Status, StepState};
 pub use store::{Due, Recorded, SagaStore, StepExecutor, UNKNOWN_GRACE, Whose};

@@ -107,16 +107,16 @@ impl Saga {
     fn forward(&mut self, definition: &Definition<impl Step>, outcome: Outcome, moment: Moment) {
         let now = moment.now;
         let past_pivot = definition.is_past_pivot(self.index());
-        let may_refuse = definition.steps.get(self.index()).is_some_and(|spec| spec.may_refuse);
+        let may_reject = definition.steps.get(self.index()).is_some_and(|spec| spec.may_reject);
         match outcome {
             Outcome::Done => {
                 self.mark(Progress::Done, None, now);
                 self.advance(definition, now);
             }
-            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) if past_pivot => {
+            Outcome::Rejected(reason) | Outcome::GoBack(reason) | Outcome::Bug(reason) if past_pivot => {
                 self.park(&reason, now);
             }
-            Outcome::Rejected(reason) if may_refuse => {
+            Outcome::Rejected(reason) if may_reject => {
                 // An earlier attempt whose answer was lost may have had an effect after all.
                 let is_first = self.current().is_some_and(|step| step.attempts == 1 && step.failures == 0);
                 let progress = if is_first { Progress::Rejected } else { Progress::Attempted };
@@ -126,7 +126,7 @@ impl Saga {
                 }
                 self.go_back(definition, &reason, now);
             }
-            Outcome::Refused(reason) => {
+            Outcome::GoBack(reason) => {
                 self.mark(Progress::Done, None, now);
                 self.go_back(definition, &reason, now);
             }
@@ -147,7 +147,7 @@ impl Saga {
             }
             Outcome::Transient(error) | Outcome::Undecided(error) => self.try_again(definition, Some(error), moment),
             Outcome::Waiting => self.try_again(definition, None, moment),
-            Outcome::Rejected(reason) | Outcome::Refused(reason) | Outcome::Bug(reason) => {
+            Outcome::Rejected(reason) | Outcome::GoBack(reason) | Outcome::Bug(reason) => {
                 self.park(&reason, moment.now);
             }
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The step that calls, with the fencing token of its runner.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Caller {
+pub struct StepCall {
     /// Its key, the same on every attempt.
     pub step_key: String,
     /// Epoch of the claim under which its runner calls, from 1; grows over all sagas of an aggregate.
@@ -13,7 +13,7 @@ pub struct Caller {
 
 /// What a participant's document keeps of the steps that changed it, written together with what they changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Callers {
+pub struct StepCalls {
     /// Their keys, in the order in which they came.
     keys: Vec<String>,
     /// The highest epoch under which one of them called.
@@ -28,18 +28,18 @@ pub struct Stale {
     newest: i64,
 }
 
-impl Callers {
+impl StepCalls {
     /// Refuses a call of an earlier epoch than one that has had an effect: what it knows of the saga is no longer true.
-    pub fn admit(&self, caller: &Caller) -> Result<(), Stale> {
-        if caller.epoch < self.epoch { Err(Stale { called: caller.epoch, newest: self.epoch }) } else { Ok(()) }
+    pub fn admit(&self, call: &StepCall) -> Result<(), Stale> {
+        if call.epoch < self.epoch { Err(Stale { called: call.epoch, newest: self.epoch }) } else { Ok(()) }
     }
 
     /// With one more, which changes the document.
-    pub fn with(mut self, caller: &Caller) -> Self {
-        if !self.keys.contains(&caller.step_key) {
-            self.keys.push(caller.step_key.clone());
+    pub fn with(mut self, call: &StepCall) -> Self {
+        if !self.keys.contains(&call.step_key) {
+            self.keys.push(call.step_key.clone());
         }
-        self.epoch = self.epoch.max(caller.epoch);
+        self.epoch = self.epoch.max(call.epoch);
         self
     }
 }

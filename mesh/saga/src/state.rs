@@ -1,6 +1,6 @@
 //! What is stored of a saga, and what can be read off it. Pure.
 
-use crate::{Caller, Definition, Registry, Step};
+use crate::{Definition, Registry, Step, StepCall};
 use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
@@ -130,9 +130,9 @@ pub struct Call {
 }
 
 impl Call {
-    /// What the participant is told of it.
-    pub fn caller(&self) -> Caller {
-        Caller { step_key: self.key.clone(), epoch: self.epoch }
+    /// The call as its participant sees it.
+    pub fn step_call(&self) -> StepCall {
+        StepCall { step_key: self.key.clone(), epoch: self.epoch }
     }
 }
 
@@ -144,7 +144,7 @@ pub enum Outcome {
     /// The participant refuses: the call had no effect and never will have one.
     Rejected(String),
     /// The step is done, but the saga must go back, this step included.
-    Refused(String),
+    GoBack(String),
     /// There is no answer, or the peer is in trouble: the same call is repeated.
     Transient(String),
     /// The attempt failed although the peer works: it waits for another service, or was asked at a bad moment. The same call

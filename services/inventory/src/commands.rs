@@ -1,17 +1,18 @@
 //! The batcher of a process through which all commands pass: what has queued up becomes one batch and one transaction.
 
 use crate::{
-    domain::{Books, Command, Line, Outcome},
+    domain::{Command, Line, Outcome, WorkingSet},
     error::Error,
     memory::Memory,
     store::Store,
 };
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{BatchWorker, Batcher, Time, now, transaction::retry};
 use std::time::Duration;
 use tokio::sync::Mutex;
 
-/// How often a batch is decided when other replicas write in between.
+/// How often a batch is decided when other replicas write in between: with three replicas on one hot product, a batch has
+/// lost to the others some times before its turn comes.
 const ATTEMPTS: u32 = 20;
 
 /// Carries out commands, those at once together. Cheap to clone.
@@ -33,13 +34,13 @@ impl Commands {
     }
 
     /// Holds `lines` for the configured time.
-    pub async fn hold(&self, id: String, caller: Caller, lines: Vec<Line>) -> Result<Outcome, Error> {
-        self.send(Command::Hold { id, caller, lines, expires_at: self.end_of_hold() }).await
+    pub async fn hold(&self, id: String, call: StepCall, lines: Vec<Line>) -> Result<Outcome, Error> {
+        self.send(Command::Hold { id, call, lines, expires_at: self.end_of_hold() }).await
     }
 
     /// Lets a hold live for the configured time from now.
-    pub async fn extend(&self, id: String, caller: Caller) -> Result<Outcome, Error> {
-        self.send(Command::Extend { id, caller, expires_at: self.end_of_hold() }).await
+    pub async fn extend(&self, id: String, call: StepCall) -> Result<Outcome, Error> {
+        self.send(Command::Extend { id, call, expires_at: self.end_of_hold() }).await
     }
 
     fn end_of_hold(&self) -> Time {
@@ -57,7 +58,9 @@ struct Batch {
 impl BatchWorker for Batch {
     type Request = Command;
     type Outcome = Result<Outcome, Error>;
+    // A transaction costs a few milliseconds whatever its size; in this time commands gather into one.
     const MIN_INTERVAL: Duration = Duration::from_millis(10);
+    // The longest batch stays well below the 16 MiB of one transaction.
     const MAX_BATCH: usize = 128;
 
     async fn run(&self, commands: Vec<Command>) -> Vec<Self::Outcome> {
@@ -81,7 +84,8 @@ impl Batch {
             }
             Err(error) => {
                 if error.is_conflict() {
-                    self.store.end_abandoned().await; // nobody alive is in the way for so long
+                    // No living replica is in the way for so long: a dead one's open transaction may be.
+                    self.store.end_abandoned().await;
                 }
                 commands.iter().map(|_| Err(error.clone())).collect()
             }
@@ -94,24 +98,25 @@ impl Batch {
         crash_at(commands, "reading");
         let mut memory = self.memory.lock().await;
         let reading = self.store.read(commands, may_remember.then_some(&*memory)).await?;
-        let mut books: Books = reading.books.clone();
+        let mut set: WorkingSet = reading.set.clone();
+        // One moment for the whole batch, so that its commands are decided in order on one clock.
         let (now, mut all_had_effect) = (now(), true);
         let outcomes = commands.iter().map(|command| {
-            let before = books.effects;
-            let outcome = books.apply(command, now);
-            all_had_effect &= books.effects > before;
+            let before = set.effects;
+            let outcome = set.apply(command, now);
+            all_had_effect &= set.effects > before;
             outcome
         });
         let outcomes = outcomes.map(|outcome| outcome.map_err(Error::from)).collect();
         if may_remember && !all_had_effect {
-            drop(memory);
+            drop(memory); // the next attempt locks it again
             return Box::pin(self.attempt(commands, false)).await;
         }
         crash_at(commands, "writing");
-        match self.store.write(&reading, books).await {
-            Ok(written) => memory.note(written),
+        match self.store.write(&reading, set).await {
+            Ok(written) => memory.remember(written),
             Err(error) => {
-                memory.was_wrong();
+                memory.distrust();
                 return Err(error);
             }
         }

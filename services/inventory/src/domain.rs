@@ -1,12 +1,12 @@
-//! What stock, reservations and movements are, and what can be asked of them. Pure. The rules are in [`Books`].
+//! What stock, reservations and movements are, and what can be asked of them. Pure. The rules are in [`WorkingSet`].
 
 mod error;
 mod working_set;
 
 pub use error::Error;
-pub use working_set::{Books, Slot};
+pub use working_set::{Entry, WorkingSet};
 
-use ::saga::{Caller, Callers};
+use ::saga::{StepCall, StepCalls};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
 
@@ -83,8 +83,8 @@ pub struct Reservation {
     #[serde(default)]
     pub returned: Vec<Line>,
     /// The steps that changed it.
-    #[serde(default)]
-    pub callers: Callers,
+    #[serde(default, rename = "callers")]
+    pub calls: StepCalls,
     /// When the hold ends by itself.
     pub expires_at: Time,
     pub created_at: Time,
@@ -108,7 +108,7 @@ pub enum Command {
         /// Identity of the request; a repeated one does nothing.
         key: String,
     },
-    /// Put units of a shipped reservation back on the shelf; `key` names the request.
+    /// Put units of a shipped reservation back into the stock; `key` names the request.
     Restock {
         id: String,
         line: Line,
@@ -118,22 +118,22 @@ pub enum Command {
     /// Hold all lines or none.
     Hold {
         id: String,
-        caller: Caller,
+        call: StepCall,
         lines: Vec<Line>,
         expires_at: Time,
     },
     /// Let a hold live longer.
     Extend {
         id: String,
-        caller: Caller,
+        call: StepCall,
         /// Until when, unless it lives longer already.
         expires_at: Time,
     },
     /// Turn a hold into a sale.
-    Commit(String, Caller),
-    Release(String, Caller),
+    Commit(String, StepCall),
+    Release(String, StepCall),
     /// Take the units out of the warehouse.
-    Ship(String, Caller),
+    Ship(String, StepCall),
     /// Give the units back if the hold has run out.
     Expire(String),
 }

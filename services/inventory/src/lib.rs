@@ -38,7 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
-pub use domain::{Books, Command, Error as Refusal, Line, Movement, Outcome, Reservation, Slot, State, Stock};
+pub use domain::{Command, Entry, Error as Refusal, Line, Movement, Outcome, Reservation, State, Stock, WorkingSet};
 pub use error::Error;
 
 /// Runs the service until `shutdown`.

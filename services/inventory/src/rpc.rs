@@ -9,7 +9,7 @@ use crate::{
     store::Store,
 };
 use ::rpc::{Principal, principal, status, validated};
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Pager, RequestKey, limit};
 use contracts::{
     id::Kind,
@@ -126,7 +126,7 @@ impl InventoryService for Handler {
 
     async fn hold_stock(&self, request: Request<HoldStockRequest>) -> Result<Response<Reservation>, Status> {
         let HoldStockRequest { reservation_id: id, lines, step_key, epoch } = validated(request)?;
-        let held = self.commands.hold(id.clone(), Caller { step_key, epoch }, convert::lines(lines)).await?;
+        let held = self.commands.hold(id.clone(), StepCall { step_key, epoch }, convert::lines(lines)).await?;
         reservation(&id, held)
     }
 
@@ -135,7 +135,7 @@ impl InventoryService for Handler {
         request: Request<ExtendReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let ExtendReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
-        reservation(&id, self.commands.extend(id.clone(), Caller { step_key, epoch }).await?)
+        reservation(&id, self.commands.extend(id.clone(), StepCall { step_key, epoch }).await?)
     }
 
     async fn commit_reservation(
@@ -143,7 +143,7 @@ impl InventoryService for Handler {
         request: Request<CommitReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let CommitReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
-        self.reserve(id.clone(), Command::Commit(id, Caller { step_key, epoch })).await
+        self.reserve(id.clone(), Command::Commit(id, StepCall { step_key, epoch })).await
     }
 
     async fn release_reservation(
@@ -151,7 +151,7 @@ impl InventoryService for Handler {
         request: Request<ReleaseReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let ReleaseReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
-        self.reserve(id.clone(), Command::Release(id, Caller { step_key, epoch })).await
+        self.reserve(id.clone(), Command::Release(id, StepCall { step_key, epoch })).await
     }
 
     async fn ship_reservation(
@@ -159,7 +159,7 @@ impl InventoryService for Handler {
         request: Request<ShipReservationRequest>,
     ) -> Result<Response<Reservation>, Status> {
         let ShipReservationRequest { reservation_id: id, step_key, epoch } = validated(request)?;
-        self.reserve(id.clone(), Command::Ship(id, Caller { step_key, epoch })).await
+        self.reserve(id.clone(), Command::Ship(id, StepCall { step_key, epoch })).await
     }
 
     async fn get_reservation(&self, request: Request<GetReservationRequest>) -> Result<Response<Reservation>, Status> {

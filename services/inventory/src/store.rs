@@ -1,7 +1,7 @@
 //! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
 
 use crate::{
-    domain::{self, Books, Command, Movement, Reservation, Slot, Stock},
+    domain::{self, Command, Entry, Movement, Reservation, Stock, WorkingSet},
     error::Error,
     events,
     memory::{Memory, WriteCache, Written},
@@ -39,9 +39,9 @@ pub struct Store {
     movements: Collection<Movement>,
 }
 
-/// What a batch was decided on.
+/// The state on which a batch is decided, and the documents in the versions that its writes expect.
 pub struct Reading {
-    pub books: Books,
+    pub set: WorkingSet,
     stock: BTreeMap<String, Versioned<Stock>>,
     reservations: BTreeMap<String, Versioned<Reservation>>,
 }
@@ -82,10 +82,11 @@ impl Store {
         Ok(found.into_iter().map(|reservation| (reservation.id, reservation.state.expires_at)).collect())
     }
 
-    /// Every document that the commands touch; as `memory` has it, where it does.
+    /// Every document that the commands touch; from `memory`, where it has the document.
     pub async fn read(&self, commands: &[Command], memory: Option<&Memory>) -> Result<Reading, Error> {
         let Touched { mut products, ids, new, keys } = Touched::by(commands);
-        // A hold is most often the first command of its reservation; if it is not, its insert is refused.
+        // A hold is most often the first command of its reservation, so its document is not looked for. Where there is one
+        // after all, the insert is refused and the batch is decided again on a full reading.
         let is_read =
             |id: &&String| memory.is_none_or(|memory| !new.contains(*id) || memory.reservations.get(id).is_some());
         let unread = ids.iter().filter(is_read).cloned().collect();
@@ -94,13 +95,13 @@ impl Store {
         products.extend(lines.map(|line| line.product_id.clone()));
         let stock = by_id(&self.stock, &products, memory.map(|memory| &memory.stock)).await?;
         let before = if keys.is_empty() { Vec::new() } else { self.moved_by(keys).await? };
-        let books = Books {
-            stock: slots(&stock, products),
-            reservations: slots(&reservations, ids),
+        let set = WorkingSet {
+            stock: entries(&stock, products),
+            reservations: entries(&reservations, ids),
             before,
-            ..Books::default()
+            ..WorkingSet::default()
         };
-        Ok(Reading { books, stock, reservations })
+        Ok(Reading { set, stock, reservations })
     }
 
     async fn moved_by(&self, keys: Vec<String>) -> Result<Vec<Movement>, Error> {
@@ -108,19 +109,20 @@ impl Store {
     }
 
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
-    pub async fn write(&self, reading: &Reading, books: Books) -> Result<Written, Error> {
+    pub async fn write(&self, reading: &Reading, set: WorkingSet) -> Result<Written, Error> {
         let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
             changes.last().map(|(_, last)| events::stock_changed(id, last, rev, changes)).into_iter().collect()
         };
         let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
             changes.iter().map(|(_, state)| events::reservation_changed(id, state)).collect()
         };
+        // Stock before reservations: two replicas that touch the same documents then collide at the first of them.
         let mut transaction = Transaction::new(&self.database);
-        let stock = add(&mut transaction, &self.stock, &reading.stock, books.stock, stock_events).await?;
+        let stock = add(&mut transaction, &self.stock, &reading.stock, set.stock, stock_events).await?;
         let reservations =
-            add(&mut transaction, &self.reservations, &reading.reservations, books.reservations, reservation_events)
+            add(&mut transaction, &self.reservations, &reading.reservations, set.reservations, reservation_events)
                 .await?;
-        for movement in &books.movements {
+        for movement in &set.movements {
             transaction.insert_raw(&self.movements, movement)?;
         }
         transaction.commit("inventory").await?;
@@ -133,12 +135,12 @@ impl Store {
     }
 }
 
-/// What a batch of commands is about.
+/// The documents and keys that a batch of commands names.
 #[derive(Default)]
 struct Touched {
     products: BTreeSet<String>,
     ids: BTreeSet<String>,
-    /// Those of them that a hold would make.
+    /// Reservations that a hold would make.
     new: BTreeSet<String>,
     keys: Vec<String>,
 }
@@ -148,11 +150,7 @@ impl Touched {
         let mut touched = Self::default();
         for command in commands {
             match command {
-                Command::Adjust { product_id, key, .. } => {
-                    touched.products.insert(product_id.clone());
-                    touched.keys.push(key.clone());
-                }
-                Command::SetBackorder { product_id, key, .. } => {
+                Command::Adjust { product_id, key, .. } | Command::SetBackorder { product_id, key, .. } => {
                     touched.products.insert(product_id.clone());
                     touched.keys.push(key.clone());
                 }
@@ -178,19 +176,19 @@ impl Touched {
     }
 }
 
-/// Adds what happened in `slots` to the transaction.
+/// Adds the changes of `entries` to the transaction: one write a document, however many commands changed it.
 async fn add<T: Aggregate>(
     transaction: &mut Transaction,
     documents: &Documents<T>,
     read: &BTreeMap<String, Versioned<T>>,
-    slots: BTreeMap<String, Slot<T>>,
+    entries: BTreeMap<String, Entry<T>>,
     events: impl Fn(&str, i64, &[(&'static str, T)]) -> Vec<NewEvent>,
 ) -> Result<Vec<Versioned<T>>, Error> {
     let mut written = Vec::new();
-    for (id, slot) in slots {
-        let Some((_, state)) = slot.changes.last().cloned() else { continue };
+    for (id, entry) in entries {
+        let Some((_, state)) = entry.changes.last().cloned() else { continue };
         let old = read.get(&id);
-        let events = events(&id, old.map_or(1, |old| old.rev + 1), &slot.changes);
+        let events = events(&id, old.map_or(1, |old| old.rev + 1), &entry.changes);
         written.push(match old {
             Some(old) => transaction.update(documents, old, Change { state, events }).await?,
             None => transaction.insert(documents, &id, state, events)?,
@@ -204,6 +202,7 @@ async fn by_id<T: Aggregate>(
     ids: &BTreeSet<String>,
     remembered: Option<&WriteCache<T>>,
 ) -> Result<BTreeMap<String, Versioned<T>>, Error> {
+    // Only what is not remembered is read: with a warm memory a batch reads nothing.
     let known = |id: &String| Some((id.clone(), remembered?.get(id)?.clone()));
     let mut found: BTreeMap<String, Versioned<T>> = ids.iter().filter_map(known).collect();
     let unknown: Vec<&String> = ids.iter().filter(|id| !found.contains_key(*id)).collect();
@@ -214,10 +213,10 @@ async fn by_id<T: Aggregate>(
     Ok(found)
 }
 
-fn slots<T: Clone>(read: &BTreeMap<String, Versioned<T>>, ids: BTreeSet<String>) -> BTreeMap<String, Slot<T>> {
-    let slot = |id: String| {
+fn entries<T: Clone>(read: &BTreeMap<String, Versioned<T>>, ids: BTreeSet<String>) -> BTreeMap<String, Entry<T>> {
+    let entry = |id: String| {
         let state = read.get(&id).map(|document| document.state.clone());
-        (id, Slot { state, changes: Vec::new() })
+        (id, Entry { state, changes: Vec::new() })
     };
-    ids.into_iter().map(slot).collect()
+    ids.into_iter().map(entry).collect()
 }

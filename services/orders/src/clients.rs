@@ -26,7 +26,7 @@ use contracts::{
     users::v1::{GetUserRequest, User, user_service_client::UserServiceClient},
 };
 use rpc::Channel;
-use saga::Caller;
+use saga::StepCall;
 use service::Service;
 use tonic::Status;
 
@@ -71,43 +71,43 @@ impl Peers {
         Ok(Money::from_wire(&rate.amount.unwrap_or_default())?)
     }
 
-    pub async fn hold(&self, id: &str, order: &Order, caller: Caller) -> Result<Reservation, Status> {
+    pub async fn hold(&self, id: &str, order: &Order, call: StepCall) -> Result<Reservation, Status> {
         let line = |item: &Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
-        let Caller { step_key, epoch } = caller;
+        let StepCall { step_key, epoch } = call;
         let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key, epoch };
         Ok(self.inventory.clone().hold_stock(request).await?.into_inner())
     }
 
     /// Lets the hold live longer.
-    pub async fn extend_hold(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn extend_hold(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().extend_reservation(request).await?.into_inner())
     }
 
     /// Turns the hold into a sale.
-    pub async fn commit(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn commit(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().commit_reservation(request).await?.into_inner())
     }
 
-    pub async fn release(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn release(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().release_reservation(request).await?.into_inner())
     }
 
     /// Takes the stock off the shelf.
-    pub async fn ship(&self, id: &str, caller: Caller) -> Result<Reservation, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn ship(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = ShipReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
         Ok(self.inventory.clone().ship_reservation(request).await?.into_inner())
     }
 
-    pub async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn authorize(&self, id: &str, order: &Order, call: StepCall) -> Result<Payment, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = AuthorizePaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
@@ -121,8 +121,8 @@ impl Peers {
     }
 
     /// Takes the total, or the share of the shipment whose turn it is: under its id, so that shares are taken once each.
-    pub async fn capture(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
-        let (Caller { step_key, epoch }, payment_id) = (caller, order.payment_id.clone());
+    pub async fn capture(&self, order: &Order, call: StepCall) -> Result<Payment, Status> {
+        let (StepCall { step_key, epoch }, payment_id) = (call, order.payment_id.clone());
         let (step_key, capture_id, amount) = match order.capturing() {
             Some((id, amount)) => (format!("{step_key}/{id}"), id.to_owned(), Some(amount.to_wire())),
             None => (step_key, String::new(), None),
@@ -132,14 +132,14 @@ impl Peers {
     }
 
     /// Gives back what is set aside and not taken.
-    pub async fn release_payment(&self, order: &Order, caller: Caller) -> Result<Payment, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn release_payment(&self, order: &Order, call: StepCall) -> Result<Payment, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = ReleasePaymentRequest { payment_id: order.payment_id.clone(), step_key, epoch };
         Ok(self.payments.clone().release_payment(request).await?.into_inner())
     }
 
-    pub async fn refund(&self, order: &Order, refund: &Refund, caller: Caller) -> Result<Payment, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn refund(&self, order: &Order, refund: &Refund, call: StepCall) -> Result<Payment, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = RefundPaymentRequest {
             payment_id: order.payment_id.clone(),
             amount: Some(refund.amount.to_wire()),
@@ -178,8 +178,8 @@ impl Peers {
         Ok(())
     }
 
-    pub async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Payment, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn cancel_payment(&self, id: &str, order: &Order, call: StepCall) -> Result<Payment, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = CancelPaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
@@ -202,9 +202,9 @@ impl Peers {
         Ok(self.payments.clone().get_payment(request).await?.into_inner())
     }
 
-    pub async fn create_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
+    pub async fn create_shipment(&self, id: &str, order: &Order, call: StepCall) -> Result<Shipment, Status> {
         let line = |item: &Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
-        let Caller { step_key, epoch } = caller;
+        let StepCall { step_key, epoch } = call;
         let request = CreateShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
@@ -217,8 +217,8 @@ impl Peers {
         Ok(self.shipping.clone().create_shipment(request).await?.into_inner())
     }
 
-    pub async fn cancel_shipment(&self, id: &str, order: &Order, caller: Caller) -> Result<Shipment, Status> {
-        let Caller { step_key, epoch } = caller;
+    pub async fn cancel_shipment(&self, id: &str, order: &Order, call: StepCall) -> Result<Shipment, Status> {
+        let StepCall { step_key, epoch } = call;
         let request = CancelShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),

@@ -6,7 +6,7 @@ use crate::{
     provider::{Charge, Notification, Provider},
     store::Payments,
 };
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Versioned, now};
 use std::{sync::Arc, time::Duration};
 
@@ -50,9 +50,9 @@ impl Commands {
         id: &str,
         order_id: String,
         user_id: String,
-        caller: &Caller,
+        call: &StepCall,
     ) -> Result<Versioned<Payment>, Error> {
-        let mark = Payment::cancelled(order_id.clone(), user_id.clone(), caller, now());
+        let mark = Payment::cancelled(order_id.clone(), user_id.clone(), call, now());
         let found = match self.payments.get(id).await {
             Err(Error::NotFound(_)) => match self.payments.insert(id, mark).await {
                 Err(Error::Store(::store::Error::Duplicate)) => self.payments.get(id).await?,
@@ -61,7 +61,7 @@ impl Commands {
             found => found?,
         };
         found.state.belongs_to(&order_id, &user_id)?;
-        self.command(found, &Command::Cancel, Some(caller)).await
+        self.command(found, &Command::Cancel, Some(call)).await
     }
 
     /// Carries out what is open, then `command`. [`domain::Error::Unknown`] when the provider does not answer.
@@ -69,7 +69,7 @@ impl Commands {
         &self,
         found: Versioned<Payment>,
         command: &Command,
-        caller: Option<&Caller>,
+        call: Option<&StepCall>,
     ) -> Result<Versioned<Payment>, Error> {
         let (id, mut seen, mut is_own) = (found.id.clone(), found, false);
         for _ in 0..ROUNDS {
@@ -89,7 +89,7 @@ impl Commands {
                 }
             }
             let decide = |payment: &Payment| {
-                let next = payment.decide(&id, command, caller, now())?;
+                let next = payment.decide(&id, command, call, now())?;
                 is_own = next.is_some();
                 Ok(next)
             };

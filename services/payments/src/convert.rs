@@ -4,7 +4,7 @@ use crate::{
     domain::{Amounts, Entry, Error, Kind, Payment, Portion, Start, State, Token},
     provider::Payable,
 };
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,
@@ -40,7 +40,7 @@ pub fn to_wire(found: &Versioned<Payment>) -> Result<wire::Payment, Error> {
 pub fn start(request: AuthorizePaymentRequest) -> Result<Start, Error> {
     let AuthorizePaymentRequest { order_id, user_id, amount, payment_token, step_key, epoch, .. } = request;
     let amount = Money::from_wire(&amount.unwrap_or_default()).map_err(Error::Amount)?;
-    Ok(Start { order_id, user_id, amount, token: Token::new(payment_token), caller: Caller { step_key, epoch } })
+    Ok(Start { order_id, user_id, amount, token: Token::new(payment_token), call: StepCall { step_key, epoch } })
 }
 
 /// A part that is asked for under a name.

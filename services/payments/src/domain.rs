@@ -17,7 +17,7 @@ pub use outcome::{Movement, Outcome, ProviderEvent};
 pub use state::{State, transition};
 pub use token::Token;
 
-use ::saga::{Caller, Callers};
+use ::saga::{StepCall, StepCalls};
 use ::store::Time;
 use contracts::money::{MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};
@@ -62,8 +62,8 @@ pub struct Payment {
     /// Why nothing may be moved any more; people must see to it.
     pub frozen: Option<String>,
     /// The saga steps that changed this payment.
-    #[serde(default)]
-    pub callers: Callers,
+    #[serde(default, rename = "callers")]
+    pub calls: StepCalls,
     /// When it was created.
     pub created_at: Time,
     /// When it last changed.
@@ -81,7 +81,7 @@ pub struct Start {
     /// The means of payment.
     pub token: Token,
     /// The saga step.
-    pub caller: Caller,
+    pub call: StepCall,
 }
 
 impl Payment {
@@ -92,7 +92,7 @@ impl Payment {
         }
         start.amount.at_most(MOST_OF_A_SUM).map_err(Error::Amount)?;
         transition(None, State::Authorizing)?;
-        let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, &start.caller, now);
+        let mut payment = Self::blank(start.order_id, start.user_id, State::Authorizing, &start.call, now);
         let key = Operation::Authorize.key(id);
         payment.intent = Some(Intent::new(Operation::Authorize, key, start.amount.clone(), now));
         payment.asked = Some(Asked { amount: start.amount });
@@ -101,11 +101,11 @@ impl Payment {
     }
 
     /// The mark of a cancellation that came before its payment.
-    pub fn cancelled(order_id: String, user_id: String, caller: &Caller, now: Time) -> Self {
-        Self::blank(order_id, user_id, State::Voided, caller, now)
+    pub fn cancelled(order_id: String, user_id: String, call: &StepCall, now: Time) -> Self {
+        Self::blank(order_id, user_id, State::Voided, call, now)
     }
 
-    fn blank(order_id: String, user_id: String, state: State, caller: &Caller, now: Time) -> Self {
+    fn blank(order_id: String, user_id: String, state: State, call: &StepCall, now: Time) -> Self {
         Self {
             order_id,
             user_id,
@@ -119,7 +119,7 @@ impl Payment {
             refusals: 0,
             check_at: None,
             frozen: None,
-            callers: Callers::default().with(caller),
+            calls: StepCalls::default().with(call),
             created_at: now,
             updated_at: now,
         }
@@ -128,7 +128,7 @@ impl Payment {
     /// Whether this payment can answer a repeated `start`.
     pub fn repeats(&self, start: &Start) -> Result<(), Error> {
         self.belongs_to(&start.order_id, &start.user_id)?;
-        self.callers.admit(&start.caller)?;
+        self.calls.admit(&start.call)?;
         if self.asked.as_ref().is_some_and(|asked| asked.amount != start.amount) {
             return Err(Error::Mismatch);
         }

@@ -9,7 +9,7 @@ use crate::{
     webhooks::{self, Webhooks},
 };
 use ::rpc::{principal, status, validated};
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Pager, Time, fields::time, limit};
 use contracts::money::Money;
 use contracts::payments::v1::{
@@ -42,7 +42,7 @@ impl PaymentService for Handler {
         let CapturePaymentRequest { payment_id, step_key, epoch, amount, capture_id } = validated(request)?;
         let command = Command::Capture(convert::portion(amount, capture_id)?);
         let found = self.commands.payments.get(&payment_id).await?;
-        let payment = self.commands.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        let payment = self.commands.command(found, &command, Some(&StepCall { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
@@ -50,20 +50,20 @@ impl PaymentService for Handler {
         let RefundPaymentRequest { payment_id, step_key, epoch, amount, refund_id } = validated(request)?;
         let command = Command::Refund(convert::portion(amount, refund_id)?);
         let found = self.commands.payments.get(&payment_id).await?;
-        let payment = self.commands.command(found, &command, Some(&Caller { step_key, epoch })).await?;
+        let payment = self.commands.command(found, &command, Some(&StepCall { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn release_payment(&self, request: Request<ReleasePaymentRequest>) -> Result<Response<Payment>, Status> {
         let ReleasePaymentRequest { payment_id, step_key, epoch } = validated(request)?;
         let found = self.commands.payments.get(&payment_id).await?;
-        let payment = self.commands.command(found, &Command::Release, Some(&Caller { step_key, epoch })).await?;
+        let payment = self.commands.command(found, &Command::Release, Some(&StepCall { step_key, epoch })).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 
     async fn cancel_payment(&self, request: Request<CancelPaymentRequest>) -> Result<Response<Payment>, Status> {
         let CancelPaymentRequest { payment_id, order_id, user_id, step_key, epoch } = validated(request)?;
-        let payment = self.commands.cancel(&payment_id, order_id, user_id, &Caller { step_key, epoch }).await?;
+        let payment = self.commands.cancel(&payment_id, order_id, user_id, &StepCall { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&payment)?))
     }
 

@@ -4,7 +4,7 @@ use crate::{
     domain::{Address, Line, News, NewsKind, Order, Plan, Shipment, SplitWish, State},
     error::Error,
 };
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Versioned, fields::time};
 use contracts::{
     id::Kind,
@@ -35,8 +35,8 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
 pub fn plan(request: CreateShipmentRequest) -> Plan {
     let CreateShipmentRequest { order_id, user_id, lines, address, step_key, epoch, .. } = request;
     let address = address_from_wire(address.unwrap_or_default());
-    let (order, caller) = (Order { order_id, user_id }, Caller { step_key, epoch });
-    Plan { order, lines: lines.into_iter().map(line).collect(), address, caller }
+    let (order, call) = (Order { order_id, user_id }, StepCall { step_key, epoch });
+    Plan { order, lines: lines.into_iter().map(line).collect(), address, call }
 }
 
 /// What the caller of SplitShipment wants.

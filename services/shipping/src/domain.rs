@@ -9,7 +9,7 @@ pub use error::Error;
 pub use split::{Parted, SplitWish};
 pub use state::{State, transition};
 
-use ::saga::{Caller, Callers};
+use ::saga::{StepCall, StepCalls};
 use ::store::Time;
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +51,7 @@ pub struct Plan {
     pub order: Order,
     pub lines: Vec<Line>,
     pub address: Address,
-    pub caller: Caller,
+    pub call: StepCall,
 }
 
 /// What can be asked of an existing shipment.
@@ -127,25 +127,25 @@ pub struct Shipment {
     /// Where it goes; none when it was cancelled before it was planned.
     pub address: Option<Address>,
     /// The saga steps that changed this shipment.
-    #[serde(default)]
-    pub callers: Callers,
+    #[serde(default, rename = "callers")]
+    pub calls: StepCalls,
     pub created_at: Time,
     pub updated_at: Time,
 }
 
 impl Shipment {
     pub fn create(plan: Plan, now: Time) -> Self {
-        let Plan { order, lines, address, caller } = plan;
+        let Plan { order, lines, address, call } = plan;
         let planned = lines.clone();
-        Self { lines, planned, address: Some(address), ..Self::blank(order, State::Created, &caller, now) }
+        Self { lines, planned, address: Some(address), ..Self::blank(order, State::Created, &call, now) }
     }
 
     /// The mark of a cancellation that came before its shipment.
-    pub fn cancelled(order: Order, caller: &Caller, now: Time) -> Self {
-        Self::blank(order, State::Cancelled, caller, now)
+    pub fn cancelled(order: Order, call: &StepCall, now: Time) -> Self {
+        Self::blank(order, State::Cancelled, call, now)
     }
 
-    fn blank(order: Order, state: State, caller: &Caller, now: Time) -> Self {
+    fn blank(order: Order, state: State, call: &StepCall, now: Time) -> Self {
         let Order { order_id, user_id } = order;
         Self {
             order_id,
@@ -158,7 +158,7 @@ impl Shipment {
             label: None,
             news: Vec::new(),
             address: None,
-            callers: Callers::default().with(caller),
+            calls: StepCalls::default().with(call),
             created_at: now,
             updated_at: now,
         }
@@ -172,7 +172,7 @@ impl Shipment {
     /// Whether this shipment can answer a repeated `plan`.
     pub fn repeats(&self, plan: &Plan) -> Result<(), Error> {
         self.belongs_to(&plan.order)?;
-        self.callers.admit(&plan.caller)?;
+        self.calls.admit(&plan.call)?;
         if self.state == State::Cancelled {
             return Err(Error::Cancelled);
         }
@@ -182,15 +182,15 @@ impl Shipment {
     }
 
     /// The shipment after `command`; `None` when that has happened before. The carrier's news have no `caller`.
-    pub fn decide(&self, command: Command, caller: Option<&Caller>, now: Time) -> Result<Option<Self>, Error> {
-        if let Some(caller) = caller {
-            self.callers.admit(caller)?;
+    pub fn decide(&self, command: Command, call: Option<&StepCall>, now: Time) -> Result<Option<Self>, Error> {
+        if let Some(call) = call {
+            self.calls.admit(call)?;
         }
         let Some(state) = self.target(command)? else { return Ok(None) };
         transition(Some(self.state), state)?;
         let mut next = Self { state, updated_at: now, ..self.clone() };
-        if let Some(caller) = caller {
-            next.callers = next.callers.with(caller);
+        if let Some(call) = call {
+            next.calls = next.calls.with(call);
         }
         Ok(Some(next))
     }

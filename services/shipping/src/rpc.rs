@@ -8,7 +8,7 @@ use crate::{
     rates::{Rate, Rates},
 };
 use ::rpc::{principal, status, validated};
-use ::saga::Caller;
+use ::saga::StepCall;
 use contracts::country;
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
@@ -36,7 +36,7 @@ impl ShippingService for Handler {
     async fn cancel_shipment(&self, request: Request<CancelShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let CancelShipmentRequest { shipment_id, order_id, user_id, step_key, epoch } = validated(request)?;
         let order = Order { order_id, user_id };
-        let shipment = self.commands.shipments.cancel(&shipment_id, order, &Caller { step_key, epoch }).await?;
+        let shipment = self.commands.shipments.cancel(&shipment_id, order, &StepCall { step_key, epoch }).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     events,
 };
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::{Aggregate, Change, Database, Documents, Index, Transaction, Versioned, now, transaction::retry};
 use bson::doc;
 
@@ -57,13 +57,13 @@ impl Shipments {
 
     /// Stops all shipments of the order of `id`, or marks that one as cancelled when it does not exist. Refused, and nothing
     /// is stopped, when one of them has left; refused too when one leaves meanwhile, and the order goes on with that one.
-    pub async fn cancel(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
+    pub async fn cancel(&self, id: &str, order: Order, call: &StepCall) -> Result<Versioned<Shipment>, Error> {
         let of_order = doc! { "order_id": &order.order_id };
         let all = self.documents.find(of_order.clone(), doc! {}, LOOK).await?;
         if all.iter().any(|shipment| shipment.state.state.has_left()) {
             return Err(domain::Error::Dispatched.into());
         }
-        let named = self.cancel_one(id, order, caller).await?;
+        let named = self.cancel_one(id, order, call).await?;
         // One that is being split meanwhile has another in the next look. What is stopped cannot be split, and an order has a
         // bounded number of shipments: the looks end.
         let mut waiting = of_order;
@@ -74,20 +74,20 @@ impl Shipments {
                 return Ok(named);
             }
             for shipment in left {
-                self.change(&shipment.id, Command::Cancel, Some(caller)).await?;
+                self.change(&shipment.id, Command::Cancel, Some(call)).await?;
             }
         }
     }
 
-    async fn cancel_one(&self, id: &str, order: Order, caller: &Caller) -> Result<Versioned<Shipment>, Error> {
+    async fn cancel_one(&self, id: &str, order: Order, call: &StepCall) -> Result<Versioned<Shipment>, Error> {
         if let Some(found) = self.documents.load(id).await? {
             found.state.belongs_to(&order)?;
-            return self.change(id, Command::Cancel, Some(caller)).await;
+            return self.change(id, Command::Cancel, Some(call)).await;
         }
-        match self.insert(id, Shipment::cancelled(order.clone(), caller, now())).await {
+        match self.insert(id, Shipment::cancelled(order.clone(), call, now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 self.get(id).await?.state.belongs_to(&order)?;
-                self.change(id, Command::Cancel, Some(caller)).await
+                self.change(id, Command::Cancel, Some(call)).await
             }
             marked => marked,
         }
@@ -98,11 +98,11 @@ impl Shipments {
         &self,
         id: &str,
         command: Command,
-        caller: Option<&Caller>,
+        call: Option<&StepCall>,
     ) -> Result<Versioned<Shipment>, Error> {
         crash_at(command, "writing");
         let decide = |old: &Shipment| {
-            let next = old.decide(command, caller, now())?;
+            let next = old.decide(command, call, now())?;
             Ok(next.map(|next| (vec![next.state], next)))
         };
         let changed = self.write(id, decide).await;

@@ -11,7 +11,7 @@ use payments::{
 };
 use proptest::prelude::*;
 use rust_decimal::Decimal;
-use saga::Caller;
+use saga::StepCall;
 use std::collections::HashSet;
 use store::Time;
 
@@ -27,11 +27,11 @@ pub fn eur(cents: i64) -> Money {
 
 pub fn start(cents: i64) -> Start {
     let (order_id, user_id) = ("ord_1".to_owned(), "usr_1".to_owned());
-    Start { order_id, user_id, amount: eur(cents), token: Token::new("tok_secret"), caller: caller("authorize/do", 1) }
+    Start { order_id, user_id, amount: eur(cents), token: Token::new("tok_secret"), call: caller("authorize/do", 1) }
 }
 
-pub fn caller(step_key: &str, epoch: i64) -> Caller {
-    Caller { step_key: step_key.into(), epoch }
+pub fn caller(step_key: &str, epoch: i64) -> StepCall {
+    StepCall { step_key: step_key.into(), epoch }
 }
 
 fn begun() -> Payment {
@@ -285,15 +285,15 @@ fn a_runner_that_was_replaced_moves_no_money() {
             let late = payment.decide(ID, &command, Some(&caller("late", 6)), now());
             assert!(matches!(late, Err(Refusal::Stale(_))), "{late:?}");
         }
-        let late = payment.repeats(&Start { caller: caller("authorize/do", 6), ..start(1999) });
+        let late = payment.repeats(&Start { call: caller("authorize/do", 6), ..start(1999) });
         assert!(matches!(late, Err(Refusal::Stale(_))), "{late:?}");
-        assert!(payment.repeats(&Start { caller: caller("authorize/do", 8), ..start(1999) }).is_ok());
+        assert!(payment.repeats(&Start { call: caller("authorize/do", 8), ..start(1999) }).is_ok());
     }
 }
 
 /// A payment that a runner of this epoch has authorized.
 fn begun_by(epoch: i64) -> Payment {
-    let start = Start { caller: caller("authorize/do", epoch), ..start(1999) };
+    let start = Start { call: caller("authorize/do", epoch), ..start(1999) };
     answered(&Payment::begin(ID, start, now()).unwrap(), &done())
 }
 

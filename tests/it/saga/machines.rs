@@ -158,7 +158,7 @@ proptest! {
             user_id: "usr_1".into(),
             amount: Money::new("EUR", 10.into()).expect("money"),
             token: Token::new("tok_visa"),
-            caller: caller(1),
+            call: caller(1),
         };
         let mut payment = Payment::begin("pay_1", start, at(0)).expect("begins");
         for (now, byte) in (1i64..).zip(bytes) {

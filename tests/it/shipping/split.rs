@@ -55,7 +55,7 @@ fn a_shipment_that_was_split_still_answers_the_request_that_planned_it() {
     let whole = planned();
     let Parted::Now(left, _) = whole.split("shp_1", wish("a", &[("prd_1", 1)]), now()).unwrap() else { panic!("new") };
     let address = whole.address.clone().unwrap();
-    let plan = shipping::Plan { order: order("ord_1"), lines: whole.lines.clone(), address, caller: caller(1) };
+    let plan = shipping::Plan { order: order("ord_1"), lines: whole.lines.clone(), address, call: caller(1) };
     left.repeats(&plan).unwrap();
     let other = shipping::Plan { lines: left.lines.clone(), ..plan };
     assert!(matches!(left.repeats(&other), Err(Refusal::Mismatch)));

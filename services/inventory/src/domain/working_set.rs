@@ -1,76 +1,94 @@
 //! The rules of stock: what a command does to counters and reservations, decided in batches. Pure.
 
-use super::Error;
-use super::{Command, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
-use ::saga::{Caller, Callers};
+use super::{Command, Error, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
+use ::saga::{StepCall, StepCalls};
 use ::store::Time;
 use std::collections::BTreeMap;
 
 /// A document in the working set of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slot<T> {
+pub struct Entry<T> {
     /// The state now; `None` when there is no document.
     pub state: Option<T>,
-    /// What happened to it in this batch: the cause, and the state after.
+    /// The changes of this batch: the cause of each, and the state after it.
     pub changes: Vec<(&'static str, T)>,
 }
 
-impl<T> Default for Slot<T> {
+impl<T> Default for Entry<T> {
     fn default() -> Self {
         Self { state: None, changes: Vec::new() }
     }
 }
 
-impl<T: Clone> Slot<T> {
+impl<T: Clone> Entry<T> {
     fn set(&mut self, cause: &'static str, state: T) {
         self.state = Some(state.clone());
         self.changes.push((cause, state));
     }
 }
 
-/// The documents that a batch of commands touches.
+/// The documents that the commands of a batch touch, with what the batch has done to them so far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Books {
-    pub stock: BTreeMap<String, Slot<Stock>>,
-    pub reservations: BTreeMap<String, Slot<Reservation>>,
-    /// What moved in this batch.
+pub struct WorkingSet {
+    pub stock: BTreeMap<String, Entry<Stock>>,
+    pub reservations: BTreeMap<String, Entry<Reservation>>,
+    /// The movements of this batch.
     pub movements: Vec<Movement>,
-    /// What requests of this batch have moved before it.
+    /// Movements in the ledger under the request keys of this batch.
     pub before: Vec<Movement>,
-    /// Changes of documents in this batch.
+    /// Number of changes in this batch: a command that does not raise it had no effect.
     pub effects: usize,
 }
 
-/// Changes of the counters, or their signs per unit: (on_hand, reserved, committed).
-type Shift = (i32, i32, i32);
+/// Changes of the counters of a product, in units; the constants are per unit of a line.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shift {
+    on_hand: i32,
+    reserved: i32,
+    committed: i32,
+}
 
-const HOLD: Shift = (0, 1, 0);
-const COMMIT: Shift = (0, -1, 1);
-const RELEASE_HELD: Shift = (0, -1, 0);
-const RELEASE_COMMITTED: Shift = (0, 0, -1);
-const SHIP: Shift = (-1, 0, -1);
+const HOLD: Shift = Shift::new(0, 1, 0);
+const COMMIT: Shift = Shift::new(0, -1, 1);
+const RELEASE_HELD: Shift = Shift::new(0, -1, 0);
+const RELEASE_COMMITTED: Shift = Shift::new(0, 0, -1);
+const SHIP: Shift = Shift::new(-1, 0, -1);
 
-impl Books {
+impl Shift {
+    const fn new(on_hand: i32, reserved: i32, committed: i32) -> Self {
+        Self { on_hand, reserved, committed }
+    }
+
+    const fn on_hand(units: i32) -> Self {
+        Self::new(units, 0, 0)
+    }
+
+    const fn times(self, units: i32) -> Self {
+        Self::new(self.on_hand * units, self.reserved * units, self.committed * units)
+    }
+}
+
+impl WorkingSet {
     /// Carries out one command, wholly or not at all.
     pub fn apply(&mut self, command: &Command, now: Time) -> Result<Outcome, Error> {
         match command {
             Command::Adjust { product_id, delta, key, reason } => {
-                self.adjust(product_id, *delta, Entry::adjust(key, reason, *delta), now)
+                self.adjust(product_id, *delta, Posting::adjust(key, reason, *delta), now)
             }
             Command::SetBackorder { product_id, allowed, key } => self.set_backorder(product_id, *allowed, key, now),
             Command::Restock { id, line, key } => self.restock(id, line, key, now),
-            Command::Hold { id, caller, lines, expires_at } => self.hold((id, caller), lines, *expires_at, now),
-            Command::Extend { id, caller, expires_at } => self.extend(id, caller, *expires_at, now),
-            Command::Commit(id, caller) => self.commit(id, caller, now),
-            Command::Release(id, caller) => self.release(id, caller, now),
-            Command::Ship(id, caller) => self.ship(id, caller, now),
+            Command::Hold { id, call, lines, expires_at } => self.hold(id, call, lines, *expires_at, now),
+            Command::Extend { id, call, expires_at } => self.extend(id, call, *expires_at, now),
+            Command::Commit(id, call) => self.commit(id, call, now),
+            Command::Release(id, call) => self.release(id, call, now),
+            Command::Ship(id, call) => self.ship(id, call, now),
             Command::Expire(id) => self.expire(id, now),
         }
     }
 
-    fn adjust(&mut self, product: &str, delta: i32, entry: Entry, now: Time) -> Result<Outcome, Error> {
+    fn adjust(&mut self, product: &str, delta: i32, posting: Posting, now: Time) -> Result<Outcome, Error> {
         let done = Ok(Outcome::Stock(product.to_owned()));
-        if self.is_done(product, "ADJUST", &entry)? {
+        if self.is_done(product, "ADJUST", &posting)? {
             return done;
         }
         let mut stock = self.stock_of(product, now);
@@ -79,21 +97,21 @@ impl Books {
         if on_hand > MAX_UNITS {
             return Err(Error::TooMany);
         }
-        // Nobody can take from a shelf what is not on it, whatever may be promised.
+        // Backorder lets more be promised than is on hand; units that are not there still cannot be taken away.
         let is_refused = if before.backorder { delta < 0 && on_hand < 0 } else { stock.available() < 0 };
         if is_refused {
             let available = if before.backorder { before.on_hand } else { before.available() };
             return Err(Error::BelowZero { product_id: product.to_owned(), available });
         }
-        self.post(product, "ADJUST", entry, now);
+        self.post(product, "ADJUST", posting, now);
         done
     }
 
-    /// While units are owed backorder cannot be taken back: `available` is below 0 only for who has it.
+    /// Backorder cannot end while units are owed: `available` may be below 0 only with backorder.
     fn set_backorder(&mut self, product: &str, allowed: bool, key: &str, now: Time) -> Result<Outcome, Error> {
         let kind = if allowed { "BACKORDER_ON" } else { "BACKORDER_OFF" };
-        let entry = Entry { id: key.to_owned(), reference: String::new(), shift: (0, 0, 0) };
-        if self.is_done(product, kind, &entry)? {
+        let posting = Posting { id: key.to_owned(), reference: String::new(), shift: Shift::default() };
+        if self.is_done(product, kind, &posting)? {
             return Ok(Outcome::Stock(product.to_owned()));
         }
         let stock = self.stock_of(product, now);
@@ -103,16 +121,16 @@ impl Books {
         if stock.backorder != allowed {
             let state = Some(Stock { backorder: allowed, ..stock });
             self.stock.entry(product.to_owned()).or_default().state = state;
-            self.post(product, kind, entry, now);
+            self.post(product, kind, posting, now);
         }
         Ok(Outcome::Stock(product.to_owned()))
     }
 
-    /// What came back of an order cannot be more than what left with it.
+    /// Puts units of a shipped reservation back into the stock; never more than have left and not come back.
     fn restock(&mut self, id: &str, line: &Line, key: &str, now: Time) -> Result<Outcome, Error> {
         let mut next = self.reservation(id).ok_or_else(|| Error::NoReservation(id.to_owned()))?;
-        let entry = Entry { id: key.to_owned(), reference: id.to_owned(), shift: (line.quantity, 0, 0) };
-        if self.is_done(&line.product_id, "RESTOCK", &entry)? {
+        let posting = Posting { id: key.to_owned(), reference: id.to_owned(), shift: Shift::on_hand(line.quantity) };
+        if self.is_done(&line.product_id, "RESTOCK", &posting)? {
             return Ok(Outcome::Reservation(next));
         }
         if next.state != State::Shipped {
@@ -128,21 +146,22 @@ impl Books {
         next.returned.push(line.clone());
         next.returned = by_product(&next.returned)?;
         next.updated_at = now;
-        self.post(&line.product_id, "RESTOCK", entry, now);
+        self.post(&line.product_id, "RESTOCK", posting, now);
         self.set(id, "RESTOCK", next.clone());
         Ok(Outcome::Reservation(next))
     }
 
     fn hold(
         &mut self,
-        (id, caller): (&str, &Caller),
+        id: &str,
+        call: &StepCall,
         lines: &[Line],
         expires_at: Time,
         now: Time,
     ) -> Result<Outcome, Error> {
         let lines = by_product(lines)?;
         if let Some(existing) = self.reservation(id) {
-            existing.callers.admit(caller)?;
+            existing.calls.admit(call)?;
             return match existing.state {
                 State::Released | State::Expired => Err(Error::Released(id.to_owned())),
                 State::Held | State::Committed | State::Shipped if existing.lines == lines => {
@@ -152,20 +171,21 @@ impl Books {
             };
         }
         let is_short = |line: &&Line| !self.stock_of(&line.product_id, now).can_give(line.quantity);
+        // All lines are checked before any is taken, so a refusal leaves nothing behind and names every short product.
         let short: Vec<String> = lines.iter().filter(is_short).map(|line| line.product_id.clone()).collect();
         if !short.is_empty() {
             return Err(Error::OutOfStock(short));
         }
-        let reservation = Reservation { lines, expires_at, ..blank(State::Held, caller, now) };
+        let reservation = Reservation { lines, expires_at, ..blank(State::Held, call, now) };
         Ok(self.shift(id, "HOLD", HOLD, reservation, now))
     }
 
     /// A hold that ran out and was not yet given back can be extended: its units are still held.
-    fn extend(&mut self, id: &str, caller: &Caller, expires_at: Time, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.asked_for(id, caller)?;
+    fn extend(&mut self, id: &str, call: &StepCall, expires_at: Time, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.admitted(id, call)?;
         match reservation.state {
             State::Held if reservation.expires_at < expires_at => {
-                let next = Reservation { expires_at, ..changed(reservation, caller, now) };
+                let next = Reservation { expires_at, ..changed(reservation, call, now) };
                 self.set(id, "EXTEND", next.clone());
                 Ok(Outcome::Reservation(next))
             }
@@ -175,11 +195,11 @@ impl Books {
         }
     }
 
-    fn commit(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.asked_for(id, caller)?;
+    fn commit(&mut self, id: &str, call: &StepCall, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.admitted(id, call)?;
         match reservation.state {
             State::Held => {
-                let next = Reservation { state: State::Committed, ..changed(reservation, caller, now) };
+                let next = Reservation { state: State::Committed, ..changed(reservation, call, now) };
                 Ok(self.shift(id, "COMMIT", COMMIT, next, now))
             }
             State::Committed | State::Shipped => Ok(Outcome::Reservation(reservation)),
@@ -188,26 +208,27 @@ impl Books {
         }
     }
 
-    fn release(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
+    fn release(&mut self, id: &str, call: &StepCall, now: Time) -> Result<Outcome, Error> {
         let Some(reservation) = self.reservation(id) else {
-            return Ok(self.shift(id, "RELEASE", HOLD, blank(State::Released, caller, now), now));
+            // The mark refuses a hold that was sent before and arrives after this release. It has no lines to shift.
+            return Ok(self.shift(id, "RELEASE", HOLD, blank(State::Released, call, now), now));
         };
-        reservation.callers.admit(caller)?;
+        reservation.calls.admit(call)?;
         let shift = match reservation.state {
             State::Held => RELEASE_HELD,
             State::Committed => RELEASE_COMMITTED,
             State::Released | State::Expired => return Ok(Outcome::Reservation(reservation)),
             State::Shipped => return Err(Error::Shipped(id.to_owned())),
         };
-        let next = Reservation { state: State::Released, ..changed(reservation, caller, now) };
+        let next = Reservation { state: State::Released, ..changed(reservation, call, now) };
         Ok(self.shift(id, "RELEASE", shift, next, now))
     }
 
-    fn ship(&mut self, id: &str, caller: &Caller, now: Time) -> Result<Outcome, Error> {
-        let reservation = self.asked_for(id, caller)?;
+    fn ship(&mut self, id: &str, call: &StepCall, now: Time) -> Result<Outcome, Error> {
+        let reservation = self.admitted(id, call)?;
         match reservation.state {
             State::Committed => {
-                let next = Reservation { state: State::Shipped, ..changed(reservation, caller, now) };
+                let next = Reservation { state: State::Shipped, ..changed(reservation, call, now) };
                 Ok(self.shift(id, "SHIP", SHIP, next, now))
             }
             State::Shipped => Ok(Outcome::Reservation(reservation)),
@@ -232,44 +253,45 @@ impl Books {
     }
 
     fn reservation(&self, id: &str) -> Option<Reservation> {
-        self.reservations.get(id).and_then(|slot| slot.state.clone())
+        self.reservations.get(id).and_then(|entry| entry.state.clone())
     }
 
-    /// The reservation that a step wants to change.
-    fn asked_for(&self, id: &str, caller: &Caller) -> Result<Reservation, Error> {
+    /// The reservation that a step changes; refused when the step's call is of an earlier epoch.
+    fn admitted(&self, id: &str, call: &StepCall) -> Result<Reservation, Error> {
         let reservation = self.reservation(id).ok_or_else(|| Error::NoReservation(id.to_owned()))?;
-        reservation.callers.admit(caller)?;
+        reservation.calls.admit(call)?;
         Ok(reservation)
     }
 
-    /// Whether a request has been carried out. Its movement says all that it asked, so another one under its key is refused.
-    fn is_done(&self, product: &str, kind: &str, entry: &Entry) -> Result<bool, Error> {
+    /// Whether a request has been carried out. Its movement has the whole content of the request, so another request under
+    /// its key is refused.
+    fn is_done(&self, product: &str, kind: &str, posting: &Posting) -> Result<bool, Error> {
         let mut known = self.before.iter().chain(&self.movements);
-        let Some(known) = known.find(|movement| movement.id == entry.id) else { return Ok(false) };
+        let Some(known) = known.find(|movement| movement.id == posting.id) else { return Ok(false) };
         let is_same = (known.product_id.as_str(), known.kind.as_str(), known.reference.as_str(), known.on_hand)
-            == (product, kind, entry.reference.as_str(), entry.shift.0);
+            == (product, kind, posting.reference.as_str(), posting.shift.on_hand);
         if is_same { Ok(true) } else { Err(Error::KeyReused) }
     }
 
     fn stock_of(&self, product: &str, now: Time) -> Stock {
-        let state = self.stock.get(product).and_then(|slot| slot.state.clone());
+        let state = self.stock.get(product).and_then(|entry| entry.state.clone());
         state.unwrap_or_else(|| Stock::empty(now))
     }
 
     /// Moves the counters of every line and stores the reservation.
     fn shift(&mut self, id: &str, cause: &'static str, shift: Shift, next: Reservation, now: Time) -> Outcome {
         for line in &next.lines {
-            let shift = (shift.0 * line.quantity, shift.1 * line.quantity, shift.2 * line.quantity);
-            let entry = Entry { id: format!("{id}/{cause}/{}", line.product_id), reference: id.to_owned(), shift };
-            self.post(&line.product_id, cause, entry, now);
+            let (posting_id, shift) = (format!("{id}/{cause}/{}", line.product_id), shift.times(line.quantity));
+            let posting = Posting { id: posting_id, reference: id.to_owned(), shift };
+            self.post(&line.product_id, cause, posting, now);
         }
         self.set(id, cause, next.clone());
         Outcome::Reservation(next)
     }
 
     /// Moves the counters of a product and writes it into the ledger. The only place where a counter changes.
-    fn post(&mut self, product: &str, cause: &'static str, entry: Entry, now: Time) {
-        let (on_hand, reserved, committed) = entry.shift;
+    fn post(&mut self, product: &str, cause: &'static str, posting: Posting, now: Time) {
+        let Shift { on_hand, reserved, committed } = posting.shift;
         let mut stock = self.stock_of(product, now);
         stock.on_hand += on_hand;
         stock.reserved += reserved;
@@ -277,11 +299,11 @@ impl Books {
         stock.moves += 1;
         stock.updated_at = now;
         self.movements.push(Movement {
-            id: entry.id,
+            id: posting.id,
             product_id: product.to_owned(),
             seq: stock.moves,
             kind: cause.to_owned(),
-            reference: entry.reference,
+            reference: posting.reference,
             on_hand,
             reserved,
             committed,
@@ -293,33 +315,33 @@ impl Books {
 }
 
 /// A new reservation, of nothing.
-fn blank(state: State, caller: &Caller, now: Time) -> Reservation {
+fn blank(state: State, call: &StepCall, now: Time) -> Reservation {
     Reservation {
         state,
         lines: Vec::new(),
         returned: Vec::new(),
-        callers: Callers::default().with(caller),
+        calls: StepCalls::default().with(call),
         expires_at: now,
         created_at: now,
         updated_at: now,
     }
 }
 
-fn changed(reservation: Reservation, caller: &Caller, now: Time) -> Reservation {
-    Reservation { callers: reservation.callers.with(caller), updated_at: now, ..reservation }
+fn changed(reservation: Reservation, call: &StepCall, now: Time) -> Reservation {
+    Reservation { calls: reservation.calls.with(call), updated_at: now, ..reservation }
 }
 
-/// What is written into the ledger beside product, cause and time.
-struct Entry {
+/// A line for the ledger, without product, cause and time.
+struct Posting {
     /// Names the cause; unique.
     id: String,
     reference: String,
     shift: Shift,
 }
 
-impl Entry {
+impl Posting {
     fn adjust(key: &str, reason: &str, delta: i32) -> Self {
-        Self { id: key.to_owned(), reference: reason.to_owned(), shift: (delta, 0, 0) }
+        Self { id: key.to_owned(), reference: reason.to_owned(), shift: Shift::on_hand(delta) }
     }
 }
 

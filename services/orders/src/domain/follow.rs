@@ -106,7 +106,7 @@ impl Order {
         if !is_pivot || self.hold_lives(HOLD_MARGIN_MS, now) {
             Outcome::Done
         } else {
-            Outcome::Refused("HOLD_EXPIRED".to_owned())
+            Outcome::GoBack("HOLD_EXPIRED".to_owned())
         }
     }
 

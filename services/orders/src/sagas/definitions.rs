@@ -97,13 +97,13 @@ const MINUTES: RetryPolicy =
 const PAYER: RetryPolicy =
     RetryPolicy { attempt_timeout: Duration::from_secs(8), total_timeout: Duration::from_secs(900), ..MINUTES };
 
-const REDEEM_COUPON: StepSpec<Step> = StepSpec::new(Step::RedeemCoupon).compensable().refusable().retried(MINUTES);
-const HOLD_STOCK: StepSpec<Step> = StepSpec::new(Step::HoldStock).compensable().refusable().retried(MINUTES);
+const REDEEM_COUPON: StepSpec<Step> = StepSpec::new(Step::RedeemCoupon).compensable().rejectable().retried(MINUTES);
+const HOLD_STOCK: StepSpec<Step> = StepSpec::new(Step::HoldStock).compensable().rejectable().retried(MINUTES);
 const AUTHORIZE_PAYMENT: StepSpec<Step> =
-    StepSpec::new(Step::AuthorizePayment).compensable().refusable().pivot().retried(PAYER);
+    StepSpec::new(Step::AuthorizePayment).compensable().rejectable().pivot().retried(PAYER);
 const COMMIT_STOCK: StepSpec<Step> = StepSpec::new(Step::CommitStock);
 const CREATE_SHIPMENT: StepSpec<Step> = StepSpec::new(Step::CreateShipment);
-const CANCEL_SHIPMENT: StepSpec<Step> = StepSpec::new(Step::CancelShipment).refusable().pivot();
+const CANCEL_SHIPMENT: StepSpec<Step> = StepSpec::new(Step::CancelShipment).rejectable().pivot();
 const RELEASE_STOCK: StepSpec<Step> = StepSpec::new(Step::ReleaseStock).recorded_with_next();
 const CANCEL_PAYMENT: StepSpec<Step> = StepSpec::new(Step::CancelPayment);
 const CAPTURE_PAYMENT: StepSpec<Step> = StepSpec::new(Step::CapturePayment);
@@ -142,7 +142,7 @@ pub const PLACE_FREE_ORDER: Definition = Definition {
     steps: &[
         REDEEM_COUPON,
         HOLD_STOCK.recorded_with_next(),
-        COMMIT_STOCK.compensable().refusable().pivot().retried(MINUTES),
+        COMMIT_STOCK.compensable().rejectable().pivot().retried(MINUTES),
         CREATE_SHIPMENT,
     ],
     ..PLACE_ORDER
@@ -198,7 +198,7 @@ pub const CANCEL_LATE_PAYMENT: Definition =
 /// What was sold is given back after it has left: the money first, which payments may refuse, then the units.
 pub const REFUND_ORDER: Definition = Definition {
     kind: "refund_order",
-    steps: &[StepSpec::new(Step::RefundPayment).refusable().pivot(), StepSpec::new(Step::Restock)],
+    steps: &[StepSpec::new(Step::RefundPayment).rejectable().pivot(), StepSpec::new(Step::Restock)],
     ..CANCEL_ORDER
 };
 

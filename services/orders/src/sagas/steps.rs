@@ -13,7 +13,7 @@ use contracts::{
     payments::v1::{Payment, payment::State as PaymentState},
     shipping::v1::Shipment,
 };
-use saga::{Call, Caller, Direction, Outcome, StepExecutor};
+use saga::{Call, Direction, Outcome, StepCall, StepExecutor};
 use tonic::{Code, Status};
 
 /// What payments answers while the provider does not: payments itself works.
@@ -41,25 +41,25 @@ impl Steps {
     async fn call(&self, order: &Versioned<Order>, step: Step, call: &Call) -> Result<Answered, Status> {
         use Direction::{Do, Undo};
         use Step::*;
-        let (id, order, caller) = (order.id.as_str(), &order.state, call.caller());
+        let (id, order, step_call) = (order.id.as_str(), &order.state, call.step_call());
         match (step, call.direction) {
             (RedeemCoupon, Do) => Ok(self.coupons.redeem(id, order).await.map(|()| done())?),
             (RedeemCoupon, Undo) | (ReleaseCoupon, Do) => Ok(self.coupons.release(id, order).await.map(|()| done())?),
-            (HoldStock, Do) => self.peers.hold(id, order, caller).await.map(held_until),
+            (HoldStock, Do) => self.peers.hold(id, order, step_call).await.map(held_until),
             (HoldStock | CommitStock, Undo) | (ReleaseStock, Do) => {
-                self.peers.release(id, caller).await.map(|_| done())
+                self.peers.release(id, step_call).await.map(|_| done())
             }
-            (CommitStock, Do) => self.peers.commit(id, caller).await.map(|_| done()),
-            (ShipStock, Do) => self.peers.ship(id, caller).await.map(|_| done()),
+            (CommitStock, Do) => self.peers.commit(id, step_call).await.map(|_| done()),
+            (ShipStock, Do) => self.peers.ship(id, step_call).await.map(|_| done()),
             (RestockStopped, Do) => self.peers.restock_stopped(id, order).await.map(|()| done()),
             (Restock, Do) => self.restock(id, order).await,
-            (AuthorizePayment, Do) => self.authorize(id, order, caller).await,
-            (AuthorizePayment, Undo) | (CancelPayment, Do) => self.cancel_payment(id, order, caller).await,
-            (CapturePayment, Do) => self.peers.capture(order, caller).await.map(moved),
-            (ReleasePayment, Do) => self.release_payment(order, caller).await,
-            (RefundPayment, Do) => self.refund(order, caller).await,
-            (CreateShipment, Do) => self.peers.create_shipment(id, order, caller).await.map(planned),
-            (CancelShipment, Do) => self.peers.cancel_shipment(id, order, caller).await.map(planned),
+            (AuthorizePayment, Do) => self.authorize(id, order, step_call).await,
+            (AuthorizePayment, Undo) | (CancelPayment, Do) => self.cancel_payment(id, order, step_call).await,
+            (CapturePayment, Do) => self.peers.capture(order, step_call).await.map(moved),
+            (ReleasePayment, Do) => self.release_payment(order, step_call).await,
+            (RefundPayment, Do) => self.refund(order, step_call).await,
+            (CreateShipment, Do) => self.peers.create_shipment(id, order, step_call).await.map(planned),
+            (CancelShipment, Do) => self.peers.cancel_shipment(id, order, step_call).await.map(planned),
             (
                 ReleaseCoupon | ReleaseStock | ShipStock | RestockStopped | Restock | CancelPayment | CapturePayment
                 | ReleasePayment | RefundPayment | CreateShipment | CancelShipment,
@@ -69,28 +69,28 @@ impl Steps {
     }
 
     /// Gives the money back. Of an order without a payment there is none.
-    async fn cancel_payment(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
+    async fn cancel_payment(&self, id: &str, order: &Order, call: StepCall) -> Result<Answered, Status> {
         if order.is_free() {
             return Ok(done());
         }
-        self.peers.cancel_payment(id, order, caller).await.map(moved)
+        self.peers.cancel_payment(id, order, call).await.map(moved)
     }
 
     /// Gives back what was set aside for what was stopped, if anything was.
-    async fn release_payment(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
+    async fn release_payment(&self, order: &Order, call: StepCall) -> Result<Answered, Status> {
         if order.is_free() || order.stopped().next().is_none() {
             return Ok(done());
         }
-        self.peers.release_payment(order, caller).await.map(moved)
+        self.peers.release_payment(order, call).await.map(moved)
     }
 
     /// Gives the money of the current refund back.
-    async fn refund(&self, order: &Order, caller: Caller) -> Result<Answered, Status> {
+    async fn refund(&self, order: &Order, call: StepCall) -> Result<Answered, Status> {
         let Some(refund) = order.current_refund() else { return Ok(bug("no refund is under way")) };
         if !refund.amount.is_positive() {
             return Ok(done()); // the units had cost nothing: no money moves
         }
-        self.peers.refund(order, refund, caller).await.map(moved)
+        self.peers.refund(order, refund, call).await.map(moved)
     }
 
     /// Puts the units of the current refund back on the shelf.
@@ -101,17 +101,17 @@ impl Steps {
 
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
     /// they are the pivot.
-    async fn authorize(&self, id: &str, order: &Order, caller: Caller) -> Result<Answered, Status> {
-        let payment = self.peers.authorize(id, order, caller.clone()).await?;
+    async fn authorize(&self, id: &str, order: &Order, call: StepCall) -> Result<Answered, Status> {
+        let payment = self.peers.authorize(id, order, call.clone()).await?;
         let (outcome, mut facts) = authorized(payment.state(), payment.decline_reason);
         if outcome != Outcome::Done || !order.needs_extension(now()) {
             return Ok((outcome, facts));
         }
-        let extended = match self.peers.extend_hold(id, caller).await {
+        let extended = match self.peers.extend_hold(id, call).await {
             Ok(extended) => extended,
             // The units are back on the shelf: what was approved is given back.
             Err(status) if status.code() == Code::FailedPrecondition => {
-                return Ok((Outcome::Refused("HOLD_EXPIRED".to_owned()), facts));
+                return Ok((Outcome::GoBack("HOLD_EXPIRED".to_owned()), facts));
             }
             Err(status) => return Ok((not_the_peers_fault(classify(&status)), facts)),
         };
@@ -161,7 +161,7 @@ fn authorized(state: PaymentState, decline_reason: String) -> Answered {
         PaymentState::Unknown | PaymentState::Authorizing | PaymentState::Created => {
             Outcome::Undecided("the provider has not answered".to_owned())
         }
-        PaymentState::Voided | PaymentState::Refunded => Outcome::Refused("PAYMENT_CANCELLED".to_owned()),
+        PaymentState::Voided | PaymentState::Refunded => Outcome::GoBack("PAYMENT_CANCELLED".to_owned()),
         PaymentState::Unspecified => Outcome::Bug("a payment without a state".to_owned()),
     };
     (outcome, vec![Fact::Payment(state)])

@@ -1,7 +1,7 @@
 //! What can be asked of an existing payment, and the operation at the provider that it needs. Pure.
 
 use super::{ABANDONED, Error, Intent, Operation, Payment, State};
-use ::saga::Caller;
+use ::saga::StepCall;
 use ::store::Time;
 use contracts::money::Money;
 
@@ -54,19 +54,19 @@ impl Payment {
         &self,
         id: &str,
         command: &Command,
-        caller: Option<&Caller>,
+        call: Option<&StepCall>,
         now: Time,
     ) -> Result<Option<Self>, Error> {
-        if let Some(caller) = caller {
-            self.callers.admit(caller)?;
+        if let Some(call) = call {
+            self.calls.admit(call)?;
         }
         if self.intent.is_some() {
             return Ok(None);
         }
         let mut next = self.clone();
         next.updated_at = now;
-        if let Some(caller) = caller {
-            next.callers = next.callers.with(caller);
+        if let Some(call) = call {
+            next.calls = next.calls.with(call);
         }
         match self.next_step(id, command)? {
             Step::Nothing => Ok(None),

@@ -150,7 +150,7 @@ async fn a_saga_of_an_unknown_version_is_left_alone_for_five_minutes_and_then_pa
 
 const TWO_WAYS: Definition = Definition {
     starts_past_pivot: false,
-    ..definition("two_ways", 1, &[step("take", "slow").compensable(), step("refuse", "quick").refusable().pivot()])
+    ..definition("two_ways", 1, &[step("take", "slow").compensable(), step("refuse", "quick").rejectable().pivot()])
 };
 const UNDOING: &Registry = &saga::Registry(&[&TWO_WAYS]);
 
