@@ -1,6 +1,7 @@
 //! What stock, reservations and movements are, and what can be asked of them. Pure. The rules are in [`WorkingSet`].
 
 mod error;
+mod posting;
 mod working_set;
 
 pub use error::Error;

@@ -1,5 +1,6 @@
 //! The rules of stock: what a command does to counters and reservations, decided in batches. Pure.
 
+use super::posting::{COMMIT, HOLD, Posting, RELEASE_COMMITTED, RELEASE_HELD, SHIP, Shift};
 use super::{Command, Error, Line, MAX_UNITS, Movement, Outcome, Reservation, State, Stock};
 use ::saga::{StepCall, StepCalls};
 use ::store::Time;
@@ -38,34 +39,6 @@ pub struct WorkingSet {
     pub before: Vec<Movement>,
     /// Number of changes in this batch: a command that does not raise it had no effect.
     pub effects: usize,
-}
-
-/// Changes of the counters of a product, in units; the constants are per unit of a line.
-#[derive(Debug, Clone, Copy, Default)]
-struct Shift {
-    on_hand: i32,
-    reserved: i32,
-    committed: i32,
-}
-
-const HOLD: Shift = Shift::new(0, 1, 0);
-const COMMIT: Shift = Shift::new(0, -1, 1);
-const RELEASE_HELD: Shift = Shift::new(0, -1, 0);
-const RELEASE_COMMITTED: Shift = Shift::new(0, 0, -1);
-const SHIP: Shift = Shift::new(-1, 0, -1);
-
-impl Shift {
-    const fn new(on_hand: i32, reserved: i32, committed: i32) -> Self {
-        Self { on_hand, reserved, committed }
-    }
-
-    const fn on_hand(units: i32) -> Self {
-        Self::new(units, 0, 0)
-    }
-
-    const fn times(self, units: i32) -> Self {
-        Self::new(self.on_hand * units, self.reserved * units, self.committed * units)
-    }
 }
 
 impl WorkingSet {
@@ -329,20 +302,6 @@ fn blank(state: State, call: &StepCall, now: Time) -> Reservation {
 
 fn changed(reservation: Reservation, call: &StepCall, now: Time) -> Reservation {
     Reservation { calls: reservation.calls.with(call), updated_at: now, ..reservation }
-}
-
-/// A line for the ledger, without product, cause and time.
-struct Posting {
-    /// Names the cause; unique.
-    id: String,
-    reference: String,
-    shift: Shift,
-}
-
-impl Posting {
-    fn adjust(key: &str, reason: &str, delta: i32) -> Self {
-        Self { id: key.to_owned(), reference: reason.to_owned(), shift: Shift::on_hand(delta) }
-    }
 }
 
 /// Units of a product among lines that have one line a product.
