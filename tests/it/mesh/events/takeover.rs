@@ -150,3 +150,30 @@ async fn a_relay_that_sleeps_in_the_middle_of_a_step_is_refused_when_it_goes_on(
         shop.expire_lease().await;
     }
 }
+
+/// The batch was complete when the relay fell asleep: nothing but the stream's own sequence can refuse it.
+#[tokio::test]
+async fn a_batch_of_a_relay_that_slept_is_refused_where_another_has_published() {
+    let shop = Shop::open().await;
+    let ids = shop.written.products(4, 10).await;
+    let sleeper = shop.relay_until("relay.publishing:1:stop");
+    sleeper.paused(PATIENCE).await.expect("it has a batch to publish");
+    let epoch = shop.epoch().await;
+    shop.expire_lease().await;
+    let other = shop.relay();
+    shop.next_term(epoch).await;
+    shop.settled().await;
+    sleeper.resume();
+    eventually(PATIENCE, || async {
+        let steps_down = sleeper.output().contains("another relay has taken over");
+        ensure!(steps_down, "it still believes that it leads:\n{}", sleeper.tail(20));
+        Ok(())
+    })
+    .await;
+    for id in &ids {
+        shop.written.update(id, 1).await;
+    }
+    shop.settled().await;
+    sleeper.kill().await;
+    other.kill().await;
+}
