@@ -1,6 +1,7 @@
 //! Coupons through the gateway of a running system: who may use one, how often, and who gives it back.
 
 mod killed;
+mod repeats;
 mod staff;
 pub mod uses;
 
@@ -11,7 +12,7 @@ use futures::future::join_all;
 use kit::shop::{PATIENCE, draft, id, order_with, product, reason};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Orders that are placed at once.
 const CROWD: usize = 1_000;
@@ -120,22 +121,6 @@ async fn a_limit_per_user_counts_the_orders_of_each_user_by_itself() {
     assert_eq!((of("CONFIRMED"), refused), (2, 10), "{ends:?}");
     assert_eq!(buy(&other, &product, &code, "tok_visa").await.expect(201)["state"], "CONFIRMED");
     assert_eq!(uses(stack, &code).await, (3, 3));
-}
-
-#[tokio::test]
-async fn the_same_key_at_once_with_a_one_use_coupon_gives_the_same_order_to_all() {
-    let stack = shared().await;
-    let (customer, product) = (Client::register(stack).await.0, product(stack, 100).await);
-    for round in 0..5 {
-        let code = coupon(stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
-        let body = with_coupon(&product, &code, "tok_visa");
-        let again = (0..20).map(|_| customer.post_with_key("/v1/orders?wait=25s", body.clone(), &code));
-        let replies = join_all(again).await;
-        let ids: BTreeSet<String> =
-            replies.iter().map(|reply| format!("{} {}", reply.status, reply.body["orderId"])).collect();
-        assert!(ids.len() == 1 && replies[0].status == 201, "round {round}: {ids:?}");
-        assert_eq!(uses(stack, &code).await, (1, 1));
-    }
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ pub async fn place(orders: &Orders, pricer: &Pricer, owner: &str, placement: Pla
     if let Some(before) = answer_repeat(orders, &placement).await? {
         return Ok(Placed::Before(before));
     }
+    telemetry::crash_point("orders.pricing");
     match accept(orders, pricer, owner, &placement).await {
         // The same request, a moment ago, may have used the coupon up, or the key.
         Err(error @ (Error::Coupon(_) | Error::Store(::store::Error::Duplicate))) => {
