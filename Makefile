@@ -19,6 +19,8 @@ export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 
+# Each RPC that a process answers in `make test` is a line of this file.
+RPC_COVERAGE = $(abspath $(or $(CARGO_TARGET_DIR),target))/rpc-coverage
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
 
 help: ## List the targets
@@ -38,9 +40,10 @@ build: ## Build the binary: target/debug/comptoir
 run: stores build ## Run the whole system on this machine; ARGS="--ephemeral" goes to `comptoir dev`
 	@exec $(BINARY) dev $(ARGS)
 
-lint: ## Check formatting, clippy and the contracts
+lint: ## Check formatting, clippy, the links of the documentation and the contracts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory contracts
 
 contracts: ## Check the contracts: style, nothing broken since the last release, docs/asyncapi.json valid
@@ -74,7 +77,10 @@ release-baseline: chart-tools ## Make contracts and chart as they are what later
 test: tools ## Everything that CI checks: lint, then all tests against real stores
 	@$(MAKE) --no-print-directory lint chart
 	$(CARGO) build --workspace
-	$(CARGO) test --workspace
+	@rm -f $(RPC_COVERAGE)
+	COMPTOIR_RPC_COVERAGE=$(RPC_COVERAGE) $(CARGO) test --workspace
+	COMPTOIR_RPC_COVERAGE=$(RPC_COVERAGE) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --ignored --exact architecture::every_rpc_was_answered_in_a_test
 
 chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; prints faults, runs, violations
 	@$(CARGO) build --quiet -p comptoir

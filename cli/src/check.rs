@@ -17,14 +17,18 @@ use std::{
 };
 use visitor::Visitor;
 
-/// Pause between two looks at an order.
+/// Pause between two looks at an order, whose first reply has waited for the saga already.
 const POLL: Duration = Duration::from_millis(200);
 
 /// Options of `comptoir check`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The gateway, http(s)://HOST[:PORT]
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "http://127.0.0.1:8080",
+        help = "The gateway, http(s)://HOST[:PORT]"
+    )]
     pub gateway: String,
     /// Account of a customer; with --password [env: COMPTOIR_CHECK_USERNAME]
     #[arg(long, value_name = "EMAIL", conflicts_with = "user_token_key_file")]
@@ -49,7 +53,6 @@ pub struct Options {
     pub json: bool,
 }
 
-/// A step that was taken.
 #[derive(Debug, Serialize)]
 struct Step {
     name: &'static str,
@@ -146,6 +149,7 @@ async fn order(options: &Options, customer: &Visitor, product: &str) -> anyhow::
         },
         "paymentToken": options.payment_token,
     });
+    // The reply waits for the saga, so on a healthy system no second look is needed.
     let order = customer.post("/v1/orders?wait=20s", body).await?;
     let id = order["orderId"].as_str().context("the reply has no orderId")?.to_owned();
     let order = settled(customer, order, &id, "PENDING").await?;

@@ -18,6 +18,7 @@ const KNOWN_EVERYWHERE: &[&str] = &[
     "COMPTOIR_DEMO_PASSWORD",
     "COMPTOIR_BIN",
     "COMPTOIR_CRASH_AT",
+    "COMPTOIR_RPC_COVERAGE",
     "COMPTOIR_TOKEN",
 ];
 
@@ -58,19 +59,20 @@ fn all_keys() -> Vec<&'static Key> {
 
 /// The heading of a flag in `--help`, by the programs that have it.
 fn heading(key: &Key) -> String {
-    let event_sources: Vec<&str> =
+    let names: Vec<&str> =
         PROGRAMS.iter().filter(|program| program.has(key.name)).map(|program| program.name).collect();
     let services = Topology::get().service.len();
-    match event_sources.len() {
+    match names.len() {
         count if count > services => "Settings".to_owned(),
         count if count == services => "Settings of a service".to_owned(),
-        _ => format!("Settings of {}", event_sources.join(" and ")),
+        _ => format!("Settings of {}", names.join(" and ")),
     }
 }
 
 /// The settings of a program. Refuses flags and COMPTOIR_* variables that are none of its keys.
 pub fn resolve(name: &str, flags: &Flags, environment: &Environment) -> Result<Settings, Error> {
     let program = services::find(name)?;
+    // A typing error in a variable would otherwise leave the default in place without a word.
     refuse_unknown(name, environment, |variable| program.keys().any(|key| key.variable == variable))?;
     if let Some(flag) = flags.0.keys().find(|flag| !program.has(flag)) {
         return Err(Error::Flag { flag, name: name.to_owned() });

@@ -28,6 +28,10 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
 }
 
+/// Variables of the test run that a process of the binary has too. Any other `COMPTOIR_` of the person who runs the
+/// tests would change what is tested.
+const INHERITED: [&str; 3] = ["COMPTOIR_TOOLS", "COMPTOIR_LOG", "COMPTOIR_RPC_COVERAGE"];
+
 /// A running process of the binary.
 pub struct Process {
     child: Child,
@@ -52,7 +56,7 @@ impl Process {
         command.args(args).current_dir(root()).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
-            if name.starts_with("COMPTOIR_") && name != "COMPTOIR_TOOLS" && name != "COMPTOIR_LOG" {
+            if name.starts_with("COMPTOIR_") && !INHERITED.contains(&name.as_str()) {
                 command.env_remove(name);
             }
         }

@@ -1,6 +1,6 @@
 //! A read model that can be built anew beside the one in use, and put into its place without downtime.
 //!
-//! It lives in one of two [`Slot`]s. A rebuild empties the idle slot, folds the logs of the sources into it, follows
+//! It lives in one of two [`crate::Slot`]s. A rebuild empties the idle slot, folds the logs of the sources into it, follows
 //! their streams with consumers of its own until nothing is left, compares both slots, and switches. Nothing is read
 //! from the new slot before the switch, and nothing is lost when a rebuild ends in the middle: the next one starts clean.
 

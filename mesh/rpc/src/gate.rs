@@ -14,11 +14,8 @@ use tracing::Instrument;
 /// Deadline of a request that brings none.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What the gate decides by.
 pub struct Gate {
-    /// Keys of users and services.
     pub keys: KeySet,
-    /// Access rules of the contracts.
     pub rules: Rules,
 }
 
@@ -26,11 +23,11 @@ pub struct Gate {
 #[derive(Clone)]
 pub(crate) struct RefusedCredential(pub(crate) Status);
 
-/// The gate as an axum middleware.
 pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let span = tracing::info_span!("rpc", otel.name = %path, otel.kind = "server", rpc.system = "grpc");
     telemetry::continue_trace(&span, request.headers());
+    // Before the body is read and a handler runs: a caller without a right to the RPC costs next to nothing.
     let (principal, refused) = match gate.admit(&path, request.headers()) {
         Ok(admitted) => admitted,
         Err(status) => return status.into_http(),
@@ -42,6 +39,10 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
     let timeout = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok());
     let timeout = timeout.and_then(deadline::parse).unwrap_or(DEFAULT_DEADLINE);
     let handled = deadline::scope(Instant::now() + timeout, next.run(request)).instrument(span).await;
+    // A reply that is an error and nothing else has its gRPC status in the headers, any other has it in the trailers.
+    if handled.as_ref().is_ok_and(|reply| !reply.headers().contains_key("grpc-status")) {
+        telemetry::rpc_answered(&path);
+    }
     handled.unwrap_or_else(|status| status.into_http())
 }
 

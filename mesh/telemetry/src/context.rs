@@ -35,6 +35,7 @@ impl Injector for HeadersMut<'_> {
 
 /// Makes the sender's span the parent of `span`.
 pub fn continue_trace(span: &Span, headers: &HeaderMap) {
+    // Without the header the span stays the root of a trace of its own.
     if headers.contains_key("traceparent") {
         let parent = TraceContextPropagator::new().extract(&Headers(headers));
         if let Err(error) = span.set_parent(parent) {

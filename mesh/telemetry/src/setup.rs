@@ -6,21 +6,16 @@ use opentelemetry_sdk::{Resource, metrics::SdkMeterProvider, trace::SdkTracerPro
 use std::{fs::File, path::PathBuf};
 use tracing_subscriber::{EnvFilter, Layer, fmt::writer::BoxMakeWriter, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// How a log line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     Pretty,
-    /// One JSON object a line.
     Json,
 }
 
-/// What to log, and where.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `service.name` of the traces.
     pub service: String,
-    /// How a line looks.
     pub format: Format,
     /// `tracing` filter, for example `info,comptoir_events=debug`.
     pub filter: String,
@@ -30,19 +25,14 @@ pub struct Config {
     pub otlp_endpoint: Option<String>,
 }
 
-/// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The filter.
     #[error("the log filter {0:?} is not one: {1}")]
     Filter(String, #[source] tracing_subscriber::filter::ParseError),
-    /// The file.
     #[error("the log file {0} cannot be opened: {1}")]
     File(PathBuf, #[source] std::io::Error),
-    /// The exporter.
     #[error("traces cannot be exported: {0}")]
     Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
-    /// A second call.
     #[error("logging is set up already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
 }
@@ -74,6 +64,7 @@ pub fn init(config: Config) -> Result<Guard, Error> {
         }
         None => BoxMakeWriter::new(std::io::stderr),
     };
+    // Logs go to files and collectors, where codes of colours are noise.
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(false);
     let lines = match config.format {
         Format::Pretty => lines.boxed(),
