@@ -10,10 +10,8 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone)]
 pub struct Rules(HashMap<String, Access>);
 
-/// The descriptors cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not a descriptor set.
     #[error("the descriptor set cannot be read: {0}")]
     Descriptors(#[from] prost_reflect::DescriptorError),
     /// The option is not among them, or not of its type.
@@ -42,12 +40,10 @@ impl Rules {
         Ok(Self(rules))
     }
 
-    /// The rule of an RPC.
     pub fn get(&self, path: &str) -> Option<&Access> {
         self.0.get(path)
     }
 
-    /// Every path with its rule.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Access)> {
         self.0.iter().map(|(path, access)| (path.as_str(), access))
     }
@@ -57,6 +53,7 @@ impl Rules {
 pub fn permit(access: &Access, principal: &Principal) -> Result<(), Status> {
     let allowed = access.public
         || match principal {
+            // Not FORBIDDEN: a caller who signs in may be admitted.
             Principal::Anonymous => return Err(unauthenticated("a bearer token is required")),
             Principal::User { .. } => {
                 access.user || access.owner || access.roles.iter().any(|role| principal.has_role(role))

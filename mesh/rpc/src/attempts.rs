@@ -19,7 +19,6 @@ const KEYS: usize = 65_536;
 /// How much may be counted against a key, in bursts: what fails at the same time is counted beyond the first.
 const MOST_BURSTS: u32 = 2;
 
-/// How many failures are let through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Failures at once; 0 is no limit at all.
@@ -28,7 +27,6 @@ pub struct Rate {
     pub interval: Duration,
 }
 
-/// Not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is FAILURES/SECONDS, such as 10/60: 0 to 1000000 at once, and one more each 1 to 86400 s")]
 pub struct NoRate;
@@ -52,7 +50,6 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// Nobody has failed.
     pub fn new(rate: Rate) -> Self {
         Self { rate, clear_at: Mutex::default() }
     }
@@ -65,17 +62,18 @@ impl Attempts {
         if wait.is_zero() { Ok(()) } else { Err(wait) }
     }
 
-    /// Counts a failure of `key`.
     pub fn count(&self, key: &str, now: Instant) {
         if self.rate.burst == 0 {
             return;
         }
         let mut table = self.table();
         let digest = digest(key);
+        // A scan of all keys, and only when every place is taken by a key against which something still counts.
         if table.len() >= KEYS && !table.contains_key(&digest) {
             make_room(&mut table, now);
         }
         let clear_at = table.entry(digest).or_insert(now);
+        // Many failures at one moment must not lock a key out for longer than two windows.
         let most = now + self.window() * MOST_BURSTS;
         *clear_at = ((*clear_at).max(now) + self.rate.interval).min(most);
     }

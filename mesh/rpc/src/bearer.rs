@@ -9,6 +9,7 @@ use tonic::Status;
 pub fn token(headers: &HeaderMap) -> Result<Option<&str>, Status> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Ok(None) };
+    // A proxy and this process might each believe another one.
     if values.next().is_some() {
         return Err(unauthenticated("there is more than one authorization header"));
     }

@@ -12,7 +12,6 @@ use tonic_health::pb::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus, health_server::Health,
 };
 
-/// What each name has for a status.
 type Known = BTreeMap<String, ServingStatus>;
 
 /// The health of one server, which knows no name at first. A clone is the same health.
@@ -43,7 +42,6 @@ impl Health for Statuses {
     }
 }
 
-/// One watch.
 struct Watching {
     name: String,
     statuses: watch::Receiver<Known>,

@@ -9,8 +9,6 @@
 //! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks, `update` does
 //! partial updates.
 
-#![warn(missing_docs)]
-
 pub mod access;
 pub mod attempts;
 pub mod bearer;

@@ -75,6 +75,7 @@ impl Port {
         // The seat of a connection watches over its heads, so hyper's own timer is off.
         builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
         let timeout = limits.header_timeout;
+        // A dead peer is found after three header timeouts: a ping every two, and one for its answer.
         let pings = Some(timeout.saturating_mul(2));
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(pings).keep_alive_timeout(timeout);
         Self { listener, builder, seats: Arc::new(Seats::new(name, limits)) }
@@ -86,6 +87,8 @@ impl Port {
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
+                // In this order, because a shutdown must not wait behind a queue of new connections; and connections
+                // that have ended are collected, or the set would grow for ever.
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(_) = connections.join_next() => {}

@@ -40,6 +40,7 @@ impl Reflection {
     /// Tells all contracts, and lists `services`.
     pub(crate) fn new(services: Vec<String>) -> Result<Self, DescriptorError> {
         let mut pool = DescriptorPool::decode(contracts::DESCRIPTORS)?;
+        // The services that are listed beside the contracts have their files here.
         for more in [
             tonic_health::pb::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,

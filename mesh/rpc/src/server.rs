@@ -18,7 +18,8 @@ use tonic_health::pb::{health_check_response::ServingStatus, health_server::Heal
 /// Largest message that a service takes, and that callers take of it unless they raise it.
 pub const MESSAGE_BYTES: usize = 4 << 20;
 
-/// How long requests under way may go on after the signal.
+/// How long requests under way may go on after the signal. A pod has 30 s from its SIGTERM to SIGKILL, and background tasks
+/// need another 10 s of them.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// A server that is being put together.
@@ -30,13 +31,10 @@ pub struct Server {
     names: Vec<String>,
 }
 
-/// Why a server could not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The contracts' descriptors.
     #[error("reflection cannot be served: {0}")]
     Reflection(#[from] prost_reflect::DescriptorError),
-    /// The access rules.
     #[error(transparent)]
     Access(#[from] crate::access::Error),
 }
@@ -49,6 +47,7 @@ impl Server {
         let listed = names.iter().chain(&listed).map(|name| (*name).to_owned()).collect();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain([String::new()]).collect();
         health.set(&names, ServingStatus::NotServing);
+        // Liveness depends on nothing else: a restart brings no store back.
         health.set(&["live".to_owned()], ServingStatus::Serving);
         let reflection = Reflection::new(listed)?;
         let routes = routes
@@ -70,6 +69,7 @@ impl Server {
         let readiness = Readiness { health: self.health, names: self.names };
         let stopped = async {
             shutdown.cancelled().await;
+            // Load balancers send nothing more while the requests under way end.
             readiness.set(false);
             tokio::time::sleep(GRACE).await;
         };

@@ -4,16 +4,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt::Write;
 
-/// How far the time of a signature may be from now, in seconds. Retries are signed anew.
+/// How far the time of a signature may be from now, in seconds: what Stripe advises. Retries are signed anew.
 pub const TOLERANCE_SECONDS: i64 = 300;
 
-/// Why a signed message is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// No header, or not of this form.
     #[error("the signature header is not t=<seconds>,v1=<hex>")]
     Malformed,
-    /// Signed too long ago, or in the future.
     #[error("the signature is older or newer than 300 s")]
     Old,
     /// Not signed with this secret, or not this body.
@@ -44,6 +41,7 @@ pub fn verify(secret: &str, header: &str, body: &[u8], now: i64) -> Result<(), R
     }
     let at = at.filter(|_| !signatures.is_empty()).ok_or(Refusal::Malformed)?;
     let mac = mac(secret, at, body);
+    // The signature before the time: only who owns the secret learns that a message is merely old.
     if !signatures.iter().any(|signature| mac.clone().verify_slice(signature).is_ok()) {
         return Err(Refusal::Mismatch);
     }

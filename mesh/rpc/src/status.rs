@@ -15,13 +15,13 @@ pub fn error(code: Code, reason: &str, message: impl Into<String>) -> Status {
     with(code, reason, message, &[])
 }
 
-/// The same with metadata, for example the product that is short.
+/// [`error`] with metadata, for example the product that is short.
 pub fn with(code: Code, reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
     let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
     Status::with_error_details(code, message, details)
 }
 
-/// The same with a message of the contract, for example the quote that is right now.
+/// [`error`] with a message of the contract, for example the quote that is right now.
 pub fn with_detail<M: Message + prost::Name>(
     code: Code,
     reason: &str,
@@ -61,6 +61,7 @@ pub fn renamed(status: Status, name: impl Fn(&str) -> String) -> Status {
         let told = |bad: &pb::BadRequest| {
             summary(bad.field_violations.iter().map(|one| (one.field.as_str(), one.description.as_str())))
         };
+        // Only a message that was made of the violations is made anew; any other one is the text of the service.
         let is_made_of_them = message == told(&bad);
         for violation in &mut bad.field_violations {
             violation.field = name(&violation.field);

@@ -29,19 +29,15 @@ const CACHE_ENTRIES: usize = 4096;
 pub enum Principal {
     /// Nobody that we know.
     Anonymous,
-    /// A signed-in user.
     User {
-        /// The account.
         id: String,
         /// Roles beyond that of a customer.
         roles: Vec<String>,
     },
-    /// Another service.
     Service(String),
 }
 
 impl Principal {
-    /// Whether this is a user with `role`.
     pub fn has_role(&self, role: &str) -> bool {
         matches!(self, Principal::User { roles, .. } if roles.iter().any(|held| held == role))
     }
@@ -55,7 +51,6 @@ impl Principal {
         }
     }
 
-    /// The user's id, when it is a user.
     pub fn user_id(&self) -> Option<&str> {
         match self {
             Principal::User { id, .. } => Some(id),
@@ -73,25 +68,18 @@ impl Principal {
     }
 }
 
-/// Why a token or a key was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The key set cannot be used.
     #[error("the JWKS cannot be read: {0}")]
     KeySet(#[source] jsonwebtoken::errors::Error),
-    /// Not JSON.
     #[error("the JWKS is not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// The signing key cannot be used.
     #[error("the signing key is not an Ed25519 key in PKCS#8 PEM: {0}")]
     SigningKey(#[source] jsonwebtoken::errors::Error),
-    /// No key of that id.
     #[error("the token was signed by a key that is not known here")]
     UnknownKey,
-    /// Past its expiry.
     #[error("the token has expired")]
     Expired,
-    /// Anything else.
     #[error("the token is not valid")]
     Invalid(#[source] jsonwebtoken::errors::Error),
 }
@@ -118,7 +106,6 @@ pub struct KeySet {
 type Seen = HashMap<[u8; 32], (Principal, u64)>;
 
 impl KeySet {
-    /// From a JWKS document.
     pub fn from_jwks(source: &str) -> Result<Self, Error> {
         let set: JwkSet = serde_json::from_str(source)?;
         let mut keys = HashMap::new();
@@ -139,6 +126,8 @@ impl KeySet {
         let (principal, expiry) = self.check(token)?;
         let mut seen = self.seen.lock().expect("no holder panics");
         if seen.len() >= CACHE_ENTRIES {
+            // Forgetting all of them costs each caller one check of a signature; an order of use would cost every
+            // call.
             seen.clear();
         }
         seen.insert(digest, (principal.clone(), expiry));
@@ -149,6 +138,7 @@ impl KeySet {
         let header = jsonwebtoken::decode_header(token).map_err(Error::Invalid)?;
         let id = header.kid.unwrap_or_default();
         let key = self.keys.get(&id).ok_or(Error::UnknownKey)?;
+        // The key decides who may be the issuer: a service cannot make a token of a user, nor of another service.
         let issuer = if id == USER_TOKENS { COMPTOIR } else { id.as_str() };
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = 0;
@@ -188,7 +178,6 @@ impl Signer {
         Ok(Self { id: id.to_owned(), key, own: Arc::default() })
     }
 
-    /// A token for a user.
     pub fn user_token(&self, user_id: &str, roles: &[String], life: Duration) -> Result<String, Error> {
         self.sign(COMPTOIR, user_id, roles.to_vec(), life)
     }
@@ -197,6 +186,7 @@ impl Signer {
     pub fn service_token(&self) -> Result<String, Error> {
         let mut own = self.own.lock().expect("no holder panics");
         if let Some((token, expiry)) = own.as_ref()
+            // A minute is longer than a call waits on its way: no token expires before it is checked.
             && *expiry > unix_seconds() + 60
         {
             return Ok(token.clone());

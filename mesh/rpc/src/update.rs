@@ -50,6 +50,7 @@ where
         [] => pair.take(Scope::Set, &mut faults),
         paths if paths.iter().any(|path| path == "*") => pair.take(Scope::All, &mut faults),
         paths => {
+            // All paths of the mask are tried, so that the caller learns every fault at once.
             for path in paths.iter().filter(|path| !pair.take_path(path, &mut faults)).collect::<Vec<_>>() {
                 let description = format!("{path} is not a field of {}", M::NAME);
                 faults.push(Violation { field: "update_mask".to_owned(), description });
@@ -122,6 +123,7 @@ impl Pair<'_> {
         } else if self.from.has_field(field) {
             self.into.set_field(field, self.from.get_field(field).into_owned());
         } else {
+            // A path of the mask whose field is not set means the default (AIP-134).
             self.into.clear_field(field);
         }
     }

@@ -40,10 +40,8 @@ pub const KEYS: &[Key] = &[
     STREAM_REPLICAS,
 ];
 
-/// Configuration of one service.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Name in the topology.
     pub name: String,
     /// MongoDB connection string with this service's own user, `mongodb://…/<database>?authSource=<database>`.
     pub mongodb_uri: Secret,
@@ -51,9 +49,7 @@ pub struct Config {
     pub database: String,
     /// NATS server, `nats://host:port`.
     pub nats_url: String,
-    /// This service's NATS user.
     pub nats_user: String,
-    /// Its password.
     pub nats_password: Secret,
     /// Addresses of the peers that it calls, by name, `http://host:port`.
     pub peers: BTreeMap<String, String>,
@@ -63,7 +59,6 @@ pub struct Config {
     pub jwks: String,
     /// Copies of its stream; counts when the stream is made.
     pub stream_replicas: u32,
-    /// Bounds of each of its ports.
     pub limits: Limits,
 }
 

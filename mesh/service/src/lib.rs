@@ -4,8 +4,6 @@
 //! requests under way end, then relay, consumer and the service's own tasks. A service starts and stays up without
 //! MongoDB, NATS or its peers; its health tells NOT_SERVING until both stores answer.
 
-#![warn(missing_docs)]
-
 mod config;
 mod ready;
 mod store_status;
@@ -31,7 +29,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-/// How long the background tasks may take to end.
+/// How long the background tasks may take to end: as long as the requests before them, so both fit the 30 s of a pod.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// The service about events, which every service serves.
@@ -40,34 +38,24 @@ const EVENT_SERVICE: &str = "comptoir.events.v1.EventService";
 /// Why a service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not in `mesh/topology.toml`.
     #[error("{0:?} is not a service of mesh/topology.toml")]
     UnknownService(String),
-    /// The configuration names no address for a peer.
     #[error("no address for the peer {0:?}: set it in COMPTOIR_PEERS")]
     UnknownPeer(String),
-    /// A key.
     #[error(transparent)]
     Token(#[from] rpc::token::Error),
-    /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// The broker.
     #[error(transparent)]
     Events(#[from] events::Error),
-    /// A peer's address.
     #[error(transparent)]
     Channel(#[from] rpc::channel::Error),
-    /// The server.
     #[error(transparent)]
     Server(#[from] rpc::server::Error),
 }
 
-/// A service that has been started.
 pub struct Service {
-    /// What it was started with.
     pub config: Config,
-    /// Its database.
     pub database: store::Database,
     nats: Nats,
     keys: KeySet,
@@ -128,6 +116,8 @@ impl Service {
 
     /// Creates one index with options of its own, once the store is there; not after shutdown.
     pub async fn index(&self, collection: &str, index: IndexModel) -> Result<(), Error> {
+        // A service starts without its stores, and must not serve without the indexes that keep its promises of
+        // uniqueness.
         while let Err(error) = self.database.collection::<Document>(collection).create_index(index.clone()).await {
             tracing::warn!(service = %self.config.name, %error, "an index cannot be made; trying again");
             if self.shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
@@ -212,6 +202,7 @@ impl Service {
         let watched = ready::Watched { database, nats, reads };
         self.tasks.spawn(ready::watch(watched, server.readiness(), self.shutdown.clone()));
         server.serve(&self.config.name, listener, self.config.limits.clone(), self.shutdown.clone()).await;
+        // Only after the last request: its events can still go out by the relay of this process.
         self.background.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(GRACE, ended).await.is_err() {

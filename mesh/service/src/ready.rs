@@ -6,13 +6,12 @@ use rpc::server::Readiness;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks.
+/// Pause between two looks: shorter than that between two probes, so that each probe sees the present state.
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Longest wait for MongoDB's answer.
+/// Longest wait for MongoDB's answer: less than the driver waits for a primary, so that an election shows.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What must do its work.
 pub(crate) struct Watched {
     pub database: Database,
     pub nats: Nats,
@@ -27,6 +26,7 @@ pub(crate) async fn watch(watched: Watched, readiness: Readiness, shutdown: Canc
         let ping = tokio::time::timeout(PING_TIMEOUT, database.run_command(doc! { "ping": 1 })).await;
         let is_ready = nats.is_connected() && !reads.are_stuck() && matches!(ping, Ok(Ok(_)));
         if is_ready != was_ready {
+            // Readiness never comes back during a shutdown, whatever the stores say.
             readiness.set(is_ready && !shutdown.is_cancelled());
             was_ready = is_ready;
         }

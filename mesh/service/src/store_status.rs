@@ -15,6 +15,7 @@ pub fn store_status(error: Error) -> Status {
         Error::Backlog(_) => status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon"),
         Error::Busy => status::unavailable("STORE_BUSY", "too many writes wait; try again soon"),
         Error::Unknown => status::unavailable("STORE_UNAVAILABLE", "the outcome is unknown; repeat the call"),
+        // Operators find the code in the log; it tells a caller nothing that could be done.
         Error::Refused(code) => {
             tracing::error!(code, "mongodb refused a write");
             status::internal()

@@ -5,13 +5,11 @@
 pub struct Key {
     /// Name of the flag, without dashes.
     pub name: &'static str,
-    /// Name of the variable.
     pub variable: &'static str,
     /// Meaning and form.
     pub doc: &'static str,
     /// Unit of a number, with its bounds where it has any.
     pub unit: Option<&'static str>,
-    /// Its value when nobody sets it.
     pub fallback: Fallback,
     /// Whether the value is never shown.
     pub is_secret: bool,
@@ -24,7 +22,6 @@ pub enum Fallback {
     Required,
     /// The program does without it.
     Unset,
-    /// This value.
     Value(&'static str),
     /// A value that depends on the program's name or on the topology, and its description.
     Computed(&'static str, fn(&str) -> Option<String>),
@@ -47,12 +44,10 @@ impl Key {
         Self { name, variable, doc, unit: None, fallback: Fallback::Unset, is_secret: false }
     }
 
-    /// The setting must be set.
     pub const fn required(self) -> Self {
         Self { fallback: Fallback::Required, ..self }
     }
 
-    /// The setting has this default.
     pub const fn default(self, value: &'static str) -> Self {
         Self { fallback: Fallback::Value(value), ..self }
     }
@@ -62,12 +57,10 @@ impl Key {
         Self { fallback: Fallback::Computed(description, compute), ..self }
     }
 
-    /// The setting is a number of this unit.
     pub const fn unit(self, unit: &'static str) -> Self {
         Self { unit: Some(unit), ..self }
     }
 
-    /// The setting is never shown.
     pub const fn secret(self) -> Self {
         Self { is_secret: true, ..self }
     }

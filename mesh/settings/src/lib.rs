@@ -14,8 +14,6 @@
 //!
 //! Invariant: a value that cannot be used is an error that names flag and variable, before anything is started.
 
-#![warn(missing_docs)]
-
 mod common;
 mod error;
 mod key;
@@ -30,14 +28,10 @@ pub use secret::Secret;
 
 use std::{collections::BTreeMap, fmt, net::SocketAddr, ops::RangeInclusive, str::FromStr, time::Duration};
 
-/// Origin of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
-    /// The command line.
     Flag,
-    /// A variable.
     Environment,
-    /// Neither.
     Default,
 }
 
@@ -54,11 +48,8 @@ impl fmt::Display for Source {
 /// One key with its value, which is empty when it is not set.
 #[derive(Debug)]
 pub struct Setting {
-    /// The key.
     pub key: &'static Key,
-    /// The value.
     pub value: String,
-    /// The origin of the value.
     pub source: Source,
 }
 
@@ -81,6 +72,7 @@ impl Settings {
     ) -> Self {
         let setting = |key: &'static Key| {
             let variable = environment.get(key.variable).filter(|value| !value.is_empty());
+            // Whoever types a flag means this run; the environment may be inherited.
             let (value, source) = match (flags.get(key.name), variable) {
                 (Some(value), _) => (value.clone(), Source::Flag),
                 (None, Some(value)) => (value.clone(), Source::Environment),
@@ -91,7 +83,6 @@ impl Settings {
         Self { name: name.to_owned(), all: keys.into_iter().map(setting).collect() }
     }
 
-    /// Whether the program has this key.
     pub fn has(&self, key: &'static Key) -> bool {
         self.all.iter().any(|setting| setting.key.name == key.name)
     }
@@ -115,7 +106,6 @@ impl Settings {
         }
     }
 
-    /// A required value that is never printed.
     pub fn secret(&self, key: &'static Key) -> Result<Secret, Error> {
         self.required(key).map(Secret::new)
     }
@@ -140,12 +130,10 @@ impl Settings {
         Err(self.bad(key, format!("{number} is not between {} and {}", bounds.start(), bounds.end())))
     }
 
-    /// A time in seconds within bounds.
     pub fn seconds(&self, key: &'static Key, bounds: RangeInclusive<u32>) -> Result<Duration, Error> {
         Ok(Duration::from_secs(self.bounded(key, bounds)?.into()))
     }
 
-    /// The content of a required file.
     pub fn file(&self, key: &'static Key) -> Result<String, Error> {
         let path = self.required(key)?;
         std::fs::read_to_string(path).map_err(|error| self.bad(key, format!("{path}: {error}")))

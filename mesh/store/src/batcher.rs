@@ -14,14 +14,13 @@ use tokio::{sync::oneshot, time::Instant};
 /// Bytes of one command; the server takes 48 MB, a document 16 MiB.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 
-/// Requests that may wait; one more is refused.
+/// Requests that may wait, 16 full batches; one more is refused. A store that is further behind is not helped by waiting
+/// requests, which would only take memory.
 const QUEUE: usize = 4096;
 
 /// Carries out batches of requests.
 pub trait BatchWorker: Send + Sync + 'static {
-    /// One request.
     type Request: Send + 'static;
-    /// The answer to one request.
     type Outcome: Send + 'static;
 
     /// Batches begin at least this far apart.
@@ -63,7 +62,6 @@ struct Waiting<W: BatchWorker> {
 }
 
 impl<W: BatchWorker> Batcher<W> {
-    /// A batcher for `worker`.
     pub fn new(worker: W) -> Self {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false, taken_at: None });
         Self(Arc::new(Inner { worker, queue }))
@@ -78,6 +76,8 @@ impl<W: BatchWorker> Batcher<W> {
                 return Err(Error::Busy);
             }
             queue.waiting.push_back(Waiting { request, bytes, reply });
+            // The flag changes under the lock under which the task finds the queue empty: a request is either taken
+            // by the task that is about to end, or starts the next one.
             !std::mem::replace(&mut queue.is_served, true)
         };
         if starts {
@@ -108,6 +108,8 @@ impl<W: BatchWorker> Serving<W> {
             let Some(batch) = self.0.take() else { return };
             let (requests, replies): (Vec<_>, Vec<_>) =
                 batch.into_iter().map(|waiting| (waiting.request, waiting.reply)).unzip();
+            // A worker that panics drops the replies, and their callers learn that the outcome is unknown: the
+            // command may have been sent.
             for (reply, outcome) in replies.into_iter().zip(self.0.worker.run(requests).await) {
                 let _ = reply.send(outcome); // the caller may have gone; what was done stands
             }

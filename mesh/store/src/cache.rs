@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-/// Values by id. Each of the two generations has up to `CAPACITY` of them: what is not written again while so many others
-/// are is forgotten.
+/// Values by id. Each of the two generations has up to `CAPACITY` of them: a value is forgotten once `CAPACITY` others have
+/// been written since.
 #[derive(Debug)]
 pub struct Cache<V, const CAPACITY: usize> {
     young: HashMap<String, V>,
@@ -17,18 +17,17 @@ impl<V, const CAPACITY: usize> Default for Cache<V, CAPACITY> {
 }
 
 impl<V, const CAPACITY: usize> Cache<V, CAPACITY> {
-    /// The value of this id.
     pub fn get(&self, id: &str) -> Option<&V> {
         self.young.get(id).or_else(|| self.old.get(id))
     }
 
-    /// Remembers `value`.
     pub fn set(&mut self, id: &str, value: V) {
         if let Some(known) = self.young.get_mut(id) {
             *known = value;
             return;
         }
         if self.young.len() >= CAPACITY {
+            // The older generation goes as a whole, so that no order of use has to be kept.
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(id.to_owned(), value);

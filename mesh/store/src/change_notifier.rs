@@ -17,10 +17,10 @@ use tokio_util::sync::CancellationToken;
 /// At this number of ids, those without subscribers are forgotten.
 const SWEEP_AT: usize = 1024;
 
-/// Pause before a stream that broke is opened anew.
+/// Pause before a stream that broke is opened anew: without one, a stream that breaks at once would be opened in a loop.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// How long the stream stays open without subscribers.
+/// How long the stream stays open without subscribers: those that come one after the other share one stream.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// Notifies of changes to the documents of one collection. Cheap to clone.
@@ -80,6 +80,7 @@ impl Inner {
     async fn watch_once(&self, collection: &Collection<Document>) -> Result<(), Error> {
         let pipeline = [doc! { "$project": { "documentKey": 1 } }];
         let mut stream = collection.watch().pipeline(pipeline).await?.with_type::<Document>();
+        // The stream is open before anybody reads: a write between the reading and the next change is in the stream.
         catch_up(collection).await?;
         self.notify_all();
         let mut wanted_at = Instant::now();
@@ -92,6 +93,7 @@ impl Inner {
             } else if !stream.is_alive() {
                 return Ok(());
             }
+            // The answer takes the lock of all subscribers, so the question is not asked for each change.
             if wanted_at.elapsed() > LINGER / 2 && self.is_wanted() {
                 wanted_at = Instant::now();
             }

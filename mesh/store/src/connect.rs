@@ -45,8 +45,10 @@ impl Database {
 pub async fn connect(uri: &str, database: &str, application: &str) -> Result<Database, Error> {
     let mut options = ClientOptions::parse(uri).await?;
     options.app_name = Some(application.to_owned());
+    // A call between services has 5 s: the driver, which would wait 30 s for a server, must give up no later.
     options.connect_timeout = Some(Duration::from_secs(3));
     options.server_selection_timeout = Some(Duration::from_secs(5));
+    // A connection of the pool costs mongod about 1 MB; a URI with `maxPoolSize` wins.
     options.max_pool_size = options.max_pool_size.or(Some(64));
     options.read_concern = Some(ReadConcern::majority());
     options.write_concern = Some(

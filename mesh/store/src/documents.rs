@@ -16,7 +16,7 @@ use std::{
     },
 };
 
-/// At most this many documents are read for each that is wanted, when some of them cannot be read.
+/// At most this many documents are read for each that is wanted, so that a look at a collection that cannot be read ends.
 const UNREADABLE: i64 = 16;
 
 /// Pause between two errors about documents that cannot be read.
@@ -25,13 +25,11 @@ const LOG_EVERY_MS: i64 = 60_000;
 /// A state as it was loaded or written.
 #[derive(Debug, Clone)]
 pub struct Versioned<T> {
-    /// Identifier of the document.
     pub id: String,
     /// Revision; every write adds one.
     pub rev: i64,
     /// `seq` of its newest event.
     pub seq: i64,
-    /// The state.
     pub state: T,
     /// The fields of the state as stored: a write sends only those that changed.
     fields: Document,
@@ -57,7 +55,6 @@ impl<T> Versioned<T> {
 /// A new state and its events.
 #[derive(Debug, Clone)]
 pub struct Change<T> {
-    /// The state after the change.
     pub state: T,
     /// What happened, in order.
     pub events: Vec<NewEvent>,
@@ -87,7 +84,6 @@ impl<T> Clone for Documents<T> {
 }
 
 impl<T: Aggregate> Documents<T> {
-    /// The documents of `T` in `database`.
     pub fn new(database: &Database) -> Self {
         let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
         let (group, hints) = (GroupCommit::new(database, T::COLLECTION), database.hints().clone());
@@ -136,7 +132,6 @@ impl<T: Aggregate> Documents<T> {
         Ok((document, Versioned { id, rev: 1, seq: count, state, fields, outbox, has_events: count > 0, requests }))
     }
 
-    /// The document of this id.
     pub async fn load(&self, id: &str) -> Result<Option<Versioned<T>>, Error> {
         self.group.load(id).await?.map(parse).transpose()
     }
@@ -147,7 +142,6 @@ impl<T: Aggregate> Documents<T> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// The first document that matches.
     pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<T>>, Error> {
         self.collection.find_one(filter).await?.map(parse).transpose()
     }
@@ -179,6 +173,7 @@ impl<T: Aggregate> Documents<T> {
     ) -> Result<Vec<Versioned<T>>, Error> {
         let most = usize::try_from(limit).unwrap_or(0);
         let longest = limit.saturating_mul(UNREADABLE);
+        // The first batch is what is wanted; the driver fetches more only when some of it cannot be read.
         let batch = u32::try_from(limit).unwrap_or(0);
         let mut cursor = self.collection.find(filter).sort(sort).limit(longest).batch_size(batch).await?;
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
@@ -212,6 +207,8 @@ impl<T: Aggregate> Documents<T> {
     ) -> Result<(Document, Document, Versioned<T>), Error> {
         let mut outbox = Vec::clone(&old.outbox);
         let mut trimmed = false;
+        // The log is asked only when the outbox is long and about to grow: a read for every write would double its
+        // cost.
         if outbox::is_long(&outbox) && !change.events.is_empty() {
             let archived = outbox::archived(&self.log, T::NOUN, &old.id).await?;
             outbox.retain(|entry| seq_of(entry) > archived);
@@ -220,6 +217,8 @@ impl<T: Aggregate> Documents<T> {
         outbox::admit(&outbox, &change.events, &self.limit)?;
         let entries = outbox::entries(change.events, old.seq, now())?;
         let fields = bson::serialize_to_document(&change.state)?;
+        // Only fields that differ are sent, so that a field which a newer version of the service has added survives
+        // this write.
         let mut set: Document =
             fields.iter().filter(|(key, value)| old.fields.get(key) != Some(*value)).map(own).collect();
         let seq = old.seq + i64::try_from(entries.len()).unwrap_or(0);
@@ -229,6 +228,7 @@ impl<T: Aggregate> Documents<T> {
         }
         outbox.extend(entries.iter().cloned());
         let mut update = doc! {};
+        // One update cannot set a field and push to it: a trimmed outbox is written whole.
         if trimmed {
             set.insert("outbox", outbox.clone());
         } else if !entries.is_empty() {
@@ -259,6 +259,7 @@ fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
     let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
     let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
     let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
+    // The mark is no part of the state: the next write sets another one.
     document.remove(group_commit::MARK);
     let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
     let state = bson::deserialize_from_document(document.clone())?;

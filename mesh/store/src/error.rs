@@ -3,7 +3,6 @@
 /// MongoDB's code of a write that a unique index refused.
 const DUPLICATE_KEY: i32 = 11000;
 
-/// A failed operation of the store.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A document of this id, or of this unique value, exists.
@@ -48,13 +47,10 @@ pub enum Error {
 /// A failed change: the rule's own refusal, or the store's failure.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeError<E> {
-    /// There is no such document.
     #[error("the document was not found")]
     NotFound,
-    /// The rule refused.
     #[error("{0}")]
     Refused(E),
-    /// The store failed.
     #[error(transparent)]
     Store(#[from] Error),
 }
@@ -88,7 +84,6 @@ impl From<mongodb::error::Error> for Error {
     }
 }
 
-/// Whether a unique index refused the write.
 pub fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
     use mongodb::error::{ErrorKind, WriteFailure};
     match error.kind.as_ref() {

@@ -1,6 +1,5 @@
 //! How money is stored: `{currency, amount: Decimal128}`. Use with `#[serde(with = "store::fields::money")]`.
 
-/// One amount.
 pub mod money {
     use bson::Decimal128;
     use contracts::money::Money;
@@ -12,20 +11,17 @@ pub mod money {
         amount: Decimal128,
     }
 
-    /// To BSON.
     pub fn serialize<S: Serializer>(money: &Money, serializer: S) -> Result<S::Ok, S::Error> {
         let amount = money.amount.to_string().parse().map_err(S::Error::custom)?;
         Stored { currency: money.currency.clone(), amount }.serialize(serializer)
     }
 
-    /// From BSON.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Money, D::Error> {
         let stored = Stored::deserialize(deserializer)?;
         Money::parse(&stored.currency, &stored.amount.to_string()).map_err(D::Error::custom)
     }
 }
 
-/// Times on the wire.
 pub mod time {
     use crate::Time;
 
@@ -34,7 +30,6 @@ pub mod time {
         Time::from_millis(time.seconds.saturating_mul(1000).saturating_add(i64::from(time.nanos / 1_000_000)))
     }
 
-    /// To `google.protobuf.Timestamp`.
     pub fn to_wire(time: Time) -> prost_types::Timestamp {
         let millis = time.timestamp_millis();
         let nanos = i32::try_from(millis.rem_euclid(1000)).unwrap_or(0) * 1_000_000;

@@ -35,7 +35,6 @@ pub struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Documents of the collection called `collection`.
     pub fn new(database: &Database, collection: &str) -> Self {
         let writes = |verb| {
             Batcher::new(Writes { verb, database: database.clone(), collection: database.collection(collection) })
@@ -81,7 +80,6 @@ fn mark(document: &mut Document) -> i64 {
     mark
 }
 
-/// Reads by id.
 struct Reads(Collection<Document>);
 
 impl Reads {
@@ -97,6 +95,7 @@ impl Reads {
 impl BatchWorker for Reads {
     type Request = String;
     type Outcome = Result<Option<Document>, Error>;
+    // Reads wait for no journal, so their batches may begin closer together than those of writes.
     const MIN_INTERVAL: Duration = Duration::from_millis(3);
 
     async fn run(&self, ids: Vec<String>) -> Vec<Self::Outcome> {
@@ -107,19 +106,15 @@ impl BatchWorker for Reads {
     }
 }
 
-/// Inserts, or guarded updates.
 struct Writes {
     verb: Verb,
     database: Database,
     collection: Collection<Document>,
 }
 
-/// Kind of a write.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verb {
-    /// A new document.
     Insert,
-    /// A guarded update.
     Update,
 }
 
@@ -153,6 +148,8 @@ pub(crate) struct Reply {
 impl BatchWorker for Writes {
     type Request = Write;
     type Outcome = Result<(), Error>;
+    // A majority write that is journaled takes some milliseconds anyway: under load 8 ms add little to it, and
+    // otherwise nothing, because the first write after a pause goes at once.
     const MIN_INTERVAL: Duration = Duration::from_millis(8);
 
     async fn run(&self, writes: Vec<Write>) -> Vec<Self::Outcome> {
@@ -190,6 +187,8 @@ impl Writes {
     async fn send(&self, writes: &[Write]) -> Result<(Reply, bool), mongodb::error::Error> {
         let mut attempt = 1;
         loop {
+            // A repeat sends the same marks: when the first attempt was carried out after all, they tell that its
+            // writes are these.
             match self.database.run_raw_command(self.command(writes)).await.and_then(|reply| Reply::parse(&reply)) {
                 Ok(reply) => return Ok((reply, attempt > 1)),
                 Err(error) if attempt < ATTEMPTS && may_be_repeated(&error) => attempt += 1,
@@ -203,6 +202,7 @@ impl Writes {
         let bodies: RawArrayBuf = writes.iter().map(|write| write.body.clone()).collect();
         let mut command = RawDocumentBuf::new();
         command.append(verb, self.collection.name());
+        // A write that is refused must not keep those behind it, which belong to other requests, from being tried.
         command.append(cstr!("ordered"), false);
         let concern = rawdoc! { "w": "majority", "j": true, "wtimeout": WRITE_TIMEOUT_MS };
         command.append(cstr!("writeConcern"), concern);
@@ -239,6 +239,8 @@ impl Write {
 impl Reply {
     /// Reads the reply to a command of writes.
     pub fn parse(reply: &Document) -> Result<Self, mongodb::error::Error> {
+        // The writes are on the primary and may still be rolled back: for their callers the outcome is unknown, never
+        // a success.
         if let Ok(concern) = reply.get_document("writeConcernError") {
             return Err(mongodb::error::Error::custom(format!("the write is not durable: {concern}")));
         }

@@ -13,9 +13,7 @@ const BEHIND: usize = 4096;
 /// A write that brought events.
 #[derive(Debug)]
 pub struct WriteHint {
-    /// Collection of the document.
     pub collection: &'static str,
-    /// Identifier of the document.
     pub id: String,
     /// `seq` of its newest event.
     pub seq: i64,
@@ -41,7 +39,6 @@ impl HintSender {
         self.0.subscribe()
     }
 
-    /// Sends a hint to all receivers.
     pub(crate) fn send(&self, hint: WriteHint) {
         let _ = self.0.send(Arc::new(hint)); // fails when there is no receiver
     }

@@ -3,12 +3,9 @@
 use bson::Document;
 use mongodb::{IndexModel, options::IndexOptions};
 
-/// An index of a collection.
 #[derive(Debug, Clone)]
 pub struct Index {
-    /// Name of the collection.
     pub collection: String,
-    /// Keys and options.
     pub model: IndexModel,
 }
 

@@ -10,8 +10,6 @@
 //! cannot both succeed; a full outbox refuses the write with [`Error::Backlog`], a change too large for any outbox, or
 //! for the broker as far as it has told, with [`Error::TooLarge`], and nothing is changed.
 
-#![warn(missing_docs)]
-
 mod batcher;
 mod cache;
 mod change_notifier;

@@ -13,13 +13,15 @@ use std::sync::{
 /// Name of the log's collection, in each service's own database.
 pub const LOG: &str = "events";
 
-/// At this number of pending events the writer drops those that the log has.
+/// At this number of pending events the writer drops those that the log has: documents stay small, and one write in about
+/// eight pays for the question.
 const TRIM_AT: usize = 8;
 
 /// At this number of pending bytes the writer drops the events that the log has.
 const TRIM_AT_BYTES: usize = CAP_BYTES / 8;
 
-/// A write that would leave more events pending is refused.
+/// A write that would leave more events pending is refused. A relay that is up leaves few of them; behind one that is down
+/// the documents must not grow without end.
 const CAP: usize = 64;
 
 /// A write that would leave more bytes pending is refused; a document may have 16 MiB. The events of one change cannot be
@@ -29,7 +31,7 @@ const CAP_BYTES: usize = 256 * 1024;
 /// Most bytes of the headers that an event is published with.
 pub const EVENT_HEADERS_BYTES: usize = 1024;
 
-/// Bytes of an entry beside its message.
+/// Bytes of an entry beside its message: id, type, name, time and trace.
 const ENTRY_BYTES: usize = 256;
 
 /// The largest message that the broker takes, headers included, as the broker said last: an event that could never be
@@ -62,12 +64,10 @@ pub struct NewEvent {
     pub name: String,
     /// Full name of the message: `comptoir.orders.v1.OrderCreated`.
     pub r#type: String,
-    /// The encoded message.
     pub data: Vec<u8>,
 }
 
 impl NewEvent {
-    /// An event named `name` that carries `message`.
     pub fn of<M: prost::Message + prost::Name>(name: &str, message: &M) -> Self {
         Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec() }
     }
@@ -84,11 +84,9 @@ pub struct Pending {
     pub r#type: String,
     /// Last word of the subject.
     pub name: String,
-    /// When it happened.
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
-    /// The encoded message.
     pub data: bson::Binary,
 }
 
@@ -118,6 +116,7 @@ pub(crate) fn is_long(pending: &[Bson]) -> bool {
 /// Refuses to let the outbox grow beyond its caps, and for good what would not even fit an empty one or the broker.
 pub(crate) fn admit(pending: &[Bson], new: &[NewEvent], limit: &EventLimit) -> Result<(), Error> {
     let bytes = new.iter().map(|event| event.data.len() + ENTRY_BYTES).sum::<usize>();
+    // Before the backlog: a change that can never fit must not be told to come again later.
     if new.len() > CAP || bytes > CAP_BYTES {
         return Err(Error::TooLarge { events: new.len(), bytes, limit: CAP_BYTES });
     }

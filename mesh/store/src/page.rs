@@ -13,7 +13,6 @@ const PAGE_BYTES: usize = 2 << 20;
 /// The entries that were read for a page.
 #[derive(Debug)]
 pub struct Found<T> {
-    /// The entries.
     pub entries: Vec<T>,
     /// Whether there are no more.
     pub is_last: bool,
@@ -32,6 +31,7 @@ impl<T> Found<T> {
             sum = sum.saturating_add(bytes(entry));
             sum <= PAGE_BYTES
         });
+        // A page without entries would have no identifier from which the next page could begin.
         let fits = fits.count().max(1);
         self.is_last &= fits >= self.entries.len();
         self.entries.truncate(fits);
@@ -53,6 +53,7 @@ pub async fn read<T: DeserializeOwned>(mut cursor: Cursor<T>, limit: i64) -> Res
     let mut entries = Vec::new();
     while cursor.advance().await? {
         bytes = bytes.saturating_add(cursor.current().as_bytes().len());
+        // The entry that does not fit any more proves that there is another page.
         if entries.len() >= most || (bytes > PAGE_BYTES && !entries.is_empty()) {
             return Ok(Found { entries, is_last: false });
         }

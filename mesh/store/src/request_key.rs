@@ -27,7 +27,6 @@ impl RequestKey {
         &self.name
     }
 
-    /// Digest of the content.
     pub fn digest(&self) -> &str {
         &self.digest
     }

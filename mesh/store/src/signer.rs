@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Bytes of signature in a token.
+/// Bytes of signature in a token: 128 bits, which nobody guesses, and short enough for a URL.
 const SIGNATURE_BYTES: usize = 16;
 
 /// The token was not signed for this purpose and scope.
@@ -29,7 +29,6 @@ impl TokenSigner {
         URL_SAFE_NO_PAD.encode([&signature[..SIGNATURE_BYTES], content].concat())
     }
 
-    /// What the token carries.
     pub fn open(&self, scope: &[u8], token: &str) -> Result<Vec<u8>, InvalidToken> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| InvalidToken)?;
         let (signature, content) = bytes.split_at_checked(SIGNATURE_BYTES).ok_or(InvalidToken)?;

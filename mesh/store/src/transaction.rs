@@ -40,7 +40,6 @@ struct Command {
 }
 
 impl Transaction {
-    /// A transaction without writes.
     pub fn new(database: &Database) -> Self {
         Self { database: database.clone(), commands: Vec::new(), hints: Vec::new() }
     }
@@ -107,6 +106,7 @@ impl Transaction {
         session.start_transaction().await?;
         crash_at(label, "writing");
         for command in self.commands {
+            // The end of the transaction is awaited: a retry must not collide with the one that it replaces.
             if let Err(error) = command.send(&self.database, &mut session).await {
                 if let Err(abort) = session.abort_transaction().await {
                     tracing::debug!(error = %abort, "a transaction could not be aborted; the server will end it");
@@ -117,6 +117,7 @@ impl Transaction {
         crash_at(label, "committing");
         commit(&mut session).await?;
         crash_at(label, "committed");
+        // Not before the commit: the relay believes a hint and does not read the document again.
         self.hints.into_iter().for_each(|hint| self.database.hints().send(hint));
         Ok(())
     }
@@ -166,6 +167,8 @@ pub(crate) fn backoff(attempt: u32) -> Duration {
 
 /// Commits; when the answer was lost, asks again: a commit can be repeated.
 async fn commit(session: &mut ClientSession) -> Result<(), Error> {
+    // A session may send its commit again. After the fourth lost answer the caller is told that the outcome is
+    // unknown.
     for _ in 0..3 {
         match session.commit_transaction().await {
             Ok(()) => return Ok(()),
@@ -209,6 +212,7 @@ async fn kill_abandoned(client: &Client) -> Result<usize, Error> {
     let open = admin.aggregate(stages).read_concern(ReadConcern::local()).await?;
     let open: Vec<Document> = open.try_collect().await?;
     if !open.is_empty() {
+        // By session: an idle transaction runs no operation that could be killed.
         admin.run_command(doc! { "killSessions": &open }).await?;
     }
     Ok(open.len())

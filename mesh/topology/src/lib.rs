@@ -3,8 +3,6 @@
 //! The file is compiled in, so that a binary and its table can never disagree. [`Topology::get`] parses and checks it
 //! once; a fault in it stops every process at start and the tests before that.
 
-#![warn(missing_docs)]
-
 use serde::Deserialize;
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -14,7 +12,6 @@ const STREAM_PREFIX: &str = "EVT_";
 /// First gRPC port when nothing else is said; each offset of the table counts from it.
 pub const GRPC_BASE_PORT: u16 = 9000;
 
-/// All services by name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Topology {
@@ -31,9 +28,7 @@ pub struct Topology {
 pub struct Program {
     /// HTTP port = base port + this.
     pub port_offset: u16,
-    /// Its MongoDB database.
     pub database: String,
-    /// Its collections.
     #[serde(default)]
     pub collections: Vec<String>,
     /// What it takes the place of, for a trial: one of what services use.
@@ -42,7 +37,6 @@ pub struct Program {
     pub address_variable: Option<String>,
 }
 
-/// One service.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
@@ -52,7 +46,6 @@ pub struct Service {
     pub webhook_port_offset: Option<u16>,
     /// The protobuf package that it implements.
     pub proto: String,
-    /// Its MongoDB database.
     pub database: String,
     /// Collections whose documents carry an outbox, with the noun of their events.
     #[serde(default)]
@@ -71,31 +64,17 @@ pub struct Service {
     pub uses: Vec<String>,
 }
 
-/// What is wrong with the table.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Not TOML of this shape.
     #[error("mesh/topology.toml: {0}")]
     Syntax(#[from] toml::de::Error),
-    /// An edge leads nowhere.
     #[error("mesh/topology.toml: {from} refers to {to}, which is not a service")]
-    Edge {
-        /// Where the edge starts.
-        from: String,
-        /// The name that is not there.
-        to: String,
-    },
-    /// Two services claim one port, package or database.
+    Edge { from: String, to: String },
     #[error("mesh/topology.toml: {0} is used twice")]
     Twice(String),
     /// A service reads events from one that has none.
     #[error("mesh/topology.toml: {from} consumes {to}, which publishes no events")]
-    NoEvents {
-        /// The consumer.
-        from: String,
-        /// The service without aggregates.
-        to: String,
-    },
+    NoEvents { from: String, to: String },
 }
 
 impl Topology {
@@ -107,10 +86,10 @@ impl Topology {
         &TABLE
     }
 
-    /// Parses and checks a table.
     pub fn parse(source: &str) -> Result<Self, Error> {
         let table: Topology = toml::from_str(source)?;
         let mut seen = std::collections::BTreeSet::new();
+        // Programs share ports and the MongoDB server with the services, and no service may take what is theirs.
         for program in table.program.values() {
             seen.insert(format!("port offset {}", program.port_offset));
             seen.insert(format!("database {}", program.database));
@@ -141,7 +120,6 @@ impl Topology {
         Ok(table)
     }
 
-    /// The service called `name`.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.service.get(name)
     }
@@ -151,7 +129,6 @@ impl Topology {
         self.service(service).is_some_and(|service| service.uses.iter().any(|used| used == what))
     }
 
-    /// The database of a service or program.
     pub fn database(&self, name: &str) -> Option<&str> {
         let program = self.program.get(name).map(|program| program.database.as_str());
         program.or_else(|| self.service(name).map(|service| service.database.as_str()))
@@ -162,7 +139,6 @@ impl Topology {
         self.service.keys().chain(self.program.keys()).map(String::as_str)
     }
 
-    /// The service that implements the protobuf package `proto`.
     pub fn by_proto(&self, proto: &str) -> Option<(&str, &Service)> {
         self.service.iter().find(|(_, service)| service.proto == proto).map(|(name, service)| (name.as_str(), service))
     }
@@ -173,7 +149,6 @@ pub fn stream(service: &str) -> String {
     format!("{STREAM_PREFIX}{}", service.to_uppercase().replace('-', "_"))
 }
 
-/// The subjects of that stream.
 pub fn subjects(service: &str) -> String {
     format!("evt.{service}.>")
 }

@@ -33,14 +33,12 @@ const CONNECTIONS_PER_ADDRESS: Key = Key::new(
 )
 .default("3072");
 
-/// Bounds of one port.
 #[derive(Debug, Clone)]
 pub struct Limits {
     /// How long a head may take: from the connect to the first request, and from the first byte of each later one.
     pub header_timeout: Duration,
     /// How long a connection may have no request under way; of HTTP/2, before its first one.
     pub idle_timeout: Duration,
-    /// Connections in all.
     pub connections: usize,
     /// Connections of one address; of an IPv6 address, of its /64. Behind an ingress or a sidecar all callers have one
     /// address, which may have most connections and never all.
@@ -51,7 +49,6 @@ impl Limits {
     /// The settings of every port.
     pub const KEYS: &[Key] = &[HEADER_TIMEOUT, IDLE_TIMEOUT, CONNECTIONS, CONNECTIONS_PER_ADDRESS];
 
-    /// Takes the bounds from the settings.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             header_timeout: settings.seconds(&HEADER_TIMEOUT, 1..=86_400)?,

@@ -12,7 +12,6 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// The seats of one port.
 pub(super) struct Seats {
     limits: Limits,
     tally: Tally,
@@ -41,6 +40,7 @@ impl Seats {
         let address = network(address);
         let evicted = CancellationToken::new();
         let mut table = self.table();
+        // The own address first: a client that opens connections without end pushes out its own, not those of others.
         let of_address = table.by_address.get(&address).copied().unwrap_or(0);
         if of_address >= self.limits.connections_per_address && !table.evict(|each| each == address) {
             self.tally.note(Reason::FullAddress, &address.to_string());
@@ -135,7 +135,6 @@ struct State {
     turn: Option<Turn>,
 }
 
-/// The seat of one connection.
 pub(super) struct Seat {
     seats: Arc<Seats>,
     address: IpAddr,
@@ -148,7 +147,6 @@ pub(super) struct Seat {
 pub(super) struct Busy(Arc<Seat>);
 
 impl Seat {
-    /// A request has begun.
     pub(super) fn begin(self: Arc<Self>) -> Busy {
         let mut state = self.state();
         state.busy += 1;
@@ -205,6 +203,7 @@ impl Seat {
             tokio::select! {
                 () = self.evicted.cancelled(), if !self.is_leaving() => return self.eviction(),
                 () = self.changed.notified() => {}
+                // Looked at again: a request may have begun while the timer ran out.
                 () = timeout => if let Some((at, reason)) = self.limit() && at <= Instant::now() {
                     return reason;
                 },
@@ -278,6 +277,7 @@ impl Drop for Seat {
         if let Some(turn) = turn {
             table.waiting.remove(&turn);
         }
+        // Here and nowhere else, so that a connection is counted until its last byte, however it ends.
         table.open -= 1;
         if let Some(open) = table.by_address.get_mut(&self.address) {
             *open -= 1;

@@ -89,6 +89,7 @@ impl Tally {
     /// How many there have been since the last line, when there may be another one.
     fn to_log(&self, reason: Reason) -> Option<u64> {
         let mut lines = self.lines.lock().expect("no holder panics");
+        // The first of its kind is logged at once, those of the next minute are counted.
         let Some(line) = lines.iter_mut().find(|line| line.reason == reason) else {
             lines.push(Line { reason, logged_at: Instant::now(), unlogged: 0 });
             return Some(1);

@@ -4,7 +4,8 @@ use super::{Change, Documents, Versioned};
 use crate::{Aggregate, ChangeError, Error, RequestKey, transaction::backoff};
 use bson::{Bson, Document, doc};
 
-/// How often a change is decided anew when somebody else wrote in between.
+/// How often a change is decided anew when somebody else wrote in between. With pauses of up to 64 ms, 16 attempts stay
+/// below one second.
 const ATTEMPTS: u32 = 16;
 
 /// Most request keys that a document remembers. A repeat that comes after this many other requests is a new request.
@@ -53,6 +54,8 @@ impl<T: Aggregate> Documents<T> {
         mut decide: impl FnMut(&Versioned<T>) -> Result<Option<Change<T>>, E>,
     ) -> Result<Versioned<T>, ChangeError<E>> {
         let mut old = found;
+        // Each round looks for the request first: a repeat is answered with what its first attempt led to, whatever
+        // has happened to the document since.
         for attempt in 0..ATTEMPTS {
             if let Some(request) = request
                 && let Some(digest) = old.digest_of(request)
@@ -88,6 +91,8 @@ impl<T: Aggregate> Documents<T> {
     ) -> Result<Versioned<T>, Error> {
         let is_erased = change.state.is_erased();
         let (_, mut update, mut written) = self.statement(old, change).await?;
+        // Digests tell what earlier requests asked for, so they go with the state. The request that erases stays
+        // known, for its repeat.
         if is_erased {
             written.requests = request.map(remembered).into_iter().collect();
             operator(&mut update, "$set").insert("requests", written.requests.clone());
