@@ -5,19 +5,12 @@ use uuid::Uuid;
 /// What an identifier names, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// `usr_`
     User,
-    /// `prd_`
     Product,
-    /// `ord_`
     Order,
-    /// `pay_`
     Payment,
-    /// `rfd_`
     Refund,
-    /// `shp_`
     Shipment,
-    /// `evt_`
     Event,
 }
 
@@ -39,7 +32,6 @@ impl Kind {
         }
     }
 
-    /// A new identifier.
     pub fn new_id(self) -> String {
         format!("{}{}", self.prefix(), Uuid::now_v7().simple())
     }

@@ -18,7 +18,7 @@ pub use validate::Validate;
 /// The encoded `FileDescriptorSet` of all contracts, with comments and imports.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 
-#[allow(missing_docs, clippy::all)]
+#[allow(clippy::all)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/contracts.rs"));
     include!(concat!(env!("OUT_DIR"), "/validate.rs"));

@@ -21,7 +21,6 @@ pub const MOST_OF_A_PRICE: i128 = 10_000_000_000_000;
 /// Most minor units of what is paid at once: with room to spare, sums fit the 64 bits in which others count minor units.
 pub const MOST_OF_A_SUM: i128 = 1_000_000_000_000_000_000;
 
-/// An exact amount in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Money {
     /// ISO 4217 code, upper case.
@@ -30,29 +29,17 @@ pub struct Money {
     pub amount: Decimal,
 }
 
-/// Why an amount was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// Not an active code of ISO 4217.
     #[error("currency code {0:?} is not an active ISO 4217 code such as EUR")]
     Currency(String),
     /// `units` and `nanos` disagree in sign, or `nanos` is out of range.
     #[error("nanos must be within ±999,999,999 and have the sign of units")]
     Nanos,
-    /// Not a decimal number.
     #[error("{0:?} is not a decimal number")]
     Text(String),
-    /// More decimals than the currency has.
     #[error("{currency} has {digits} decimals; {amount} is finer")]
-    Precision {
-        /// The currency.
-        currency: String,
-        /// Its decimals.
-        digits: u32,
-        /// The refused amount.
-        amount: Decimal,
-    },
-    /// Two currencies in one sum.
+    Precision { currency: String, digits: u32, amount: Decimal },
     #[error("cannot add {0} to {1}")]
     Mixed(String, String),
     /// Parts of nothing: no weight is above 0, or the units are not within the whole.
@@ -70,6 +57,7 @@ impl Money {
     /// An amount, refused when it is finer than the currency's minor unit.
     pub fn new(currency: &str, amount: Decimal) -> Result<Self, Error> {
         let digits = decimals(currency).ok_or_else(|| Error::Currency(currency.to_owned()))?;
+        // 12.500 has no more decimals than 12.5, and both are the amount 12.50.
         let mut exact = amount.normalize();
         if exact.scale() > digits {
             return Err(Error::Precision { currency: currency.to_owned(), digits, amount });
@@ -79,6 +67,7 @@ impl Money {
             return Err(Error::Overflow);
         }
         exact.rescale(digits);
+        // A negative zero would be another amount for those who compare texts.
         if exact.is_zero() {
             exact.set_sign_positive(true);
         }
@@ -91,24 +80,21 @@ impl Money {
         Self::new(currency, Decimal::try_from_i128_with_scale(minor, digits).map_err(|_| Error::Overflow)?)
     }
 
-    /// Nothing, in `currency`.
     pub fn zero(currency: &str) -> Result<Self, Error> {
         Self::new(currency, Decimal::ZERO)
     }
 
-    /// The amount in minor units.
     pub fn minor(&self) -> i128 {
         let digits = decimals(&self.currency).unwrap_or(0);
         // Exact: an amount has no more decimals than its currency.
         self.amount.mantissa() * 10_i128.pow(digits.saturating_sub(self.amount.scale()))
     }
 
-    /// Whether it is above 0.
     pub fn is_positive(&self) -> bool {
         self.amount > Decimal::ZERO
     }
 
-    /// An error when it has more than so many minor units, above or below 0.
+    /// An error when the amount has more than `minor` minor units, above or below 0.
     pub fn at_most(&self, minor: i128) -> Result<(), Error> {
         if self.minor().abs() <= minor {
             Ok(())
@@ -142,7 +128,6 @@ impl Money {
         self.add(&Self { currency: other.currency.clone(), amount: -other.amount })
     }
 
-    /// This amount `quantity` times.
     pub fn times(&self, quantity: u32) -> Result<Self, Error> {
         let minor = self.minor().checked_mul(i128::from(quantity)).ok_or(Error::Overflow)?;
         Self::from_minor(&self.currency, minor)
@@ -154,7 +139,6 @@ impl Money {
         Self::new(currency, amount.map_err(|_| Error::Text(text.to_owned()))?)
     }
 
-    /// From the wire.
     pub fn from_wire(wire: &Wire) -> Result<Self, Error> {
         let opposed = (wire.units > 0 && wire.nanos < 0) || (wire.units < 0 && wire.nanos > 0);
         if wire.nanos.unsigned_abs() > 999_999_999 || opposed {
@@ -164,7 +148,6 @@ impl Money {
         Self::new(&wire.currency_code, amount)
     }
 
-    /// To the wire.
     pub fn to_wire(&self) -> Wire {
         let units = self.amount.trunc();
         let nanos = ((self.amount - units) * Decimal::from(1_000_000_000)).to_i32();

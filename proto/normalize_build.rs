@@ -50,7 +50,6 @@ const WORDS: [(&str, &str); 5] = [
 /// canonical forms stays equal to itself.
 const KEPT: [&str; 1] = ["comptoir.shipping.v1.CreateShipmentRequest.address"];
 
-/// The form of a field of this name.
 pub fn form(field: &str) -> Option<Form> {
     FORMS.iter().find(|(_, names)| names.split(' ').any(|name| name == field)).map(|(form, _)| *form)
 }

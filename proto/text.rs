@@ -14,6 +14,7 @@ pub trait Normalize {
 
 /// A text of one line, such as a name: NFC, blanks of all kinds as single spaces, none at the ends.
 pub fn line(typed: &str) -> String {
+    // First, because a mark between a letter and its accent would keep the two from being composed.
     let visible = typed.chars().filter(|c| !is_format(*c)).map(|c| if is_blank(c) { ' ' } else { c });
     let composed: String = visible.nfc().collect();
     let words: Vec<&str> = composed.split(' ').filter(|word| !word.is_empty()).collect();
@@ -31,6 +32,7 @@ pub fn id(typed: &str) -> String {
     let text: String = typed.chars().filter(|c| !is_invisible(*c)).nfkc().collect();
     let text = text.trim_matches(is_blank);
     let lower = text.to_ascii_lowercase();
+    // Two identifiers of another system may differ in case alone.
     if crate::id::is_id(&lower) { lower } else { text.to_owned() }
 }
 
@@ -65,6 +67,7 @@ pub fn postal_code(typed: &str) -> String {
 /// An e-mail address: NFC, no full-width characters, no blanks at the ends, and a domain in other letters than ASCII as the
 /// A-labels that mail is sent to (RFC 5890). A domain that has none is left as it is, and is refused as no address.
 pub fn email(typed: &str) -> String {
+    // Before the split: a full-width ＠ divides an address as well.
     let text: String = typed.chars().map(narrow).filter(|c| !is_invisible(*c)).nfc().collect();
     let text = text.trim_matches(is_blank);
     let Some((local, domain)) = text.rsplit_once('@').filter(|(_, domain)| !domain.is_ascii()) else {

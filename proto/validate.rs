@@ -2,7 +2,6 @@
 
 use regex::Regex;
 
-/// A field that breaks a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
     /// Path from the request, for example `order.items[0].quantity`.
@@ -24,12 +23,10 @@ pub trait Validate {
     }
 }
 
-/// The path of `name` below `path`.
 pub(crate) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
-/// Records a violation of `name` below `path`.
 pub(crate) fn refuse(found: &mut Vec<Violation>, path: &str, name: &str, description: &str) {
     found.push(Violation { field: join(path, name), description: description.to_owned() });
 }
@@ -45,13 +42,13 @@ pub(crate) fn is_email(value: &str) -> bool {
             && !label.ends_with('-')
     };
     !local.is_empty()
+        // RFC 5321, section 4.5.3.1.1.
         && local.len() <= 64
         && !local.contains(|c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\\\"".contains(c))
         && labels.len() >= 2
         && labels.iter().all(is_label)
 }
 
-/// A pattern of the contracts.
 pub(crate) fn pattern(source: &str) -> Regex {
     Regex::new(source).expect("the build compiled every pattern")
 }

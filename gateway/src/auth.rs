@@ -25,6 +25,7 @@ pub(crate) fn admit(keys: &KeySet, access: &Access, headers: &HeaderMap) -> Resu
     }
     let mut forwarded = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unauthenticated("the token has characters that a token cannot have"))?;
+    // No log of headers shows a token.
     forwarded.set_sensitive(true);
     Ok(Some(forwarded))
 }

@@ -55,6 +55,7 @@ async fn discard(mut body: Body) {
         let mut left = DISCARD_BYTES;
         while let Some(Ok(frame)) = body.frame().await {
             let length = frame.data_ref().map_or(0, Bytes::len);
+            // A caller that sends on and on gets its connection closed after all.
             let Some(rest) = left.checked_sub(length) else { break };
             left = rest;
         }

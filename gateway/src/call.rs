@@ -14,7 +14,8 @@ use tonic::{
 };
 use transcode::Rpc;
 
-/// Largest reply or stream message, in bytes.
+/// Largest reply or stream message, in bytes: pages end at 2 MiB, and a document, which is the most that one entry shows,
+/// has 16 MiB.
 const REPLY_LIMIT_BYTES: usize = 16 << 20;
 
 /// A message on its way to an upstream.
@@ -67,6 +68,8 @@ impl Call<'_> {
             client.ready().await.map_err(|error| Status::from_error(error.into()))?;
             client.unary(request, path, Raw).await.map(tonic::Response::into_inner)
         };
+        // The upstream has the same deadline in a header and ends by itself; this timer is for one that does not
+        // answer at all.
         let reply = tokio::time::timeout_at(until, call).await.map_err(|_| exceeded())?;
         reply.map_err(|status| outside(status, &self.rpc.full_name))
     }

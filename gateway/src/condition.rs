@@ -10,7 +10,6 @@ use transcode::Route;
 /// What stands between the elements of a list.
 const BETWEEN: [char; 3] = [',', ' ', '\t'];
 
-/// What `If-Match` demands.
 #[derive(Debug)]
 pub(crate) enum IfMatch {
     /// Nothing: there is no such header, or it is `*`. What does not exist is NOT_FOUND anyway.
@@ -30,6 +29,7 @@ pub(crate) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Failure> {
     for value in values {
         strong.extend(tags(value).ok_or_else(wrong)?);
     }
+    // A tag that is sent twice is one condition.
     strong.sort();
     strong.dedup();
     Ok(IfMatch::Strong(strong))

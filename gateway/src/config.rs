@@ -60,27 +60,22 @@ pub const KEYS: &[Key] = &[
     STREAM_KEEP_ALIVE,
 ];
 
-/// Configuration of the gateway.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Protobuf package → address of the service that implements it, such as `http://127.0.0.1:9001`.
     pub upstreams: BTreeMap<String, String>,
     /// JSON Web Key Set (RFC 7517) of those who may sign tokens.
     pub jwks: String,
-    /// Largest request body, in bytes.
     pub body_limit_bytes: usize,
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
-    /// How often sign-ins from one address may fail.
     pub address_failures: Rate,
-    /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: TrustedProxies,
     /// Query parameters that are skipped where no field of the request has their name: what advertisers and
     /// analytics add to every link.
     pub ignored_parameters: IgnoredParameters,
     /// How long a stream is silent at most: proxies cut what is silent for longer.
     pub stream_keep_alive: Duration,
-    /// Bounds of its port.
     pub limits: Limits,
 }
 

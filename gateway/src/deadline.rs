@@ -5,8 +5,9 @@ use http::HeaderMap;
 use std::time::Duration;
 use tonic::Status;
 
-/// What a caller can add by durations in the query.
+/// What a caller can add by durations in the query: longer waits are for watches, which have no deadline.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
 const HEADERS: [&str; 2] = ["x-request-timeout", "grpc-timeout"];
 
 /// The time-out that the caller asks for, when it asks for one.

@@ -6,20 +6,14 @@ use tonic::Status;
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The contracts have bindings that cannot be served.
     #[error("the contracts cannot be served over HTTP: {0}")]
     Routes(#[from] transcode::BuildError),
-    /// The key set is not one.
     #[error("the key set of the gateway: {0}")]
     Keys(#[from] rpc::token::Error),
-    /// The address of an upstream is not one.
     #[error("upstream of {package}: {uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]
     Upstream {
-        /// Protobuf package.
         package: String,
-        /// The address.
         uri: String,
-        /// What is wrong with it.
         #[source]
         source: tonic::transport::Error,
     },
@@ -40,7 +34,6 @@ impl Failure {
         Failure { status, http: Some(http), headers: HeaderMap::new() }
     }
 
-    /// The same with a header of the reply.
     pub(crate) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
@@ -71,7 +64,6 @@ impl From<transcode::Error> for Failure {
     }
 }
 
-/// The value of `Allow` for these methods.
 pub(crate) fn allow(methods: &[String]) -> HeaderValue {
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
 }

@@ -38,6 +38,8 @@ pub(crate) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request
     );
     telemetry::continue_trace(&span, request.headers());
     let cut = gateway.cut.clone();
+    // After the grace of a shutdown a request under way is answered with 503: a connection that just ends would leave
+    // its caller in doubt.
     let mut response = async {
         tokio::select! {
             response = serve(&gateway, request, &id) => response,
@@ -76,6 +78,7 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     let span = Span::current();
     span.record("http.route", &found.route.template);
     span.record("otel.name", format!("{} {}", found.route.method, found.route.template));
+    // Before the body: a caller without a right to the RPC must not make the gateway read and hold megabytes.
     let authorization = match auth::admit(&gateway.keys, &found.route.rpc.access, &parts.headers) {
         Ok(authorization) => authorization,
         Err(status) => return reply::failure(&gateway.router, &status.into(), None),
@@ -112,6 +115,7 @@ async fn answer(
     if let Some(ended) = stream::ended(&parts).filter(|_| rpc.server_streaming) {
         return Ok(ended);
     }
+    // What is wrong with the head is told without waiting for the body.
     let requested = deadline::requested(headers)?;
     let condition = condition::if_match(headers)?;
     let version = condition.version(&found.route, &parts.method)?;
@@ -130,6 +134,7 @@ async fn answer(
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };
+    // A service names the fields of its message; the caller is told the names that were in the request.
     let refused =
         |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
     if rpc.server_streaming {

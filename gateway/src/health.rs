@@ -9,10 +9,9 @@ use std::time::Duration;
 use tonic::{Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
-/// An upstream that has not answered by then is not ready.
+/// How long an upstream may take to answer; probes give up after a few seconds, and need the reply about the others.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether the gateway itself lives.
 pub(crate) fn live() -> Response {
     json(StatusCode::OK, r#"{"status":"SERVING"}"#)
 }

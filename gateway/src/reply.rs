@@ -17,7 +17,6 @@ use transcode::{Router, Rpc, http_status, oauth_json};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// A JSON reply.
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Body::from(body.into()));
     *response.status_mut() = status;
@@ -62,6 +61,7 @@ pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> 
 }
 
 fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: Option<&Rpc>) {
+    // Without it a cache may keep a 404 or 405 and answer later requests with it.
     headers.insert(CACHE_CONTROL, NO_STORE);
     if http == StatusCode::UNAUTHORIZED {
         let client = rpc.is_some_and(|rpc| rpc.access.oauth2_errors);
@@ -70,6 +70,7 @@ fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: O
     }
     headers.extend(failure.headers.clone());
     if let Some(delay) = failure.status.get_details_retry_info().and_then(|info| info.retry_delay) {
+        // Rounded up: a caller that comes back too early is refused once more.
         let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }

@@ -8,7 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long requests under way may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long the replies of what was cut off after it may take.
+
+/// How long the replies to requests that were cut off may take: they are short and ready, so a second is much.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
 /// Serves `listener` until `shutdown`, then lets calls under way end for at most 10 s. Streams end at once. Connects to

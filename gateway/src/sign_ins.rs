@@ -1,4 +1,4 @@
-//! Sign-ins that fail at the gateway: an address may fail so often, whatever accounts it tries.
+//! Sign-ins that fail at the gateway: how often one address may fail, whatever accounts it tries.
 //!
 //! How often one account may be tried is the users service's to count. What succeeds is never counted.
 
@@ -35,6 +35,7 @@ pub(crate) fn admit(gateway: &Gateway, rpc: &Rpc, request: &Parts) -> Result<Cal
 /// Counts a failure, when it is that of a credential.
 pub(crate) fn note(gateway: &Gateway, caller: &Caller, failure: &Failure) {
     if let Caller(Some(caller)) = caller
+        // Other failures try no credential: a missing parameter, a service that is down.
         && rpc::status::reason(&failure.status) == "invalid_grant"
     {
         gateway.failed_sign_ins.count(caller, Instant::now());

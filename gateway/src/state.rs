@@ -7,11 +7,14 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use transcode::Router;
 
+/// How long a connect may take; within a cluster it takes milliseconds, or nobody listens.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Pings on a quiet connection, and the wait for their answers: an upstream whose host has died is noticed after 25 s, when
+/// TCP would still wait for minutes.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What every request needs.
 pub(crate) struct Gateway {
     pub router: Router,
     pub keys: KeySet,

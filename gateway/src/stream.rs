@@ -24,7 +24,7 @@ const RETRY: &[u8] = b"retry: 3000\n\n";
 /// What an event stream's last id begins with once the watch has ended; the path follows.
 const ENDED: &str = "ended:";
 
-/// Bytes of a digest in the id of an event.
+/// Bytes of a digest in the id of an event: with 64 bits, two states of one order never have one id by chance.
 const ID_BYTES: usize = 8;
 
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -89,6 +89,7 @@ pub(crate) fn reply(gateway: Arc<Gateway>, route: Arc<Route>, messages: Streamin
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    // nginx, and the ingress that is made of it, would hold messages back until a buffer is full.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     response
 }
@@ -115,6 +116,7 @@ impl Outgoing {
         let stop = self.gateway.stop.clone();
         loop {
             let message = tokio::select! {
+                // The shutdown first: a stream whose next message is always there would never look at it.
                 biased;
                 () = stop.cancelled() => {
                     let message = "the gateway is shutting down; watch again";

@@ -23,7 +23,6 @@ pub fn decimals(code: &str) -> Option<u32> {
     TABLE.iter().filter(|_| is_code).find(row).map(|(decimals, _)| *decimals)
 }
 
-/// Every code with its decimals.
 pub fn all() -> impl Iterator<Item = (&'static str, u32)> {
     TABLE.iter().flat_map(|(decimals, codes)| codes.split(' ').map(move |code| (code, *decimals)))
 }

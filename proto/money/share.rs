@@ -28,6 +28,8 @@ impl Money {
             remainders.push((product % sum, index));
         }
         let left = whole - parts.iter().sum::<i128>();
+        // By place among equals, so that every service, in whatever language, gives the cent to one and the same
+        // line.
         remainders.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
         for (_, index) in remainders.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
             if let Some(part) = parts.get_mut(index) {
@@ -54,6 +56,7 @@ impl Money {
 
 /// `dividend / divisor` to the nearest whole number, a half to the even one. `divisor` is above 0.
 fn half_even(dividend: i128, divisor: i128) -> i128 {
+    // Euclidean, so that a half below 0 is a half too.
     let (quotient, remainder) = (dividend.div_euclid(divisor), dividend.rem_euclid(divisor));
     let is_up = match remainder.cmp(&(divisor - remainder)) {
         std::cmp::Ordering::Less => false,

@@ -8,19 +8,15 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 /// Why one field was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// The message has no such field.
     UnknownField,
     /// No field of the message takes its value from this query parameter.
     UnknownQueryParameter,
     /// The field got a value from two places: path, query, body or header.
     BoundTwice,
-    /// The value does not fit the field.
     InvalidValue,
     /// The path segment cannot be the value of a field.
     InvalidPath,
-    /// The body is not JSON.
     MalformedJson,
-    /// The method takes no body.
     UnexpectedBody,
 }
 
@@ -39,7 +35,6 @@ impl Reason {
     }
 }
 
-/// One refused field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// Path as the caller writes it, such as `items[0].quantity`; empty for the whole body.
@@ -50,28 +45,22 @@ pub struct Violation {
     pub reason: Reason,
 }
 
-/// Why a call could not be transcoded.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// No template matches the path.
     #[error("no such path")]
     NotFound,
-    /// A template matches the path, under another method.
     #[error("this path answers to {}", allowed.join(", "))]
     MethodNotAllowed {
         /// The methods that it answers to, for the header `Allow`.
         allowed: Vec<String>,
     },
-    /// The body is neither JSON nor a form.
     #[error("content type {0:?} is not supported; send application/json")]
     MediaType(String),
     /// Fields were refused. There is at least one, and at most [`MAX_VIOLATIONS`](crate::MAX_VIOLATIONS).
     #[error("{}", summary(.0))]
     Invalid(Vec<Violation>),
-    /// The reply does not fit the contract.
     #[error("the reply of {rpc} does not fit its contract")]
     Reply {
-        /// Full name of the method.
         rpc: String,
         /// What is wrong; for the log, not for the caller.
         #[source]
@@ -91,7 +80,6 @@ fn summary(violations: &[Violation]) -> String {
 }
 
 impl Error {
-    /// The HTTP status of the reply.
     pub fn http_status(&self) -> u16 {
         match self {
             Error::NotFound => 404,
@@ -102,7 +90,7 @@ impl Error {
         }
     }
 
-    /// The same as a gRPC status, with `ErrorInfo` and, for refused fields, `BadRequest`.
+    /// The error as a gRPC status, with `ErrorInfo` and, for refused fields, `BadRequest`.
     pub fn status(&self) -> Status {
         let (code, reason) = match self {
             Error::NotFound => (Code::NotFound, "ROUTE_NOT_FOUND"),
@@ -133,44 +121,20 @@ pub enum BuildError {
     /// The descriptor set does not decode or does not link.
     #[error("descriptor set: {0}")]
     Descriptors(#[from] prost_reflect::DescriptorError),
-    /// The template does not parse.
     #[error("{rpc}: template {template:?}: {problem}")]
-    Template {
-        /// Full name of the method.
-        rpc: String,
-        /// The template.
-        template: String,
-        /// What is wrong.
-        problem: String,
-    },
+    Template { rpc: String, template: String, problem: String },
     /// A variable, body or response_body does not name a field that can be bound.
     #[error("{rpc}: {field:?} cannot be bound: {problem}")]
     Field {
-        /// Full name of the method.
         rpc: String,
         /// The field path in the annotation.
         field: String,
-        /// What is wrong.
         problem: &'static str,
     },
     /// Two bindings answer to the same method and path.
     #[error("{first} and {second} both answer to {method} {template}")]
-    Conflict {
-        /// The method with the first binding.
-        first: String,
-        /// The method with the second binding.
-        second: String,
-        /// HTTP method.
-        method: String,
-        /// Template of the second binding.
-        template: String,
-    },
+    Conflict { first: String, second: String, method: String, template: String },
     /// The method has a binding that JSON over HTTP cannot serve.
     #[error("{rpc}: {problem}")]
-    Unsupported {
-        /// Full name of the method.
-        rpc: String,
-        /// What is not supported.
-        problem: &'static str,
-    },
+    Unsupported { rpc: String, problem: &'static str },
 }

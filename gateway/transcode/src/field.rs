@@ -20,23 +20,7 @@ pub(crate) fn lookup(message: &MessageDescriptor, name: &str) -> Option<FieldDes
 pub(crate) fn plain_message(field: &FieldDescriptor) -> Option<MessageDescriptor> {
     match field.kind() {
         Kind::Message(message) if !message.full_name().starts_with("google.protobuf.") => Some(message),
-        Kind::Message(_)
-        | Kind::Enum(_)
-        | Kind::Double
-        | Kind::Float
-        | Kind::Int32
-        | Kind::Int64
-        | Kind::Uint32
-        | Kind::Uint64
-        | Kind::Sint32
-        | Kind::Sint64
-        | Kind::Fixed32
-        | Kind::Fixed64
-        | Kind::Sfixed32
-        | Kind::Sfixed64
-        | Kind::Bool
-        | Kind::String
-        | Kind::Bytes => None,
+        _ => None,
     }
 }
 
@@ -100,6 +84,7 @@ fn at(message: &DynamicMessage, path: &[FieldDescriptor]) -> Option<Reflected> {
 /// Sets a leaf from its JSON by the rules of ProtoJSON; adds to it when it is repeated.
 pub(crate) fn set_leaf(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value) -> Result<(), String> {
     let json = if is_mask(field) { mask_text::normal(json)? } else { number::exact(&field.kind(), json) };
+    // ProtoJSON's own parser takes the value, so that one place decides what a valid text of each type is.
     let object = Value::Object(Map::from_iter([(field.json_name().to_owned(), json)]));
     let parsed = DynamicMessage::deserialize(message.descriptor(), object).map_err(|_| expected(field))?;
     match parsed.get_field(field).into_owned() {
@@ -132,6 +117,7 @@ fn expected(field: &FieldDescriptor) -> String {
         Kind::String => "must be a text".to_owned(),
         Kind::Bytes => "must be a text in base64".to_owned(),
         Kind::Enum(kind) => {
+            // `…_UNSPECIFIED` stands for no value, and naming it would help nobody.
             let values = kind.values().filter(|value| !value.name().ends_with("_UNSPECIFIED"));
             format!("must be one of {}", values.map(|value| value.name().to_owned()).collect::<Vec<_>>().join(", "))
         }

@@ -79,6 +79,7 @@ fn list(message: &mut DynamicMessage, field: &FieldDescriptor, json: Value, path
     for (index, item) in items.into_iter().enumerate() {
         let path = format!("{path}[{index}]");
         match plain_message(field) {
+            // One by one, so that a fault names its place in the list.
             None => leaf(message, field, Value::Array(vec![item]), &path, report),
             Some(descriptor) => {
                 if let Some(element) = element(descriptor, item, &path, report)
@@ -187,6 +188,8 @@ impl<'de> Visitor<'de> for Tree {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
         while let Some(key) = entries.next_key::<String>()? {
+            // Parsers disagree about which of two equal keys counts; a proxy and the service must not read two
+            // orders.
             if object.contains_key(&key) {
                 return Err(A::Error::custom(format!("the key {key:?} appears twice")));
             }

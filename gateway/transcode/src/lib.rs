@@ -19,8 +19,6 @@
 //! - Two bindings that answer to the same request do not build.
 //! - No input panics. Nesting is bounded: 127 levels of JSON, 32 names in a field path.
 
-#![warn(missing_docs)]
-
 mod error;
 mod field;
 mod json;

@@ -26,22 +26,13 @@ fn digits(text: &str) -> Option<String> {
     if !is_number || !starts {
         return None;
     }
+    // A floating-point number has 53 bits: it would silently change a 64-bit integer.
     let number = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()?;
     number.is_integer().then(|| number.trunc().normalize().to_string())
 }
 
 fn is_whole(kind: &Kind) -> bool {
     match kind {
-        Kind::Int32
-        | Kind::Int64
-        | Kind::Uint32
-        | Kind::Uint64
-        | Kind::Sint32
-        | Kind::Sint64
-        | Kind::Fixed32
-        | Kind::Fixed64
-        | Kind::Sfixed32
-        | Kind::Sfixed64 => true,
         Kind::Message(message) => matches!(
             message.full_name(),
             "google.protobuf.Int32Value"
@@ -50,5 +41,7 @@ fn is_whole(kind: &Kind) -> bool {
                 | "google.protobuf.UInt64Value"
         ),
         Kind::Double | Kind::Float | Kind::Bool | Kind::String | Kind::Bytes | Kind::Enum(_) => false,
+        // The ten kinds that are left are whole numbers.
+        _ => true,
     }
 }

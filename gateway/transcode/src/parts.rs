@@ -9,18 +9,15 @@ pub struct Parts<'a> {
     pub query: &'a str,
     /// Query parameters that are skipped where they are not fields of the request: names, and starts of names with `*`.
     pub ignored_parameters: &'a [String],
-    /// The header `Idempotency-Key`.
     pub idempotency_key: Option<&'a str>,
     /// The version that may be changed, from the header `If-Match`. For routes that [take one](crate::Route::takes_etag).
     pub etag: Option<&'a str>,
-    /// The body.
     pub body: Body<'a>,
 }
 
 /// A body and its form.
 #[derive(Clone, Copy, Debug, Default)]
 pub enum Body<'a> {
-    /// No bytes.
     #[default]
     Empty,
     /// `application/json`.

@@ -25,6 +25,7 @@ pub(crate) fn decode(text: &str, mode: Mode) -> Result<Cow<'_, str>, &'static st
             b'%' => {
                 let (high, low) = (bytes.next(), bytes.next());
                 match (high.and_then(hex), low.and_then(hex)) {
+                    // A decoded slash would become a separator of segments.
                     (Some(2), Some(15)) if mode == Mode::Capture => out.extend_from_slice(b"%2F"),
                     (Some(high), Some(low)) => out.push(high << 4 | low),
                     (None, _) | (_, None) => return Err("a % is not followed by two hexadecimal digits"),
@@ -49,7 +50,6 @@ pub(crate) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// The name and the value.
     pub(crate) fn decode(self) -> Result<(Cow<'a, str>, Cow<'a, str>), &'static str> {
         Ok((decode(self.name, Mode::Form)?, decode(self.value, Mode::Form)?))
     }

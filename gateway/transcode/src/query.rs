@@ -10,7 +10,6 @@ use crate::{
 };
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage};
 
-/// Binds each parameter of the query.
 pub(crate) fn bind(route: &Route, parts: &Parts<'_>, message: &mut DynamicMessage, report: &mut Report) {
     for pair in pairs(parts.query).filter(|pair| !is_ignored(route, parts.ignored_parameters, *pair)) {
         let (name, text) = match pair.decode() {
@@ -25,6 +24,7 @@ pub(crate) fn bind(route: &Route, parts: &Parts<'_>, message: &mut DynamicMessag
             continue;
         };
         let spelled = spell(&path);
+        // A field that the path has bound may come again in the query, with the value that it has.
         if belongs_to_body(route, &path) && !report.is_claimed(&spelled) {
             report.fault(&spelled, "belongs into the body, not the query", Reason::UnknownQueryParameter);
         } else {
@@ -78,6 +78,7 @@ pub(crate) fn form(message: &mut DynamicMessage, form: &str, at: &str, lenient: 
             }
         };
         let path = resolve(&message.descriptor(), &name);
+        // Browsers and OAuth clients send fields of their own.
         if lenient && (path.is_none() || text.is_empty()) {
             continue;
         }

@@ -43,6 +43,7 @@ impl Report {
                 Claim::First
             }
             Some(other) if *other != source => Claim::Again(*other),
+            // A repeated query parameter is a list; a repeated key or path variable is a mistake.
             Some(_) if repeated && source == Source::Query => Claim::First,
             Some(_) => {
                 self.fault(path, format!("is bound twice {}", source.name()), Reason::BoundTwice);
@@ -51,7 +52,6 @@ impl Report {
         }
     }
 
-    /// Whether the field at `path` has a value.
     pub(crate) fn is_claimed(&self, path: &str) -> bool {
         self.claims.contains_key(path)
     }
@@ -62,7 +62,6 @@ impl Report {
         self.fault(path, description, Reason::BoundTwice);
     }
 
-    /// Notes a fault of the field at `path`.
     pub(crate) fn fault(&mut self, path: &str, description: impl Into<String>, reason: Reason) {
         if self.violations.len() < MAX_VIOLATIONS {
             self.violations.push(Violation { field: path.to_owned(), description: description.into(), reason });

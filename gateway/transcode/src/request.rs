@@ -19,7 +19,6 @@ use std::time::Duration;
 /// A message ready to be sent.
 #[derive(Debug)]
 pub struct Request {
-    /// The encoded message.
     pub message: Bytes,
     /// Durations that the caller put into the query: how long the call may take on top of its usual deadline.
     pub wait: Duration,
@@ -40,6 +39,7 @@ impl Match {
             let given = Given { at: &spell(path), text: etag, source: Source::IfMatch };
             query::put(&mut message, path, given, &mut report);
         }
+        // Last, because the update mask of a PATCH is filled from the body only when no other source has set it.
         self.bind_body(parts.body, &mut message, &mut report);
         report.finish(|path| self.route.json_path(path))?;
         Ok(Request { wait: query::wait(parts.query, &message), message: message.encode_to_vec().into() })
@@ -48,6 +48,7 @@ impl Match {
     fn bind_path(&self, message: &mut DynamicMessage, report: &mut Report) {
         for (path, value) in self.route.variables.iter().zip(&self.values) {
             let spelled = spell(path);
+            // The path is bound first, so a second value for one of its fields is told as a conflict with the path.
             report.claim(&spelled, Source::Path, false);
             if let Err(problem) = set_text(message, path, value) {
                 report.fault(&spelled, problem, Reason::InvalidPath);

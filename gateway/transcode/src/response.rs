@@ -7,7 +7,6 @@ use serde_json::Value;
 /// A reply as it is sent.
 #[derive(Debug)]
 pub struct Reply {
-    /// The body.
     pub json: Vec<u8>,
     /// The version of the one resource that it shows, when that has one.
     pub etag: Option<String>,
@@ -20,13 +19,14 @@ impl Route {
         self.reply(reply).map(|reply| reply.json)
     }
 
-    /// The same with the version of what it shows.
+    /// Writes an encoded reply as JSON, and tells the version of the resource in it.
     pub fn reply(&self, reply: &[u8]) -> Result<Reply, Error> {
         self.write(reply).map_err(|source| Error::Reply { rpc: self.rpc.full_name.clone(), source })
     }
 
     fn write(&self, reply: &[u8]) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
         let message = DynamicMessage::decode(self.rpc.output.clone(), reply)?;
+        // Defaults are written, so that a reader can tell an empty list from a field that it does not know.
         let options = SerializeOptions::new().skip_default_fields(false);
         let Some(field) = &self.response_body else {
             let mut out = serde_json::Serializer::new(Vec::with_capacity(reply.len().saturating_mul(2)));

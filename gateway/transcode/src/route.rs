@@ -16,7 +16,6 @@ pub struct Route {
     pub method: String,
     /// Path template as annotated.
     pub template: String,
-    /// The method that it calls.
     pub rpc: Arc<Rpc>,
     pub(crate) parsed: Template,
     /// Fields along the path of each variable, in the order of `parsed.variables`.
@@ -32,20 +31,13 @@ pub struct Route {
 /// What the body of the request stands for.
 #[derive(Debug)]
 pub(crate) enum Binding {
-    /// There is none.
     None,
     /// All fields that the path does not bind.
     Whole,
-    /// One field.
     Field(FieldDescriptor),
 }
 
 impl Route {
-    /// Whether requests have a body.
-    pub fn takes_body(&self) -> bool {
-        !matches!(self.body, Binding::None)
-    }
-
     /// Whether requests can name the version that they may change.
     pub fn takes_etag(&self) -> bool {
         self.etag.is_some()
@@ -94,6 +86,7 @@ impl Route {
                 Some(rpc.output.get_field_by_name(name).ok_or_else(|| unbindable(name, "not a field of the reply"))?)
             }
         };
+        // Only PATCH changes a part (AIP-134); elsewhere a field of this name is a field like others.
         let update_mask = rpc.input.get_field_by_name("update_mask").filter(|field| {
             rule.method == "PATCH"
                 && !field.is_list()

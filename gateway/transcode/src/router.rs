@@ -23,7 +23,6 @@ pub struct Router {
 /// A binding and the values that the path gives its variables.
 #[derive(Debug)]
 pub struct Match {
-    /// The binding.
     pub route: Arc<Route>,
     /// Values, in the order of the template's variables.
     pub(crate) values: Vec<String>,
@@ -66,7 +65,6 @@ impl Router {
         Ok(router)
     }
 
-    /// All bindings, in the order of the descriptors.
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
     }
@@ -75,6 +73,7 @@ impl Router {
     /// one without; HEAD is served where GET is. `path` is as received, percent-encoded and without the query.
     pub fn find(&self, method: &str, path: &str) -> Result<Match, Error> {
         let raw: Vec<&str> = path.strip_prefix('/').ok_or(Error::NotFound)?.split('/').collect();
+        // An id may have a colon too: where no template has the verb, the whole path is tried.
         if let Some((last, head)) = raw.split_last()
             && let Some((stem, verb)) = last.rsplit_once(':')
         {
@@ -125,6 +124,7 @@ impl Router {
     fn pick(&self, method: &str, raw: &[&str], verb: Option<&str>) -> Result<Option<Match>, Error> {
         let mut decoded = Vec::with_capacity(raw.len());
         for segment in raw {
+            // After the path was split: an encoded slash must not change which template matches.
             decoded.push(decode(segment, Mode::Segment).map_err(|problem| invalid("", problem))?);
         }
         let mut ends = Vec::new();
@@ -134,6 +134,7 @@ impl Router {
             if route.parsed.verb.as_deref() != verb {
                 continue;
             }
+            // HTTP asks for HEAD wherever there is GET (RFC 9110, section 9.3.2).
             let is_head_of_get = method == "HEAD" && route.method == "GET";
             if route.method == method || route.method == "*" || is_head_of_get {
                 return route.values(raw).map(|values| Some(Match { route: route.clone(), values }));

@@ -8,7 +8,6 @@ pub use contracts::api::v1::Access;
 const HTTP: &str = "google.api.http";
 const ACCESS: &str = "comptoir.api.v1.access";
 
-/// One method of a service.
 #[derive(Debug)]
 pub struct Rpc {
     /// Full name: `comptoir.orders.v1.OrderService.GetOrder`.
@@ -19,9 +18,7 @@ pub struct Rpc {
     pub package: String,
     /// Path of the gRPC call: `/comptoir.orders.v1.OrderService/GetOrder`.
     pub path: String,
-    /// Whether it answers with a stream.
     pub server_streaming: bool,
-    /// Who may call it.
     pub access: Access,
     pub(crate) input: MessageDescriptor,
     pub(crate) output: MessageDescriptor,
@@ -95,6 +92,7 @@ fn rule(message: &DynamicMessage, method: &MethodDescriptor) -> Result<Rule, Bui
     let Some(field) = field else {
         return Err(BuildError::Unsupported { rpc: method.full_name().to_owned(), problem: "the rule has no path" });
     };
+    // A `custom` pattern names its method inside, the others by the name of their field.
     let (verb, template) = match message.get_field(&field).as_ref() {
         Value::Message(custom) => (text(custom, "kind"), text(custom, "path")),
         _ => (field.name().to_uppercase(), text(message, field.name())),

@@ -55,6 +55,7 @@ pub fn code_name(code: Code) -> &'static str {
 pub fn status_json(pool: &DescriptorPool, status: &Status) -> Value {
     let decoded = tonic_types::Status::decode(status.details()).unwrap_or_default();
     let mut details: Vec<Value> = decoded.details.iter().map(|any| detail(pool, &any.type_url, &any.value)).collect();
+    // tonic itself makes statuses without details; callers shall find a reason in every error.
     if details.is_empty() {
         details.push(json!({
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
@@ -78,6 +79,7 @@ fn detail(pool: &DescriptorPool, type_url: &str, bytes: &[u8]) -> Value {
             message.serialize_with_options(serde_json::value::Serializer, &options).ok()
         });
     match written {
+        // ProtoJSON keeps the JSON of a well-known type under `value`, and writes other fields beside the type.
         Some(Value::Object(fields)) if !name.starts_with("google.protobuf.") => object.extend(fields),
         Some(value) => drop(object.insert("value".to_owned(), value)),
         None => {}

@@ -24,7 +24,6 @@ pub(crate) struct Variable {
     pub multi: bool,
 }
 
-/// A parsed template.
 #[derive(Debug)]
 pub(crate) struct Template {
     pub segments: Vec<Segment>,
@@ -41,6 +40,7 @@ impl Template {
         for piece in pieces(path)? {
             template.piece(piece)?;
         }
+        // The tree of templates has one end per path, so only a last segment may be open.
         let inner = template.segments.len().saturating_sub(1);
         if template.segments.iter().take(inner).any(|segment| *segment == Segment::Rest) {
             return Err("** must be the last segment".to_owned());
