@@ -20,7 +20,6 @@ use std::sync::Arc;
 
 /// Folds every event that the topology lets this service read.
 pub struct Fold {
-    /// Where the rows are.
     pub histories: Histories,
 }
 
@@ -40,6 +39,7 @@ impl Handler for Fold {
         match event.service.as_str() {
             "users" => self.user(event).await?,
             "products" => self.product(event).await?,
+            // Orders, payments and shipping: the type of the event tells which.
             _ => self.order(event).await?,
         }
         Ok(())

@@ -22,7 +22,6 @@ pub struct Entry {
     pub rev: i64,
     /// What the order's own events tell; none while only its payment or shipment was heard of. Such a row is hidden.
     pub order: Option<Order>,
-    /// What the payment's events tell.
     pub payment: Option<Payment>,
     /// What the events of the first shipment tell: that of the smallest id.
     pub shipment: Option<Shipment>,
@@ -35,12 +34,9 @@ pub struct Entry {
     pub updated_at: Time,
 }
 
-/// The order's own view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
-    /// The user who placed it.
     pub user_id: String,
-    /// What was ordered.
     pub items: Vec<Item>,
     /// Sum of the lines.
     pub total: Amount,
@@ -52,15 +48,12 @@ pub struct Order {
     pub payment_state: i32,
     /// `comptoir.shipping.v1.Shipment.State`, as the order believes.
     pub shipment_state: i32,
-    /// When it was placed.
     pub created_at: Time,
 }
 
-/// One line of an order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub product_id: String,
-    /// Units.
     pub quantity: i32,
     /// Its name when the order was placed.
     pub name: String,
@@ -76,12 +69,10 @@ pub struct Item {
     /// What tells its tax rate.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tax_category: String,
-    /// Weight of one unit in grams.
     #[serde(default)]
     pub weight_grams: i32,
 }
 
-/// Discount and tax of a line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charges {
     /// The line's share of the discount.
@@ -90,23 +81,18 @@ pub struct Charges {
     pub tax: Amount,
     /// Tax that is inside.
     pub included_tax: Amount,
-    /// The rate, in percent.
     pub tax_percent: String,
 }
 
-/// The payment's own view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
     pub payment_id: String,
     /// `comptoir.payments.v1.Payment.State`.
     pub state: i32,
-    /// Sum of the captures.
     pub captured: Option<Amount>,
-    /// Sum of the refunds.
     pub refunded: Option<Amount>,
 }
 
-/// The shipment's own view.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
     pub shipment_id: String,
@@ -129,7 +115,6 @@ pub struct Fact {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum What {
-    /// The order was accepted.
     Placed(Order),
     Moved {
         /// `comptoir.orders.v1.Order.State` after.
@@ -151,9 +136,7 @@ pub enum What {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("event {seq} came before event {expected}")]
 pub struct Gap {
-    /// What should have come.
     pub expected: i64,
-    /// What came.
     pub seq: i64,
 }
 
@@ -171,6 +154,7 @@ pub fn fold(entry: Option<Entry>, fact: &Fact) -> Result<Option<Entry>, Gap> {
     }
     entry.take(&fact.what);
     entry.applied.insert(fact.source.clone(), fact.seq);
+    // Events of several services come in any order, and their clocks differ.
     entry.updated_at = entry.updated_at.max(fact.at);
     Ok(Some(entry))
 }
@@ -199,6 +183,7 @@ impl Entry {
         match what {
             What::Placed(order) => self.order = Some(order.clone()),
             What::Moved { state, reason, payment_state, shipment_state } => {
+                // Events of one aggregate come in order: an order that moves was placed before, in this row.
                 if let Some(order) = &mut self.order {
                     order.reason.clone_from(reason);
                     order.state = *state;

@@ -5,42 +5,22 @@ use ::events::HandlerError;
 use rpc::status;
 use tonic::Status;
 
-/// An event that does not keep its contract.
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
-    /// Not its message.
     #[error("event {id} cannot be decoded: {source}")]
-    Decode {
-        id: String,
-        /// What is wrong with it.
-        source: prost::DecodeError,
-    },
-    /// An amount that is none.
+    Decode { id: String, source: prost::DecodeError },
     #[error("event {id} has a bad amount: {source}")]
-    Money {
-        id: String,
-        /// What is wrong with it.
-        source: contracts::money::Error,
-    },
-    /// A field that must be there.
+    Money { id: String, source: contracts::money::Error },
     #[error("event {id} has no {field}")]
-    Missing {
-        id: String,
-        /// What it lacks.
-        field: &'static str,
-    },
+    Missing { id: String, field: &'static str },
 }
 
-/// A failure of the read model.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// An earlier event is missing.
     #[error(transparent)]
     Gap(#[from] Gap),
-    /// An event does not keep its contract.
     #[error(transparent)]
     Malformed(#[from] Malformed),
-    /// Other writers were faster, every time.
     #[error("the row {0} changed each time it was about to be written")]
     Contended(String),
     /// No such entry, or not the caller's.

@@ -29,6 +29,7 @@ impl BatchWorker for Folding {
     type Request = Fact;
     /// False when somebody else wrote the row in between.
     type Outcome = Result<bool, Error>;
+    // People read the rows and do not notice 20 ms; the events of one order within that time are one write.
     const MIN_INTERVAL: Duration = Duration::from_millis(20);
 
     async fn run(&self, facts: Vec<Fact>) -> Vec<Result<bool, Error>> {
@@ -55,7 +56,6 @@ impl BatchWorker for Folding {
 }
 
 impl Folding {
-    /// Into the collection called `rows`.
     pub fn new(database: &Database, rows: &str) -> Self {
         Self(GroupCommit::new(database, rows))
     }
@@ -71,7 +71,6 @@ impl Folding {
         })
     }
 
-    /// The rows that the facts are about.
     async fn rows(&self, facts: &[Fact]) -> Result<BTreeMap<String, Row>, StoreError> {
         let ids: BTreeSet<&String> = facts.iter().map(|fact| &fact.order_id).collect();
         let row = async |id: &String| {
@@ -92,7 +91,7 @@ impl Folding {
             self.resume(row, fact).await?;
         }
         let next = fold(row.entry.clone(), fact)?;
-        // One that is in it only since this batch shares its fate.
+        // A fact that this batch has put into the row before is durable only when the row is written: it has that outcome too.
         if next.is_some() || !row.facts.is_empty() {
             row.facts.push(place);
         }

@@ -41,9 +41,9 @@ pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What,
 pub use error::Malformed;
 pub use folding::Folding;
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let mut service = Service::start(config.service, shutdown).await?;
+    // Both, because a rebuild fills the slot that is not in use.
     for slot in [Slot::A, Slot::B] {
         service.indexes(&store::indexes(&slot.collection(store::ROWS))).await?;
     }

@@ -15,7 +15,6 @@ const EVERYONE: &str = "*";
 
 pub struct Handler {
     pub model: Arc<ReadModel>,
-    /// Page tokens of the list.
     pub pager: Pager,
 }
 
@@ -29,6 +28,7 @@ impl OrderHistoryService for Handler {
         let id = validated(request)?.order_id;
         let is_callers = |entry: &Entry| entry.order.as_ref().is_some_and(|order| caller.may_act_for(&order.user_id));
         let histories = self.model.current().await?;
+        // An order of somebody else is not found, as if it did not exist.
         let found = histories.get(&id).await?.filter(is_callers);
         let entry = found.ok_or_else(|| Error::NotFound(id.clone()))?;
         let names = histories.names(std::slice::from_ref(&entry)).await?;

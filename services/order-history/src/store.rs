@@ -43,7 +43,6 @@ pub fn indexes(rows: &str) -> [Index; 4] {
 
 /// What an event tells about something that rows are joined with.
 pub enum Joined {
-    /// The account was closed.
     UserDeleted,
     /// The product's name is now this.
     ProductName(String),
@@ -53,9 +52,7 @@ pub enum Joined {
 
 /// What rows are joined with when they are read.
 pub struct Names {
-    /// Users who have closed their account.
     pub deleted_users: BTreeSet<String>,
-    /// Current names of products, by id.
     pub products: BTreeMap<String, String>,
 }
 
@@ -66,12 +63,10 @@ pub struct ReadModel {
 }
 
 impl ReadModel {
-    /// That of this database.
     pub fn new(database: &Database) -> Self {
         Self { database: database.clone(), in_use: InUse::new(database) }
     }
 
-    /// The rows of `slot`.
     pub fn slot(&self, slot: Slot) -> Histories {
         Histories::new(&self.database, slot)
     }
@@ -157,11 +152,11 @@ impl Histories {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
+        // One more than asked for tells whether there is another page.
         let rows = self.rows.find(filter).sort(doc! { "_id": -1 }).limit(limit + 1).await?;
         Ok(page::read(rows, limit).await?)
     }
 
-    /// What `entries` are joined with.
     pub async fn names(&self, entries: &[Entry]) -> Result<Names, Error> {
         let orders = || entries.iter().filter_map(|entry| entry.order.as_ref());
         let users: BTreeSet<&str> = orders().map(|order| order.user_id.as_str()).collect();

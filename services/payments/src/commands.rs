@@ -10,7 +10,8 @@ use ::saga::StepCall;
 use ::store::{Versioned, now};
 use std::{sync::Arc, time::Duration};
 
-/// Longest wait for the provider's answer.
+/// Longest wait for the provider's answer: less than the 5 s of the call that waits for it, so that the caller is told
+/// PAYMENT_UNKNOWN and not a deadline.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// End of the key of an authorization.
@@ -22,7 +23,6 @@ const ROUNDS: u32 = 4;
 #[derive(Clone)]
 pub struct Commands {
     pub payments: Payments,
-    /// Who holds the money.
     pub provider: Arc<dyn Provider>,
 }
 
@@ -31,6 +31,7 @@ impl Commands {
     pub async fn authorize(&self, id: &str, start: Start) -> Result<Versioned<Payment>, Error> {
         let payment = Payment::begin(id, start.clone(), now())?;
         telemetry::crash_point("payments.authorize.intending");
+        // The intent is durable before the provider is asked: after a crash the resolver asks under its key.
         let (found, asking) = match self.payments.insert(id, payment).await {
             Err(Error::Store(::store::Error::Duplicate)) => (self.payments.get(id).await?, Asking::Again),
             begun => (begun?, Asking::First),
@@ -93,6 +94,7 @@ impl Commands {
                 is_own = next.is_some();
                 Ok(next)
             };
+            // When this writes an intent, the next round carries it out.
             crash_at(command.name(), "intending");
             seen = self.payments.change(seen, decide).await?;
             if seen.state.intent.is_none() {
@@ -126,7 +128,6 @@ impl Commands {
         Ok(Some(is_new))
     }
 
-    /// A payment, when there is one.
     pub async fn get(&self, id: &str) -> Result<Option<Versioned<Payment>>, Error> {
         match self.payments.get(id).await {
             Err(Error::NotFound(_)) => Ok(None),
@@ -155,8 +156,10 @@ impl Commands {
         let Some(intent) = seen.state.intent.clone() else { return Ok((seen, Outcome::Unknown)) };
         let call = self.call(&seen, &intent, asking);
         crash_at(intent.operation.name(), "asking");
+        // A call that is cut off may have had its effect: its outcome is unknown, never a refusal.
         let outcome = tokio::time::timeout(PROVIDER_TIMEOUT, call).await.unwrap_or(Outcome::Unknown);
         crash_at(intent.operation.name(), "asked");
+        // By key: when a webhook has closed this intent in the meantime, there is nothing left to record.
         let record = |payment: &Payment| payment.record(&intent.key, &outcome, now());
         let written = self.payments.change(seen, record).await?;
         crash_at(intent.operation.name(), "recorded");

@@ -13,7 +13,6 @@ const PROVIDER_URL: Key =
 /// The settings of payments, beside those of every service.
 pub const KEYS: &[Key] = &[PROVIDER, PROVIDER_URL, PROVIDER_KEY, WEBHOOK_SECRET, WEBHOOK_LISTEN];
 
-/// Which provider holds the money.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
     Sandbox,
@@ -34,19 +33,15 @@ impl FromStr for ProviderKind {
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every service is configured with.
     pub service: service::Config,
     pub provider: ProviderKind,
     /// Address of its API, without a path.
     pub url: String,
-    /// Secret key of its API.
     pub key: Secret,
-    /// Secret that it signs its webhooks with.
     pub webhook_secret: Secret,
 }
 
 impl Config {
-    /// Takes the configuration from the settings.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             service: service::Config::resolve(settings)?,

@@ -12,7 +12,6 @@ use contracts::{
     payments::v1::{self as wire, AuthorizePaymentRequest, LedgerEntry, ledger_entry, payment},
 };
 
-/// A stored payment on the wire.
 pub fn to_wire(found: &Versioned<Payment>) -> Result<wire::Payment, Error> {
     let payment = &found.state;
     let amounts = payment.amounts()?;

@@ -25,7 +25,6 @@ use serde::{Deserialize, Serialize};
 /// Reason of a payment that the payer gave up.
 const ABANDONED: &str = "ACTION_ABANDONED";
 
-/// The amount that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Above 0.
@@ -33,14 +32,10 @@ pub struct Asked {
     pub amount: Money,
 }
 
-/// A payment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
-    /// The order that it pays.
     pub order_id: String,
-    /// The user who pays.
     pub user_id: String,
-    /// Where the money is.
     pub state: State,
     /// What was asked for; none when it was cancelled before anything was.
     pub asked: Option<Asked>,
@@ -50,9 +45,7 @@ pub struct Payment {
     pub provider_reference: Option<String>,
     /// Why the provider refused; empty unless DECLINED.
     pub decline_reason: String,
-    /// What the provider did.
     pub ledger: Ledger,
-    /// What it is being asked to do.
     pub intent: Option<Intent>,
     /// How often the provider has refused to move the money: what is tried again then is another request.
     #[serde(default)]
@@ -61,26 +54,18 @@ pub struct Payment {
     pub check_at: Option<Time>,
     /// Why nothing may be moved any more; people must see to it.
     pub frozen: Option<String>,
-    /// The saga steps that changed this payment.
     #[serde(default, rename = "callers")]
     pub calls: StepCalls,
-    /// When it was created.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
 }
 
-/// What AuthorizePayment asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
-    /// The order to pay.
     pub order_id: String,
-    /// The user who pays.
     pub user_id: String,
     pub amount: Money,
-    /// The means of payment.
     pub token: Token,
-    /// The saga step.
     pub call: StepCall,
 }
 
@@ -132,6 +117,7 @@ impl Payment {
         if self.asked.as_ref().is_some_and(|asked| asked.amount != start.amount) {
             return Err(Error::Mismatch);
         }
+        // A cancellation that came first has left its mark, or has undone the payment.
         if self.state == State::Voided { Err(Error::Cancelled) } else { Ok(()) }
     }
 
@@ -140,7 +126,6 @@ impl Payment {
         if self.order_id == order_id && self.user_id == user_id { Ok(()) } else { Err(Error::Mismatch) }
     }
 
-    /// Whether `operation` is being asked of the provider.
     pub fn intends(&self, operation: Operation) -> bool {
         self.intent.as_ref().is_some_and(|intent| intent.operation == operation)
     }

@@ -4,18 +4,15 @@ use crate::{domain, provider};
 use rpc::status;
 use tonic::{Code, Status};
 
-/// A refusal of the payments service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Refused(#[from] domain::Error),
-    /// The provider cannot take this currency.
     #[error("the payment provider takes no {0}")]
     CurrencyNotPayable(String),
     /// No such payment, or somebody else's.
     #[error("payment {0:?} was not found")]
     NotFound(String),
-    /// The provider's report cannot be read.
     #[error(transparent)]
     Unavailable(#[from] provider::Unavailable),
     #[error(transparent)]

@@ -66,10 +66,8 @@ pub use provider::{Charge, Notification, Payable, Provider, Rejected, Reported, 
 /// Why the service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// What every service is made of.
     #[error(transparent)]
     Service(#[from] service::Error),
-    /// The client of the provider.
     #[error("the provider: {0}")]
     Provider(#[from] reqwest::Error),
 }
@@ -80,7 +78,6 @@ pub struct Listeners {
     pub webhooks: TcpListener,
 }
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationToken) -> Result<(), StartError> {
     let provider = provider(&config)?;
     let mut service = Service::start(config.service, shutdown).await?;

@@ -11,18 +11,18 @@ pub const COLLECTION: &str = "reconciliations";
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// When, after midnight UTC: what ends with the day has ended.
+/// When, after midnight UTC: three hours, in which authorizations that end with the day have ended.
 const AT_MS: i64 = 3 * 3600 * 1000;
 
 /// How far back: two days, so that a night that failed is made up for by the next.
 const BACK_MS: i64 = 2 * DAY_MS;
 
-/// Compares at three each night, until `stop`.
 pub async fn run(commands: Commands, database: Database, stop: CancellationToken) {
     let comparisons = database.collection::<Document>(COLLECTION);
     while stop.run_until_cancelled(tokio::time::sleep(until_next(now()))).await.is_some() {
         let day = now().timestamp_millis() / DAY_MS;
         let began = doc! { "_id": day, "began_at": now() };
+        // The document of the day is the lock: the replica that inserts it compares.
         match comparisons.insert_one(began).await.map_err(::store::Error::from) {
             Ok(_) => {}
             Err(::store::Error::Duplicate) => continue, // another replica compares
@@ -59,6 +59,7 @@ fn told(found: &reconcile::Reconciliation) -> Document {
             "the provider reports something else; see `comptoir payments reconcile`"
         );
     }
+    // A document has 16 MiB; beyond a thousand the number of differences says enough.
     let ids: Vec<&str> =
         found.differences.iter().take(1_000).map(|difference| difference.payment_id.as_str()).collect();
     doc! { "payments": payments, "differences": differences, "payment_ids": ids }

@@ -8,8 +8,10 @@ pub use stripe::Stripe;
 
 use crate::domain::{Amounts, Movement, Outcome, ProviderEvent, Token};
 use ::store::Time;
+use bytes::Bytes;
 use contracts::money::Money;
 use http::HeaderMap;
+use reqwest::{RequestBuilder, StatusCode};
 
 /// Something that the provider tells, or tells again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +25,11 @@ pub struct Notification {
     pub event: ProviderEvent,
 }
 
-/// Why a webhook is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Rejected {
     /// Its signature is none, old, or of somebody else.
     #[error(transparent)]
     Signature(#[from] ::rpc::signature::Refusal),
-    /// It is signed and not understood.
     #[error("the event is malformed: {0}")]
     Malformed(String),
 }
@@ -82,6 +82,15 @@ fn readable(reported: Result<Reported, Unavailable>, reference: &str) -> Option<
     reported.inspect_err(|error| tracing::error!(reference, %error, "a charge of the report cannot be read")).ok()
 }
 
+/// Sends a request; none when no whole reply came, and nothing is known of what it did.
+async fn answered(request: RequestBuilder) -> Option<(StatusCode, Bytes)> {
+    let answered = async {
+        let reply = request.send().await?;
+        Ok::<_, reqwest::Error>((reply.status(), reply.bytes().await?))
+    };
+    answered.await.inspect_err(|error| tracing::warn!(%error, "the provider did not answer")).ok()
+}
+
 /// A payment provider. Each call carries an idempotency key: under a known key it does nothing and answers as before.
 /// A failure of transport is [`Outcome::Unknown`]. Callers set the deadline; a dropped call may have had its effect.
 #[tonic::async_trait]
@@ -119,6 +128,6 @@ pub trait Provider: Send + Sync {
     /// What a webhook tells, once its signature has been checked; `now` in unix seconds.
     fn notification(&self, headers: &HeaderMap, body: &[u8], now: i64) -> Result<Notification, Rejected>;
 
-    /// The same of one that was checked when it came.
+    /// What a webhook tells whose signature was checked when it came.
     fn parse(&self, body: &[u8]) -> Result<Notification, Rejected>;
 }

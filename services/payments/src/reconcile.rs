@@ -19,23 +19,19 @@ use std::{collections::HashSet, time::Duration};
 /// Payments of one page.
 const PAGE: i64 = 500;
 
-/// Looks at what differs, and the pause before each.
+/// Looks at what differs, and the pause before each: a reply or webhook that is on its way arrives within these six seconds.
 const ROUNDS: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Questions at a time.
 const PARALLEL: usize = 8;
 
-/// What a comparison has found.
 #[derive(Debug, Default)]
 pub struct Reconciliation {
-    /// Charges in the provider's report.
     pub charges: usize,
-    /// Payments that were compared.
     pub payments: usize,
     /// Payments that the provider is being asked about.
     pub under_way: usize,
-    /// What is not the same.
     pub differences: Vec<Difference>,
 }
 
@@ -52,7 +48,6 @@ pub struct Difference {
     pub provider: Option<Amounts>,
 }
 
-/// What kind of difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A charge that no payment asked for.
@@ -72,7 +67,6 @@ impl Difference {
         }
     }
 
-    /// What to do about it.
     pub fn advice(&self) -> &'static str {
         match (&self.ledger, &self.provider) {
             (None, _) => "find out who made this charge; void or refund it at the provider if nobody owes it",
@@ -88,7 +82,6 @@ impl Difference {
     }
 }
 
-/// How a payment and its charge compare.
 enum Compared {
     Same,
     UnderWay,
@@ -115,6 +108,7 @@ pub async fn run(commands: &Commands, since: Time) -> Result<Reconciliation, Err
             break;
         }
     }
+    // The other way round: what the ledger has and the report lacks.
     unreported(commands, since, &seen, (&mut found, &mut suspects)).await?;
     for _ in 0..ROUNDS {
         if suspects.is_empty() {
@@ -203,6 +197,7 @@ fn compare(id: &str, payment: Option<&Versioned<Payment>>, reported: Option<&Rep
     let is_empty = |sums: &Amounts| !sums.authorized.is_positive();
     let ledger = payment.map(|payment| payment.state.amounts()).transpose()?.flatten();
     let provider = reported.map(|reported| reported.sums.clone());
+    // With an open intent the two sides may differ for a moment, which the resolver ends.
     if payment.is_some_and(|payment| payment.state.intent.is_some()) {
         return Ok(Compared::UnderWay);
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 /// Pause between two looks.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Payments of one look; the rest waits for the next.
+/// Payments of one look; the rest waits for the next, so that a long outage is worked off in order and not all at once.
 const BATCH: i64 = 64;
 
 /// Questions at a time.

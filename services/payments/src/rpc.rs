@@ -22,10 +22,8 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 pub struct Handler {
-    /// The payments and their provider.
     pub commands: Commands,
     pub webhooks: Arc<Webhooks>,
-    /// Page tokens of their list.
     pub pager: Pager,
 }
 
@@ -71,6 +69,7 @@ impl PaymentService for Handler {
         let caller = principal(&request);
         let request = validated(request)?;
         let found = self.commands.payments.get(&request.payment_id).await?;
+        // A payment of somebody else is not found, as if it did not exist.
         if !caller.may_act_for(&found.state.user_id) {
             return Err(Error::NotFound(request.payment_id).into());
         }
@@ -91,6 +90,7 @@ impl PaymentService for Handler {
         request: Request<GetPayableAmountsRequest>,
     ) -> Result<Response<PayableAmounts>, Status> {
         let currency = validated(request)?.currency_code;
+        // A code that is none is refused as such, and the provider is not asked about it.
         Money::zero(&currency).map_err(domain::Error::Amount)?;
         let payable = self.commands.provider.payable(&currency);
         let payable = payable.ok_or_else(|| Error::CurrencyNotPayable(currency.clone()))?;

@@ -12,7 +12,8 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// Payments that are known to have changed since somebody asked; of more, the rest is forgotten.
+/// Payments that are known to have changed since the last look at the webhooks. The rest is forgotten: webhooks that wait
+/// for those are found when they are due.
 const CHANGED: usize = 16_384;
 
 impl Aggregate for Payment {
@@ -20,7 +21,6 @@ impl Aggregate for Payment {
     const NOUN: &'static str = "payment";
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [Index; 3] {
     ["provider_reference", "intent.ask_at", "check_at"].map(|key| Index::new(Payment::COLLECTION, doc! { key: 1 }))
 }
@@ -33,7 +33,6 @@ pub struct Payments {
 }
 
 impl Payments {
-    /// Payments of this database.
     pub fn new(database: &Database) -> Self {
         Self { documents: Documents::new(database), changed: Arc::default() }
     }
@@ -62,6 +61,7 @@ impl Payments {
             let events = events::changed(&id, Some(&old.state), &state)?;
             Ok(Some(Change { state, events }))
         };
+        // On what the caller has seen: most changes need no second read.
         let Some(change) = decide(&seen)? else { return Ok(seen) };
         let saved = match self.documents.save(&seen, change).await {
             Err(::store::Error::Conflict) => self

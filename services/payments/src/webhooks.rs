@@ -1,4 +1,4 @@
-//! Webhooks: taken over HTTP, kept as they came, and heard by the same code that records the provider's replies.
+//! Webhooks: taken over HTTP, kept as they came, and applied by the code that records the provider's replies.
 //!
 //! An event is kept once by (provider, event id). What concerns no payment that is known here waits and is tried again, each
 //! time later; so does what cannot be applied yet, because what comes before it is on its way. Once its payment has changed
@@ -39,10 +39,10 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Largest event.
+/// Largest event: those of Stripe have a few KiB.
 const BODY_BYTES: usize = 256 * 1024;
 
-/// How long an event may take to arrive.
+/// How long an event may take to arrive: a sender without a secret must not hold a connection for longer.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Pause between two looks at what waits.
@@ -51,19 +51,17 @@ const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Pause between two sweeps; with too much waiting there is one at each look.
 const SWEEP_EVERY: Duration = Duration::from_secs(15);
 
-/// Events that are heard at a time.
+/// Events that are applied at a time.
 const PARALLEL: usize = 8;
 
 pub struct Webhooks {
     commands: Commands,
-    /// Where they are kept.
     pub store: Store,
     /// Bytes that wait: as the last sweep has counted, and what came since.
     waiting_bytes: AtomicI64,
 }
 
 impl Webhooks {
-    /// The webhooks that keeps webhooks there.
     pub fn new(commands: Commands, store: Store) -> Self {
         Self { commands, store, waiting_bytes: AtomicI64::new(0) }
     }
@@ -74,18 +72,18 @@ impl Webhooks {
         port.serve(app, stop).await;
     }
 
-    /// Hears again what waits, and keeps the webhooks within its bounds, until `stop`.
+    /// Applies what waits, and keeps the collection within its bounds, until `stop`.
     pub async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut swept_at = None;
         while stop.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await.is_some() {
             if let Err(error) = self.poll_until_idle(&stop).await {
-                tracing::warn!(%error, "waiting webhooks cannot be heard; trying again");
+                tracing::warn!(%error, "waiting webhooks cannot be applied; trying again");
             }
             let is_due = swept_at.is_none_or(|at: Instant| at.elapsed() >= SWEEP_EVERY);
             if is_due || self.waiting_bytes.load(Ordering::Relaxed) > store::WAITING_BYTES {
                 swept_at = Some(Instant::now());
                 if let Err(error) = self.sweep().await {
-                    tracing::warn!(%error, "the webhooks of webhooks cannot be swept; trying again");
+                    tracing::warn!(%error, "the stored webhooks cannot be swept; trying again");
                 }
             }
         }
@@ -97,28 +95,29 @@ impl Webhooks {
         Ok(())
     }
 
-    /// Hears what is due, and first what waits for payments that have changed. Whether another look is worthwhile.
+    /// Applies what is due, and first what waits for payments that have changed. Tells whether another look is worthwhile.
     async fn poll_once(&self) -> Result<bool, Error> {
         let changed = self.commands.payments.take_changed();
         let mut waiting = self.store.of_charges(&changed).await?;
         let due = self.store.due(now()).await?;
         let is_full = due.len() >= store::BATCH;
         waiting.extend(due);
-        let heard = stream::iter(waiting).map(|event| async move {
+        let tried = stream::iter(waiting).map(|event| async move {
             let disposition = match self.read(&event) {
                 Some(notification) => self.apply(&notification).await,
                 None => Disposition::Waiting,
             };
             (event.get("_id").cloned().unwrap_or(Bson::Null), disposition)
         });
-        let heard: Vec<(Bson, Disposition)> = heard.buffer_unordered(PARALLEL).collect().await;
-        let (waits, heard): (Vec<_>, Vec<_>) =
-            heard.into_iter().partition(|(_, disposition)| *disposition == Disposition::Waiting);
+        let tried: Vec<(Bson, Disposition)> = tried.buffer_unordered(PARALLEL).collect().await;
+        let (waits, applied): (Vec<_>, Vec<_>) =
+            tried.into_iter().partition(|(_, disposition)| *disposition == Disposition::Waiting);
         let ids = |events: Vec<(Bson, Disposition)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
-        let has_heard = !heard.is_empty();
-        self.store.heard(&ids(heard)).await?;
+        let has_applied = !applied.is_empty();
+        self.store.mark_applied(&ids(applied)).await?;
+        // Each wait is longer than the one before, so that what can never be applied costs less and less.
         self.store.postpone(&ids(waits), now()).await?;
-        Ok(is_full || has_heard)
+        Ok(is_full || has_applied)
     }
 
     async fn sweep(&self) -> Result<(), Error> {
@@ -159,6 +158,8 @@ impl Webhooks {
     async fn take(&self, headers: &HeaderMap, body: &Bytes) -> Result<(), Failure> {
         let seconds = now().timestamp_millis() / 1000;
         let notification = self.commands.provider.notification(headers, body, seconds)?;
+        // Applied before it is kept, so that one write tells what became of it. A crash in between loses nothing: the
+        // provider sends again what was not answered.
         let disposition = self.apply(&notification).await;
         let (provider, bytes) = (self.commands.provider.name(), i64::try_from(body.len()).unwrap_or(i64::MAX));
         let event = doc! {
@@ -190,6 +191,7 @@ impl From<Rejected> for Failure {
 }
 
 async fn receive(State(webhooks): State<Arc<Webhooks>>, Path(provider): Path<String>, request: Request) -> Response {
+    // Nothing of another provider could be verified with this secret.
     if provider != webhooks.commands.provider.name() {
         return reply(StatusCode::NOT_FOUND, "UNKNOWN_PROVIDER");
     }

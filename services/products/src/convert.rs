@@ -11,7 +11,6 @@ use contracts::{
     products::v1::{self as wire, product},
 };
 
-/// A stored product on the wire.
 pub fn to_wire(found: &Versioned<Product>) -> wire::Product {
     reply(&found.id, &found.state, found.etag())
 }

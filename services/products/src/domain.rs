@@ -12,16 +12,13 @@ use contracts::{
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-/// Whether a product can be ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Can be ordered.
     Active,
     /// Kept for old orders only.
     Archived,
 }
 
-/// A product as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     pub name: String,
@@ -32,20 +29,15 @@ pub struct Product {
     /// of another one then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sku_key: Option<String>,
-    /// Price of one unit.
     #[serde(with = "::store::fields::money")]
     pub price: Money,
-    /// Whether it can be ordered.
     pub status: Status,
     /// What tells its tax rate; empty for the standard one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub tax_category: String,
-    /// Weight of one unit in grams.
     #[serde(default)]
     pub weight_grams: i32,
-    /// When it was created.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
@@ -54,7 +46,6 @@ pub struct Product {
     pub request_digest: String,
 }
 
-/// What a caller wants a product to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// Name, not empty.
@@ -62,13 +53,10 @@ pub struct Draft {
     pub description: String,
     /// Stock keeping unit, not empty.
     pub sku: String,
-    /// Price of one unit.
     pub price: Money,
-    /// Whether it can be ordered.
     pub status: Status,
     /// What tells its tax rate; empty for the standard one.
     pub tax_category: String,
-    /// Weight of one unit in grams.
     pub weight_grams: i32,
 }
 
@@ -110,6 +98,7 @@ impl Product {
         note(self.weight_grams != draft.weight_grams, "weight_grams");
         let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
         let mut next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
+        // A product of before may be without a key because another one has it; only a SKU that changes is given one.
         if next.sku == self.sku {
             next.sku_key.clone_from(&self.sku_key);
         }

@@ -5,7 +5,6 @@ use contracts::validate::Violation;
 use rpc::status;
 use tonic::{Code, Status};
 
-/// A refusal of the catalogue.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -13,12 +12,10 @@ pub enum Error {
     /// Fields that cannot be changed, or do not exist.
     #[error("{} fields of an update are at fault", .0.len())]
     Update(Vec<Violation>),
-    /// The SKU is taken.
     #[error("the SKU {0:?} is taken")]
     SkuTaken(String),
     #[error("not found: {}", .0.join(", "))]
     NotFound(Vec<String>),
-    /// The caller saw an older version.
     #[error("the etag is stale")]
     StaleEtag,
     #[error(transparent)]

@@ -28,12 +28,12 @@ use tonic::service::Routes;
 pub use config::{Config, KEYS};
 pub use domain::{Draft, Product, Status};
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let service = Service::start(config.service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     service.index(Product::COLLECTION, store::sku_index()).await?;
     let products = store::Products::new(&service.database);
+    // After its index: of two older products with one key, only one gets it.
     if let Err(error) = products.add_sku_keys().await {
         tracing::warn!(%error, "products of before have not been given the key of their SKU; the next start tries again");
     }

@@ -11,7 +11,6 @@ use tonic::{Request, Response, Status};
 
 pub struct Handler {
     pub products: Products,
-    /// Page tokens of the list.
     pub pager: Pager,
 }
 

@@ -12,7 +12,8 @@ use futures::TryStreamExt;
 use mongodb::{IndexModel, options::IndexOptions};
 use std::collections::HashMap;
 
-/// Products that are given the key of their SKU at once.
+/// Products that are given the key of their SKU at once: the start of a service should not wait for one write after the
+/// other, nor keep the database from those who serve.
 const AT_ONCE: usize = 32;
 
 impl Aggregate for Product {
@@ -20,7 +21,6 @@ impl Aggregate for Product {
     const NOUN: &'static str = "product";
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [Index; 2] {
     ["sku", "request_key"].map(|key| Index::unique(Product::COLLECTION, doc! { key: 1 }))
 }
@@ -34,7 +34,6 @@ pub fn sku_index() -> IndexModel {
 pub struct Products(Documents<Product>);
 
 impl Products {
-    /// Products of this database.
     pub fn new(database: &Database) -> Self {
         Self(Documents::new(database))
     }
@@ -62,6 +61,7 @@ impl Products {
     /// Stores a new product, or finds the one that the same request made before.
     pub async fn create(&self, draft: Draft, request: Option<&RequestKey>) -> Result<Versioned<Product>, Error> {
         let id = Kind::Product.new_id();
+        // The unique index allows one document without a key, so the own id stands in for it.
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
         let mut product = Product::create(draft, key.clone(), now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
@@ -70,6 +70,8 @@ impl Products {
         match self.0.insert(&id, product, vec![event]).await {
             Err(::store::Error::Duplicate) => {
                 let before = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::SkuTaken(sku))?;
+                // The key is known: equal content is a repeat of the first request, other content is a mistake of the
+                // caller.
                 let is_same = request.is_some_and(|request| request.repeats(&before.state.request_digest));
                 if is_same { Ok(before) } else { Err(::store::Error::KeyReused.into()) }
             }

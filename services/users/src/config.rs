@@ -31,7 +31,6 @@ pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES]
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every service is configured with.
     pub service: service::Config,
     /// Key that signs user tokens, PKCS#8 PEM.
     pub user_token_key: Secret,

@@ -13,34 +13,27 @@ use std::fmt;
 /// Roles that an account can hold beyond that of a customer.
 const ROLES: [&str; 1] = ["staff"];
 
-/// Whether an account can sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Can sign in and order.
     Active,
     /// Closed; personal data is erased.
     Deleted,
 }
 
-/// What the user tells about themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// URL of a picture.
     pub avatar: String,
-    /// Free text.
     pub bio: String,
-    /// Free text.
     pub location: String,
 }
 
-/// How the user wants to be served.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preferences {
     /// BCP 47 tag.
     pub language: String,
     /// IANA time zone.
     pub timezone: String,
-    /// Whether to send e-mail about orders.
     pub email_notifications: bool,
 }
 
@@ -56,7 +49,6 @@ impl Default for Preferences {
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Wraps a PHC string.
     pub fn new(phc: String) -> Self {
         Self(phc)
     }
@@ -73,7 +65,6 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// An account as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Address to sign in with; empty once deleted.
@@ -82,19 +73,13 @@ pub struct User {
     pub email_key: String,
     /// Display name; empty once deleted.
     pub name: String,
-    /// What the user tells about themselves.
     pub profile: Profile,
-    /// How the user wants to be served.
     pub preferences: Preferences,
-    /// Whether the account can sign in.
     pub status: Status,
     /// Roles beyond that of a customer.
     pub roles: Vec<String>,
-    /// Hash of the password; none once deleted.
     pub password_hash: Option<PasswordHash>,
-    /// When it was created.
     pub created_at: Time,
-    /// When it last changed.
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
@@ -104,25 +89,19 @@ pub struct User {
     pub request_digest: String,
 }
 
-/// What somebody registers with, next to the password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
-    /// Address to sign in with.
     pub email: String,
     /// The fields that can be changed later.
     pub draft: Draft,
-    /// Roles to grant.
     pub roles: Vec<String>,
 }
 
-/// What a caller can change of an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
     /// Display name, not empty.
     pub name: String,
-    /// What the user tells about themselves.
     pub profile: Profile,
-    /// How the user wants to be served.
     pub preferences: Preferences,
 }
 
@@ -130,6 +109,7 @@ impl Registration {
     /// With its preferences in canonical form. Refuses what can never become an account; `by_staff` tells whether roles may
     /// be granted.
     pub fn checked(self, by_staff: bool) -> Result<Self, Error> {
+        // Forbidden before unknown: only staff learn which roles there are.
         if !self.roles.is_empty() && !by_staff {
             return Err(Error::RolesForbidden);
         }
@@ -144,6 +124,7 @@ impl User {
     /// A new account, from a registration that was checked.
     pub fn create(from: Registration, password_hash: PasswordHash, request_key: String, now: Time) -> Self {
         let Registration { email, draft: Draft { name, profile, preferences }, mut roles } = from;
+        // A role that is asked for twice is held once.
         roles.sort();
         roles.dedup();
         Self {
@@ -166,6 +147,7 @@ impl User {
     pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
         let draft = draft.checked("user.", &self.preferences)?;
         let (profile, preferences) = (&self.profile, &self.preferences);
+        // The event names the fields that changed and never their content: events carry no personal data.
         let fields = [
             (self.name != draft.name, "name"),
             (profile.avatar != draft.profile.avatar, "profile.avatar"),
@@ -196,12 +178,12 @@ impl User {
             password_hash: None,
             created_at: self.created_at,
             updated_at: now,
+            // The key stays: its unique index goes on refusing a second account for the request.
             request_key: self.request_key.clone(),
             request_digest: String::new(),
         }
     }
 
-    /// Whether the account is closed.
     pub fn is_deleted(&self) -> bool {
         self.status == Status::Deleted
     }

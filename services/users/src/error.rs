@@ -6,7 +6,6 @@ use rpc::{attempts, status};
 use std::time::Duration;
 use tonic::{Code, Status};
 
-/// A refusal of the accounts.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
@@ -14,19 +13,14 @@ pub enum Error {
     /// Fields that cannot be changed, or do not exist.
     #[error("{} fields of an update are at fault", .0.len())]
     Update(Vec<Violation>),
-    /// The address belongs to another account.
     #[error("the e-mail address is taken")]
     EmailTaken,
-    /// The request_id was used for another registration.
     #[error("the request_id was used for another account")]
     KeyReused,
-    /// No such account, or not the caller's.
     #[error("user {0:?} was not found")]
     NotFound(String),
-    /// The account is closed.
     #[error("the account is deleted and cannot be changed")]
     Deleted,
-    /// The caller saw an older version.
     #[error("the etag is stale")]
     StaleEtag,
     /// Too many passwords wait to be hashed.
@@ -35,7 +29,6 @@ pub enum Error {
     /// The password of this address was wrong too often.
     #[error("too many wrong passwords; try again in {0:?}")]
     TooManyAttempts(Duration),
-    /// A password could not be hashed.
     #[error("a password could not be hashed: {0}")]
     Hashing(#[from] argon2::password_hash::Error),
     /// A token request lacks a parameter or breaks its bounds (RFC 6749, section 5.2).
@@ -47,7 +40,6 @@ pub enum Error {
     /// Not a grant of this server (RFC 6749, section 5.2).
     #[error("grant_type must be password or refresh_token")]
     UnsupportedGrantType,
-    /// An access token could not be signed.
     #[error("an access token could not be signed: {0}")]
     Signing(#[from] rpc::token::Error),
     #[error(transparent)]

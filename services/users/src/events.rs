@@ -4,19 +4,16 @@ use crate::domain::{Preferences, User};
 use ::store::NewEvent;
 use contracts::users::v1::{UserCreated, UserDeleted, UserUpdated};
 
-/// The event of a new account.
 pub fn created(id: &str, user: &User) -> NewEvent {
     let Preferences { language, email_notifications, .. } = user.preferences.clone();
     NewEvent::of("created", &UserCreated { user_id: id.to_owned(), language, email_notifications })
 }
 
-/// The event of a changed account.
 pub fn updated(id: &str, user: &User, changed_fields: Vec<String>) -> NewEvent {
     let Preferences { language, email_notifications, .. } = user.preferences.clone();
     NewEvent::of("updated", &UserUpdated { user_id: id.to_owned(), language, email_notifications, changed_fields })
 }
 
-/// The event of a closed account.
 pub fn deleted(id: &str) -> NewEvent {
     NewEvent::of("deleted", &UserDeleted { user_id: id.to_owned() })
 }

@@ -40,10 +40,10 @@ pub use config::{Config, KEYS};
 pub use domain::{Draft, Preferences, Profile, Status, User};
 pub use locale::{language, time_zone};
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let signer = Signer::new(USER_TOKENS, config.user_token_key.reveal())?;
     let service = Service::start(config.service, shutdown).await?;
+    // Without the unique index of addresses two accounts could be made for one.
     service.indexes(&store::indexes()).await?;
     service.indexes(&refresh::indexes()).await?;
     let users = Users::new(&service.database);

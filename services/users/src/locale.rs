@@ -42,6 +42,7 @@ pub fn language(typed: &str) -> Result<String, String> {
     if tag.script().is_some_and(|script| !is_script(script)) || tag.region().is_some_and(|region| !is_region(region)) {
         return Err(expected());
     }
+    // One language has one tag, with the shortest code that there is: `fra` becomes `fr` (RFC 5646, section 2.2.1).
     let short = known.to_639_1().unwrap_or_else(|| known.to_639_3());
     Ok(format!("{short}{}", tag.as_str().strip_prefix(written).unwrap_or_default()))
 }

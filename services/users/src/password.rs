@@ -65,6 +65,7 @@ impl Passwords {
             passwords.may_try(&account)?;
             let is_right = is_right(&password, hash)?;
             if !is_right {
+                // In the thread: a caller that hangs up before the answer is counted as well.
                 passwords.failures.count(&account, Instant::now());
             }
             Ok(is_right)

@@ -40,7 +40,7 @@ struct Stored {
 }
 
 impl Stored {
-    /// Whether it was used so little ago that its use may be repeated.
+    /// Whether its first use is within the grace, so that it may be repeated.
     fn is_in_grace(&self, grace: Duration, now: Time) -> bool {
         let grace = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
         self.used_at.is_some_and(|used_at| now.timestamp_millis().saturating_sub(used_at.timestamp_millis()) < grace)
@@ -94,6 +94,7 @@ impl RefreshTokens {
         let (hash, now) = (hash(token), now());
         let usable = doc! { "_id": &hash, "used_at": null, "expires_at": { "$gt": now } };
         let used = doc! { "$set": { "used_at": now, "salt": random() } };
+        // One atomic update decides which of two users of a token is the first; the grace decides about the other.
         let taken = self.tokens.find_one_and_update(usable, used).return_document(ReturnDocument::After).await?;
         telemetry::crash_point("users.refresh.used");
         let (found, may_go_on) = match taken {
@@ -122,6 +123,8 @@ impl RefreshTokens {
     /// was taken.
     pub async fn next(&self, used: Used) -> Result<String, Error> {
         self.insert(&used.successor, used.family, &used.user_id).await?;
+        // Looked up after the insert: a family that ended in between has lost its predecessor, and would have kept
+        // this token.
         if self.tokens.find_one(doc! { "_id": &used.hash }).await?.is_some() {
             return Ok(used.successor);
         }
@@ -129,7 +132,6 @@ impl RefreshTokens {
         Err(REFUSED)
     }
 
-    /// Deletes all tokens of an account.
     pub async fn delete_of(&self, user_id: &str) -> Result<(), Error> {
         self.tokens.delete_many(doc! { "user_id": user_id }).await?;
         Ok(())

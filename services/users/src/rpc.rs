@@ -23,7 +23,6 @@ pub struct Accounts {
     pub users: Users,
     /// Their refresh tokens, which end with the account.
     pub refresh_tokens: RefreshTokens,
-    /// The pool that hashes passwords.
     pub passwords: Passwords,
 }
 
@@ -84,6 +83,8 @@ impl UserService for Accounts {
         own(&caller, &request.user_id)?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         self.users.delete(&request.user_id, &request.etag, key.as_ref()).await?;
+        // After the account: a crash in between leaves tokens that no grant accepts any more, and the repeat deletes
+        // them.
         self.refresh_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))
     }

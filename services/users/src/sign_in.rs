@@ -9,7 +9,8 @@ use contracts::{
 };
 use std::time::Duration;
 
-/// Life of an access token.
+/// Life of an access token. Services verify it without asking, so a closed account or a lost role has effect after 15
+/// minutes at the latest.
 const ACCESS_LIFE: Duration = Duration::from_secs(900);
 
 /// Exchanges what a user knows or holds for tokens.
@@ -21,12 +22,10 @@ pub struct SignIn {
 }
 
 impl SignIn {
-    /// Tokens are signed with the key of `signer`.
     pub fn new(users: Users, refresh_tokens: RefreshTokens, passwords: Passwords, signer: Signer) -> Self {
         Self { users, refresh_tokens, passwords, signer }
     }
 
-    /// Answers a token request.
     pub async fn issue(&self, request: IssueTokenRequest) -> Result<Token, Error> {
         match request.grant_type.as_str() {
             "password" => {

@@ -18,12 +18,10 @@ impl Aggregate for User {
     }
 }
 
-/// Indexes of the service.
 pub fn indexes() -> [Index; 2] {
     ["email_key", "request_key"].map(|key| Index::unique(User::COLLECTION, doc! { key: 1 }))
 }
 
-/// What came of a registration.
 pub enum Created {
     New(Versioned<User>),
     /// The account that a request of the same key and address made before. The caller has yet to prove that it is theirs.
@@ -34,7 +32,6 @@ pub enum Created {
 pub struct Users(Documents<User>);
 
 impl Users {
-    /// Accounts of this database.
     pub fn new(database: &Database) -> Self {
         Self(Documents::new(database))
     }
@@ -47,6 +44,7 @@ impl Users {
         request: Option<&RequestKey>,
     ) -> Result<Created, Error> {
         let id = Kind::User.new_id();
+        // The unique index allows one document without a key, so the own id stands in for it.
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
         let mut user = User::create(registration, hash, key.clone(), now());
         user.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());

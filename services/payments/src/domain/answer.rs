@@ -7,10 +7,10 @@ use super::{
 use ::store::Time;
 use contracts::money::Money;
 
-/// How long after its end the provider is asked about something that ends by itself.
+/// How long after its end the provider is asked about something that ends by itself: its clock may be behind ours.
 const CHECK_AFTER_MS: i64 = 1_000;
 
-/// Pause before the provider is asked again whether that has ended.
+/// Pause before the provider is asked again whether that has ended: nobody waits for it, so the provider is spared.
 const CHECK_AGAIN_MS: i64 = 30_000;
 
 /// Why a payment is frozen whose money the payer's bank took back.
@@ -60,6 +60,7 @@ impl Payment {
             }
             ProviderEvent::Moved { key, .. } => (key, Outcome::Done { reference: named(), ends_at: self.ended_at() }),
         };
+        // A webhook may overtake the reply to the request that caused it: then it is recorded as that reply.
         if let Some(next) = self.record(key, &outcome, now)? {
             return Ok(Some(next));
         }
@@ -79,6 +80,7 @@ impl Payment {
             }
             ProviderEvent::Declined { .. } | ProviderEvent::ActionRequired { .. } | ProviderEvent::Nothing => {}
         }
+        // A new time alone is no change.
         next.updated_at = self.updated_at;
         let has_changed = next != *self;
         next.updated_at = now;
@@ -150,6 +152,7 @@ impl Payment {
             Operation::Authorize | Operation::Approve => State::Authorized,
             Operation::Capture if self.state == State::Refunded => State::Refunded,
             Operation::Capture => State::Captured,
+            // Parts that were captured are kept when the rest is given back.
             Operation::Void if matches!(self.state, State::Captured | State::Refunded) => self.state,
             Operation::Void => State::Voided,
             Operation::Refund => State::Refunded,
@@ -232,6 +235,7 @@ impl Payment {
             }
             Movement::ChargeBack => {
                 self.append(Kind::ChargeBack, key, amount, now)?;
+                // Whoever moves money now could give it back twice: people decide.
                 self.frozen = Some(CHARGED_BACK.to_owned());
             }
         }

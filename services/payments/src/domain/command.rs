@@ -29,10 +29,7 @@ pub enum Command {
     /// Give everything back.
     Cancel,
     /// The payer approves or abandons.
-    CompleteAction {
-        /// Which of the two.
-        approve: bool,
-    },
+    CompleteAction { approve: bool },
 }
 
 impl Command {
@@ -57,6 +54,7 @@ impl Payment {
         call: Option<&StepCall>,
         now: Time,
     ) -> Result<Option<Self>, Error> {
+        // First of all: a runner that has been replaced must not move money, whatever the state allows.
         if let Some(call) = call {
             self.calls.admit(call)?;
         }
@@ -154,6 +152,7 @@ impl Payment {
         let sums = self.amounts()?.ok_or(Error::NotAuthorized(self.state))?;
         let (open, refundable) = (sums.open()?, sums.refundable()?);
         let ask = |operation: Operation, amount| Step::Ask { operation, key: operation.key(id), amount };
+        // Open money first; once its void is recorded, the next round refunds what was captured.
         Ok(match (open.is_positive(), refundable.is_positive()) {
             (true, _) => ask(Operation::Void, open),
             (false, true) => ask(Operation::Refund, refundable),

@@ -3,13 +3,10 @@
 use super::{Operation, State, ledger, state::IllegalTransition};
 use contracts::money::Money;
 
-/// A refusal of the rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The amount is not an amount of money.
     #[error("amount: {0}")]
     Amount(#[source] contracts::money::Error),
-    /// The amount is zero or negative.
     #[error("amount must be above 0")]
     NotPositive,
     /// The amount is in another currency than the payment.
@@ -21,25 +18,20 @@ pub enum Error {
     /// More than was captured and not yet given back.
     #[error("no more than {0} can be refunded")]
     MoreThanCaptured(Money),
-    /// Nothing was captured.
     #[error("a payment in state {} cannot be refunded", .0.name())]
     NotCaptured(State),
-    /// People must see to it first.
     #[error("this payment is frozen: {0}")]
     Frozen(String),
     /// The payment exists for another order, user or amount.
     #[error("this payment exists for another order, user or amount")]
     Mismatch,
-    /// The payment was cancelled.
     #[error("this payment was cancelled")]
     Cancelled,
-    /// Only an authorized payment can be captured.
     #[error("a payment in state {} cannot be captured", .0.name())]
     NotAuthorized(State),
     /// Nobody waits for the payer.
     #[error("a payment in state {} waits for no action of this kind", .0.name())]
     NoAction(State),
-    /// Who asks has been replaced.
     #[error(transparent)]
     Stale(#[from] saga::Stale),
     /// The provider has not answered; the same request may be repeated.
@@ -47,11 +39,7 @@ pub enum Error {
     Unknown,
     /// The provider answered that it will not move the money.
     #[error("the provider refused {operation:?}: {reason}")]
-    ProviderRefused {
-        /// What it was asked.
-        operation: Operation,
-        reason: String,
-    },
+    ProviderRefused { operation: Operation, reason: String },
     /// An answer that the provider cannot give to this operation.
     #[error("the provider's answer does not fit {0:?}")]
     UnexpectedOutcome(Operation),

@@ -26,15 +26,12 @@ pub struct Entry {
     /// How much, above 0.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
-    /// The provider's own reference.
     pub provider_reference: String,
     /// The key it was asked under; unique in the ledger.
     pub key: String,
-    /// When it was recorded.
     pub at: Time,
 }
 
-/// All entries, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ledger(Vec<Entry>);
@@ -45,7 +42,6 @@ pub enum Error {
     /// More would be taken or given back than there is.
     #[error("refuses this {0:?}: it exceeds what is there")]
     Refused(Kind),
-    /// The amounts do not add up to one.
     #[error("cannot be summed: {0}")]
     Arithmetic(#[source] contracts::money::Error),
 }
@@ -53,20 +49,14 @@ pub enum Error {
 /// The sums of a ledger, by kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Amounts {
-    /// Σ authorizations.
     pub authorized: Money,
-    /// Σ captures.
     pub captured: Money,
-    /// Σ voids.
     pub voided: Money,
-    /// Σ refunds.
     pub refunded: Money,
-    /// Σ charge-backs.
     pub charged_back: Money,
 }
 
 impl Ledger {
-    /// The entries, oldest first.
     pub fn entries(&self) -> &[Entry] {
         &self.0
     }
@@ -77,6 +67,7 @@ impl Ledger {
             return Ok(());
         }
         let (kind, currency) = (entry.kind, entry.amount.currency.clone());
+        // Appended, then summed: the sums that callers are told are those that decide.
         self.0.push(entry);
         if self.amounts(&currency).and_then(|sums| sums.check(kind)).is_err() {
             self.0.pop();
@@ -85,7 +76,6 @@ impl Ledger {
         Ok(())
     }
 
-    /// The sums, in `currency`.
     pub fn amounts(&self, currency: &str) -> Result<Amounts, Error> {
         let zero = Money::zero(currency).map_err(Error::Arithmetic)?;
         let sum = |kind| {

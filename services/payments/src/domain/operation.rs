@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The request that wrote an intent has this long before the resolver asks the provider as well.
 const RESOLVE_AFTER_MS: i64 = 2_000;
 
-/// Longest pause between two questions about the same intent.
+/// Longest pause between two questions about one intent: a provider that is down for hours is found up within a minute.
 const LONGEST_PAUSE_MS: i64 = 64_000;
 
 /// What the provider is asked to do.
@@ -30,7 +30,6 @@ pub enum Operation {
 /// An operation that is durable and not known to have ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    /// What the provider is asked to do.
     pub operation: Operation,
     /// Idempotency key, the same for every attempt.
     pub key: String,
@@ -75,7 +74,7 @@ impl Intent {
     }
 }
 
-/// `now` and so many milliseconds.
+/// The time `millis` milliseconds after `now`.
 pub(super) fn later(now: Time, millis: i64) -> Time {
     Time::from_millis(now.timestamp_millis().saturating_add(millis))
 }

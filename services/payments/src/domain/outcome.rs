@@ -3,7 +3,6 @@
 use ::store::Time;
 use contracts::money::Money;
 
-/// What the provider answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// It did what was asked: authorized, captured, voided, refunded, completed.
@@ -20,7 +19,6 @@ pub enum Outcome {
     },
     /// The payer must act first.
     ActionRequired {
-        /// Its name for the charge.
         reference: String,
         /// When it no longer waits.
         ends_at: Option<Time>,
@@ -29,7 +27,7 @@ pub enum Outcome {
     Unknown,
 }
 
-/// What event to a charge, asked for under `key` by us, or by somebody else under a key that we don't know.
+/// An event of a charge, caused under `key` by us, or by somebody else under a key that we do not know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderEvent {
     /// The amount is set aside.
@@ -41,7 +39,6 @@ pub enum ProviderEvent {
     /// The payer, or their bank, said no.
     Declined {
         key: String,
-        /// Why, upper case.
         reason: String,
     },
     /// The payer must act.
@@ -51,7 +48,6 @@ pub enum ProviderEvent {
         ends_at: Option<Time>,
     },
     Moved {
-        /// Which way.
         movement: Movement,
         key: String,
         amount: Money,

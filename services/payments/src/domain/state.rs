@@ -41,7 +41,6 @@ impl State {
     /// The states in which a payment may begin.
     pub const FIRST: [State; 3] = [State::Created, State::Authorizing, State::Voided];
 
-    /// The states that may follow.
     pub const fn next(self) -> &'static [State] {
         use State::*;
         match self {
@@ -77,7 +76,6 @@ impl State {
 pub struct IllegalTransition {
     /// The state before; none for a new payment.
     pub from: Option<State>,
-    /// The state that was to follow.
     pub to: State,
 }
 

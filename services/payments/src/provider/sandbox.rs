@@ -2,7 +2,7 @@
 
 use super::{
     Charge, Movement, Notification, Outcome, Page, Payable, Provider, ProviderEvent, Rejected, Reported, Token,
-    Unavailable, readable,
+    Unavailable, answered, readable,
 };
 use crate::domain::Amounts;
 use ::rpc::signature;
@@ -21,7 +21,6 @@ const SIGNATURE: &str = "webhook-signature";
 /// Longest wait for an answer; callers have deadlines of their own.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The provider, reached over kept connections.
 pub struct Sandbox {
     http: Client,
     url: String,
@@ -129,8 +128,8 @@ impl Body {
 }
 
 impl Sandbox {
-    /// The provider at `url`.
     pub fn new(url: &str, key: Secret, webhook_secret: Secret) -> Result<Self, reqwest::Error> {
+        // A proxy of the environment is the way to Stripe; the sandbox is nearby.
         let http = Client::builder().timeout(PROVIDER_TIMEOUT).no_proxy().tcp_nodelay(true).build()?;
         Ok(Self { http, url: url.trim_end_matches('/').to_owned(), key, webhook_secret })
     }
@@ -141,17 +140,7 @@ impl Sandbox {
 
     /// Sends a request. What is neither a charge nor a refusal counts as no answer.
     async fn send(&self, request: RequestBuilder) -> Reply {
-        let answered = async {
-            let reply = request.send().await?;
-            Ok::<_, reqwest::Error>((reply.status(), reply.bytes().await?))
-        };
-        let (status, bytes) = match answered.await {
-            Ok(answered) => answered,
-            Err(error) => {
-                tracing::warn!(%error, "the provider did not answer");
-                return Reply::Nothing;
-            }
-        };
+        let Some((status, bytes)) = answered(request).await else { return Reply::Nothing };
         match status {
             StatusCode::OK => match serde_json::from_slice(&bytes) {
                 Ok(charge) => Reply::Charge(charge),
@@ -160,6 +149,7 @@ impl Sandbox {
                     Reply::Nothing
                 }
             },
+            // The only refusal; every other status that is no success leaves the outcome unknown.
             StatusCode::PAYMENT_REQUIRED => Reply::Refused(code(&bytes)),
             StatusCode::NOT_FOUND => Reply::Absent,
             status if status.is_server_error() => {
@@ -174,6 +164,7 @@ impl Sandbox {
     }
 
     async fn operate(&self, key: &str, charge: Charge<'_>, verb: &str, body: Value) -> Outcome {
+        // Without a name of the charge the provider answers 404, and that is no known outcome.
         let path = format!("/v1/charges/{}/{verb}", charge.reference.unwrap_or("unknown"));
         match self.send(self.request(Method::POST, &path).header("idempotency-key", key).json(&body)).await {
             Reply::Charge(charge) => Outcome::Done { ends_at: charge.ends_at(), reference: charge.id },

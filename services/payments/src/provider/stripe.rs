@@ -7,7 +7,9 @@ mod event;
 mod minor;
 mod shape;
 
-use super::{Charge, Notification, Outcome, Page, Payable, Provider, Rejected, Reported, Token, Unavailable, readable};
+use super::{
+    Charge, Notification, Outcome, Page, Payable, Provider, Rejected, Reported, Token, Unavailable, answered, readable,
+};
 use ::rpc::signature;
 use ::store::Time;
 use contracts::money::Money;
@@ -24,7 +26,7 @@ const SIGNATURE: &str = "stripe-signature";
 /// The version of the API whose shapes are known here; webhook endpoints should be made with the same.
 const VERSION: &str = "2024-06-20";
 
-/// Longest wait for an answer; callers have deadlines of their own.
+/// Longest wait for an answer. Commands give up after 4 s; this bounds a page of the report, which takes Stripe longer.
 const PROVIDER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Intents in one page of a list, the most that Stripe gives.
@@ -33,7 +35,6 @@ const PAGE: &str = "100";
 /// What is asked to come with each intent: how much of it was taken and given back.
 const EXPANDED: (&str, &str) = ("expand[]", "latest_charge");
 
-/// Stripe, reached over kept connections.
 pub struct Stripe {
     http: Client,
     url: String,
@@ -72,17 +73,7 @@ impl Stripe {
     /// Sends a request. What is neither an object nor a refusal counts as no answer: 409 is a request of the same key that is
     /// under way, 429 and 5xx have no known outcome.
     async fn send<T: DeserializeOwned>(&self, request: RequestBuilder) -> Reply<T> {
-        let answered = async {
-            let reply = request.send().await?;
-            Ok::<_, reqwest::Error>((reply.status(), reply.bytes().await?))
-        };
-        let (status, bytes) = match answered.await {
-            Ok(answered) => answered,
-            Err(error) => {
-                tracing::warn!(%error, "stripe did not answer");
-                return Reply::Nothing;
-            }
-        };
+        let Some((status, bytes)) = answered(request).await else { return Reply::Nothing };
         match status {
             StatusCode::OK => match serde_json::from_slice(&bytes) {
                 Ok(object) => Reply::Object(object),
@@ -107,6 +98,7 @@ impl Stripe {
     }
 
     async fn operate(&self, charge: Charge<'_>, verb: &str, key: &str, form: &[(&str, &str)]) -> Outcome {
+        // Without a name of the intent Stripe answers 404, and that is no known outcome.
         let path = format!("/v1/payment_intents/{}/{verb}", charge.reference.unwrap_or("unknown"));
         let form = [form, &[EXPANDED]].concat();
         match self.send::<Intent>(self.post(&path, key, &form)).await {
@@ -147,11 +139,13 @@ impl Provider for Stripe {
             return Outcome::Declined { reason: "AMOUNT_NOT_REPRESENTABLE".to_owned() };
         };
         let (minor, currency) = (minor.to_string(), amount.currency.to_lowercase());
+        // The forms of Stripe make a payment method, or a token of the older API.
         let means =
             if token.reveal().starts_with("pm_") { "payment_method" } else { "payment_method_data[card][token]" };
         let mut form = vec![
             ("amount", minor.as_str()),
             ("currency", currency.as_str()),
+            // Capture comes when a shipment leaves, days later.
             ("capture_method", "manual"),
             ("confirm", "true"),
             ("payment_method_types[]", "card"),

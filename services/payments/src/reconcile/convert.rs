@@ -7,7 +7,6 @@ use contracts::payments::v1 as wire;
 /// Differences in one answer.
 const MAX_DIFFERENCES: usize = 1_000;
 
-/// What a comparison with the provider has found.
 pub fn to_wire(found: &Reconciliation) -> wire::ReconcilePaymentsResponse {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     wire::ReconcilePaymentsResponse {

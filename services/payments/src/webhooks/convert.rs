@@ -19,7 +19,6 @@ pub fn place(event: &Document) -> String {
     format!("{received}/{}", event.get_str("_id").unwrap_or_default())
 }
 
-/// A kept webhook on the wire.
 pub fn to_wire(event: &Document, disposition: Disposition) -> wire::Webhook {
     let text = |field: &str| event.get_str(field).unwrap_or_default().to_owned();
     let time = |field: &str| event.get_datetime(field).ok().map(|at| time::to_wire(*at));

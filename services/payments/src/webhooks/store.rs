@@ -1,4 +1,4 @@
-//! The webhooks in MongoDB: what waits, what was heard, what has expired, each within its bounds.
+//! The webhooks in MongoDB: those that wait, were applied, or have expired, each kind within its bounds.
 
 use ::store::{Error, Found, GroupCommit, Index, Time, page};
 use bson::{Bson, Document, doc};
@@ -20,17 +20,18 @@ const BATCH_BYTES: i64 = 8 << 20;
 const SHORTEST_PAUSE_MS: i64 = 2_000;
 const LONGEST_PAUSE_MS: i64 = 10 * 60_000;
 
-/// An event that has waited for so long concerns nothing here.
+/// After this time an event expires: the payment that it could concern would have been written long ago.
 const LONGEST_WAIT_MS: i64 = 24 * 3600 * 1000;
 
-/// Bytes that may wait. When there are more, the oldest expire until 7/8 of it is left.
+/// Bytes that may wait. When there are more, the oldest expire until 7/8 are left, so that one more event does not cost
+/// another sweep.
 pub const WAITING_BYTES: i64 = 64 << 20;
 
 /// Expired events that are listed, the newest.
 const EXPIRED: u64 = 10_000;
 
-/// How long events that were heard are kept, and how large all of the inbox may become before the oldest of them go.
-const HEARD_MS: i64 = 30 * 24 * 3600 * 1000;
+/// How long applied events are kept, for people who look into a payment, and how large all of the inbox may become before the oldest of them go.
+const APPLIED_MS: i64 = 30 * 24 * 3600 * 1000;
 const ALL_BYTES: f64 = 1024.0 * 1024.0 * 1024.0;
 
 /// Events that one sweep deletes because the inbox is too large.
@@ -39,14 +40,11 @@ const DELETED: u64 = 10_000;
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// The payment knows it, and has learned it from this event when that is new.
-    Applied {
-        /// Whether it was.
-        is_new: bool,
-    },
-    /// It is tried again.
+    /// The payment has what the event tells; it had it before unless the event `is_new`.
+    Applied { is_new: bool },
+    /// The event is tried again.
     Waiting,
-    /// It is not.
+    /// The event is not tried again, and is listed for people.
     Expired,
 }
 
@@ -82,19 +80,15 @@ impl Expiry {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Events.
     pub count: i64,
-    /// Their bytes.
     pub bytes: i64,
 }
 
-/// The webhooks of one database.
 pub struct Store {
     events: Collection<Document>,
     group: GroupCommit,
 }
 
-/// Indexes of the inbox.
 pub fn indexes() -> [Index; 3] {
     [
         Index::new(COLLECTION, doc! { "fate": 1, "received_at": 1 }),
@@ -113,7 +107,6 @@ fn before(now: Time, millis: i64) -> Time {
 }
 
 impl Store {
-    /// Those of this database.
     pub fn new(database: &Database) -> Self {
         let (events, group) = (database.collection(COLLECTION), GroupCommit::new(database, COLLECTION));
         Self { events, group }
@@ -145,7 +138,9 @@ impl Store {
     async fn revive(&self, mut event: Document) -> Result<(), Error> {
         let id = event.remove("_id");
         event.remove("rev");
+        // The content was dropped when the event expired; the one that is sent now has it.
         let update = doc! { "$set": event, "$unset": { "expired_at": "", "expiry": "" } };
+        // Only an expired one: what was applied must not wait again.
         self.events.update_one(doc! { "_id": id, "fate": Disposition::Expired.name() }, update).await?;
         Ok(())
     }
@@ -165,7 +160,7 @@ impl Store {
         self.some(filter, doc! { "received_at": 1 }).await
     }
 
-    /// As much of it as one look takes.
+    /// The first events that match, as many as one look takes.
     async fn some(&self, filter: Document, sort: Document) -> Result<Vec<Document>, Error> {
         let mut cursor = self.events.find(filter).sort(sort).batch_size(32).await?;
         let (mut found, mut bytes) = (Vec::new(), 0);
@@ -177,10 +172,9 @@ impl Store {
         Ok(found)
     }
 
-    /// Notes that these were heard.
-    pub async fn heard(&self, ids: &[Bson]) -> Result<(), Error> {
-        let heard = doc! { "$set": { "fate": Disposition::Applied { is_new: true }.name() } };
-        self.update(ids, heard.into()).await
+    pub async fn mark_applied(&self, ids: &[Bson]) -> Result<(), Error> {
+        let applied = doc! { "$set": { "fate": Disposition::Applied { is_new: true }.name() } };
+        self.update(ids, applied.into()).await
     }
 
     /// Has these tried again later: the longer they have waited, the later.
@@ -247,12 +241,12 @@ impl Store {
         Ok(self.events.update_many(waiting, expire).await?.modified_count)
     }
 
-    /// Deletes what was heard long ago, or is too much; and all but the newest of what has expired.
+    /// Deletes what was applied long ago, or is too much; and all but the newest of what has expired.
     pub async fn forget(&self, now: Time) -> Result<(), Error> {
-        let (heard, expired) = (Disposition::Applied { is_new: true }.name(), Disposition::Expired.name());
-        self.delete_until(heard, Some(before(now, HEARD_MS))).await?;
+        let (applied, expired) = (Disposition::Applied { is_new: true }.name(), Disposition::Expired.name());
+        self.delete_until(applied, Some(before(now, APPLIED_MS))).await?;
         if self.size().await? > ALL_BYTES {
-            self.delete_until(heard, self.came(heard, 1, DELETED).await?).await?;
+            self.delete_until(applied, self.came(applied, 1, DELETED).await?).await?;
         }
         self.delete_until(expired, self.came(expired, -1, EXPIRED).await?).await
     }

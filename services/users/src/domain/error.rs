@@ -1,6 +1,5 @@
 //! Why the rules refuse what is asked of an account. Pure.
 
-/// A refusal of the rules.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A field is missing, or has no value of its kind.

@@ -39,7 +39,7 @@ struct Dispute {
     amount: i64,
 }
 
-/// The charge that an event is about, and what event to it.
+/// An event, and the charge that it is about.
 struct Content {
     charge_key: String,
     reference: String,
@@ -62,6 +62,7 @@ pub fn notification(body: &[u8]) -> Result<Notification, Rejected> {
 impl Event {
     /// The key of the request that caused it: ours, or one of somebody who works at Stripe's own page.
     fn key(&self) -> String {
+        // An event without a request of ours still needs a key of its own: the ledger takes each key once.
         let asked = self.request.as_ref().and_then(|request| request.idempotency_key.clone());
         asked.unwrap_or_else(|| self.id.clone())
     }

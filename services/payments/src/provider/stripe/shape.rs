@@ -65,7 +65,6 @@ pub struct ChargeObject {
     pub payment_method_details: Option<Details>,
 }
 
-/// How it was paid.
 #[derive(Debug, Deserialize)]
 pub struct Details {
     card: Option<Card>,
@@ -82,14 +81,12 @@ pub struct Refund {
     failure_reason: Option<String>,
 }
 
-/// A page of intents.
 #[derive(Debug, Deserialize)]
 pub struct List {
     pub data: Vec<Intent>,
     pub has_more: bool,
 }
 
-/// Why something was refused.
 #[derive(Debug, Deserialize)]
 pub struct ApiError {
     #[serde(rename = "type")]
@@ -174,6 +171,7 @@ impl Intent {
         match self.status {
             Status::RequiresCapture | Status::Succeeded => Outcome::Done { reference: self.id, ends_at },
             Status::RequiresAction => Outcome::ActionRequired { reference: self.id, ends_at: None },
+            // After a card was declined, Stripe puts the intent back to where it waits for another one.
             Status::RequiresPaymentMethod | Status::RequiresConfirmation | Status::Canceled => {
                 Outcome::Declined { reason: self.reason() }
             }
