@@ -32,6 +32,8 @@ impl Child {
     /// Spawns `command`. `log` is the file that a report on its end quotes; it may be absent.
     pub fn spawn(name: &str, mut command: Command, log: &Path) -> anyhow::Result<Self> {
         let parent = rustix::process::getpid();
+        // Ctrl-C reaches the process group of the terminal, and would stop the stores before the services that still
+        // write.
         command.process_group(0);
         // SAFETY: between fork and exec this makes two system calls and neither allocates nor locks.
         unsafe { command.pre_exec(move || end_with(parent)) };
@@ -48,7 +50,6 @@ impl Child {
         Ok(Self { name: name.to_owned(), pid, log: log.to_owned(), exit })
     }
 
-    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
@@ -117,6 +118,7 @@ pub fn log_tail(log: &Path, lines: usize) -> String {
 /// Runs in the child before exec: ask for SIGTERM at the parent's death, and end if it came before that.
 fn end_with(parent: Pid) -> io::Result<()> {
     rustix::process::set_parent_process_death_signal(Some(Signal::TERM))?;
+    // A parent that died between the fork and the line above sends no signal any more.
     if rustix::process::getppid() == Some(parent) { Ok(()) } else { Err(rustix::io::Errno::SRCH.into()) }
 }
 

@@ -46,11 +46,11 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
     };
     let dev = Dev { data: &data, stores: &stores, password: &password, progress: &progress };
     let outcome = dev.run(system, &stop).await;
+    // Last, because services write until they have drained.
     stores.stop(&progress).await;
     outcome
 }
 
-/// Credentials, keys and addresses.
 async fn prepare(options: &Options, data: &DataDir, progress: &Progress) -> anyhow::Result<System> {
     let began = Instant::now();
     let credentials = credentials::Credentials::open(data)?;
@@ -60,7 +60,6 @@ async fn prepare(options: &Options, data: &DataDir, progress: &Progress) -> anyh
     Ok(system)
 }
 
-/// A run with its stores up.
 struct Dev<'a> {
     data: &'a DataDir,
     stores: &'a Stores,
@@ -82,6 +81,7 @@ impl Dev<'_> {
         };
         let began = Instant::now();
         let drained = running.drain().await;
+        // After the services: payments may still ask about what it has begun.
         provider.stop(sandbox_psp::STOP_GRACE).await;
         self.progress.done("stop", "services", "drained", began);
         outcome.and(drained)

@@ -36,7 +36,6 @@ pub enum Kind {
     Chart,
 }
 
-/// Writes the document that was asked for.
 pub fn run(options: Options) -> anyhow::Result<()> {
     let text = generate(options.document)?;
     match options.output {

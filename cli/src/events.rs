@@ -95,7 +95,6 @@ pub enum Command {
     },
 }
 
-/// Runs one command.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let system = System::open(&options.target, environment)?;
     match options.command {

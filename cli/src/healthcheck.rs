@@ -46,6 +46,7 @@ pub async fn http(url: &str) -> anyhow::Result<()> {
     if url.path() == "/" {
         url.set_path("/readyz");
     }
+    // A proxy of the environment would answer for the container.
     let client = reqwest::Client::builder().timeout(DEADLINE).no_proxy().build()?;
     let reply = client.get(url.clone()).send().await.with_context(|| format!("ask {url}"))?;
     let status = reply.status();

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 /// Filter of the log when `COMPTOIR_LOG` is not set.
 const FILTER: &str = "info";
 
-/// Where the log of this process goes.
 pub enum Destination {
     /// Lines for people, in a file: `comptoir dev`.
     File(PathBuf),
@@ -20,6 +19,7 @@ pub fn start(service: &str, destination: Destination, environment: &Environment)
         Destination::File(path) => (telemetry::Format::Pretty, Some(path)),
         Destination::StandardError => (telemetry::Format::Json, None),
     };
+    // Container files often set a variable to nothing, which must not be an empty filter or address.
     let value = |name: &str| environment.get(name).filter(|value| !value.is_empty()).cloned();
     let guard = telemetry::init(telemetry::Config {
         service: service.to_owned(),

@@ -58,7 +58,6 @@ pub enum Command {
     Webhooks(webhooks::Options),
 }
 
-/// Runs one command.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let system = System::open(&options.target, environment)?;
     let (since, json) = match options.command {
@@ -69,6 +68,7 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
     let request = ReconcilePaymentsRequest { since: since.map(Since::to_wire) };
     let found = client.reconcile_payments(request).await.map_err(|status| explain(PAYMENTS, &status))?.into_inner();
     print(&if json { serde_json::to_string_pretty(&as_json(&found))? + "\n" } else { as_text(&found) })?;
+    // The exit code makes the command usable in a nightly job.
     match found.difference_count {
         0 => Ok(()),
         1 => bail!("1 difference"),

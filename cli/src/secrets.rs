@@ -21,6 +21,8 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     let data = DataDir::open(&options.output)?;
     let credentials = Credentials::open(&data)?;
     Keys::open(&data)?;
+    // Routes are between the servers of a cluster; `comptoir dev`, whose credentials these are otherwise, has one
+    // server.
     let route = data.read("nats/route")?;
     for directory in ["mongodb", "nats", "payment-provider"] {
         data.directory(directory)?;

@@ -26,6 +26,7 @@ pub struct Options {
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
     let settings = settings::resolve(&options.name, &options.flags, environment)?;
     let launch = (services::find(&options.name)?.prepare)(&settings)?;
+    // Everything that can be wrong is read before the first socket is open.
     let listen = settings.listen()?;
     let webhook_listen = settings.has(&WEBHOOK_LISTEN).then(|| settings.parsed(&WEBHOOK_LISTEN)).transpose()?;
     let _guard = logging::start(&options.name, logging::Destination::StandardError, environment)?;
@@ -44,6 +45,7 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
 fn inherited() -> anyhow::Result<TcpListener> {
     let socket = std::io::stdin().as_fd().try_clone_to_owned().context("take the socket from the standard input")?;
     let listener = std::net::TcpListener::from(socket);
+    // tokio refuses to take a socket that blocks.
     listener.set_nonblocking(true).context("the standard input is no socket")?;
     Ok(TcpListener::from_std(listener)?)
 }

@@ -28,9 +28,7 @@ pub const PROGRAMS: &[Program] = &[
     program(SANDBOX_PSP, sandbox_psp::KEYS, |s| Ok(launch(sandbox_psp::Config::resolve(s)?, sandbox_psp::run))),
 ];
 
-/// One program.
 pub struct Program {
-    /// Its name.
     pub name: &'static str,
     keys: [&'static [Key]; 3],
     /// Takes its configuration from the settings; starts nothing yet.
@@ -43,7 +41,6 @@ impl Program {
         self.keys.into_iter().flatten()
     }
 
-    /// Whether it has the key `name`.
     pub fn has(&self, name: &str) -> bool {
         self.keys().any(|key| key.name == name)
     }
@@ -70,7 +67,6 @@ const fn program(name: &'static str, own: &'static [Key], prepare: Prepare) -> P
     Program { name, keys: [own, rpc::Limits::KEYS, &[]], prepare }
 }
 
-/// The program called `name`.
 pub fn find(name: &str) -> Result<&'static Program, Error> {
     PROGRAMS.iter().find(|program| program.name == name).ok_or_else(|| {
         let known = PROGRAMS.iter().map(|program| program.name).collect::<Vec<_>>().join(", ");

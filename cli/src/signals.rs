@@ -25,6 +25,7 @@ pub fn shutdown() -> anyhow::Result<CancellationToken> {
         while first.elapsed() < SAME_REQUEST {
             next(&mut interrupt, &mut terminate).await;
         }
+        // Whoever asks twice does not want to wait for the drain.
         std::process::exit(EXIT_INTERRUPTED);
     });
     Ok(token)

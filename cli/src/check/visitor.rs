@@ -8,7 +8,6 @@ use std::time::Duration;
 /// Longest time for one request: an order waits for 20 s.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A caller of the gateway.
 #[derive(Clone)]
 pub struct Visitor {
     http: reqwest::Client,

@@ -13,7 +13,6 @@ pub struct Banner<'a> {
     pub system: &'a System,
     pub stores: &'a Stores,
     pub data: &'a DataDir,
-    /// Password of the demo accounts.
     pub password: &'a str,
     /// A product to order, when the shop is seeded.
     pub product: Option<&'a str>,

@@ -12,14 +12,11 @@ const FILE: &str = "credentials.json";
 /// Characters of a password, letters and digits: no need to escape it in a URI. 190 bits.
 const PASSWORD_LENGTH: usize = 32;
 
-/// All passwords of one data directory.
 #[derive(Debug, Serialize, Deserialize, Default)]
 pub struct Credentials {
-    /// MongoDB user `root`.
     pub mongodb_root: String,
     /// NATS user `operator`, who may do everything.
     pub nats_operator: String,
-    /// Content of mongod's key file.
     pub mongodb_key_file: String,
     /// Key of the sandbox provider's API.
     #[serde(default)]
@@ -34,7 +31,6 @@ pub struct Credentials {
 /// The passwords of one service; its user is called like the service.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ServicePasswords {
-    /// Of its MongoDB user.
     pub mongodb: String,
     /// Of its NATS user; a program has none.
     pub nats: String,
@@ -65,6 +61,7 @@ impl Credentials {
             all.services.entry(name.to_owned()).or_insert_with(fresh);
         }
         let text = serde_json::to_string_pretty(&all)?;
+        // Not rewritten when nothing is new: what is read by a running installation stays untouched.
         if kept.as_ref() != Some(&text) {
             data.write(FILE, &text)?;
         }
@@ -72,7 +69,6 @@ impl Credentials {
     }
 }
 
-/// A new one.
 pub fn password() -> String {
     rand::rng().sample_iter(Alphanumeric).take(PASSWORD_LENGTH).map(char::from).collect()
 }

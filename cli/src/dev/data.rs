@@ -39,17 +39,14 @@ impl DataDir {
         Ok(data)
     }
 
-    /// Where it is, absolute.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A path inside.
     pub fn join(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Makes a directory inside and returns its path.
     pub fn directory(&self, name: &str) -> anyhow::Result<PathBuf> {
         let path = self.join(name);
         create_private(&path)?;
@@ -63,6 +60,7 @@ impl DataDir {
         let write = || {
             let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
             file.write_all(content.as_bytes())?;
+            // Before the rename: after a power cut the new name must not lead to an empty file.
             file.sync_all()?;
             fs::rename(&fresh, &path)
         };
@@ -116,6 +114,7 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
             TryLockError::Error(error) => return Err(error).with_context(|| format!("lock {}", path.display())),
         }
     }
+    // Only the holder of the lock may write: whoever waits reads the id of the process that has it.
     file.set_len(0)?;
     writeln!(file, "{}", std::process::id())?;
     Ok(file)

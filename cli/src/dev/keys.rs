@@ -16,7 +16,6 @@ pub const USER_TOKENS: &str = rpc::token::USER_TOKENS;
 
 const DIRECTORY: &str = "keys";
 
-/// All keys of one data directory.
 #[derive(Debug)]
 pub struct Keys {
     directory: PathBuf,
@@ -45,7 +44,6 @@ impl Keys {
         Ok(Self { directory })
     }
 
-    /// File of the key called `name`.
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.pem"))
     }

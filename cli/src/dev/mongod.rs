@@ -24,13 +24,10 @@ pub const OPLOG: &[&str] = &["--oplogSize", "512"];
 /// Exit code of mongod when it cannot use its address (MongoDB manual, "Exit Codes and Statuses").
 const EXIT_ADDRESS_IN_USE: i32 = 48;
 
-/// A running mongod.
 pub struct Mongod {
-    /// The process.
     pub child: Child,
     /// Its port on 127.0.0.1.
     pub port: u16,
-    /// Connection string of the user `root`.
     pub root_uri: String,
 }
 
@@ -66,6 +63,7 @@ pub async fn start(
             let root_uri = mongod_setup::prepare(port, credentials, &child).await?;
             return Ok(Mongod { child, port, root_uri });
         }
+        // The replica set names its member by address, so the recorded port is kept until it is taken.
         port = ports::free()?;
     }
     bail!("mongod found {PORT_ATTEMPTS} ports taken; end what takes ports on 127.0.0.1, then start again")
@@ -74,6 +72,7 @@ pub async fn start(
 /// Spawns it and waits until it listens; `None` when the port is taken.
 async fn launch(data: &DataDir, command: Command) -> anyhow::Result<Option<Child>> {
     let log = data.join(LOG);
+    // The log of an earlier run would say too early that mongod listens.
     let _ = std::fs::rename(&log, data.join("mongod.log.1"));
     let child = Child::spawn("mongod", command, &log)?;
     programs::note_pid(data, "mongod", child.pid())?;

@@ -86,6 +86,7 @@ async fn rename_member(admin: &Database, mut config: Document, host: &str) -> an
     }
     member.insert("host", host);
     config.insert("version", version + 1);
+    // By force: under its old address the only member cannot elect itself.
     let reconfig = doc! { "replSetReconfig": config, "force": true };
     admin.run_command(reconfig).await.context("move the replica set to another port")?;
     Ok(())

@@ -18,9 +18,7 @@ pub const OPERATOR: &str = "operator";
 /// How long it may take to listen; it reads its streams first.
 const START_LIMIT: Duration = Duration::from_secs(60);
 
-/// A running nats-server.
 pub struct Nats {
-    /// The process.
     pub child: Child,
     /// `nats://127.0.0.1:<port>`.
     pub url: String,
@@ -88,10 +86,12 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
     json!({
         "server_name": "comptoir-dev",
         "host": "127.0.0.1",
+        // The server chooses a free port and tells it in a file: no port can be lost between a search and its use.
         "port": -1,
         "ports_file_dir": directory,
         "log_file": log,
         "logfile_size_limit": 16 * 1024 * 1024,
+        // An acknowledged event survives a power cut; by default the server syncs every two minutes.
         "jetstream": { "store_dir": directory, "sync_interval": "always" },
         "authorization": { "users": users },
     })

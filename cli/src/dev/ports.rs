@@ -24,7 +24,6 @@ impl Endpoint {
 
 /// All addresses but the gateway's.
 pub struct Endpoints {
-    /// gRPC of every service.
     pub services: BTreeMap<String, Endpoint>,
     /// Where payments takes webhooks.
     pub webhooks: Endpoint,
@@ -48,6 +47,7 @@ impl Endpoints {
 
 async fn bind(base: u16, offset: u16, name: &str) -> anyhow::Result<Endpoint> {
     let port = if base == 0 { 0 } else { base.saturating_add(offset) };
+    // Loopback alone: the demo accounts have a published password.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
         format!(
             "port {port} for {name} is taken: stop what uses it, or choose others with --grpc-base-port (0: free ones)"

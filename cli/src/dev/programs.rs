@@ -45,6 +45,7 @@ pub async fn wait_for_predecessor(data: &DataDir, name: &str) -> anyhow::Result<
     let began = Instant::now();
     let mut killed = false;
     while runs_on(pid, data.path()) {
+        // Two servers on one data directory would damage it, so a slow predecessor is ended the hard way.
         if began.elapsed() > PREDECESSOR_GRACE && !killed {
             killed = true;
             rustix::process::kill_process(pid, Signal::KILL).with_context(|| format!("stop the old {name}"))?;

@@ -2,7 +2,6 @@
 
 use std::time::Instant;
 
-/// Measures steps.
 pub struct Progress {
     began: Instant,
 }
@@ -22,7 +21,6 @@ impl Progress {
         eprintln!("  {phase:<7} {what:<12} {detail}");
     }
 
-    /// Milliseconds since the start.
     pub fn elapsed_ms(&self) -> u128 {
         self.began.elapsed().as_millis()
     }

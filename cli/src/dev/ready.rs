@@ -35,6 +35,7 @@ async fn missing(system: &System) -> Vec<String> {
     let mut missing: Vec<String> = futures::future::join_all(services).await.into_iter().flatten().collect();
     let sandbox = healthcheck::http(&system.sandbox_psp.uri()).await;
     missing.extend(sandbox.err().map(|error| format!("{SANDBOX_PSP}: {error:#}")));
+    // The gateway is ready only when every service is, so it is never ready when some run elsewhere.
     if missing.is_empty() && system.is_complete() {
         let asked = healthcheck::http(&system.gateway.uri()).await;
         missing.extend(asked.err().map(|error| format!("{GATEWAY}: {error:#}")));

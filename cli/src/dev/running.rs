@@ -29,6 +29,7 @@ impl Running {
         for program in PROGRAMS {
             let Some(main) = system.take_listener(program.name) else { continue };
             let flags = Flags(values::of(program.name, system, stores)?);
+            // Without the environment: a variable that is meant for `serve` must not change one service of `dev`.
             let settings = settings::resolve(program.name, &flags, &Environment::new())?;
             let webhooks = webhooks.take_if(|_| settings.has(&WEBHOOK_LISTEN));
             let running = (program.prepare)(&settings)?(Sockets { main, webhooks }, shutdown.clone());

@@ -35,6 +35,7 @@ pub fn start(data: &DataDir, listener: TcpListener, values: &Values) -> anyhow::
         }
     }
     command.envs(variables(values)).env("COMPTOIR_LISTEN", INHERITED);
+    // The socket stays open over the start, so a webhook or charge that comes early waits instead of being refused.
     command.stdin(Stdio::from(OwnedFd::from(listener.into_std()?))).stdout(output.try_clone()?).stderr(output);
     Child::spawn(SANDBOX_PSP, command, &log)
 }

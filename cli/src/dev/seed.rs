@@ -68,9 +68,11 @@ pub async fn run(data: &DataDir, system: &System, password: &str) -> anyhow::Res
     tokio::try_join!(seeder.user(CUSTOMER, "Demo Customer", password, &[]), async {
         seeder.user(STAFF, "Demo Staff", password, &["staff"]).await
     })?;
+    // In the order of the file, so that the first one is the example that the banner prints.
     let products = stream::iter(&shop.product).map(|row| seeder.product(row)).buffered(CONCURRENCY);
     let ids: Vec<String> = products.try_collect().await?;
     let example = ids.first().ok_or_else(|| anyhow!("cli/seed/products.toml has no product"))?;
+    // Last: an interrupted seeding has no marker, and the next start completes it.
     data.write(MARKER, example)?;
     Ok(ids.len())
 }

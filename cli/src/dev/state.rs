@@ -23,11 +23,9 @@ pub struct State {
     pub grpc: BTreeMap<String, String>,
     /// The sandbox payment provider, `http://host:port`.
     pub sandbox_psp: String,
-    /// Key of its API.
     pub provider_key: String,
     /// Where payments takes its webhooks, a URL.
     pub webhook_url: String,
-    /// What they are signed with.
     pub webhook_secret: String,
     /// MongoDB as `root`.
     pub mongodb_uri: String,
@@ -35,20 +33,17 @@ pub struct State {
     pub nats_url: String,
     /// NATS user who may do everything.
     pub nats_user: String,
-    /// Its password.
     pub nats_password: String,
     /// The log of the services that run in this process.
     pub log: PathBuf,
     /// Key that signs user tokens, PKCS#8 PEM.
     pub user_token_key_file: PathBuf,
-    /// All public keys.
     pub jwks_file: PathBuf,
     /// Process ids: comptoir, mongod, nats-server.
     pub pids: BTreeMap<String, u32>,
 }
 
 impl State {
-    /// Of what has been started.
     pub fn new(system: &System, stores: &Stores, provider: u32, data: &DataDir) -> Self {
         let pids = [
             ("comptoir", std::process::id()),
@@ -74,7 +69,6 @@ impl State {
         }
     }
 
-    /// Writes `dev.json`.
     pub fn write(&self, data: &DataDir) -> anyhow::Result<()> {
         data.write(FILE, &serde_json::to_string_pretty(self)?)?;
         Ok(())

@@ -7,16 +7,12 @@ use std::time::{Duration, Instant};
 /// How long each may take to end after SIGTERM.
 const STOP_GRACE: Duration = Duration::from_secs(15);
 
-/// Both children.
 pub struct Stores {
-    /// MongoDB.
     pub mongod: mongod::Mongod,
-    /// NATS.
     pub nats: nats::Nats,
 }
 
 impl Stores {
-    /// Starts both.
     pub async fn start(
         data: &DataDir,
         credentials: &Credentials,
@@ -24,6 +20,7 @@ impl Stores {
         progress: &Progress,
     ) -> anyhow::Result<Self> {
         let began = Instant::now();
+        // Both are found before either starts, so that a missing program leaves nothing running.
         let mongod_program = programs::find("mongod", "MONGOD_BIN", environment)?;
         let nats_program = programs::find("nats-server", "NATS_SERVER_BIN", environment)?;
         let mongod = async {

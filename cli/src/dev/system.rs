@@ -17,17 +17,12 @@ use topology::Topology;
 
 /// Everything about the services that is known before they start.
 pub struct System {
-    /// Passwords.
     pub credentials: Credentials,
-    /// Keys.
     pub keys: Keys,
-    /// gRPC addresses of all services.
     pub endpoints: BTreeMap<String, Endpoint>,
-    /// Where payments takes webhooks.
     pub webhooks: Endpoint,
     /// The sandbox provider, which is always started, as a child.
     pub sandbox_psp: Endpoint,
-    /// The gateway.
     pub gateway: Endpoint,
     /// Names that run in this process, "gateway" among them.
     pub here: BTreeSet<String>,
@@ -48,12 +43,10 @@ impl System {
         Ok(Self { credentials, keys, endpoints, webhooks, sandbox_psp, gateway, here, hold_seconds })
     }
 
-    /// Whether everything runs in this process.
     pub fn is_complete(&self) -> bool {
         self.here.len() == self.endpoints.len() + 1
     }
 
-    /// All services by name.
     pub fn peers(&self) -> BTreeMap<String, String> {
         self.endpoints.iter().map(|(name, endpoint)| (name.clone(), endpoint.uri())).collect()
     }

@@ -31,6 +31,7 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
     }
     values.extend(system.hold_seconds.map(|seconds| ("hold-seconds", seconds.to_string())));
     let program = services::find(name)?;
+    // A program refuses what is none of its settings.
     values.retain(|flag, _| program.has(flag));
     Ok(values)
 }
@@ -46,7 +47,6 @@ pub fn write_env_files(data: &DataDir, system: &System, stores: &Stores) -> anyh
     Ok(())
 }
 
-/// Values as variables.
 pub fn variables(values: &Values) -> impl Iterator<Item = (&'static str, &str)> {
     let variable =
         |name: &str| PROGRAMS.iter().flat_map(Program::keys).find(|key| key.name == name).map(|key| key.variable);

@@ -12,9 +12,7 @@ use topology::Topology;
 pub struct Header {
     /// Its name, in the spelling of the wire.
     pub name: &'static str,
-    /// Whether every message has it.
     pub is_always_there: bool,
-    /// What it holds.
     pub meaning: &'static str,
 }
 
@@ -38,32 +36,23 @@ pub const HEADERS: [Header; 12] = [
     header("Nats-Msg-Id", true, "The event id again, for the broker's window of duplicates."),
 ];
 
-/// All events, by publisher.
 #[derive(Debug)]
 pub struct Catalogue {
-    /// Publishers in the order of their names.
     pub publishers: Vec<Publisher>,
 }
 
-/// A service that publishes events.
 #[derive(Debug)]
 pub struct Publisher {
-    /// Its name in the topology.
     pub service: String,
-    /// Services that read its events.
     pub consumers: Vec<String>,
-    /// Its events, in the order of the contract.
     pub events: Vec<Event>,
 }
 
-/// An event message.
 #[derive(Debug)]
 pub struct Event {
-    /// The contract.
     pub message: MessageDescriptor,
     /// Its option: aggregate, names, field of the aggregate's id.
     pub option: EventOption,
-    /// Its comment.
     pub comment: String,
     /// Its fields and those inside them.
     pub fields: Vec<Field>,
@@ -74,9 +63,7 @@ pub struct Event {
 pub struct Field {
     /// Where it is: `items[].product_snapshot.name`.
     pub path: String,
-    /// The field.
     pub field: FieldDescriptor,
-    /// Its comment.
     pub comment: String,
     /// How far it may travel.
     pub data: Data,
@@ -101,6 +88,7 @@ impl Catalogue {
             by_service.entry(service.to_owned()).or_default().push(Event { message, option, comment, fields });
         }
         let publisher = |(service, mut events): (String, Vec<Event>)| {
+            // The pool has its messages in no promised order, and the document must not change by itself.
             events.sort_by_key(|event| event.message.path().to_vec());
             let readers = topology.service.iter().filter(|(_, table)| table.consumes.contains(&service));
             Publisher { consumers: readers.map(|(name, _)| name.clone()).collect(), service, events }
@@ -108,7 +96,6 @@ impl Catalogue {
         Ok(Self { publishers: by_service.into_iter().map(publisher).collect() })
     }
 
-    /// Every event with its publisher.
     pub fn events(&self) -> impl Iterator<Item = (&Publisher, &Event)> {
         self.publishers.iter().flat_map(|publisher| publisher.events.iter().map(move |event| (publisher, event)))
     }
@@ -157,6 +144,7 @@ fn collect(
         found.push(Field { path: path.clone(), field, comment, data });
         if let Kind::Message(inner) = kind
             && !inner.package_name().starts_with("google.")
+            // A message inside itself would be opened for ever.
             && !open.iter().any(|name| name == inner.full_name())
         {
             open.push(inner.full_name().to_owned());

@@ -45,7 +45,6 @@ impl Rpc {
 
 type Rpcs = BTreeMap<String, Vec<Rpc>>;
 
-/// The text of the file.
 pub fn render(pool: &DescriptorPool, topology: &Topology) -> anyhow::Result<String> {
     let rpcs = rpcs(pool)?;
     let mut text = format!("{HEAD}gateway:\n  port: {GATEWAY_PORT}\nservices:\n");
@@ -140,6 +139,7 @@ fn edges<'a>(topology: &'a Topology, rpcs: &Rpcs) -> BTreeMap<(&'a str, &'a str)
             edges.entry((name, to)).or_default().extend(named);
         }
         for to in &service.consumes {
+            // A consumer asks the publisher for events that the stream has no more.
             edges.entry((name, to)).or_default().push(LIST_EVENTS.to_owned());
         }
     }

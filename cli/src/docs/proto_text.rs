@@ -39,6 +39,7 @@ fn gather(
 ) -> anyhow::Result<()> {
     for field in message.fields() {
         let is_in_a_choice = field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
+        // Loud, because a field that is left out would be missing in the clients that others generate.
         ensure!(!field.is_map() && !is_in_a_choice, "{}: cli/src/docs knows no maps and oneofs", field.full_name());
         let kind = field.kind();
         match &kind {

@@ -57,6 +57,7 @@ enum Token {
 impl System {
     /// From the options: `--peers` with a token, or the data directory of a running `comptoir dev`.
     pub fn open(target: &Target, environment: &Environment) -> anyhow::Result<Self> {
+        // A token on the command line is seen by every user of the machine, so the variable is there too.
         let given = target.token.clone().or_else(|| environment.get("COMPTOIR_TOKEN").cloned());
         let given = given.filter(|token| !token.is_empty());
         if !target.peers.is_empty() {
@@ -123,6 +124,7 @@ pub(crate) fn running(data: &Path) -> anyhow::Result<State> {
     let state: State = serde_json::from_slice(&text).with_context(|| format!("read {}", path.display()))?;
     let pid =
         state.pids.get("comptoir").and_then(|pid| i32::try_from(*pid).ok()).and_then(rustix::process::Pid::from_raw);
+    // A killed `dev` leaves its file: its addresses may belong to other programs by now.
     ensure!(pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()), none());
     Ok(state)
 }
@@ -133,7 +135,6 @@ fn signer(state: &State) -> anyhow::Result<Signer> {
     Ok(Signer::new(rpc::token::USER_TOKENS, &pem)?)
 }
 
-/// Parses `NAME=URI`.
 pub fn peer(text: &str) -> Result<(String, String), String> {
     match text.trim().split_once('=') {
         Some((name, uri)) if !name.is_empty() && uri.contains("://") => Ok((name.to_owned(), uri.to_owned())),
@@ -166,7 +167,6 @@ pub fn explain(service: &str, status: &Status) -> anyhow::Error {
     }
 }
 
-/// Whether the service has no such letter.
 pub fn is_not_found(status: &Status) -> bool {
     status.code() == Code::NotFound
 }

@@ -12,11 +12,9 @@ use std::{
     io::{self, IsTerminal as _, Write as _},
 };
 
-/// Decodes what the contracts know.
 pub struct Decoder(DescriptorPool);
 
 impl Decoder {
-    /// With the contracts of this build.
     pub fn new() -> anyhow::Result<Self> {
         Ok(Self(DescriptorPool::decode(contracts::DESCRIPTORS).context("read the contracts")?))
     }
@@ -53,7 +51,6 @@ impl Decoder {
         serde_json::to_value(message).ok()
     }
 
-    /// A dead letter of `service`.
     pub fn letter(&self, service: &str, letter: &DeadLetter) -> Value {
         json!({
             "service": service,
@@ -72,7 +69,6 @@ pub fn timestamp(time: &prost_types::Timestamp) -> String {
     bson::DateTime::from_millis(millis).try_to_rfc3339_string().unwrap_or_default()
 }
 
-/// Where lines of JSON go.
 pub struct Output {
     is_coloured: bool,
 }
@@ -96,6 +92,7 @@ impl Output {
         let mut out = io::stdout().lock();
         match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             Ok(()) => Ok(true),
+            // `tail | head` is no error.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
             Err(error) => Err(error.into()),
         }

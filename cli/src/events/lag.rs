@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 /// Prints two tables, or JSON. A service that does not answer has its reason in its row, and the command fails in the end.
 pub async fn run(system: &System, services: &[String], as_json: bool) -> anyhow::Result<()> {
     let services = system.chosen(services)?;
+    // All at once, so that services which do not answer cost one time-out together.
     let answers = join_all(services.iter().map(|service| ask(system, service))).await;
     let answers: Vec<(String, anyhow::Result<Lag>)> = services.into_iter().zip(answers).collect();
     if as_json {

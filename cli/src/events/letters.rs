@@ -59,11 +59,9 @@ pub struct DeadLetters<'a> {
     pub system: &'a System,
     /// Only of this consumer.
     pub service: Option<String>,
-    /// JSON instead of a table.
     pub json: bool,
 }
 
-/// Does one thing with them.
 pub async fn run(letters: &DeadLetters<'_>, action: Action) -> anyhow::Result<()> {
     match action {
         Action::List => letters.list().await,
@@ -78,7 +76,6 @@ pub async fn run(letters: &DeadLetters<'_>, action: Action) -> anyhow::Result<()
 }
 
 impl DeadLetters<'_> {
-    /// The services to ask.
     fn services(&self) -> anyhow::Result<Vec<String>> {
         self.system.chosen(self.service.as_slice())
     }
@@ -159,6 +156,7 @@ impl DeadLetters<'_> {
         let mut is_known = false;
         for service in self.services()? {
             match self.retry_at(&service, aggregate_id).await {
+                // Several services may have letters of one aggregate: the retry goes to each.
                 Ok(answer) => self.tell(&service, aggregate_id, answer)?,
                 Err(status) if is_absent(&status) => continue,
                 Err(status) => return Err(explain(&service, &status)),
@@ -174,6 +172,7 @@ impl DeadLetters<'_> {
     async fn retry_at(&self, service: &str, aggregate_id: &str) -> Result<RetryDeadLettersResponse, Status> {
         let client = self.system.client(service).await.map_err(|error| Status::unavailable(format!("{error:#}")));
         let mut request = Request::new(RetryDeadLettersRequest { aggregate_id: aggregate_id.to_owned() });
+        // A request without a deadline of its own ends after a minute, and many letters take longer.
         request.set_timeout(RETRY_TIMEOUT);
         Ok(client?.retry_dead_letters(request).await?.into_inner())
     }

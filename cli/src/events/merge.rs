@@ -9,13 +9,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A service that has sent nothing for so long has nothing to send now.
+/// A service that has sent nothing for this time counts as having nothing to send: the others must not wait for it.
 const SILENCE_LIMIT: Duration = Duration::from_millis(300);
 
-/// With more events in hand the oldest is let through at once.
+/// With more events in hand the oldest is let through at once: memory is bounded, at the price of their order.
 const WAITING_LIMIT: usize = 10_000;
 
-/// The events in hand.
 #[derive(Default)]
 pub struct Merge {
     waiting: BTreeMap<(i64, u64), Event>,
@@ -35,11 +34,11 @@ impl Merge {
         Self { services: services.iter().map(sender).collect(), ..Self::default() }
     }
 
-    /// Takes an event in.
     pub fn push(&mut self, event: Event, now: Instant) {
         let time =
             event.time.as_ref().map_or(0, |time| time.seconds.saturating_mul(1000) + i64::from(time.nanos) / 1_000_000);
         let sender = self.services.entry(event.service.clone()).or_insert(Sender { latest: i64::MIN, heard: now });
+        // Replicas of one service have their own clocks; the order of its log counts more than their times.
         sender.latest = sender.latest.max(time);
         sender.heard = now;
         self.count += 1;

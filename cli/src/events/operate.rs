@@ -16,7 +16,6 @@ const REPLAY_TIMEOUT: Duration = Duration::from_secs(3600);
 /// Pause between two lines about a rebuild.
 const REPORT_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Reads the events of `source` again from `from`.
 pub async fn replay(system: &System, consumer: &str, source: &str, from: i64) -> anyhow::Result<()> {
     system.chosen(&[source.to_owned()])?;
     let mut request = Request::new(ReplayEventsRequest { source: source.to_owned(), from_log_sequence: from });
@@ -26,7 +25,6 @@ pub async fn replay(system: &System, consumer: &str, source: &str, from: i64) ->
     print(&format!("{consumer} reads {replayed} events of {source} again\n"))
 }
 
-/// Builds the read model of `service` anew.
 pub async fn rebuild(system: &System, service: &str) -> anyhow::Result<()> {
     let stop = signals::shutdown()?;
     let began = Instant::now();
@@ -37,6 +35,7 @@ pub async fn rebuild(system: &System, service: &str) -> anyhow::Result<()> {
     loop {
         let report = tokio::select! {
             report = reports.message() => report.map_err(|status| explain(service, &status))?,
+            // Dropping the stream ends the rebuild at the service.
             () = stop.cancelled() => bail!("interrupted; the old read model stays in use"),
         };
         let Some(report) = report else { bail!("{service} ended the rebuild without a word; look at its log") };

@@ -4,7 +4,6 @@ use bson::DateTime;
 use prost_types::Timestamp;
 use std::{str::FromStr, time::Duration};
 
-/// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Since {
     At(DateTime),

@@ -3,7 +3,6 @@
 use contracts::events::v1::Event;
 use std::str::FromStr;
 
-/// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern(Vec<String>);
 

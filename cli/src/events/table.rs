@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-/// A table that is being filled.
 pub struct Table {
     /// Title of each column; one that starts with a space is aligned to the right.
     titles: &'static [&'static str],
@@ -19,7 +18,6 @@ impl Table {
         self.rows.push(cells);
     }
 
-    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -7,7 +7,6 @@ use tonic::{service::interceptor::InterceptedService, transport::Channel};
 /// The service that has the sagas.
 pub const ORDERS: &str = "orders";
 
-/// A client of that service.
 pub type Client = SagaServiceClient<InterceptedService<Channel, Bearer>>;
 
 pub async fn client(system: &System) -> anyhow::Result<Client> {

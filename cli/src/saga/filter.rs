@@ -42,7 +42,6 @@ pub enum State {
 }
 
 impl Filter {
-    /// The filter of the request.
     pub fn to_wire(&self) -> SagaFilter {
         let state = match self.state {
             None => WireState::Unspecified,

@@ -63,6 +63,7 @@ pub async fn run(system: &System, action: Action, wish: &Intervention, acknowled
             acknowledge_effect,
         };
         let mut request = Request::new(request);
+        // Hundreds of sagas are changed one after the other, each in a write of its own.
         request.set_timeout(INTERVENTION_TIMEOUT);
         client.intervene_in_sagas(request).await.map_err(|status| explain(ORDERS, &status))?.into_inner()
     } else {

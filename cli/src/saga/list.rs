@@ -16,7 +16,6 @@ use serde_json::Value;
 /// Sagas in one answer.
 const PAGE: i32 = 200;
 
-/// Prints a table, or JSON.
 pub async fn run(system: &System, filter: &Filter, limit: u32, as_json: bool) -> anyhow::Result<()> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let (sagas, is_cut_off) = find(system, filter, limit).await?;
@@ -43,6 +42,7 @@ async fn find(system: &System, filter: &Filter, limit: usize) -> anyhow::Result<
         let page = client.list_sagas(request).await.map_err(|status| explain(ORDERS, &status))?.into_inner();
         found.extend(page.sagas);
         page_token = page.next_page_token;
+        // With exactly as many as wanted, the token of a next page tells that there are more.
         let is_cut_off = found.len() > limit || (found.len() == limit && !page_token.is_empty());
         if page_token.is_empty() || is_cut_off {
             found.truncate(limit);

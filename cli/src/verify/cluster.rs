@@ -43,7 +43,6 @@ pub enum Scope {
     Only(Vec<String>),
 }
 
-/// Connections to a running system.
 pub struct Cluster {
     mongodb: Client,
     pub nats: jetstream::Context,
@@ -115,7 +114,20 @@ impl Pages {
         Self { after: None, only, is_over: false }
     }
 
-    /// The filter of the next page.
+    /// The next page of a collection and the snapshot in which it was read; none behind the last page.
+    pub async fn read(
+        &mut self,
+        cluster: &Cluster,
+        collection: &Collection<Document>,
+        fields: Document,
+    ) -> anyhow::Result<Option<(Snapshot, Vec<Document>)>> {
+        let Some(filter) = self.next() else { return Ok(None) };
+        let mut snapshot = cluster.snapshot().await?;
+        let found = snapshot.find(collection, filter, fields, PAGE).await?;
+        self.seen(&found);
+        Ok(Some((snapshot, found)))
+    }
+
     pub fn next(&mut self) -> Option<Document> {
         if self.is_over {
             return None;
@@ -123,12 +135,12 @@ impl Pages {
         let Some(only) = &mut self.only else {
             return Some(self.after.as_ref().map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } }));
         };
+        // In parts, because a filter of all ids could exceed the 16 MiB of a command.
         let page: Vec<String> = only.drain(..only.len().min(usize::try_from(PAGE).unwrap_or(1))).collect();
         self.is_over = only.is_empty();
         (!page.is_empty()).then(|| doc! { "_id": { "$in": page } })
     }
 
-    /// What the page had.
     pub fn seen(&mut self, documents: &[Document]) {
         if self.only.is_none() {
             self.after = documents.last().and_then(|last| last.get_str("_id").ok()).map(str::to_owned);

@@ -1,7 +1,7 @@
 //! The count of each coupon against the redemptions that count, and these against their orders.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     snapshot::{number, text},
     violation::Examined,
 };
@@ -17,10 +17,7 @@ const PLACING: [&str; 2] = ["place_order_with_coupon", "place_free_order"];
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (coupons, redemptions) = (cluster.collection(SERVICE, "coupons")?, cluster.collection(SERVICE, "redemptions")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&coupons, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &coupons, doc! { "outbox": 0, "requests": 0 }).await? {
         let codes: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let counts = snapshot.aggregate(&redemptions, counts(&codes)).await?;
         let counts: HashMap<&str, &Document> = counts.iter().map(|count| (text(count, "_id"), count)).collect();
@@ -50,6 +47,7 @@ fn counts(codes: &[&str]) -> Vec<Document> {
     let gave_up = doc! { "$and": [is_placing, of_saga("status", "Compensated")] };
     let cancelled = doc! { "$and": [of_saga("kind", "cancel_order_with_coupon"), of_saga("status", "Completed")] };
     let has_ended = of_saga("kind", "cancel_late_payment");
+    // An order that was never written, or whose saga has given the use back, must not count.
     let is_stray = doc! { "$or": [{ "$eq": ["$order", []] }, gave_up, cancelled, has_ended] };
     vec![
         doc! { "$match": { "code": { "$in": codes }, "state": "Redeemed" } },

@@ -20,11 +20,9 @@ const SERVICE: &str = "order-history";
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let orders = cluster.collection("orders", "orders")?;
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
+    let fields = doc! { "outbox": 0, "saga": 0, "history": 0 };
+    while let Some((mut snapshot, found)) = pages.read(cluster, &orders, fields.clone()).await? {
         let rows = rows(cluster, &mut snapshot).await?;
-        let found = snapshot.find(&orders, filter, doc! { "outbox": 0, "saga": 0, "history": 0 }, PAGE).await?;
-        pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
         let rows = snapshot.by_id(&rows, &ids, doc! {}).await?;
         for order in &found {
@@ -35,6 +33,7 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
             }
         }
     }
+    // The other way round: rows without an order.
     strangers(cluster, scope, &mut examined).await?;
     Ok(examined)
 }

@@ -59,7 +59,6 @@ impl Invariant {
         Self::HistoryIsOrders,
     ];
 
-    /// The name in the table.
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 //! Ledgers of payments: their bounds, what they were told to be, and what they are for the orders.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     orders::{OrderPhase, phase},
     snapshot::{Snapshot, list, number, part, text},
     violation::Examined,
@@ -18,7 +18,6 @@ use std::collections::HashMap;
 /// Type of the events that tell amounts.
 const CHANGED: &str = "comptoir.payments.v1.PaymentChanged";
 
-/// The sums of a ledger, by kind.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Sums {
     pub authorized: Money,
@@ -93,10 +92,7 @@ fn parsed(stored: &Document) -> Result<Money, Error> {
 pub async fn sound(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (payments, events) = (cluster.collection("payments", "payments")?, cluster.collection("payments", "events")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&payments, filter, doc! { "token": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "token": 0 }).await? {
         let told = told(&mut snapshot, &events, &found).await?;
         for payment in &found {
             let id = text(payment, "_id");
@@ -127,6 +123,7 @@ async fn told(
     let fields = doc! { "aid": 1, "seq": 1, "type": 1, "data": 1 };
     let logged = snapshot.find(events, doc! { "aid": { "$in": ids }, "type": CHANGED }, fields, 0).await?;
     let mut newest: HashMap<String, (i64, &Document)> = HashMap::new();
+    // The newest event may not have left its document yet.
     let waiting =
         payments.iter().flat_map(|payment| list(payment, "outbox").map(move |entry| (text(payment, "_id"), entry)));
     for (id, entry) in logged.iter().map(|entry| (text(entry, "aid"), entry)).chain(waiting) {
@@ -163,12 +160,10 @@ fn amounts(told: &PaymentChanged) -> String {
 pub async fn owed(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "outbox": 0, "token": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
         let orders = snapshot.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
+        // With an open intent the money may be on either side.
         for payment in found.iter().filter(|payment| part(payment, "intent").is_none()) {
             let Some(order) = orders.get(text(payment, "order_id")) else { continue };
             let Some(sums) = Sums::of(payment) else { continue };

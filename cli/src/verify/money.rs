@@ -1,7 +1,7 @@
 //! Payments against their orders, and against the provider's book.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     ledgers,
     orders::{OrderPhase, phase},
     snapshot::{list, part, text},
@@ -19,10 +19,7 @@ const AUTHORIZE: &str = "/authorize";
 pub async fn payments(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&payments, filter, doc! { "outbox": 0, "token": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "outbox": 0, "token": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
         let orders = snapshot.by_id(&orders, &ids, doc! { "outbox": 0, "history": 0 }).await?;
         for payment in &found {
@@ -53,10 +50,7 @@ pub async fn payments(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examin
 async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::violation::Violation>> {
     let (payments, orders) = (cluster.collection("payments", "payments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&orders, filter, doc! { "outbox": 0, "history": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &orders, doc! { "outbox": 0, "history": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|order| text(order, "payment_id")).collect();
         let known = snapshot.by_id(&payments, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "payment_id"))) {
@@ -142,14 +136,12 @@ pub fn amount(money: Option<&Document>) -> String {
 pub async fn charges(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (book, payments) = (cluster.collection(BOOK.0, BOOK.1)?, cluster.collection("payments", "payments")?);
     let mut examined = Examined::default();
+    // With another provider there is no such collection, and nothing to compare.
     if cluster.snapshot().await?.find(&book, doc! {}, doc! { "_id": 1 }, 1).await?.is_empty() {
         return Ok(examined); // no sandbox
     }
     let mut pages = Pages::new(scope);
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&book, filter, doc! {}, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &book, doc! {}).await? {
         let ids: Vec<&str> = found.iter().map(payment_of).collect();
         let payments = snapshot.by_id(&payments, &ids, doc! { "outbox": 0, "token": 0 }).await?;
         for charge in &found {
@@ -192,10 +184,7 @@ fn compare_charge(charge: &Document, payment: Option<&Document>) -> Option<(Stri
 async fn uncharged(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::violation::Violation>> {
     let (book, payments) = (cluster.collection(BOOK.0, BOOK.1)?, cluster.collection("payments", "payments")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&payments, filter, doc! { "state": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "state": 1 }).await? {
         let keys: Vec<String> = found.iter().map(|payment| text(payment, "_id").to_owned() + AUTHORIZE).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let charges = snapshot.by_id(&book, &keys, doc! { "_id": 1 }).await?;

@@ -1,7 +1,7 @@
 //! Orders and their sagas, and the phase of an order for the invariants that compare it with others.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     snapshot::{list, number, part, text},
     violation::Examined,
 };
@@ -17,9 +17,7 @@ pub enum OrderPhase {
     Moving,
     /// CONFIRMED, and nothing is under way.
     Confirmed,
-    /// With the carrier.
     Shipped,
-    /// At the door.
     Delivered,
     /// Rejected or cancelled.
     Over,
@@ -27,7 +25,6 @@ pub enum OrderPhase {
     Unknown,
 }
 
-/// The phase of this order.
 pub fn phase(order: &Document) -> OrderPhase {
     let has_ended = part(order, "saga").is_none_or(|saga| matches!(text(saga, "status"), "Completed" | "Compensated"));
     if !has_ended {
@@ -47,10 +44,7 @@ pub fn phase(order: &Document) -> OrderPhase {
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let orders = cluster.collection("orders", "orders")?;
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let found =
-            cluster.snapshot().await?.find(&orders, filter, doc! { "state": 1, "saga": 1, "reason": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((_, found)) = pages.read(cluster, &orders, doc! { "state": 1, "saga": 1, "reason": 1 }).await? {
         for order in &found {
             examined.checked += 1;
             if let Some(why) = stuck(order) {

@@ -1,7 +1,7 @@
 //! Reservations against their orders, and against the clock.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     orders::{OrderPhase, phase},
     snapshot::text,
     stock::units,
@@ -28,10 +28,7 @@ async fn of_reservations(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Exa
     let (reservations, orders) =
         (cluster.collection("inventory", "reservations")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&reservations, filter, doc! { "outbox": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &reservations, doc! { "outbox": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let fields = doc! { "state": 1, "saga": 1, "items": 1 };
         let orders = snapshot.by_id(&orders, &ids, fields).await?;
@@ -69,6 +66,7 @@ fn compare(order: &Document, reservation: &Document) -> Option<(String, String)>
         return Some((format!("{wanted}, for the order is {order_is}"), state(reservation)));
     }
     let (ordered, kept) = (units(order, "items"), units(reservation, "lines"));
+    // A release that came before its hold leaves a reservation without lines, which refuses the late hold.
     let is_mark = kept.is_empty() && is == "Released";
     (!is_mark && ordered != kept).then(|| (format!("the units of the order: {ordered:?}"), format!("{kept:?}")))
 }
@@ -89,10 +87,7 @@ async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<super::
     let (reservations, orders) =
         (cluster.collection("inventory", "reservations")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &orders, doc! { "state": 1, "saga": 1 }).await? {
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let known = snapshot.by_id(&reservations, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "_id"))) {

@@ -2,7 +2,7 @@
 //! outbox. And the log itself, which has no gaps either.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     snapshot::{Snapshot, list, number, text},
     violation::Examined,
 };
@@ -53,11 +53,8 @@ impl Aggregates<'_> {
     /// What the document has counted is in the log, or on its way there.
     async fn up_to_date(&self, cluster: &Cluster, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
         let mut pages = Pages::new(scope);
-        while let Some(filter) = pages.next() {
-            let mut snapshot = cluster.snapshot().await?;
-            let fields = doc! { "seq": 1, "outbox.seq": 1 };
-            let found = snapshot.find(&self.documents, filter, fields, PAGE).await?;
-            pages.seen(&found);
+        let fields = doc! { "seq": 1, "outbox.seq": 1 };
+        while let Some((mut snapshot, found)) = pages.read(cluster, &self.documents, fields.clone()).await? {
             let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
             let pipeline = vec![
                 doc! { "$match": { "agg": self.noun, "aid": { "$in": ids } } },
@@ -102,6 +99,7 @@ impl Aggregates<'_> {
         let pipeline = vec![
             doc! { "$match": filter },
             doc! { "$group": { "_id": "$aid", "count": { "$sum": 1_i64 }, "last": { "$max": "$seq" } } },
+            // mongod answers with the faulty aggregates alone, however many there are.
             doc! { "$match": { "$expr": { "$ne": ["$count", "$last"] } } },
         ];
         for entry in snapshot.aggregate(self.log, pipeline).await? {

@@ -1,7 +1,7 @@
 //! Shipments against their orders.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     orders::{OrderPhase, contract_name, phase},
     snapshot::{list, text},
     stock::units,
@@ -14,10 +14,7 @@ use std::collections::BTreeMap;
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&shipments, filter, doc! { "state": 1, "order_id": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &shipments, doc! { "state": 1, "order_id": 1 }).await? {
         let ids: Vec<&str> = found.iter().map(|shipment| text(shipment, "order_id")).collect();
         let orders = snapshot.by_id(&orders, &ids, doc! { "state": 1, "saga": 1, "shipments": 1 }).await?;
         for shipment in &found {
@@ -41,10 +38,9 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
 async fn missing(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
     let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1, "shipment_id": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) =
+        pages.read(cluster, &orders, doc! { "state": 1, "saga": 1, "shipment_id": 1 }).await?
+    {
         let ids: Vec<&str> = found.iter().map(|order| text(order, "shipment_id")).collect();
         let known = snapshot.by_id(&shipments, &ids, doc! { "_id": 1 }).await?;
         for order in found.iter().filter(|order| !known.contains_key(text(order, "shipment_id"))) {
@@ -94,10 +90,9 @@ fn believed(order: &Document, id: &str, state: &str) -> Option<(String, String)>
 pub async fn carry(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (shipments, orders) = (cluster.collection("shipping", "shipments")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&orders, filter, doc! { "state": 1, "saga": 1, "items": 1 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) =
+        pages.read(cluster, &orders, doc! { "state": 1, "saga": 1, "items": 1 }).await?
+    {
         let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
         let fields = doc! { "order_id": 1, "lines": 1 };
         let mut carried: BTreeMap<String, BTreeMap<String, i64>> = BTreeMap::new();

@@ -12,7 +12,6 @@ const PASSING: [i32; 2] = [239, 246];
 pub struct Snapshot(ClientSession);
 
 impl Snapshot {
-    /// The moment of a snapshot session.
     pub fn new(session: ClientSession) -> Self {
         Self(session)
     }
@@ -25,6 +24,7 @@ impl Snapshot {
         fields: Document,
         limit: i64,
     ) -> mongodb::error::Result<Vec<Document>> {
+        // The next page begins after the last `_id` of this one.
         let find = collection.find(filter).projection(fields).sort(doc! { "_id": 1 }).limit(limit);
         let mut cursor = find.session(&mut self.0).await?;
         let mut found = Vec::new();
@@ -34,7 +34,6 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Documents of these ids, by id.
     pub async fn by_id(
         &mut self,
         collection: &Collection<Document>,
@@ -45,7 +44,6 @@ impl Snapshot {
         Ok(found.into_iter().map(|document| (text(&document, "_id").to_owned(), document)).collect())
     }
 
-    /// What a pipeline makes of a collection.
     pub async fn aggregate(
         &mut self,
         collection: &Collection<Document>,
@@ -95,7 +93,6 @@ pub fn list<'a>(document: &'a Document, name: &str) -> impl Iterator<Item = &'a 
     document.get_array(name).into_iter().flatten().filter_map(|entry| entry.as_document())
 }
 
-/// A field that is a document.
 pub fn part<'a>(document: &'a Document, name: &str) -> Option<&'a Document> {
     document.get_document(name).ok()
 }

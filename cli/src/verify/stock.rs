@@ -1,7 +1,7 @@
 //! The counters of each product against its ledger, and against the reservations.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     snapshot::{Snapshot, list, number, text},
     violation::Examined,
 };
@@ -30,10 +30,7 @@ fn difference(expected: Counters, found: Counters) -> Option<String> {
 pub async fn movements(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (stock, ledger) = (cluster.collection(SERVICE, "stock")?, cluster.collection(SERVICE, "movements")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &stock, doc! { "outbox": 0, "requests": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let folded: Vec<Document> = snapshot.aggregate(&ledger, fold(&ids)).await?;
         let folded: HashMap<&str, &Document> = folded.iter().map(|fold| (text(fold, "_id"), fold)).collect();
@@ -66,10 +63,7 @@ fn fold(ids: &[&str]) -> Vec<Document> {
 pub async fn reservations(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (stock, reservations) = (cluster.collection(SERVICE, "stock")?, cluster.collection(SERVICE, "reservations")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
-    while let Some(filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&stock, filter, doc! { "outbox": 0, "requests": 0 }, PAGE).await?;
-        pages.seen(&found);
+    while let Some((mut snapshot, found)) = pages.read(cluster, &stock, doc! { "outbox": 0, "requests": 0 }).await? {
         let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
         let set_aside = set_aside(&mut snapshot, &reservations, &ids).await?;
         for document in &found {
@@ -77,6 +71,7 @@ pub async fn reservations(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Ex
             let [on_hand, reserved, committed] = counters(document);
             let units = |state: &str| set_aside.get(&(id.to_owned(), state.to_owned())).copied().unwrap_or(0);
             examined.checked += 1;
+            // The units on hand follow from the movements, which another invariant checks.
             let expected = [on_hand, units("Held"), units("Committed")];
             let available = on_hand - reserved - committed;
             if let Some(difference) = difference(expected, [on_hand, reserved, committed]) {

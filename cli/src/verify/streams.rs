@@ -37,10 +37,9 @@ const NAMED: usize = 100;
 /// How long the relay may take to publish what was in the log at the beginning, before it is a suspect.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 
-/// Entries younger than the stream keeps them by so little count as kept.
+/// Entries that the stream drops within this time do not have to be there: it drops them while it is read.
 const MARGIN: Duration = Duration::from_secs(60);
 
-/// Looks at every service that publishes.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let mut examined = Examined::default();
     for (service, table) in &Topology::get().service {
@@ -100,6 +99,7 @@ impl Comparison<'_> {
             };
             self.compare(first, info.state.last_sequence).await?;
             from = Some(info.state.last_sequence + 1);
+            // What was in the log at the beginning is enough: a busy service never stops writing.
             if self.next > last || began.elapsed() > ON_ITS_WAY {
                 break;
             }
@@ -180,6 +180,7 @@ impl Comparison<'_> {
             let found = format!("message {sequence} is entry {gseq} again");
             return self.suspect(&format!("stream#{sequence}"), "each entry once, in the order of the log", found);
         }
+        // The stream has the order of the log, so what was passed over will not come.
         self.missing_before(*gseq);
         self.next = gseq + 1;
         let aggregate = format!("{}/{}", text(entry, "agg"), text(entry, "aid"));

@@ -20,12 +20,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// How long the database may refuse a snapshot: an election, or a collection that was just made.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long suspects are given.
+/// The times after which a suspect is a violation.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// One that stays the same for so long is a violation.
+    /// For a suspect that does not change any more.
     pub settle: Duration,
-    /// One that keeps changing is a violation after so long.
+    /// For a suspect that keeps changing.
     pub longest: Duration,
 }
 
@@ -35,7 +35,6 @@ pub struct Row {
     pub invariant: Invariant,
     /// Subjects that were looked at.
     pub checked: u64,
-    /// Those for which it does not hold.
     pub violations: Vec<Violation>,
     /// What a person should know all the same.
     pub notes: Vec<String>,

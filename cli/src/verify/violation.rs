@@ -5,7 +5,6 @@
 pub struct Examined {
     /// Subjects that were looked at.
     pub checked: u64,
-    /// Those that are not as they should be.
     pub suspects: Vec<Violation>,
     /// What a person should know, and what no promise is broken by.
     pub notes: Vec<String>,
@@ -22,7 +21,6 @@ impl Examined {
 pub struct Violation {
     /// What it is about: an id, or `service/aggregate/id`.
     pub subject: String,
-    /// What should be there.
     pub expected: String,
     pub found: String,
 }
