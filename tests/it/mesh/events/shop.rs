@@ -12,7 +12,7 @@ use store::Database;
 pub const STREAM: &str = "EVT_PRODUCTS";
 
 /// The smallest window of duplicates that the broker accepts.
-const WINDOW: Duration = Duration::from_millis(100);
+pub const WINDOW: Duration = Duration::from_millis(100);
 
 /// Stores, and what was written to the products' database.
 pub struct Shop {

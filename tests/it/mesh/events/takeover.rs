@@ -1,6 +1,9 @@
 //! Two relays that both believe they lead.
 
-use super::{PATIENCE, shop::Shop};
+use super::{
+    PATIENCE,
+    shop::{Shop, WINDOW},
+};
 use anyhow::ensure;
 use bson::{DateTime, Document, doc};
 use kit::eventually;
@@ -163,6 +166,7 @@ async fn a_batch_of_a_relay_that_slept_is_refused_where_another_has_published() 
     let other = shop.relay();
     shop.next_term(epoch).await;
     shop.settled().await;
+    tokio::time::sleep(10 * WINDOW).await; // the broker forgets what it could take for a duplicate
     sleeper.resume();
     eventually(PATIENCE, || async {
         let steps_down = sleeper.output().contains("another relay has taken over");

@@ -2,7 +2,9 @@
 
 use super::{coupon, uses, with_coupon};
 use contracts::{
-    orders::v1::{CreateOrderRequest, OrderDraft, OrderDraftItem, order_service_client::OrderServiceClient},
+    orders::v1::{
+        CreateOrderRequest, ListOrdersRequest, OrderDraft, OrderDraftItem, order_service_client::OrderServiceClient,
+    },
     shipping::v1::Address,
 };
 use futures::future::join_all;
@@ -60,27 +62,24 @@ async fn a_repeat_that_finds_the_coupon_used_up_by_its_own_order_gets_that_order
     let more = [("COMPTOIR_LISTEN", address.as_str()), ("COMPTOIR_CRASH_AT", "orders.pricing:1:stop")];
     let replica = stack.serve_with("orders", &more);
     let token = customer.token().expect("signed in").to_owned();
-    let (ordered, key) = (draft(&product, &code), code.clone());
-    let repeat = tokio::spawn(async move {
-        let orders = || {
-            let channel = rpc::Channel::new(&format!("http://{address}"), None).expect("an address");
-            let bearer = format!("Bearer {token}");
-            OrderServiceClient::with_interceptor(
-                channel.with_deadline(Duration::from_secs(60)),
-                move |mut request: Request<()>| {
-                    request.metadata_mut().insert("authorization", bearer.parse().expect("ASCII"));
-                    Ok(request)
-                },
-            )
-        };
-        let request = CreateOrderRequest { order: Some(ordered), request_id: key, wait: None };
-        eventually(PATIENCE, || async { Ok(orders().create_order(request.clone()).await?.into_inner()) }).await
-    });
+    let channel = rpc::Channel::new(&format!("http://{address}"), None).expect("an address");
+    let bearer = format!("Bearer {token}");
+    let mut orders = OrderServiceClient::with_interceptor(
+        channel.with_deadline(Duration::from_secs(60)),
+        move |mut request: Request<()>| {
+            request.metadata_mut().insert("authorization", bearer.parse().expect("ASCII"));
+            Ok(request)
+        },
+    );
+    eventually(PATIENCE, || async { Ok(orders.clone().list_orders(ListOrdersRequest::default()).await?) }).await;
+    let request = CreateOrderRequest { order: Some(draft(&product, &code)), request_id: code.clone(), wait: None };
+    let repeat = tokio::spawn(async move { orders.create_order(request).await });
     replica.paused(PATIENCE).await.expect("it has found no order of this key");
     let body = with_coupon(&product, &code, "tok_visa");
     let first = customer.post_with_key("/v1/orders?wait=25s", body, &code).await.expect(201);
     assert_eq!((&first["state"], uses(stack, &code).await), (&json!("CONFIRMED"), (1, 1)));
     replica.resume();
-    assert_eq!(repeat.await.expect("no panic").order_id, id(&first, "orderId"));
+    let repeated = repeat.await.expect("no panic").expect("it is the same request").into_inner();
+    assert_eq!(repeated.order_id, id(&first, "orderId"));
     replica.stop(PATIENCE).await.expect("it drains");
 }
