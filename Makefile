@@ -84,7 +84,7 @@ test: tools ## Everything that CI checks: lint, then all tests against real stor
 
 chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; prints faults, runs, violations
 	@$(CARGO) build --quiet -p comptoir
-	@SEEDS=$(or $(SEEDS),500) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	@SEEDS=$(or $(SEEDS),$(if $(SEED),1,500)) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact chaos::events::whatever_fails_at_whatever_moment_every_event_is_published_once_and_in_order --nocapture
 
 chaos-orders: stores ## Kill each service and store at each step of the sagas, stop orchestrators: all of it, SEEDS=n, SEED=x again

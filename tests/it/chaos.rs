@@ -2,6 +2,8 @@
 
 mod crash;
 mod events;
+pub mod frame;
 mod inputs;
 mod orders;
 pub mod payments;
+mod split_stack;

@@ -1,10 +1,11 @@
 //! SIGKILL of the whole system while orders are placed: what was answered is there, and everything comes to an end.
 
+use super::frame;
 use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use kit::shop::{PATIENCE, draft, product};
+use kit::shop::{PATIENCE, draft, product, sagas_have_ended};
 use kit::{Client, Stack, StackOptions, eventually};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
@@ -20,7 +21,7 @@ const TOKENS: [&str; 4] = ["tok_visa", "tok_visa", "tok_timeout", "tok_declined"
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_ends() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(rand::random::<u64>);
+    let seed = frame::number("SEED").unwrap_or_else(rand::random);
     eprintln!("SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
     let mut stack = Stack::start(StackOptions::default()).await;
@@ -46,8 +47,9 @@ async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_e
     }
     let answered = answered.lock().expect("no holder panics").clone();
     assert!(!answered.is_empty(), "no order was answered before the kills");
-    every_saga_has_ended(&stack).await;
+    sagas_have_ended(&stack, PATIENCE).await;
     let orders = documents(&stack, "orders", "orders").await;
+    assert!(orders.iter().all(|order| text(order, "state") != "Pending"), "{orders:?}");
     let known: BTreeSet<String> = orders.iter().map(|order| text(order, "_id")).collect();
     let lost: Vec<_> = answered.difference(&known).collect();
     assert!(lost.is_empty(), "answered and lost: {lost:?}");
@@ -82,17 +84,6 @@ async fn keep_placing(customer: Client, product: String, key: String, answered: 
             answered.lock().expect("no holder panics").insert(id);
         }
     }
-}
-
-async fn every_saga_has_ended(stack: &Stack) {
-    eventually(PATIENCE, || async {
-        let open =
-            doc! { "$or": [{ "saga.wake_at": { "$ne": null } }, { "state": "Pending" }, { "saga.status": "Parked" }] };
-        let open = stack.db("orders").collection::<Document>("orders").count_documents(open).await?;
-        ensure!(open == 0, "{open} orders have a saga that has not ended");
-        Ok(())
-    })
-    .await;
 }
 
 async fn stock_and_money_agree(stack: &Stack, orders: &[Document], product: &str) {

@@ -3,32 +3,29 @@
 //!
 //! `make chaos-inputs` plays ROUNDS=10 of each; a run of all tests plays one.
 
-use crate::{
-    cli::verify::verify,
-    payments::{
-        Payments,
-        webhooks::{event, heard, seconds, signed},
-    },
+use super::{
+    frame::{self, Plan, System},
+    split_stack::SplitStack,
+};
+use crate::payments::{
+    Payments,
+    webhooks::{event, heard, seconds, signed},
 };
 use anyhow::ensure;
 use contracts::id::Kind as Id;
-use kit::shop::{PATIENCE, draft, id, order_with, place, product, sagas_have_ended};
-use kit::{Client, Process, Stack, StackOptions, eventually};
-use serde_json::{Value, json};
+use kit::shop::{PATIENCE, draft, id, order_with, place, product};
+use kit::{Client, eventually};
+use serde_json::json;
 use std::{
     collections::BTreeSet,
     fmt,
     net::{Ipv4Addr, SocketAddr},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
-    time::{Duration, Instant},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpSocket, TcpStream},
-    sync::Mutex,
 };
 
 /// Customers who order all the while.
@@ -56,9 +53,6 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(90);
 const LARGE: usize = 50;
 const LINES: usize = 100;
 
-/// How long all sagas may take to come to an end.
-const LIMIT: Duration = Duration::from_secs(180);
-
 #[derive(Debug, Clone, Copy)]
 enum Fault {
     ForeignWebhooks,
@@ -80,47 +74,59 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The system; payments is a process of its own, so that it can be killed.
-struct Stage {
-    stack: Stack,
-    payments: Mutex<Process>,
-    product: String,
-    http: reqwest::Client,
-    placed: AtomicUsize,
+impl Plan for Fault {
+    fn draw(seed: u64) -> Self {
+        Self::ALL[usize::try_from(seed).expect("small") % Self::ALL.len()]
+    }
+
+    fn rows(&self) -> Vec<String> {
+        vec![self.to_string()]
+    }
 }
 
-impl Stage {
+/// The system. Payments is a process of its own, so that it can be killed.
+struct Cluster {
+    system: SplitStack,
+    product: String,
+    http: reqwest::Client,
+}
+
+impl System for Cluster {
+    type Plan = Fault;
+    const RUNS: usize = usize::MAX;
+
     async fn open() -> Self {
-        let here = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
-        let here = here.filter(|name| *name != "payments").map(str::to_owned).collect();
-        let stack = Stack::start(StackOptions { services: Some(here), ..StackOptions::default() }).await;
-        let payments = Mutex::new(stack.serve("payments"));
-        let product = product(&stack, 1_000_000).await;
+        let system = SplitStack::start(&["payments"]).await;
+        let product = product(&system.stack, 1_000_000).await;
         let http = reqwest::Client::builder().no_proxy().build().expect("the options are valid");
-        Self { stack, payments, product, http, placed: AtomicUsize::new(0) }
+        Self { system, product, http }
     }
 
-    async fn play(self: &Arc<Self>, fault: Fault) {
-        let enough = Arc::new(AtomicBool::new(false));
-        let customers = (0..CUSTOMERS).map(|_| tokio::spawn(self.clone().keep_ordering(enough.clone())));
-        let customers: Vec<_> = customers.collect();
-        match fault {
-            Fault::ForeignWebhooks => self.foreign_webhooks().await,
-            Fault::SilentConnections => self.silent_connections().await,
-            Fault::LargeOrders => self.large_orders().await,
-        }
-        enough.store(true, Ordering::Relaxed);
-        for customer in customers {
-            customer.await.expect("a customer is served");
-        }
-        sagas_have_ended(&self.stack, LIMIT).await;
-        let output = verify(&self.stack, &[]).await;
-        assert!(output.status.success(), "{fault}: {}", String::from_utf8_lossy(&output.stdout));
+    async fn play(&mut self, fault: &Fault) -> anyhow::Result<bool> {
+        let enough = AtomicBool::new(false);
+        let input = async {
+            match fault {
+                Fault::ForeignWebhooks => self.foreign_webhooks().await,
+                Fault::SilentConnections => self.silent_connections().await,
+                Fault::LargeOrders => self.large_orders().await,
+            }
+            enough.store(true, Ordering::Relaxed);
+        };
+        let customers = futures::future::join_all((0..CUSTOMERS).map(|_| self.keep_ordering(&enough)));
+        tokio::join!(input, customers);
+        self.system.is_sound().await;
+        Ok(true)
     }
 
-    /// Orders until told otherwise; each order is answered, and confirmed.
-    async fn keep_ordering(self: Arc<Self>, enough: Arc<AtomicBool>) {
-        let (customer, _) = Client::register(&self.stack).await;
+    async fn close(self) {
+        self.system.stop().await;
+    }
+}
+
+impl Cluster {
+    /// Orders until there is enough; each order is answered, and confirmed.
+    async fn keep_ordering(&self, enough: &AtomicBool) {
+        let (customer, _) = Client::register(&self.system.stack).await;
         for token in TOKENS.into_iter().cycle() {
             let key = format!("{:032x}", rand::random::<u128>());
             let order = eventually(PATIENCE, || async {
@@ -130,22 +136,11 @@ impl Stage {
                 Ok(reply.body)
             })
             .await;
-            self.placed.fetch_add(1, Ordering::Relaxed);
-            self.confirmed(&customer, &order).await;
+            order_with(&customer, &order, "state", "CONFIRMED").await;
             if enough.load(Ordering::Relaxed) {
                 return;
             }
         }
-    }
-
-    async fn confirmed(&self, customer: &Client, order: &Value) {
-        let path = format!("/v1/orders/{}", id(order, "orderId"));
-        eventually(PATIENCE, || async {
-            let order = customer.get(&path).await;
-            ensure!(order.body["state"] == "CONFIRMED", "{order:?}");
-            Ok(())
-        })
-        .await;
     }
 
     /// Sends them with a good signature, and kills payments while they wait in its inbox.
@@ -153,9 +148,7 @@ impl Stage {
         for number in 0..FOREIGN {
             self.webhook(&Id::Payment.new_id()).await;
             if number == FOREIGN / 2 {
-                let mut payments = self.payments.lock().await;
-                payments.kill().await;
-                *payments = self.stack.serve("payments");
+                self.system.kill("payments").await;
             }
         }
         self.own_webhooks().await;
@@ -163,8 +156,8 @@ impl Stage {
 
     /// Sells and sends with a means of payment whose webhooks come in another order, behind those of the strangers.
     async fn own_webhooks(&self) {
-        let (customer, staff) = (Client::register(&self.stack).await.0, Client::staff(&self.stack).await);
-        let payments = Payments::connect(&self.stack).await;
+        let (customer, staff) = (Client::register(&self.system.stack).await.0, Client::staff(&self.system.stack).await);
+        let payments = Payments::connect(&self.system.stack).await;
         for _ in 0..OWN {
             let order = place(&customer, &[(&self.product, 1)], "tok_webhook_reordered").await;
             let planned = order_with(&customer, &order, "shipmentState", "CREATED").await;
@@ -172,7 +165,6 @@ impl Stage {
             staff.post(&dispatch, json!({})).await.expect(200);
             let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
             heard(&payments, id(&shipped, "paymentId"), 2).await;
-            self.placed.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -180,8 +172,8 @@ impl Stage {
     async fn webhook(&self, payment: &str) {
         let event = event(payment, "authorized");
         eventually(PATIENCE, || async {
-            let signature = signed(&self.stack, &event, seconds()).unwrap_or_default();
-            let request = self.http.post(&self.stack.state().webhook_url).header("webhook-signature", signature);
+            let signature = signed(&self.system.stack, &event, seconds()).unwrap_or_default();
+            let request = self.http.post(&self.system.stack.state().webhook_url).header("webhook-signature", signature);
             let reply = request.body(event.to_string()).send().await?;
             ensure!(reply.status() == 200, "{reply:?}");
             Ok(())
@@ -195,9 +187,9 @@ impl Stage {
         let http = ["GET /v1/products HTTP/1.1\r\nHost: shop\r\nX-Half", ""];
         let grpc = ["PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""];
         let listeners = [
-            (self.stack.gateway().to_owned(), http),
-            (self.stack.grpc("orders").to_owned(), grpc),
-            (self.stack.state().webhook_url.clone(), http),
+            (self.system.stack.gateway().to_owned(), http),
+            (self.system.stack.grpc("orders").to_owned(), grpc),
+            (self.system.stack.state().webhook_url.clone(), http),
         ];
         let mut open = Vec::new();
         for (address, said) in listeners {
@@ -215,13 +207,12 @@ impl Stage {
 
     /// Places them, and reads all of them back, page by page, from the gateway.
     async fn large_orders(&self) {
-        let (customer, _) = Client::register(&self.stack).await;
+        let (customer, _) = Client::register(&self.system.stack).await;
         let lines = vec![(self.product.as_str(), 1); LINES];
         let mut placed = BTreeSet::new();
         for _ in 0..LARGE {
             let order = customer.post("/v1/orders", draft(&lines, "tok_visa")).await.expect(201);
             placed.insert(id(&order, "orderId").to_owned());
-            self.placed.fetch_add(1, Ordering::Relaxed);
         }
         let (mut listed, mut token) = (Vec::new(), String::new());
         loop {
@@ -261,17 +252,6 @@ async fn read_to_end(mut connection: TcpStream) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_strangers_and_large_customers_send_others_are_served() {
-    let rounds: usize = std::env::var("ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1);
-    let stage = Arc::new(Stage::open().await);
-    eprintln!("{:<30} {:>6} {:>8} {:>8}", "input", "round", "orders", "seconds");
-    for round in 1..=rounds {
-        for fault in Fault::ALL {
-            let (before, began) = (stage.placed.load(Ordering::Relaxed), Instant::now());
-            stage.play(fault).await;
-            let orders = stage.placed.load(Ordering::Relaxed) - before;
-            eprintln!("{fault:<30} {round:>6} {orders:>8} {:>8.1}", began.elapsed().as_secs_f64());
-        }
-    }
-    stage.payments.lock().await.stop(PATIENCE).await.expect("it drains");
-    stage.stack.stop().await;
+    let rounds = frame::number("ROUNDS").unwrap_or(1);
+    frame::play::<Cluster>((0..rounds * Fault::ALL.len() as u64).collect(), 1).await;
 }

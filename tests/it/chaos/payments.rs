@@ -2,19 +2,16 @@
 //!
 //! `PAYMENTS=10000` plays as many; a run of all tests plays fewer.
 
+use super::{frame, split_stack::SplitStack};
 use crate::cli::reconcile::differences;
-use crate::cli::verify::verify;
 use anyhow::ensure;
 use bson::{Document, doc};
-use kit::shop::{PATIENCE, draft, id, product, sagas_have_ended};
-use kit::{Client, Process, Reply, Stack, StackOptions, eventually};
-use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
+use kit::{
+    Client, Reply, eventually,
+    shop::{PATIENCE, draft, id, product},
 };
-use tokio::sync::Mutex;
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a customer may pay with.
 pub const TOKENS: [&str; 15] = [
@@ -43,47 +40,31 @@ const PER_KILL: usize = 60;
 
 const CUSTOMERS: usize = 16;
 
-/// How long all may take to come to an end after the last kill.
-const LIMIT: Duration = Duration::from_secs(180);
-
-/// The system, and who runs beside it.
-struct Stage {
-    stack: Stack,
-    victims: Mutex<BTreeMap<&'static str, Process>>,
+struct Cluster {
+    system: SplitStack,
     product: String,
     staff: Client,
     begun: AtomicUsize,
     orders: usize,
 }
 
-impl Stage {
+impl Cluster {
     async fn open(orders: usize) -> Self {
-        let here = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
-        let here = here.filter(|name| !VICTIMS.contains(name)).map(str::to_owned).collect();
-        let stack = Stack::start(StackOptions { services: Some(here), ..StackOptions::default() }).await;
-        let victims = Mutex::new(VICTIMS.map(|name| (name, stack.serve(name))).into());
-        let (product, staff) = (product(&stack, 1_000_000).await, Client::staff(&stack).await);
-        Self { stack, victims, product, staff, begun: AtomicUsize::new(0), orders }
-    }
-
-    /// Kills one of them, at whatever it is doing, and starts it again.
-    async fn strike(&self, number: usize) {
-        let name = VICTIMS[number / PER_KILL % VICTIMS.len()];
-        let mut victims = self.victims.lock().await;
-        victims[name].kill().await;
-        victims.insert(name, self.stack.serve(name));
+        let system = SplitStack::start(&VICTIMS).await;
+        let (product, staff) = (product(&system.stack, 1_000_000).await, Client::staff(&system.stack).await);
+        Self { system, product, staff, begun: AtomicUsize::new(0), orders }
     }
 
     /// Places orders and does with them what their number says, until there are enough.
     async fn keep_ordering(&self) {
-        let (customer, _) = Client::register(&self.stack).await;
+        let (customer, _) = Client::register(&self.system.stack).await;
         loop {
             let number = self.begun.fetch_add(1, Ordering::Relaxed);
             if number >= self.orders {
                 return;
             }
             if number % PER_KILL == PER_KILL - 1 {
-                self.strike(number).await;
+                self.system.kill(VICTIMS[number / PER_KILL % VICTIMS.len()]).await;
             }
             self.play(&customer, number).await;
         }
@@ -150,12 +131,12 @@ impl Stage {
 
     /// Charges that still hold money for an order that has ended.
     async fn left_open(&self) -> Vec<String> {
-        let orders = self.stack.db("orders").collection::<Document>("orders");
+        let orders = self.system.stack.db("orders").collection::<Document>("orders");
         let ended = doc! { "state": { "$in": ["Rejected", "Cancelled"] } };
         let payments = orders.distinct("payment_id", ended).await.expect("ids");
         let keys: Vec<String> =
             payments.iter().filter_map(|id| id.as_str()).map(|id| format!("{id}/authorize")).collect();
-        let charges = self.stack.db("sandbox-psp").collection::<Document>("charges");
+        let charges = self.system.stack.db("sandbox-psp").collection::<Document>("charges");
         let open = doc! { "_id": { "$in": keys }, "status": { "$in": ["Authorized", "ActionRequired"] } };
         let open = charges.distinct("_id", open).await.expect("ids");
         open.iter().filter_map(|id| id.as_str()).map(str::to_owned).collect()
@@ -175,16 +156,11 @@ async fn until_answered<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Value
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed() {
-    let orders = std::env::var("PAYMENTS").ok().and_then(|count| count.parse().ok()).unwrap_or(240);
-    let stage = Stage::open(orders).await;
-    futures::future::join_all((0..CUSTOMERS).map(|_| stage.keep_ordering())).await;
-    sagas_have_ended(&stage.stack, LIMIT).await;
-    let output = verify(&stage.stack, &[]).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!(stage.left_open().await, Vec::<String>::new());
-    assert_eq!(differences(&stage.stack, &[]).await, Vec::<Value>::new());
-    for process in stage.victims.lock().await.values() {
-        process.stop(PATIENCE).await.expect("it drains");
-    }
-    stage.stack.stop().await;
+    let orders = frame::number("PAYMENTS").unwrap_or(240);
+    let cluster = Cluster::open(usize::try_from(orders).expect("small")).await;
+    futures::future::join_all((0..CUSTOMERS).map(|_| cluster.keep_ordering())).await;
+    cluster.system.is_sound().await;
+    assert_eq!(cluster.left_open().await, Vec::<String>::new());
+    assert_eq!(differences(&cluster.system.stack, &[]).await, Vec::<Value>::new());
+    cluster.system.stop().await;
 }

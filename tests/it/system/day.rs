@@ -4,7 +4,7 @@
 //! `ORDERS=500` plays as many and prints the statement with `--nocapture`; a run of all tests plays fewer.
 
 use crate::{
-    chaos::payments::TOKENS,
+    chaos::{frame, payments::TOKENS},
     cli::{reconcile::reconcile, verify::verify},
     orders::{coupons::coupon, quotes::money},
 };
@@ -12,7 +12,7 @@ use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::money::Money;
 use futures::TryStreamExt;
-use kit::shop::{PATIENCE, id, product_with};
+use kit::shop::{PATIENCE, id, product_with, sagas_have_ended};
 use kit::{Client, Reply, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 use std::{
@@ -167,10 +167,8 @@ impl Shop {
 
     /// Waits until every saga has ended and every charge-back is known.
     async fn close(&self) {
-        let orders = self.stack.db("orders").collection::<Document>("orders");
+        sagas_have_ended(&self.stack, LIMIT).await;
         eventually(LIMIT, || async {
-            let open = orders.find_one(doc! { "saga.status": { "$nin": ["Completed", "Compensated"] } }).await?;
-            ensure!(open.is_none(), "{open:?}");
             let output = reconcile(&self.stack, &[]).await;
             ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
             Ok(())
@@ -296,7 +294,7 @@ fn print(statement: &BTreeMap<String, Sums>, ends: &BTreeMap<String, usize>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider() {
-    let orders = std::env::var("ORDERS").ok().and_then(|count| count.parse().ok()).unwrap_or(105);
+    let orders = usize::try_from(frame::number("ORDERS").unwrap_or(105)).expect("small");
     let shop = Shop::open(orders).await;
     futures::future::join_all((0..CUSTOMERS).map(|_| shop.sell())).await;
     shop.close().await;

@@ -1,5 +1,6 @@
 //! What one run does, drawn from its number.
 
+use crate::chaos::frame;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{fmt, time::Duration};
 
@@ -109,9 +110,8 @@ pub struct Plan {
     pub pause: Duration,
 }
 
-impl Plan {
-    /// The plan of this number.
-    pub fn draw(seed: u64) -> Self {
+impl frame::Plan for Plan {
+    fn draw(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let step = STEPS.choose(&mut random).expect("there are some");
         // Saves are a second apart.
@@ -129,5 +129,14 @@ impl Plan {
             writes: random.random_range(20..=80),
             pause: Duration::from_millis(random.random_range(1..=40)),
         }
+    }
+    fn rows(&self) -> Vec<String> {
+        vec![self.fault.to_string()]
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(f)
     }
 }

@@ -1,5 +1,6 @@
 //! What one run does, drawn from its number: a cell of the matrix, and the rest by chance.
 
+use crate::chaos::frame;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use saga::LEASE;
 use std::{fmt, time::Duration};
@@ -159,15 +160,15 @@ pub struct Plan {
     pub is_patient: bool,
 }
 
-impl Plan {
-    /// The plan of this number. In a sample an orchestrator stands still for little more than its lease.
-    pub fn draw(seed: u64, is_sample: bool) -> Self {
+impl frame::Plan for Plan {
+    fn draw(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let cell = usize::try_from(seed % CELLS).expect("small");
         let victim = KILLED.get(cell / POINTS.len()).copied().unwrap_or(Victim::Stopped);
         let (pass, away) = (random.random_range(1..=3), Duration::from_millis(random.random_range(0..800)));
         let lasts = match victim {
-            Victim::Stopped if is_sample => LEASE + away,
+            // What `make test` plays. An orchestrator stands still for little more than its lease.
+            Victim::Stopped if std::env::var("SEEDS").is_err() => LEASE + away,
             Victim::Stopped => A_MINUTE,
             Victim::Service(_) | Victim::Mongod | Victim::Nats => away,
         };
@@ -175,6 +176,18 @@ impl Plan {
         Self { seed, point: POINTS[cell % POINTS.len()], victim, pass, lasts, is_patient }
     }
 
+    fn rows(&self) -> Vec<String> {
+        vec![self.point.label.to_owned(), format!("at any step: {}", self.victim)]
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}", self.victim, self.label())
+    }
+}
+
+impl Plan {
     /// Whether the service that comes to the step is killed by it, not stopped.
     pub fn kills_itself(&self) -> bool {
         self.victim == Victim::Service(self.point.service)

@@ -1,11 +1,14 @@
-//! One run: a clean slate, writers, the fault, and then everything must hold.
+//! Stores, relays and a consumer. One run: emptied stores, writers, the fault, and then everything must hold.
 
 use super::plan::{Fault, Plan};
-use crate::mesh::events::{
-    check,
-    forms::{self, FORMS},
-    shop::{STREAM, Shop},
-    write::Written,
+use crate::{
+    chaos::frame::System,
+    mesh::events::{
+        check,
+        forms::{self, FORMS},
+        shop::{STREAM, Shop},
+        write::Written,
+    },
 };
 use anyhow::Context;
 use async_nats::jetstream::{
@@ -15,7 +18,7 @@ use async_nats::jetstream::{
 use bson::{Document, doc};
 use kit::{Process, within};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 use tokio::{task::JoinSet, time::sleep};
 
 /// How long after the fault everything must hold.
@@ -37,29 +40,29 @@ const DURABLE: &str = "order-history";
 const TURN: Duration = Duration::from_millis(200);
 
 /// Stores with a consumer, on which runs are played one after another.
-pub struct Stage {
+pub struct Cluster {
     shop: Shop,
     consumer: Process,
-    words: Mutex<String>,
+    output: String,
 }
 
-impl Stage {
-    /// Opens a stage of its own.
-    pub async fn open() -> Self {
+impl System for Cluster {
+    type Plan = Plan;
+    const RUNS: usize = 40;
+
+    async fn open() -> Self {
         let shop = Shop::open().await;
         let consumer = shop.stores.serve("order-history", &[]);
-        Self { shop, consumer, words: Mutex::default() }
+        Self { shop, consumer, output: String::new() }
     }
 
-    /// What the relays and the consumer of the last run printed at their ends.
-    pub fn last_words(&self) -> String {
-        let relays = self.words.lock().expect("no holder panics").clone();
-        format!("{relays}\nthe consumer:\n{}", self.consumer.tail(15))
+    fn last_output(&self) -> String {
+        format!("{}\nthe consumer:\n{}", self.output, self.consumer.tail(15))
     }
 
-    /// Plays one run; an error tells what did not hold.
-    pub async fn play(&self, plan: &Plan) -> anyhow::Result<()> {
-        self.clear().await.context("clear the stage")?;
+    async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
+        self.output.clear();
+        self.clear().await.context("clear the stores")?;
         let ids = self.shop.written.products(plan.products, 1).await;
         let mut relays = vec![match plan.fault {
             Fault::KillAtStep => self.shop.relay_until(&plan.step),
@@ -73,17 +76,18 @@ impl Stage {
             .map(|number| write(self.shop.written.clone(), ids.clone(), plan.clone(), number))
             .collect();
         sleep(plan.at).await; // the moment under test
-        self.go_wrong(plan, &mut relays, &mut writers).await?;
+        let is_reached = self.go_wrong(plan, &mut relays, &mut writers).await?;
         while writers.join_next().await.is_some() {}
         let outcome = self.holds(&ids).await;
-        let words = relays.iter().map(|relay| format!("a relay:\n{}\n", relay.tail(15)));
-        *self.words.lock().expect("no holder panics") = words.collect();
+        self.output = relays.iter().map(|relay| format!("a relay:\n{}\n", relay.tail(15))).collect();
         for relay in relays {
             relay.kill().await;
         }
-        outcome
+        outcome.map(|()| is_reached)
     }
+}
 
+impl Cluster {
     /// Everything, after one more write to each product: a relay that is asleep would look only after 30 s.
     async fn holds(&self, ids: &[String]) -> anyhow::Result<()> {
         for id in ids {
@@ -107,11 +111,17 @@ impl Stage {
         Ok(())
     }
 
-    async fn go_wrong(&self, plan: &Plan, relays: &mut Vec<Process>, writers: &mut JoinSet<()>) -> anyhow::Result<()> {
+    async fn go_wrong(
+        &self,
+        plan: &Plan,
+        relays: &mut Vec<Process>,
+        writers: &mut JoinSet<()>,
+    ) -> anyhow::Result<bool> {
+        let mut is_reached = true;
         match plan.fault {
             Fault::KillAtStep => {
                 // It may not come to that pass; then it is killed now.
-                let _ = relays[0].ended(STEP_LIMIT).await;
+                is_reached = relays[0].ended(STEP_LIMIT).await.is_ok();
                 self.replace(plan, relays).await;
             }
             Fault::KillRelay => self.replace(plan, relays).await,
@@ -120,7 +130,7 @@ impl Stage {
                 sleep(plan.lasts).await;
                 relays[0].resume();
             }
-            Fault::Overtake => self.overtake(plan, relays).await?,
+            Fault::Overtake => is_reached = self.overtake(plan, relays).await?,
             Fault::TwoRelays => {
                 relays.push(self.shop.relay());
                 while !writers.is_empty() {
@@ -137,7 +147,7 @@ impl Stage {
                 self.break_store(plan).await?;
             }
         }
-        Ok(())
+        Ok(is_reached)
     }
 
     /// What operators, or programs of theirs, do to the broker.
@@ -206,8 +216,9 @@ impl Stage {
         relays.push(self.shop.relay());
     }
 
-    async fn overtake(&self, plan: &Plan, relays: &mut Vec<Process>) -> anyhow::Result<()> {
-        if relays[0].paused(STEP_LIMIT).await.is_err() {
+    async fn overtake(&self, plan: &Plan, relays: &mut Vec<Process>) -> anyhow::Result<bool> {
+        let is_reached = relays[0].paused(STEP_LIMIT).await.is_ok();
+        if !is_reached {
             relays[0].pause().await?; // it did not come to that pass
         }
         let epoch = self.shop.epoch().await;
@@ -216,7 +227,7 @@ impl Stage {
         self.shop.next_term(epoch).await;
         sleep(plan.lasts).await;
         relays[0].resume();
-        Ok(())
+        Ok(is_reached)
     }
 
     async fn rewrite_lease(&self, variant: usize) -> anyhow::Result<()> {

@@ -4,6 +4,7 @@ use super::{
     clients::{Answered, Customer},
     plan::{Plan, Victim},
 };
+use crate::chaos::frame::System;
 use anyhow::{Context, ensure};
 use bson::{DateTime, Document, doc};
 use comptoir::healthcheck;
@@ -31,32 +32,63 @@ const STEP_LIMIT: Duration = Duration::from_secs(8);
 /// Units of the scarce product that come in before each run.
 const SCARCE: i64 = 3;
 
-/// Life of the tokens: longer than a stage.
+/// Life of the tokens: longer than a cluster.
 const TOKEN_LIFE: Duration = Duration::from_secs(6 * 3600);
 
-/// A system.
-pub struct Stage {
+pub struct Cluster {
     stores: Stores,
     services: BTreeMap<String, Process>,
     customers: Vec<Customer>,
     answered: Answered,
 }
 
-impl Stage {
-    /// Starts everything, and opens the shop.
-    pub async fn open() -> Self {
+impl System for Cluster {
+    type Plan = Plan;
+    const RUNS: usize = 20;
+
+    async fn open() -> Self {
         let stores = Stores::start().await;
         let names = topology::Topology::get().service.keys().map(String::as_str).chain(["sandbox-psp", "gateway"]);
         let services: BTreeMap<String, Process> =
             names.map(|name| (name.to_owned(), stores.serve_at_home(name, &[]))).collect();
-        let mut stage = Self { stores, services, customers: Vec::new(), answered: Answered::default() };
+        let mut cluster = Self { stores, services, customers: Vec::new(), answered: Answered::default() };
         for name in topology::Topology::get().service.keys() {
-            stage.ready(name).await.unwrap_or_else(|error| panic!("{error:#}"));
+            cluster.ready(name).await.unwrap_or_else(|error| panic!("{error:#}"));
         }
-        stage.stock_up().await;
-        stage
+        cluster.stock_up().await;
+        cluster
     }
 
+    async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
+        self.more_scarce(plan).await.context("more of the scarce product")?;
+        let service = plan.point.service;
+        let stop = if plan.kills_itself() { "" } else { ":stop" };
+        let crash_at = format!("{}{stop}", plan.label());
+        self.restart(service, &[("COMPTOIR_CRASH_AT", &crash_at)]).await.context("prepare the service")?;
+        let mut clients: JoinSet<()> = (0..)
+            .zip(&self.customers)
+            .map(|(number, customer)| customer.clone().keep_ordering(plan.seed ^ number, self.answered.clone()))
+            .collect();
+        let replacement = (plan.victim == Victim::Stopped).then(|| self.stores.serve("orders", &[]));
+        let is_reached = self.strike(plan).await?;
+        if !plan.is_patient && replacement.is_none() {
+            self.end_leases(plan).await?;
+        }
+        self.serves_again().await?;
+        clients.shutdown().await;
+        self.holds().await?;
+        if let Some(replacement) = replacement {
+            replacement.stop(PATIENCE).await.context("the replacement drains")?;
+        }
+        Ok(is_reached)
+    }
+
+    fn last_output(&self) -> String {
+        self.services.iter().map(|(name, process)| format!("{name}:\n{}\n", process.tail(8))).collect()
+    }
+}
+
+impl Cluster {
     async fn stock_up(&mut self) {
         let anonymous = Client::at(self.stores.gateway());
         let key = std::fs::read_to_string(self.stores.data().join("keys/user-tokens.pem")).expect("the key file");
@@ -88,31 +120,6 @@ impl Stage {
         }
         self.services.insert(service.to_owned(), self.stores.serve_at_home(service, more));
         self.ready(service).await
-    }
-
-    /// Plays one run, and whether the step was reached. An error tells what did not hold.
-    pub async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
-        self.more_scarce(plan).await.context("more of the scarce product")?;
-        let service = plan.point.service;
-        let stop = if plan.kills_itself() { "" } else { ":stop" };
-        let crash_at = format!("{}{stop}", plan.label());
-        self.restart(service, &[("COMPTOIR_CRASH_AT", &crash_at)]).await.context("prepare the service")?;
-        let mut clients: JoinSet<()> = (0..)
-            .zip(&self.customers)
-            .map(|(number, customer)| customer.clone().keep_ordering(plan.seed ^ number, self.answered.clone()))
-            .collect();
-        let replacement = (plan.victim == Victim::Stopped).then(|| self.stores.serve("orders", &[]));
-        let is_reached = self.strike(plan).await?;
-        if !plan.is_patient && replacement.is_none() {
-            self.end_leases(plan).await?;
-        }
-        self.serves_again().await?;
-        clients.shutdown().await;
-        self.holds().await?;
-        if let Some(replacement) = replacement {
-            replacement.stop(PATIENCE).await.context("the replacement drains")?;
-        }
-        Ok(is_reached)
     }
 
     /// Clients go on until one of them is answered.
@@ -250,11 +257,6 @@ impl Stage {
         let text = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "verify: {text}{}", String::from_utf8_lossy(&output.stderr));
         Ok(())
-    }
-
-    /// What everybody printed last.
-    pub fn last_words(&self) -> String {
-        self.services.iter().map(|(name, process)| format!("{name}:\n{}\n", process.tail(8))).collect()
     }
 }
 
