@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use rpc::{Channel, status::reason};
 use saga::StepCall;
 use serde_json::json;
-use shipping::{Address, Command, Line, Order, Plan, Refusal, Shipment, State, transition};
+use shipping::{Address, Command, Line, NewShipment, Order, Refusal, Shipment, State, transition};
 use store::Time;
 use tonic::{Code, Status};
 
@@ -41,7 +41,7 @@ fn planned() -> Shipment {
         country_code: "GB".into(),
     };
     let lines = vec![Line { product_id: "prd_1".into(), quantity: 2 }];
-    Shipment::create(Plan { order: order("ord_1"), lines, address, call: caller(1) }, now())
+    Shipment::create(NewShipment { order: order("ord_1"), lines, address, call: caller(1) }, now())
 }
 
 fn caller(epoch: i64) -> StepCall {

@@ -14,7 +14,6 @@ pub const KEYS: &[Key] = &[RATES_FILE];
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every service is configured with.
     pub service: service::Config,
     /// The price of a parcel, by country and weight.
     pub rates: Rates,

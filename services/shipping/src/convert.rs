@@ -1,17 +1,16 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{Address, Line, News, NewsKind, Order, Plan, Shipment, SplitWish, State},
+    domain::{Address, Line, NewShipment, Order, Shipment, SplitRequest, State, TrackingEvent, TrackingKind},
     error::Error,
 };
 use ::saga::StepCall;
 use ::store::{Versioned, fields::time};
 use contracts::{
     id::Kind,
-    shipping::v1::{self as wire, CreateShipmentRequest, ShipmentLine, TrackingEvent, shipment, tracking_event},
+    shipping::v1::{self as wire, CreateShipmentRequest, ShipmentLine, shipment, tracking_event},
 };
 
-/// A stored shipment on the wire.
 pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
     let shipment = &found.state;
     wire::Shipment {
@@ -26,49 +25,47 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
         etag: found.etag(),
         carrier: shipment.label.as_ref().map(|label| label.carrier.clone()).unwrap_or_default(),
         tracking_number: shipment.label.as_ref().map(|label| label.tracking_number.clone()).unwrap_or_default(),
-        tracking_events: shipment.news.iter().map(news_to_wire).collect(),
+        tracking_events: shipment.tracking_events.iter().map(tracking_event_to_wire).collect(),
         split_from: shipment.split_from.clone().unwrap_or_default(),
     }
 }
 
-/// What the caller of CreateShipment wants.
-pub fn plan(request: CreateShipmentRequest) -> Plan {
+pub fn new_shipment(request: CreateShipmentRequest) -> NewShipment {
     let CreateShipmentRequest { order_id, user_id, lines, address, step_key, epoch, .. } = request;
     let address = address_from_wire(address.unwrap_or_default());
     let (order, call) = (Order { order_id, user_id }, StepCall { step_key, epoch });
-    Plan { order, lines: lines.into_iter().map(line).collect(), address, call }
+    NewShipment { order, lines: lines.into_iter().map(line).collect(), address, call }
 }
 
-/// What the caller of SplitShipment wants.
-pub fn split_wish(lines: Vec<ShipmentLine>, request_id: String) -> SplitWish {
-    SplitWish { request_id, shipment_id: Kind::Shipment.new_id(), lines: lines.into_iter().map(line).collect() }
+pub fn split_request(lines: Vec<ShipmentLine>, request_id: String) -> SplitRequest {
+    SplitRequest { request_id, shipment_id: Kind::Shipment.new_id(), lines: lines.into_iter().map(line).collect() }
 }
 
-pub fn news(event: TrackingEvent) -> Result<News, Error> {
+pub fn tracking_event(event: wire::TrackingEvent) -> Result<TrackingEvent, Error> {
     let kind = match event.kind() {
         tracking_event::Kind::Unspecified => return Err(Error::NoKind),
-        tracking_event::Kind::InTransit => NewsKind::InTransit,
-        tracking_event::Kind::Delivered => NewsKind::Delivered,
-        tracking_event::Kind::Lost => NewsKind::Lost,
-        tracking_event::Kind::Returned => NewsKind::Returned,
+        tracking_event::Kind::InTransit => TrackingKind::InTransit,
+        tracking_event::Kind::Delivered => TrackingKind::Delivered,
+        tracking_event::Kind::Lost => TrackingKind::Lost,
+        tracking_event::Kind::Returned => TrackingKind::Returned,
     };
-    let TrackingEvent { carrier, event_id, kind: _, occur_time } = event;
-    Ok(News { carrier, event_id, kind, at: time::from_wire(&occur_time.unwrap_or_default()) })
+    let wire::TrackingEvent { carrier, event_id, kind: _, occur_time } = event;
+    Ok(TrackingEvent { carrier, event_id, kind, at: time::from_wire(&occur_time.unwrap_or_default()) })
 }
 
 fn line(line: ShipmentLine) -> Line {
     Line { product_id: line.product_id, quantity: line.quantity }
 }
 
-fn news_to_wire(news: &News) -> TrackingEvent {
-    let kind = match news.kind {
-        NewsKind::InTransit => tracking_event::Kind::InTransit,
-        NewsKind::Delivered => tracking_event::Kind::Delivered,
-        NewsKind::Lost => tracking_event::Kind::Lost,
-        NewsKind::Returned => tracking_event::Kind::Returned,
+fn tracking_event_to_wire(event: &TrackingEvent) -> wire::TrackingEvent {
+    let kind = match event.kind {
+        TrackingKind::InTransit => tracking_event::Kind::InTransit,
+        TrackingKind::Delivered => tracking_event::Kind::Delivered,
+        TrackingKind::Lost => tracking_event::Kind::Lost,
+        TrackingKind::Returned => tracking_event::Kind::Returned,
     };
-    let (carrier, event_id) = (news.carrier.clone(), news.event_id.clone());
-    TrackingEvent { carrier, event_id, kind: kind.into(), occur_time: Some(time::to_wire(news.at)) }
+    let (carrier, event_id) = (event.carrier.clone(), event.event_id.clone());
+    wire::TrackingEvent { carrier, event_id, kind: kind.into(), occur_time: Some(time::to_wire(event.at)) }
 }
 
 pub(crate) fn line_to_wire(line: &Line) -> ShipmentLine {

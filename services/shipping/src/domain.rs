@@ -6,7 +6,7 @@ mod state;
 mod tracking;
 
 pub use error::Error;
-pub use split::{Parted, SplitWish};
+pub use split::{SplitRequest, SplitResult};
 pub use state::{State, transition};
 
 use ::saga::{StepCall, StepCalls};
@@ -19,7 +19,7 @@ pub struct Line {
     pub quantity: i32,
 }
 
-/// Where it goes. Personal data: not into events or logs.
+/// The recipient's address. Personal data: not into events or logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub name: String,
@@ -47,7 +47,7 @@ pub struct Order {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan {
+pub struct NewShipment {
     pub order: Order,
     pub lines: Vec<Line>,
     pub address: Address,
@@ -57,9 +57,7 @@ pub struct Plan {
 /// What can be asked of an existing shipment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Stop it before it leaves.
     Cancel,
-    /// Hand it to the carrier.
     Dispatch,
     Deliver,
 }
@@ -74,59 +72,48 @@ pub struct Split {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
     pub carrier: String,
-    /// The carrier's name for the parcel.
     pub tracking_number: String,
 }
 
-/// What a carrier can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum NewsKind {
+pub enum TrackingKind {
     InTransit,
-    /// The parcel is at the door.
     Delivered,
-    /// It has given the parcel up.
+    /// The carrier has given the parcel up; it may still turn up.
     Lost,
     Returned,
 }
 
-/// Something that a carrier told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct News {
+pub struct TrackingEvent {
     pub carrier: String,
-    /// The carrier's name for it.
     pub event_id: String,
-    pub kind: NewsKind,
-    /// When it happened, as the carrier says.
+    pub kind: TrackingKind,
     pub at: Time,
 }
 
-/// A shipment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shipment {
-    /// The order that it serves.
     pub order_id: String,
     pub user_id: String,
     pub state: State,
-    /// What is in it; empty when it was cancelled before it was planned.
+    /// Empty when the shipment was cancelled before it was created.
     pub lines: Vec<Line>,
-    /// What was in it when it was planned, before any split; empty in those that are older than splits.
+    /// The lines at its creation, before any split; empty in shipments that are older than splits.
     #[serde(default)]
     pub planned: Vec<Line>,
-    /// The shipment from which it was split off.
+    /// The shipment from which this one was split off.
     #[serde(default)]
     pub split_from: Option<String>,
-    /// What was split off, oldest first.
     #[serde(default)]
     pub splits: Vec<Split>,
-    /// Carrier and tracking number, once the carrier has it.
     #[serde(default)]
     pub label: Option<Label>,
-    /// What the carrier told, in the order in which it came.
-    #[serde(default)]
-    pub news: Vec<News>,
-    /// Where it goes; none when it was cancelled before it was planned.
+    /// The events of the carrier, in the order in which they came.
+    #[serde(default, rename = "news")]
+    pub tracking_events: Vec<TrackingEvent>,
+    /// None when the shipment was cancelled before it was created.
     pub address: Option<Address>,
-    /// The saga steps that changed this shipment.
     #[serde(default, rename = "callers")]
     pub calls: StepCalls,
     pub created_at: Time,
@@ -134,8 +121,8 @@ pub struct Shipment {
 }
 
 impl Shipment {
-    pub fn create(plan: Plan, now: Time) -> Self {
-        let Plan { order, lines, address, call } = plan;
+    pub fn create(request: NewShipment, now: Time) -> Self {
+        let NewShipment { order, lines, address, call } = request;
         let planned = lines.clone();
         Self { lines, planned, address: Some(address), ..Self::blank(order, State::Created, &call, now) }
     }
@@ -156,7 +143,7 @@ impl Shipment {
             split_from: None,
             splits: Vec::new(),
             label: None,
-            news: Vec::new(),
+            tracking_events: Vec::new(),
             address: None,
             calls: StepCalls::default().with(call),
             created_at: now,
@@ -169,19 +156,20 @@ impl Shipment {
         if self.order_id == order.order_id && self.user_id == order.user_id { Ok(()) } else { Err(Error::Mismatch) }
     }
 
-    /// Whether this shipment can answer a repeated `plan`.
-    pub fn repeats(&self, plan: &Plan) -> Result<(), Error> {
-        self.belongs_to(&plan.order)?;
-        self.calls.admit(&plan.call)?;
+    /// Whether this shipment is the answer to `request`, which was sent before.
+    pub fn repeats(&self, request: &NewShipment) -> Result<(), Error> {
+        self.belongs_to(&request.order)?;
+        self.calls.admit(&request.call)?;
         if self.state == State::Cancelled {
             return Err(Error::Cancelled);
         }
+        // A split takes lines away, and the repeat of the creation still names all of them.
         let planned = if self.planned.is_empty() { &self.lines } else { &self.planned };
-        let is_same = *planned == plan.lines && self.address.as_ref() == Some(&plan.address);
+        let is_same = *planned == request.lines && self.address.as_ref() == Some(&request.address);
         if is_same { Ok(()) } else { Err(Error::Mismatch) }
     }
 
-    /// The shipment after `command`; `None` when that has happened before. The carrier's news have no `caller`.
+    /// The shipment after `command`; `None` when that has happened before. Carriers and staff have no `call`.
     pub fn decide(&self, command: Command, call: Option<&StepCall>, now: Time) -> Result<Option<Self>, Error> {
         if let Some(call) = call {
             self.calls.admit(call)?;

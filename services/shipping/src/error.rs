@@ -4,35 +4,24 @@ use crate::domain;
 use rpc::status;
 use tonic::{Code, Status};
 
-/// A refusal of the shipping service.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Refused(#[from] domain::Error),
-    /// No such shipment, or somebody else's.
     #[error("shipment {0:?} was not found")]
     NotFound(String),
-    /// The order has too many.
     #[error("the order has too many shipments")]
     TooManyShipments,
     #[error("event.kind must be named")]
     NoKind,
-    /// The carrier does not answer.
     #[error("the carrier does not answer: {0}")]
-    CarrierSilent(String),
+    CarrierUnavailable(String),
     #[error("nothing is shipped to {0:?}")]
     CountryNotServed(String),
-    /// No price in this currency.
     #[error("there is no shipping rate in {0:?}")]
     CurrencyNotServed(String),
-    /// More than a parcel may weigh.
     #[error("{weight_grams} g are more than can be shipped there, {most_grams} g")]
-    TooHeavy {
-        /// What was to be sent.
-        weight_grams: i64,
-        /// Most that is carried there.
-        most_grams: i64,
-    },
+    TooHeavy { weight_grams: i64, most_grams: i64 },
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }
@@ -44,7 +33,7 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("shipments", &id),
             Error::TooManyShipments => status::precondition("TOO_MANY_SHIPMENTS", error.to_string()),
             Error::NoKind => status::violation("event.kind", "must be named"),
-            Error::CarrierSilent(_) => status::unavailable("CARRIER_UNAVAILABLE", "the carrier does not answer"),
+            Error::CarrierUnavailable(_) => status::unavailable("CARRIER_UNAVAILABLE", "the carrier does not answer"),
             Error::CountryNotServed(_) => status::precondition("COUNTRY_NOT_SERVED", error.to_string()),
             Error::CurrencyNotServed(_) => status::precondition("CURRENCY_NOT_SERVED", error.to_string()),
             Error::TooHeavy { .. } => status::precondition("PARCEL_TOO_HEAVY", error.to_string()),
@@ -69,8 +58,8 @@ impl From<domain::Error> for Status {
             Error::NothingLeft => status::precondition("SPLIT_LEAVES_NOTHING", message),
             Error::KeyReused => status::key_reused(),
             Error::CarrierUnknown(_) => status::precondition("CARRIER_UNKNOWN", message),
-            Error::OtherNews(_) => status::error(Code::AlreadyExists, "TRACKING_EVENT_MISMATCH", message),
-            Error::TooMuchNews => status::precondition("TOO_MANY_TRACKING_EVENTS", message),
+            Error::EventMismatch(_) => status::error(Code::AlreadyExists, "TRACKING_EVENT_MISMATCH", message),
+            Error::TooManyEvents => status::precondition("TOO_MANY_TRACKING_EVENTS", message),
             Error::Transition(_) => {
                 tracing::error!(error = message, "a command decided on an illegal transition");
                 status::internal()

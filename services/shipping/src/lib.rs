@@ -1,32 +1,32 @@
 //! Shipments: from the confirmed order to the door.
 //!
-//! **Owns** shipments: what goes where, how far it is, and what the carrier told of it.
-//! **RPCs** `ShippingService`: create, cancel, read, split, stop, dispatch, deliver, record what the carrier tells; what it
+//! **Owns** shipments: their lines, address and state, and the tracking events of the carrier.
+//! **RPCs** `ShippingService`: create, cancel, read, split, stop, dispatch, deliver, record tracking events; what it
 //! costs to send a parcel, from a table (`rates.toml`, or the file of a deployment).
 //! **Collections** `shipments` (`_id` = the caller's shipment id, or a new one for what is split off; index `order_id`).
 //! **Events out** `evt.shipping.shipment.<state in lower case>`: `ShipmentChanged`, without the address;
 //! `evt.shipping.shipment.split`: `ShipmentSplit`. **Events in** none.
 //!
 //! Data flow: `rpc` → `commands` (what needs the carrier) → `carrier` (the seam; a sandbox lives in this process) and `domain`
-//! (pure) → `store`. A carrier's news come in through `RecordTrackingEvent`; there is no webhook yet.
+//! (pure) → `store`. Tracking events come in through `RecordTrackingEvent`; there is no webhook yet.
 //!
 //! Invariants
 //! - States move only along the table in `domain`. What has left cannot be cancelled or split.
 //! - An order begins with one shipment of all its lines. A split writes both shipments in one transaction: at any moment
 //!   the units of an order's shipments are those of the order.
 //! - Orders cancel an order's shipments together; staff stop one by one.
-//! - A carrier's news are kept once by (carrier, event id). Whatever their order, the shipment ends in the same state:
-//!   DISPATCHED, LOST, DELIVERED, RETURNED, whichever of those told comes last in this row. At most 100 are kept, and those
-//!   that move the shipment.
+//! - A tracking event is kept once by (carrier, event id). In whatever order events come, the shipment ends in the same
+//!   state: the last reported one of DISPATCHED, LOST, DELIVERED, RETURNED. At most 100 are kept, and those that move the
+//!   shipment.
 //! - A cancellation that arrives before its shipment leaves a CANCELLED mark that refuses the late creation; a step of an
 //!   earlier epoch than one that has changed the shipment is refused.
 //! - The address is personal data and stays in this database.
 //!
-//! Loss and return move no money: orders are told by the event, and staff refund, with each line's disposition.
+//! Loss and return move no money: orders learns of them by the event, and staff refund, with each line's disposition.
 //!
 //! A crash between the write and the reply: each RPC is a no-op when the shipment is there already, so the caller's
 //! repeat answers with the same shipment. A split that died before its commit changed nothing; the transaction that it left
-//! open is ended by a look every few seconds.
+//! open is ended by a task that looks every few seconds.
 
 mod carrier;
 mod commands;
@@ -47,16 +47,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use carrier::{Carrier, Sandbox, Silent};
+pub use carrier::{Carrier, Sandbox, Unreachable};
 pub use config::{Config, KEYS};
 pub use domain::{
-    Address, Command, Error as Refusal, Label, Line, News, NewsKind, Order, Parted, Plan, Shipment, Split, SplitWish,
-    State, transition,
+    Address, Command, Error as Refusal, Label, Line, NewShipment, Order, Shipment, Split, SplitRequest, SplitResult,
+    State, TrackingEvent, TrackingKind, transition,
 };
 pub use error::Error;
 pub use rates::{BadRates, Rate, Rates};
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, rates } = config;
     let mut service = Service::start(service, shutdown).await?;

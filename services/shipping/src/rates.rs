@@ -15,11 +15,9 @@ use std::{
 /// The table of a deployment that brings none.
 const BUILT_IN: &str = include_str!("rates.toml");
 
-/// Where a parcel may go, and what that costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rates(Vec<Zone>);
 
-/// Countries with the same prices.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Zone {
     name: String,
@@ -27,7 +25,6 @@ struct Zone {
     steps: Vec<Step>,
 }
 
-/// Prices by currency, up to a weight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Step {
     upto_grams: i64,
@@ -38,29 +35,22 @@ struct Step {
 pub struct Rate {
     /// What the buyer reads; empty when nothing is carried.
     pub name: String,
-    /// How much, 0 or more.
     pub amount: Money,
 }
 
 /// Why a table of rates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum BadRates {
-    /// It is not TOML, or has other keys.
     #[error("the table of rates: {0}")]
     Form(#[from] toml::de::Error),
     #[error("the table of rates, zone {zone:?}: {cause}")]
     Amount {
         zone: String,
-        /// What is wrong with it.
         #[source]
         cause: money::Error,
     },
     #[error("the table of rates, zone {zone:?}: {why}")]
-    Zone {
-        zone: String,
-        /// What is wrong with it.
-        why: String,
-    },
+    Zone { zone: String, why: String },
 }
 
 #[derive(Deserialize)]

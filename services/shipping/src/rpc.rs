@@ -18,9 +18,7 @@ use contracts::shipping::v1::{
 use tonic::{Request, Response, Status};
 
 pub struct Handler {
-    /// The shipments and their carrier.
     pub commands: Commands,
-    /// What it costs to send a parcel.
     pub rates: Rates,
 }
 
@@ -29,7 +27,7 @@ impl ShippingService for Handler {
     async fn create_shipment(&self, request: Request<CreateShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
         let id = request.shipment_id.clone();
-        let shipment = self.commands.shipments.create(&id, convert::plan(request)).await?;
+        let shipment = self.commands.shipments.create(&id, convert::new_shipment(request)).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 
@@ -63,6 +61,7 @@ impl ShippingService for Handler {
         let shipment = self.commands.shipments.change(&request.shipment_id, Command::Deliver, None).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
+
     async fn get_shipping_rate(
         &self,
         request: Request<GetShippingRateRequest>,
@@ -74,6 +73,7 @@ impl ShippingService for Handler {
         let Rate { name, amount } = self.rates.rate(&country_code, weight_grams, &currency_code)?;
         Ok(Response::new(ShippingRate { name, amount: Some(amount.to_wire()) }))
     }
+
     async fn stop_shipment(&self, request: Request<StopShipmentRequest>) -> Result<Response<Shipment>, Status> {
         let request = validated(request)?;
         let shipment = self.commands.shipments.change(&request.shipment_id, Command::Cancel, None).await?;
@@ -85,8 +85,8 @@ impl ShippingService for Handler {
         request: Request<SplitShipmentRequest>,
     ) -> Result<Response<SplitShipmentResponse>, Status> {
         let SplitShipmentRequest { shipment_id, lines, request_id } = validated(request)?;
-        let wish = convert::split_wish(lines, request_id);
-        let (shipment, split_off) = self.commands.shipments.split(&shipment_id, wish).await?;
+        let split = convert::split_request(lines, request_id);
+        let (shipment, split_off) = self.commands.shipments.split(&shipment_id, split).await?;
         let (shipment, split_off) = (Some(convert::to_wire(&shipment)), Some(convert::to_wire(&split_off)));
         Ok(Response::new(SplitShipmentResponse { shipment, split_off }))
     }
@@ -96,7 +96,7 @@ impl ShippingService for Handler {
         request: Request<RecordTrackingEventRequest>,
     ) -> Result<Response<Shipment>, Status> {
         let RecordTrackingEventRequest { shipment_id, event } = validated(request)?;
-        let shipment = self.commands.hear(&shipment_id, convert::news(event.unwrap_or_default())?).await?;
+        let shipment = self.commands.track(&shipment_id, convert::tracking_event(event.unwrap_or_default())?).await?;
         Ok(Response::new(convert::to_wire(&shipment)))
     }
 }

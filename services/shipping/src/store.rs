@@ -1,7 +1,7 @@
 //! Shipments in MongoDB.
 
 use crate::{
-    domain::{self, Command, Label, News, Order, Parted, Plan, Shipment, SplitWish, State},
+    domain::{self, Command, Label, NewShipment, Order, Shipment, SplitRequest, SplitResult, State, TrackingEvent},
     error::Error,
     events,
 };
@@ -9,14 +9,15 @@ use ::saga::StepCall;
 use ::store::{Aggregate, Change, Database, Documents, Index, Transaction, Versioned, now, transaction::retry};
 use bson::doc;
 
-/// How often a split is decided when others write in between.
+/// How often a split is decided again when others write in between: a shipment is split by hand, and its order's saga
+/// writes it a few times.
 const ATTEMPTS: u32 = 8;
 
-/// Most shipments of an order; some more when it is split from several sides at once.
-const OF_ORDER: u64 = 100;
+/// Most shipments of an order, for cancelling reads all of them; splits that run side by side may exceed it by a few.
+const MAX_OF_ORDER: u64 = 100;
 
-/// Shipments of an order in one look.
-const LOOK: i64 = 1_000;
+/// Shipments in one read of an order: more than [`MAX_OF_ORDER`] with what may exceed it, so that one read has them all.
+const READ_LIMIT: i64 = 1_000;
 
 impl Aggregate for Shipment {
     const COLLECTION: &'static str = "shipments";
@@ -27,7 +28,6 @@ pub fn indexes() -> [Index; 1] {
     [Index::new(Shipment::COLLECTION, doc! { "order_id": 1 })]
 }
 
-/// The shipments. Cheap to clone.
 #[derive(Clone)]
 pub struct Shipments {
     documents: Documents<Shipment>,
@@ -44,11 +44,11 @@ impl Shipments {
     }
 
     /// Stores a new shipment, or finds the one that the same request made before.
-    pub async fn create(&self, id: &str, plan: Plan) -> Result<Versioned<Shipment>, Error> {
-        match self.insert(id, Shipment::create(plan.clone(), now())).await {
+    pub async fn create(&self, id: &str, new: NewShipment) -> Result<Versioned<Shipment>, Error> {
+        match self.insert(id, Shipment::create(new.clone(), now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 let found = self.get(id).await?;
-                found.state.repeats(&plan)?;
+                found.state.repeats(&new)?;
                 Ok(found)
             }
             stored => stored,
@@ -59,17 +59,17 @@ impl Shipments {
     /// is stopped, when one of them has left; refused too when one leaves meanwhile, and the order goes on with that one.
     pub async fn cancel(&self, id: &str, order: Order, call: &StepCall) -> Result<Versioned<Shipment>, Error> {
         let of_order = doc! { "order_id": &order.order_id };
-        let all = self.documents.find(of_order.clone(), doc! {}, LOOK).await?;
+        let all = self.documents.find(of_order.clone(), doc! {}, READ_LIMIT).await?;
         if all.iter().any(|shipment| shipment.state.state.has_left()) {
             return Err(domain::Error::Dispatched.into());
         }
         let named = self.cancel_one(id, order, call).await?;
-        // One that is being split meanwhile has another in the next look. What is stopped cannot be split, and an order has a
-        // bounded number of shipments: the looks end.
+        // A split that runs meanwhile adds a shipment, which the next read finds. A cancelled shipment cannot be split, and an
+        // order has a bounded number of shipments, so the loop ends.
         let mut waiting = of_order;
         waiting.insert("state", bson::serialize_to_bson(&State::Created).map_err(::store::Error::from)?);
         loop {
-            let left = self.documents.find(waiting.clone(), doc! {}, LOOK).await?;
+            let left = self.documents.find(waiting.clone(), doc! {}, READ_LIMIT).await?;
             if left.is_empty() {
                 return Ok(named);
             }
@@ -93,45 +93,46 @@ impl Shipments {
         }
     }
 
-    /// Moves a shipment by `command`.
     pub async fn change(
         &self,
         id: &str,
         command: Command,
         call: Option<&StepCall>,
     ) -> Result<Versioned<Shipment>, Error> {
+        self.change_with(id, command, call, None).await
+    }
+
+    /// Hands a shipment to the carrier, who has given it `label`.
+    pub async fn dispatch(&self, id: &str, label: &Label) -> Result<Versioned<Shipment>, Error> {
+        self.change_with(id, Command::Dispatch, None, Some(label)).await
+    }
+
+    async fn change_with(
+        &self,
+        id: &str,
+        command: Command,
+        call: Option<&StepCall>,
+        label: Option<&Label>,
+    ) -> Result<Versioned<Shipment>, Error> {
         crash_at(command, "writing");
         let decide = |old: &Shipment| {
             let next = old.decide(command, call, now())?;
-            Ok(next.map(|next| (vec![next.state], next)))
+            Ok(next.map(|next| (vec![next.state], Shipment { label: label.cloned().or(next.label), ..next })))
         };
         let changed = self.write(id, decide).await;
         crash_at(command, "written");
         changed
     }
 
-    /// Hands a shipment to the carrier, who has given it `label`.
-    pub async fn dispatch(&self, id: &str, label: &Label) -> Result<Versioned<Shipment>, Error> {
-        crash_at(Command::Dispatch, "writing");
+    pub async fn track(&self, id: &str, event: &TrackingEvent, label: &Label) -> Result<Versioned<Shipment>, Error> {
         let decide = |old: &Shipment| {
-            let next = old.decide(Command::Dispatch, None, now())?;
-            Ok(next.map(|next| (vec![next.state], Shipment { label: Some(label.clone()), ..next })))
-        };
-        let changed = self.write(id, decide).await;
-        crash_at(Command::Dispatch, "written");
-        changed
-    }
-
-    /// Takes down what the carrier tells.
-    pub async fn hear(&self, id: &str, news: &News, label: &Label) -> Result<Versioned<Shipment>, Error> {
-        let decide = |old: &Shipment| {
-            let heard = old.hear(news.clone(), label.clone(), now())?;
-            Ok(heard.map(|(next, path)| (path, next)))
+            let tracked = old.track(event.clone(), label.clone(), now())?;
+            Ok(tracked.map(|(next, path)| (path, next)))
         };
         self.write(id, decide).await
     }
 
-    /// Writes what `decide` makes of a shipment, with the states that it goes through.
+    /// Writes the shipment that `decide` returns, with an event for each state of its path.
     async fn write(
         &self,
         id: &str,
@@ -145,25 +146,34 @@ impl Shipments {
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
     }
 
-    /// Parts a shipment in two, or finds what the same request made before: the shipment, and the new one.
-    pub async fn split(&self, id: &str, wish: SplitWish) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
+    /// Splits a shipment, or finds what the same request made before: the shipment, and the new one.
+    pub async fn split(
+        &self,
+        id: &str,
+        request: SplitRequest,
+    ) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
         let is_conflict = |error: &Error| matches!(error, Error::Store(::store::Error::Conflict));
-        retry(ATTEMPTS, is_conflict, || self.split_once(id, wish.clone())).await
+        retry(ATTEMPTS, is_conflict, || self.split_once(id, request.clone())).await
     }
 
-    async fn split_once(&self, id: &str, wish: SplitWish) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
-        let (old, off_id) = (self.get(id).await?, wish.shipment_id.clone());
-        let (left, off) = match old.state.split(id, wish, now())? {
-            Parted::Before(other) => return Ok((old, self.get(&other).await?)),
-            Parted::Now(left, off) => (*left, *off),
+    async fn split_once(
+        &self,
+        id: &str,
+        request: SplitRequest,
+    ) -> Result<(Versioned<Shipment>, Versioned<Shipment>), Error> {
+        let (old, off_id) = (self.get(id).await?, request.shipment_id.clone());
+        let (left, off) = match old.state.split(id, request, now())? {
+            SplitResult::Repeated(other) => return Ok((old, self.get(&other).await?)),
+            SplitResult::Split { rest, off } => (*rest, *off),
         };
         let of_order = doc! { "order_id": &old.state.order_id };
         let shipments = self.documents.collection().count_documents(of_order).await.map_err(::store::Error::from)?;
-        if shipments >= OF_ORDER {
+        if shipments >= MAX_OF_ORDER {
             return Err(Error::TooManyShipments);
         }
         let created = events::moved(&off_id, None, &[off.state], &off);
         let events = vec![events::split(&old.id, &left, &off_id, &off)];
+        // Both shipments are one write: at no moment is a unit in none of them, or in both.
         let mut transaction = Transaction::new(&self.database);
         let left = transaction.update(&self.documents, &old, Change { state: left, events }).await?;
         let off = transaction.insert(&self.documents, &off_id, off, created)?;

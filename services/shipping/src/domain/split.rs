@@ -1,57 +1,58 @@
-//! Parting a shipment that has not left: units of it go into a new one. Pure.
+//! Splitting a shipment that has not left: units of it go into a new one. Pure.
 
 use super::{Error, Line, Shipment, Split, State};
 use ::store::Time;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SplitWish {
+pub struct SplitRequest {
     pub request_id: String,
-    /// Identifier of the new shipment.
     pub shipment_id: String,
     pub lines: Vec<Line>,
 }
 
-/// What a wish to split leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Parted {
-    /// The shipment with the rest, and the new one.
-    Now(Box<Shipment>, Box<Shipment>),
-    /// The same request was carried out before; the shipment that it made.
-    Before(String),
+pub enum SplitResult {
+    Split {
+        /// The shipment with the lines that stay.
+        rest: Box<Shipment>,
+        off: Box<Shipment>,
+    },
+    /// The request was carried out before, and made the shipment of this id.
+    Repeated(String),
 }
 
 impl Shipment {
-    /// What the wish to split the shipment `id` does.
-    pub fn split(&self, id: &str, wish: SplitWish, now: Time) -> Result<Parted, Error> {
-        if let Some(known) = self.splits.iter().find(|known| known.request_id == wish.request_id) {
-            let is_same = known.lines == wish.lines;
-            return if is_same { Ok(Parted::Before(known.shipment_id.clone())) } else { Err(Error::KeyReused) };
+    /// Splits the shipment, whose identifier is `id`.
+    pub fn split(&self, id: &str, request: SplitRequest, now: Time) -> Result<SplitResult, Error> {
+        if let Some(known) = self.splits.iter().find(|known| known.request_id == request.request_id) {
+            let is_same = known.lines == request.lines;
+            return if is_same { Ok(SplitResult::Repeated(known.shipment_id.clone())) } else { Err(Error::KeyReused) };
         }
         match self.state {
             State::Created => {}
             State::Cancelled => return Err(Error::Cancelled),
             State::Dispatched | State::Delivered | State::Lost | State::Returned => return Err(Error::Dispatched),
         }
-        let lines = rest(&self.lines, &wish.lines)?;
-        let SplitWish { request_id, shipment_id, lines: gone } = wish;
+        let lines = rest(&self.lines, &request.lines)?;
+        let SplitRequest { request_id, shipment_id, lines: moved } = request;
         let off = Self {
-            lines: gone.clone(),
-            planned: gone.clone(),
+            lines: moved.clone(),
+            planned: moved.clone(),
             split_from: Some(id.to_owned()),
             splits: Vec::new(),
-            news: Vec::new(),
+            tracking_events: Vec::new(),
             created_at: now,
             updated_at: now,
             ..self.clone()
         };
         let mut left = Self { lines, updated_at: now, ..self.clone() };
-        left.splits.push(Split { request_id, shipment_id, lines: gone });
-        Ok(Parted::Now(Box::new(left), Box::new(off)))
+        left.splits.push(Split { request_id, shipment_id, lines: moved });
+        Ok(SplitResult::Split { rest: Box::new(left), off: Box::new(off) })
     }
 }
 
-/// What is left of `lines` without `gone`; several lines of one product give from the first on.
+/// `lines` without `gone`. Of several lines of one product the first ones give their units first.
 fn rest(lines: &[Line], gone: &[Line]) -> Result<Vec<Line>, Error> {
     let mut wanted: BTreeMap<&str, i32> = BTreeMap::new();
     for line in gone {
@@ -72,8 +73,8 @@ fn rest(lines: &[Line], gone: &[Line]) -> Result<Vec<Line>, Error> {
         }
     }
     if let Some((product_id, open)) = wanted.into_iter().find(|(_, open)| *open > 0) {
-        let there_is = gone.iter().find(|line| line.product_id == product_id).map_or(0, |line| line.quantity - open);
-        return Err(Error::MoreThanInIt { product_id: product_id.to_owned(), left: there_is });
+        let available = gone.iter().find(|line| line.product_id == product_id).map_or(0, |line| line.quantity - open);
+        return Err(Error::MoreThanInIt { product_id: product_id.to_owned(), left: available });
     }
     if left.is_empty() { Err(Error::NothingLeft) } else { Ok(left) }
 }

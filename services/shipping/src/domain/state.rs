@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum State {
-    /// Planned, still in the warehouse.
+    /// Still in the warehouse.
     Created,
     Dispatched,
     Delivered,
@@ -21,7 +21,6 @@ impl State {
     /// The states in which a shipment may begin.
     pub const FIRST: [State; 2] = [State::Created, State::Cancelled];
 
-    /// The states that may follow.
     pub const fn next(self) -> &'static [State] {
         match self {
             State::Created => &[State::Dispatched, State::Cancelled],
@@ -44,7 +43,7 @@ impl State {
         }
     }
 
-    /// Whether the carrier has, or had, it.
+    /// Whether the carrier has, or had, the parcel.
     pub const fn has_left(self) -> bool {
         match self {
             State::Dispatched | State::Delivered | State::Lost | State::Returned => true,
@@ -59,7 +58,6 @@ impl State {
 pub struct IllegalTransition {
     /// The state before; none for a new shipment.
     pub from: Option<State>,
-    /// The state that was to follow.
     pub to: State,
 }
 

@@ -1,41 +1,47 @@
-//! What a carrier tells of a shipment: twice, late and in any order. Pure.
+//! Tracking events of a carrier, which come twice, late and in any order. Pure.
 
-use super::{Error, Label, News, NewsKind, Shipment, State};
+use super::{Error, Label, Shipment, State, TrackingEvent, TrackingKind};
 use ::store::Time;
 use contracts::text;
 
-/// Most news that are kept; beyond them only what moves the shipment is taken, which are few.
-const MOST: usize = 100;
+/// Most events that a shipment keeps, for its document stays small. Beyond them only events that move the shipment are
+/// kept: at most four, for a state is entered once.
+const MOST_EVENTS: usize = 100;
 
-impl NewsKind {
+impl TrackingKind {
     const fn state(self) -> State {
         match self {
-            NewsKind::InTransit => State::Dispatched,
-            NewsKind::Delivered => State::Delivered,
-            NewsKind::Lost => State::Lost,
-            NewsKind::Returned => State::Returned,
+            TrackingKind::InTransit => State::Dispatched,
+            TrackingKind::Delivered => State::Delivered,
+            TrackingKind::Lost => State::Lost,
+            TrackingKind::Returned => State::Returned,
         }
     }
 }
 
 impl Shipment {
-    /// The shipment after news of its parcel, which the carrier has under `label`, and the states it went through. `None`
-    /// when they are known. It only moves on: whatever the order in which news come, it ends in the same state.
-    pub fn hear(&self, mut news: News, label: Label, now: Time) -> Result<Option<(Self, Vec<State>)>, Error> {
-        if text::folded(&news.carrier) != text::folded(&label.carrier) {
-            return Err(Error::CarrierUnknown(news.carrier));
+    /// The shipment after an event of its parcel, which the carrier has under `label`, and the states that it went through.
+    /// `None` when the event is known. States only move on, so events end in the same state in whatever order they come.
+    pub fn track(
+        &self,
+        mut event: TrackingEvent,
+        label: Label,
+        now: Time,
+    ) -> Result<Option<(Self, Vec<State>)>, Error> {
+        if text::folded(&event.carrier) != text::folded(&label.carrier) {
+            return Err(Error::CarrierUnknown(event.carrier));
         }
-        news.carrier.clone_from(&label.carrier);
-        let is_same = |known: &&News| known.carrier == news.carrier && known.event_id == news.event_id;
-        if let Some(known) = self.news.iter().find(is_same) {
-            return if known.kind == news.kind { Ok(None) } else { Err(Error::OtherNews(news.event_id)) };
+        event.carrier.clone_from(&label.carrier);
+        let is_repeated = |known: &&TrackingEvent| known.carrier == event.carrier && known.event_id == event.event_id;
+        if let Some(known) = self.tracking_events.iter().find(is_repeated) {
+            return if known.kind == event.kind { Ok(None) } else { Err(Error::EventMismatch(event.event_id)) };
         }
-        let path = path(self.state, news.kind.state());
-        if path.is_empty() && self.news.len() >= MOST {
-            return Err(Error::TooMuchNews);
+        let path = path(self.state, event.kind.state());
+        if path.is_empty() && self.tracking_events.len() >= MOST_EVENTS {
+            return Err(Error::TooManyEvents);
         }
         let mut next = Self { updated_at: now, ..self.clone() };
-        next.news.push(news);
+        next.tracking_events.push(event);
         if let Some(last) = path.last() {
             next.state = *last;
             next.label = Some(label);
@@ -44,13 +50,14 @@ impl Shipment {
     }
 }
 
-/// The states from `from`, without it, up to `to`; none when it is there, or further.
+/// The states after `from` up to `to`; none when the shipment is at `to` or beyond.
 fn path(from: State, to: State) -> Vec<State> {
     match from {
         State::Cancelled => Vec::new(),
         State::Created if to == State::Dispatched => vec![to],
+        // The event of the dispatch was lost or is late: whatever else a carrier reports, it has the parcel.
         State::Created => vec![State::Dispatched, to],
-        _ if from.next().contains(&to) => vec![to],
-        _ => Vec::new(),
+        State::Dispatched | State::Lost | State::Delivered | State::Returned if from.next().contains(&to) => vec![to],
+        State::Dispatched | State::Lost | State::Delivered | State::Returned => Vec::new(),
     }
 }
