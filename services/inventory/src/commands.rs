@@ -23,7 +23,6 @@ pub struct Commands {
 }
 
 impl Commands {
-    /// Commands whose holds live for `hold`.
     pub fn new(store: Store, hold: Duration) -> Self {
         Self { batcher: Batcher::new(Batch { store, memory: Mutex::default() }), hold }
     }
@@ -33,7 +32,6 @@ impl Commands {
         self.batcher.submit(command, 0).await.map_err(|_| Error::Busy)?
     }
 
-    /// Holds `lines` for the configured time.
     pub async fn hold(&self, id: String, call: StepCall, lines: Vec<Line>) -> Result<Outcome, Error> {
         self.send(Command::Hold { id, call, lines, expires_at: self.end_of_hold() }).await
     }
@@ -69,7 +67,7 @@ impl BatchWorker for Batch {
 }
 
 impl Batch {
-    /// Decides and writes a batch, on what is remembered if that will do; anew when somebody else wrote in between. One
+    /// Decides and writes a batch, on remembered documents where they suffice; again when a replica wrote in between. One
     /// document that cannot be read or written fails its own commands: the batch is halved until they are alone.
     async fn carry_out(&self, commands: &[Command]) -> Vec<Result<Outcome, Error>> {
         let mut may_remember = self.memory.lock().await.is_trusted();

@@ -12,13 +12,11 @@ pub const KEYS: &[Key] = &[HOLD_SECONDS];
 
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What every service is configured with.
     pub service: service::Config,
     pub hold: Duration,
 }
 
 impl Config {
-    /// Takes the configuration from the settings.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         Ok(Self { service: service::Config::resolve(settings)?, hold: settings.seconds(&HOLD_SECONDS, 1..=86_400)? })
     }

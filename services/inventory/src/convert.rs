@@ -4,7 +4,6 @@ use crate::domain::{Line, Movement, Reservation, State, Stock};
 use ::store::{Versioned, fields::time};
 use contracts::inventory::v1::{self as wire, movement, reservation};
 
-/// Stored stock on the wire.
 pub fn stock_to_wire(found: &Versioned<Stock>) -> wire::Stock {
     stock(&found.id, &found.state, found.rev)
 }
@@ -28,7 +27,6 @@ pub(crate) fn stock(id: &str, stock: &Stock, rev: i64) -> wire::Stock {
     }
 }
 
-/// A reservation on the wire.
 pub fn reservation_to_wire(id: &str, reservation: &Reservation) -> wire::Reservation {
     wire::Reservation {
         reservation_id: id.to_owned(),
@@ -46,7 +44,6 @@ fn lines_to_wire(lines: &[Line]) -> Vec<wire::ReservationLine> {
     lines.iter().map(line).collect()
 }
 
-/// A movement on the wire.
 pub fn movement_to_wire(movement: &Movement) -> wire::Movement {
     wire::Movement {
         product_id: movement.product_id.clone(),

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 /// Most units that may be on hand, and most that may be owed.
 const MAX_UNITS: i32 = 1_000_000_000;
 
-/// Counters of one product, in units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stock {
     pub on_hand: i32,
@@ -28,7 +27,6 @@ pub struct Stock {
     /// Movements in the ledger so far.
     #[serde(default)]
     pub moves: i64,
-    /// When the counters last changed.
     pub updated_at: Time,
 }
 
@@ -42,12 +40,10 @@ impl Stock {
         self.on_hand - self.reserved - self.committed
     }
 
-    /// Units that were promised and are not on hand.
     pub fn owed(&self) -> i32 {
         (-self.available()).max(0)
     }
 
-    /// Whether `quantity` units can be held.
     fn can_give(&self, quantity: i32) -> bool {
         let floor = if self.backorder { -i64::from(MAX_UNITS) } else { 0 };
         i64::from(self.available()) - i64::from(quantity) >= floor
@@ -61,7 +57,6 @@ pub struct Line {
     pub quantity: i32,
 }
 
-/// Where a reservation is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum State {
     Held,
@@ -76,7 +71,6 @@ pub enum State {
 /// Units set aside for one order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// Where it is in its life.
     pub state: State,
     /// One line a product, in the order of their ids; empty when it was released before it was held.
     pub lines: Vec<Line>,
@@ -123,24 +117,20 @@ pub enum Command {
         lines: Vec<Line>,
         expires_at: Time,
     },
-    /// Let a hold live longer.
     Extend {
         id: String,
         call: StepCall,
         /// Until when, unless it lives longer already.
         expires_at: Time,
     },
-    /// Turn a hold into a sale.
     Commit(String, StepCall),
     Release(String, StepCall),
-    /// Take the units out of the warehouse.
     Ship(String, StepCall),
     /// Give the units back if the hold has run out.
     Expire(String),
 }
 
 impl Command {
-    /// Its name, in lower case.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Adjust { .. } => "adjust",
@@ -156,12 +146,10 @@ impl Command {
     }
 }
 
-/// What a command led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The product whose stock was asked for or changed.
     Stock(String),
-    /// The reservation after the command.
     Reservation(Reservation),
 }
 

@@ -14,7 +14,6 @@ pub fn stock_changed(id: &str, last: &Stock, rev: i64, changes: &[(&'static str,
     NewEvent::of("changed", &StockChanged { stock: Some(stock(id, last, rev)), cause: causes.join(",") })
 }
 
-/// The event of one step of a reservation.
 pub fn reservation_changed(id: &str, reservation: &Reservation) -> NewEvent {
     NewEvent::of("changed", &ReservationChanged { reservation: Some(reservation_to_wire(id, reservation)) })
 }

@@ -41,7 +41,6 @@ pub use config::{Config, KEYS};
 pub use domain::{Command, Entry, Error as Refusal, Line, Movement, Outcome, Reservation, State, Stock, WorkingSet};
 pub use error::Error;
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, hold } = config;
     let mut service = Service::start(service, shutdown).await?;

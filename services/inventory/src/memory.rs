@@ -14,7 +14,6 @@ pub type WriteCache<T> = Cache<Versioned<T>, 4096>;
 /// a refusal batches read.
 const DISTRUST: Duration = Duration::from_secs(1);
 
-/// The documents that a batch has written.
 pub struct Written {
     pub stock: Vec<Versioned<Stock>>,
     pub reservations: Vec<Versioned<Reservation>>,

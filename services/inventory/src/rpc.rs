@@ -26,7 +26,6 @@ pub struct Handler {
     pub store: Store,
     pub commands: Commands,
     pub catalogue: Catalogue,
-    /// Page tokens of the movements.
     pub pager: Pager,
 }
 
@@ -34,9 +33,7 @@ impl Handler {
     async fn reserve(&self, id: String, command: Command) -> Result<Response<Reservation>, Status> {
         reservation(&id, self.commands.send(command).await?)
     }
-}
 
-impl Handler {
     /// A product that was never stocked is asked for in the catalogue: it may exist all the same.
     async fn known(&self, product_id: &str) -> Result<(), Status> {
         if matches!(self.store.stock(product_id).await, Err(Error::NotFound(_))) {
@@ -47,6 +44,7 @@ impl Handler {
 
     async fn change(&self, product_id: &str, command: Command) -> Result<Response<Stock>, Status> {
         self.commands.send(command).await?;
+        // Read after the write: the reply has the counters with all commands of the batch.
         let found = self.store.stock(product_id).await?;
         Ok(Response::new(convert::stock_to_wire(&found)))
     }
@@ -54,6 +52,7 @@ impl Handler {
 
 /// The caller's key of a request; without an id of the request nothing repeats it.
 fn request_key(caller: &Principal, verb: &str, request_id: String, of: &str) -> String {
+    // An id of its own keeps the keys of such requests apart.
     let request_id = if request_id.is_empty() { Kind::Event.new_id() } else { request_id };
     RequestKey::name_of(caller.actor(), &format!("{verb}/{request_id}/{of}"))
 }

@@ -56,7 +56,6 @@ impl Store {
         }
     }
 
-    /// The stock of one product.
     pub async fn stock(&self, product_id: &str) -> Result<Versioned<Stock>, Error> {
         self.stock.load(product_id).await?.ok_or_else(|| Error::NotFound(product_id.to_owned()))
     }
@@ -108,7 +107,7 @@ impl Store {
         Ok(self.movements.find(doc! { "_id": { "$in": keys } }).await?.try_collect().await?)
     }
 
-    /// Writes what changed since `reading`, all of it or nothing. `Conflict` when somebody else was first.
+    /// Writes what changed since `reading`, all of it or nothing. `Conflict` when another replica was first.
     pub async fn write(&self, reading: &Reading, set: WorkingSet) -> Result<Written, Error> {
         let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
             changes.last().map(|(_, last)| events::stock_changed(id, last, rev, changes)).into_iter().collect()
@@ -140,7 +139,6 @@ impl Store {
 struct Touched {
     products: BTreeSet<String>,
     ids: BTreeSet<String>,
-    /// Reservations that a hold would make.
     new: BTreeSet<String>,
     keys: Vec<String>,
 }

@@ -5,19 +5,17 @@ use ::store::{Time, now};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks.
-const EVERY: Duration = Duration::from_secs(1);
+/// Pause between two polls: a hold is given back about a second late, which no customer notices.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Holds that one look gives back.
 const BATCH: i64 = 100;
 
-/// Part of its life for which a hold is honoured beyond its end: an order that was confirmed just before may commit it.
+/// The grace is this part of a hold's life: an order that was confirmed just before the end of its hold may commit it.
 const GRACE_PART: u32 = 15;
 
-/// Before every hold.
 const START: Time = Time::from_millis(0);
 
-/// Sweeps until `shutdown`. The first look waits for the grace too, so that after an outage commits come first.
+/// Sweeps until `shutdown`. The first poll waits for the grace too, so that after an outage commits come first.
 pub async fn run(store: Store, commands: Commands, hold: Duration, shutdown: CancellationToken) {
     let grace = hold / GRACE_PART;
     let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
@@ -29,12 +27,12 @@ pub async fn run(store: Store, commands: Commands, hold: Duration, shutdown: Can
             Ok(holds) => from = give_back(&commands, holds).await,
             Err(error) => tracing::warn!(%error, "holds that ran out cannot be found"),
         }
-        shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await;
+        shutdown.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
     }
 }
 
-/// Where the next look begins: behind these, when some of a full look were not given back, so that they hold up no
-/// others; else at the start.
+/// The start of the next poll: behind these holds when some of a full page were not given back, so that they hold up no
+/// others; else the first hold.
 async fn give_back(commands: &Commands, holds: Vec<(String, Time)>) -> Time {
     let is_full = i64::try_from(holds.len()).unwrap_or(i64::MAX) >= BATCH;
     let last = holds.last().map_or(START, |(_, expires_at)| *expires_at);

@@ -123,6 +123,7 @@ impl Rule {
         {
             short.clone_into(&mut address.region);
         }
+        // The prefix goes before blanks and hyphens, for these tell where it ends.
         let bare = self.without_prefix(&address.postal_code, &address.region);
         let code: String = bare.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
         let length = code.chars().count();

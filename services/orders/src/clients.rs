@@ -41,7 +41,6 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Channels to the peers of the configuration.
     pub fn new(service: &Service) -> Result<Self, service::Error> {
         Ok(Self {
             users: UserServiceClient::new(service.peer("users")?),
@@ -63,7 +62,7 @@ impl Peers {
         Ok(self.products.clone().batch_get_products(request).await?.into_inner().products)
     }
 
-    /// What it costs to send so much to a country.
+    /// The price of sending a weight to a country.
     pub async fn shipping_rate(&self, country: &str, weight_grams: i64, currency: &str) -> Result<Money, Error> {
         let (country_code, currency_code) = (country.to_owned(), currency.to_owned());
         let request = GetShippingRateRequest { country_code, weight_grams, currency_code };
@@ -74,48 +73,44 @@ impl Peers {
     pub async fn hold(&self, id: &str, order: &Order, call: StepCall) -> Result<Reservation, Status> {
         let line = |item: &Item| ReservationLine { product_id: item.product_id.clone(), quantity: item.quantity };
         let lines = order.items.iter().map(line).collect();
-        let StepCall { step_key, epoch } = call;
-        let request = HoldStockRequest { reservation_id: id.to_owned(), lines, step_key, epoch };
+        let request =
+            HoldStockRequest { reservation_id: id.to_owned(), lines, step_key: call.step_key, epoch: call.epoch };
         Ok(self.inventory.clone().hold_stock(request).await?.into_inner())
     }
 
-    /// Lets the hold live longer.
     pub async fn extend_hold(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
-        let StepCall { step_key, epoch } = call;
-        let request = ExtendReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
+        let request =
+            ExtendReservationRequest { reservation_id: id.to_owned(), step_key: call.step_key, epoch: call.epoch };
         Ok(self.inventory.clone().extend_reservation(request).await?.into_inner())
     }
 
-    /// Turns the hold into a sale.
     pub async fn commit(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
-        let StepCall { step_key, epoch } = call;
-        let request = CommitReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
+        let request =
+            CommitReservationRequest { reservation_id: id.to_owned(), step_key: call.step_key, epoch: call.epoch };
         Ok(self.inventory.clone().commit_reservation(request).await?.into_inner())
     }
 
     pub async fn release(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
-        let StepCall { step_key, epoch } = call;
-        let request = ReleaseReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
+        let request =
+            ReleaseReservationRequest { reservation_id: id.to_owned(), step_key: call.step_key, epoch: call.epoch };
         Ok(self.inventory.clone().release_reservation(request).await?.into_inner())
     }
 
-    /// Takes the stock off the shelf.
     pub async fn ship(&self, id: &str, call: StepCall) -> Result<Reservation, Status> {
-        let StepCall { step_key, epoch } = call;
-        let request = ShipReservationRequest { reservation_id: id.to_owned(), step_key, epoch };
+        let request =
+            ShipReservationRequest { reservation_id: id.to_owned(), step_key: call.step_key, epoch: call.epoch };
         Ok(self.inventory.clone().ship_reservation(request).await?.into_inner())
     }
 
     pub async fn authorize(&self, id: &str, order: &Order, call: StepCall) -> Result<Payment, Status> {
-        let StepCall { step_key, epoch } = call;
         let request = AuthorizePaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             amount: Some(order.total.to_wire()),
             payment_token: order.payment_token.clone().unwrap_or_default(),
-            step_key,
-            epoch,
+            step_key: call.step_key,
+            epoch: call.epoch,
         };
         Ok(self.payments.clone().authorize_payment(request).await?.into_inner())
     }
@@ -123,6 +118,8 @@ impl Peers {
     /// Takes the total, or the share of the shipment whose turn it is: under its id, so that shares are taken once each.
     pub async fn capture(&self, order: &Order, call: StepCall) -> Result<Payment, Status> {
         let (StepCall { step_key, epoch }, payment_id) = (call, order.payment_id.clone());
+        // The id of the shipment makes the key its own: each share is captured once, however often sagas repeat the
+        // call.
         let (step_key, capture_id, amount) = match order.capturing() {
             Some((id, amount)) => (format!("{step_key}/{id}"), id.to_owned(), Some(amount.to_wire())),
             None => (step_key, String::new(), None),
@@ -133,19 +130,18 @@ impl Peers {
 
     /// Gives back what is set aside and not taken.
     pub async fn release_payment(&self, order: &Order, call: StepCall) -> Result<Payment, Status> {
-        let StepCall { step_key, epoch } = call;
-        let request = ReleasePaymentRequest { payment_id: order.payment_id.clone(), step_key, epoch };
+        let request =
+            ReleasePaymentRequest { payment_id: order.payment_id.clone(), step_key: call.step_key, epoch: call.epoch };
         Ok(self.payments.clone().release_payment(request).await?.into_inner())
     }
 
     pub async fn refund(&self, order: &Order, refund: &Refund, call: StepCall) -> Result<Payment, Status> {
-        let StepCall { step_key, epoch } = call;
         let request = RefundPaymentRequest {
             payment_id: order.payment_id.clone(),
             amount: Some(refund.amount.to_wire()),
             refund_id: refund.id.clone(),
-            step_key,
-            epoch,
+            step_key: call.step_key,
+            epoch: call.epoch,
         };
         Ok(self.payments.clone().refund_payment(request).await?.into_inner())
     }
@@ -167,6 +163,7 @@ impl Peers {
 
     async fn put_back(&self, id: &str, key: &str, lines: impl Iterator<Item = (&str, i32)>) -> Result<(), Status> {
         for (index, (product_id, quantity)) in lines.enumerate() {
+            // Each line has a key of its own: a repeat after a crash puts back only the lines that are missing.
             let request = RestockReservationRequest {
                 reservation_id: id.to_owned(),
                 product_id: product_id.to_owned(),
@@ -179,24 +176,21 @@ impl Peers {
     }
 
     pub async fn cancel_payment(&self, id: &str, order: &Order, call: StepCall) -> Result<Payment, Status> {
-        let StepCall { step_key, epoch } = call;
         let request = CancelPaymentRequest {
             payment_id: order.payment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
-            step_key,
-            epoch,
+            step_key: call.step_key,
+            epoch: call.epoch,
         };
         Ok(self.payments.clone().cancel_payment(request).await?.into_inner())
     }
 
-    /// Which amounts of a currency can be paid.
     pub async fn payable_amounts(&self, currency: &str) -> Result<PayableAmounts, Status> {
         let request = GetPayableAmountsRequest { currency_code: currency.to_owned() };
         Ok(self.payments.clone().get_payable_amounts(request).await?.into_inner())
     }
 
-    /// The payment as it is now.
     pub async fn payment(&self, payment_id: &str) -> Result<Payment, Status> {
         let request = GetPaymentRequest { payment_id: payment_id.to_owned() };
         Ok(self.payments.clone().get_payment(request).await?.into_inner())
@@ -204,32 +198,29 @@ impl Peers {
 
     pub async fn create_shipment(&self, id: &str, order: &Order, call: StepCall) -> Result<Shipment, Status> {
         let line = |item: &Item| ShipmentLine { product_id: item.product_id.clone(), quantity: item.quantity };
-        let StepCall { step_key, epoch } = call;
         let request = CreateShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             lines: order.items.iter().map(line).collect(),
             address: Some(convert::address_to_wire(&order.address)),
-            step_key,
-            epoch,
+            step_key: call.step_key,
+            epoch: call.epoch,
         };
         Ok(self.shipping.clone().create_shipment(request).await?.into_inner())
     }
 
     pub async fn cancel_shipment(&self, id: &str, order: &Order, call: StepCall) -> Result<Shipment, Status> {
-        let StepCall { step_key, epoch } = call;
         let request = CancelShipmentRequest {
             shipment_id: order.shipment_id.clone(),
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
-            step_key,
-            epoch,
+            step_key: call.step_key,
+            epoch: call.epoch,
         };
         Ok(self.shipping.clone().cancel_shipment(request).await?.into_inner())
     }
 
-    /// The shipment as it is now.
     pub async fn shipment(&self, shipment_id: &str) -> Result<Shipment, Status> {
         let request = GetShipmentRequest { shipment_id: shipment_id.to_owned() };
         Ok(self.shipping.clone().get_shipment(request).await?.into_inner())

@@ -30,7 +30,6 @@ impl Commands {
         self.change(order, request, |order| order.cancel(self.orders.sagas, cancellation.clone(), now())).await
     }
 
-    /// Gives money or units of an order back.
     pub async fn refund(&self, id: &str, refund: RefundRequest) -> Result<Versioned<Order>, Error> {
         let order = self.orders.get(id).await?;
         self.change(order, None, |order| order.refund(self.orders.sagas, refund.clone(), now())).await
@@ -80,6 +79,7 @@ impl Commands {
         };
         let (changed, is_adopted) = self.orders.change(order, request, adopt).await?;
         if is_adopted {
+            // The task moves the saga on by itself; the caller gets the order as it is now.
             drop(self.runner.spawn(changed.clone()));
         }
         Ok(changed)

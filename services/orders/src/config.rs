@@ -22,13 +22,9 @@ pub const KEYS: &[Key] = &[TAXES_FILE, FREE_ORDERS];
 
 #[derive(Clone)]
 pub struct Config {
-    /// What every service is configured with.
     pub service: service::Config,
-    /// The tax of each product.
     pub taxes: Arc<dyn Taxes>,
-    /// Whether an order may have nothing to pay.
     pub free_orders: bool,
-    /// The sagas that this build knows.
     pub sagas: &'static Sagas,
 }
 

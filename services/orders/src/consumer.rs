@@ -12,7 +12,6 @@ const CHARGED_BACK: &str = "CHARGED_BACK";
 
 /// Takes the events of shipping and payments. Each effect depends on the order's state alone, so a repeat has none.
 pub struct Consumer {
-    /// Changes orders and moves their sagas.
     pub commands: Commands,
 }
 
@@ -28,6 +27,7 @@ impl Handler for Consumer {
         if let Some(message) = event.decode::<ShipmentSplit>() {
             let message = message?;
             let ShipmentSplit { shipment_id, order_id, user_id: _, lines, split_off_id, split_off_lines } = message;
+            // Both shipments are applied in one change: in between, the units of the order would not add up.
             let parts = [(shipment_id, lines), (split_off_id, split_off_lines)];
             let updates = parts.map(|(id, lines)| ShipmentUpdate {
                 id,

@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Address, Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Refund, RefundProgress, Returned,
-    Shipment, State, Transition,
+    ReturnedUnits, Shipment, State, Transition,
 };
 use ::store::{Versioned, fields::time};
 use contracts::{
@@ -14,7 +14,6 @@ use contracts::{
 };
 use rust_decimal::Decimal;
 
-/// A stored order on the wire.
 pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
     let order = &found.state;
     let amount = |of| amount(order, of);
@@ -63,7 +62,6 @@ fn shipment_to_wire(shipment: &Shipment) -> wire::OrderShipment {
     }
 }
 
-/// What is in a shipment.
 pub fn lines(lines: Vec<ShipmentLine>) -> Vec<Line> {
     lines.into_iter().map(|line| Line { product_id: line.product_id, quantity: line.quantity }).collect()
 }
@@ -78,7 +76,6 @@ pub fn shipment_id(order: &Order) -> String {
     if order.shipment_state == ShipmentState::Unspecified { String::new() } else { order.shipment_id.clone() }
 }
 
-/// A line on the wire.
 pub fn item_to_wire(item: &Item) -> OrderItem {
     let tax = |is_included: bool| {
         let tax = item.charges.as_ref().map(|charges| &charges.tax)?;
@@ -138,14 +135,14 @@ fn returned_to_wire(line: &Returned) -> wire::ReturnedItem {
     }
 }
 
-/// How much a request wants to be given back.
+/// The extent of a request to refund.
 pub fn extent(items: Vec<wire::ReturnedItem>, amount: Option<WireMoney>) -> Result<Extent, Error> {
     let units = |item: wire::ReturnedItem| {
         let disposition = match item.disposition() {
             returned_item::Disposition::Restock => Disposition::Restock,
             returned_item::Disposition::Scrap | returned_item::Disposition::Unspecified => Disposition::Scrap,
         };
-        (item.product_id, item.quantity, disposition)
+        ReturnedUnits { product_id: item.product_id, quantity: item.quantity, disposition }
     };
     match (items.is_empty(), amount) {
         (true, None) => Ok(Extent::Rest),
@@ -166,19 +163,16 @@ fn transition_to_wire(transition: &Transition) -> wire::Transition {
     }
 }
 
-/// An address on the wire.
 pub fn address_to_wire(address: &Address) -> shipping::Address {
     let Address { name, line1, line2, city, region, postal_code, country_code } = address.clone();
     shipping::Address { name, line1, line2, city, region, postal_code, country_code }
 }
 
-/// An address of a request.
 pub fn address(address: shipping::Address) -> Address {
     let shipping::Address { name, line1, line2, city, region, postal_code, country_code } = address;
     Address { name, line1, line2, city, region, postal_code, country_code }
 }
 
-/// A state on the wire.
 pub fn state_to_wire(state: State) -> order::State {
     match state {
         State::Pending => order::State::Pending,

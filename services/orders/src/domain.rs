@@ -7,13 +7,13 @@ mod refunds;
 mod shipments;
 mod state;
 
-pub use crate::coupons::domain::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum};
 pub use error::Error;
 pub use pricing::{Delivery, price};
-pub use refunds::{Extent, RefundRequest};
+pub use refunds::{Extent, RefundRequest, ReturnedUnits};
 pub use shipments::ShipmentUpdate;
 pub use state::State;
 
+use crate::coupons::domain::Discount;
 use ::store::Time;
 use contracts::{
     money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
@@ -25,14 +25,12 @@ use std::collections::BTreeMap;
 /// Most units of one product in an order.
 const MAX_QUANTITY: i64 = 10_000;
 
-/// The user when the order was placed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UserSnapshot {
     pub name: String,
     pub email: String,
 }
 
-/// A line, with the product as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub product_id: String,
@@ -96,7 +94,6 @@ pub struct Capture {
     /// How much: frozen when its saga starts.
     #[serde(with = "::store::fields::money")]
     pub amount: Money,
-    /// Whether the saga has ended.
     pub is_done: bool,
 }
 
@@ -110,21 +107,18 @@ pub struct Shipment {
     pub capture: Option<Capture>,
 }
 
-/// What becomes of units that come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Disposition {
     Restock,
     Scrap,
 }
 
-/// How far a refund is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RefundProgress {
     /// Its saga is under way, or waits for that of the refund before.
     Requested,
     /// The money is given back, and the units are where they go.
     Done,
-    /// The money was not given back.
     Refused,
 }
 
@@ -160,7 +154,6 @@ pub struct Refund {
     pub at: Time,
 }
 
-/// A tax, and how much it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tax {
     /// Millionths of the price without it.
@@ -186,7 +179,6 @@ pub struct Charges {
 pub struct Amounts {
     #[serde(with = "::store::fields::money")]
     pub subtotal: Money,
-    /// What is taken off it.
     #[serde(with = "::store::fields::money")]
     pub discount: Money,
     #[serde(with = "::store::fields::money")]
@@ -202,13 +194,11 @@ pub struct Amounts {
     pub total: Money,
 }
 
-/// An order as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
     pub user_id: String,
     pub user: UserSnapshot,
     pub items: Vec<Item>,
-    /// What a coupon takes off the lines.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub discount: Option<Discount>,
     /// What is to be paid.
@@ -220,7 +210,6 @@ pub struct Order {
     /// How it comes about; none in orders that are older than taxes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amounts: Option<Amounts>,
-    /// Where it is in its life.
     pub state: State,
     pub reason: String,
     pub payment_state: PaymentState,
@@ -241,7 +230,7 @@ pub struct Order {
     /// What was, or is being, given back after it had left; oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refunds: Vec<Refund>,
-    /// Its shipments, in the order in which it learned of them; empty before the first, and in orders that are older than
+    /// Its shipments, in the order in which their events came; empty before the first, and in orders that are older than
     /// splits until something happens to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shipments: Vec<Shipment>,
@@ -251,9 +240,7 @@ pub struct Order {
     pub history: Vec<Transition>,
     pub created_at: Time,
     pub updated_at: Time,
-    /// Identity of the request that placed it.
     pub request_key: String,
-    /// Digest of that request's content.
     pub request_digest: String,
 }
 
@@ -272,7 +259,6 @@ impl Order {
 /// What a participant tells of its part of the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fact {
-    /// Stock is held until then.
     Held(Time),
     Payment(PaymentState),
     Shipment(ShipmentState),

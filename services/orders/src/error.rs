@@ -1,47 +1,47 @@
 //! Why the service refuses, and how callers are told.
 
-use crate::domain::{self, CouponRefusal};
+use crate::{
+    coupons::domain::{CouponRefusal, TermsError},
+    domain,
+};
 use contracts::{money::Money, orders::v1::OrderQuote, validate::Violation};
 use rpc::status;
 use tonic::{Code, Status};
 
-/// A refusal of the orders service.
+/// A line of a draft whose product cannot be ordered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineFault {
+    pub index: usize,
+    pub product_id: String,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Refused(#[from] domain::Error),
-    /// There is nothing to pay, and this shop gives nothing away.
     #[error("there is nothing to pay, and this shop takes no such orders")]
     NothingToPay,
     #[error("{total} cannot be paid: the payment provider takes multiples of {step} from {least} to {most}")]
-    AmountNotPayable {
-        total: String,
-        /// What it must be a multiple of.
-        step: String,
-        least: String,
-        most: String,
-    },
-    /// The payment provider takes no amount of this currency.
+    AmountNotPayable { total: String, step: String, least: String, most: String },
     #[error("the payment provider takes no {0}")]
     CurrencyNotPayable(String),
-    /// There is something to pay, and nothing to pay it with.
     #[error("is required: there is {0} to pay")]
     NoPaymentToken(Money),
     #[error(transparent)]
     Money(#[from] contracts::money::Error),
     #[error("{} not in the catalogue", .0.len())]
-    UnknownProducts(Vec<(usize, String)>),
-    /// These lines name a product that is no longer sold.
+    UnknownProducts(Vec<LineFault>),
     #[error("{} no longer sold", .0.len())]
-    ArchivedProducts(Vec<(usize, String)>),
-    /// The address lacks what its country asks for.
+    ArchivedProducts(Vec<LineFault>),
     #[error("{} fields of the address are at fault", .0.len())]
     Address(Vec<Violation>),
-    /// The caller has seen another total than the one of now, which this quote is of.
+    /// The total differs from the one that the caller expects; the quote has the prices of now.
     #[error("the total is {total} now")]
     TotalChanged { total: Money, quote: Box<OrderQuote> },
     #[error(transparent)]
     Coupon(#[from] CouponRefusal),
+    #[error(transparent)]
+    CouponTerms(#[from] TermsError),
     #[error("coupon {0} was not found")]
     CouponNotFound(String),
     #[error("there is a coupon {0} already")]
@@ -50,7 +50,6 @@ pub enum Error {
     StaleEtag,
     #[error("this is no quote id")]
     QuoteInvalid,
-    /// The quote is of somebody else, or of something else.
     #[error("the quote is not of this order: ask for a new one")]
     QuoteMismatch,
     #[error("the quote has expired: ask for a new one")]
@@ -68,7 +67,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether somebody else wrote first: decided anew, the change may succeed.
+    /// Whether another writer was first: decided again, the change may succeed.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(cause) if cause.is_conflict())
     }
@@ -101,6 +100,10 @@ impl From<Error> for Status {
                 status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &*quote)
             }
             Error::Coupon(refusal) => status::with(Code::FailedPrecondition, refusal.code(), text, &refusal.metadata()),
+            Error::CouponTerms(TermsError::Field(field, why)) => status::violation(&format!("coupon.{field}"), why),
+            Error::CouponTerms(TermsError::Money(field, cause)) => {
+                status::violation(&format!("coupon.{field}"), cause.to_string())
+            }
             Error::CouponNotFound(code) => status::not_found("coupons", &code),
             Error::CouponExists(_) => status::error(Code::AlreadyExists, "COUPON_EXISTS", text),
             Error::StaleEtag => status::stale_etag(),
@@ -123,8 +126,6 @@ impl From<domain::Error> for Status {
         match error {
             Error::NoItems | Error::MixedCurrencies(..) | Error::TooMany(_) => status::violation("order.items", text),
             Error::Money(cause) => status::violation("order.items", cause.to_string()),
-            Error::CouponField(field, why) => status::violation(&format!("coupon.{field}"), why),
-            Error::CouponMoney(field, cause) => status::violation(&format!("coupon.{field}"), cause.to_string()),
             Error::CannotCancel(_) | Error::HasLeft => status::precondition("ORDER_NOT_CANCELLABLE", text),
             Error::NotRefundable(_) => status::precondition("ORDER_NOT_REFUNDABLE", text),
             Error::Frozen(_) => status::precondition("ORDER_FROZEN", text),
@@ -145,10 +146,10 @@ impl From<domain::Error> for Status {
     }
 }
 
-fn lines_at_fault(lines: &[(usize, String)], what: &str) -> Status {
-    let violation = |(index, id): &(usize, String)| Violation {
+fn lines_at_fault(lines: &[LineFault], what: &str) -> Status {
+    let violation = |LineFault { index, product_id }: &LineFault| Violation {
         field: format!("order.items[{index}].product_id"),
-        description: format!("{id} {what}"),
+        description: format!("{product_id} {what}"),
     };
     status::violations(lines.iter().map(violation).collect())
 }

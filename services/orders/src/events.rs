@@ -10,7 +10,6 @@ use contracts::orders::v1::{
 };
 use saga::{Saga, Status};
 
-/// The event of an accepted order.
 pub fn created(id: &str, order: &Order) -> NewEvent {
     let amount = |of| convert::amount(order, of);
     let message = OrderCreated {
@@ -41,7 +40,6 @@ pub fn between(id: &str, old: &Order, new: &Order) -> Vec<NewEvent> {
     intervened.into_iter().chain(moved).chain(alarmed).chain(refunded).chain(frozen).collect()
 }
 
-/// That a refund has ended.
 fn refunded(id: &str, order: &Order, refund: &Refund) -> Option<NewEvent> {
     let name = match refund.progress {
         RefundProgress::Requested => return None,

@@ -9,8 +9,8 @@
 //! **Events out** `evt.orders.order.{created,confirmed,shipped,delivered,rejected,cancelling,cancelled,progressed}`,
 //! `{refunded,refund_refused,frozen}`, and
 //! of its saga `{intervened,alarmed,parked}`; `evt.orders.coupon.{created,disabled,redeemed,released}`.
-//! **Events in** shipping (what each shipment holds and how far it is → the sagas that capture and ship), payments (an answer that a saga
-//! waits for; money for an order that has ended; a charge-back, which freezes the order).
+//! **Events in** shipping (lines and state of each shipment → the sagas that capture and ship), payments (an answer that a saga waits for; money
+//! for an order that has ended; a charge-back, which freezes the order).
 //!
 //! The way of an order: `rpc` parses, `commands/place` asks users and products and writes order and first saga intent in one
 //! insert; `sagas/steps` makes the saga's calls through `clients`; `domain` decides what each answer means; `events` tells it.
@@ -66,21 +66,23 @@ use tonic::service::Routes;
 
 pub use address::checked as checked_address;
 pub use config::{Config, KEYS};
-pub use coupons::store::Coupons;
-pub use domain::{
-    Address, Amounts, Benefit, Cancellation, Capture, Charges, Coupon, CouponRefusal, CouponState, CouponTerms,
-    Delivery, Discount, Disposition, Error as Refusal, Extent, Fact, Item, Line, Minimum, Order, Refund,
-    RefundProgress, RefundRequest, Returned, Shipment, ShipmentUpdate, State, Tax, Transition, UserSnapshot, price,
+pub use coupons::{
+    domain::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum},
+    store::Coupons,
 };
-pub use error::Error;
-pub use pricing::quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrices};
+pub use domain::{
+    Address, Amounts, Cancellation, Capture, Charges, Delivery, Disposition, Error as Refusal, Extent, Fact, Item,
+    Line, Order, Refund, RefundProgress, RefundRequest, Returned, ReturnedUnits, Shipment, ShipmentUpdate, State, Tax,
+    Transition, UserSnapshot, price,
+};
+pub use error::{Error, LineFault};
+pub use pricing::quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrice, QuotedPrices};
 pub use pricing::taxes::{BadTaxes, Rate, Table, Taxes};
 pub use sagas::definitions::{
     CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
     Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, Sagas,
 };
 
-/// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, taxes, free_orders, sagas } = config;
     let mut service = Service::start(service, shutdown.clone()).await?;

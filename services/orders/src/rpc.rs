@@ -29,12 +29,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 pub struct Handler {
-    /// The orders, and who moves their sagas.
     pub commands: Commands,
     pub pricer: Pricer,
-    /// Notifies of changes to orders.
     pub changes: ChangeNotifier,
-    /// Page tokens of the list.
     pub pager: Pager,
     pub shutdown: CancellationToken,
 }
@@ -186,6 +183,7 @@ async fn details(peers: &Peers, order: &Versioned<Order>) -> OrderDetails {
         shipment: shipment.ok().flatten(),
         unavailable: missing.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).to_owned()).collect(),
     };
+    // A reply above the limit would fail as a whole; products are the part that clients can read elsewhere.
     if details.encoded_len() > MESSAGE_BYTES {
         details.products.clear();
         details.unavailable.push("products".to_owned());

@@ -24,11 +24,9 @@ pub fn indexes() -> [Index; 4] {
     ]
 }
 
-/// The orders. Cheap to clone.
 #[derive(Clone)]
 pub struct Orders {
     pub(crate) documents: Documents<Order>,
-    /// The sagas that this build knows.
     pub sagas: &'static Sagas,
 }
 
@@ -37,7 +35,6 @@ impl Orders {
         Self { documents: Documents::new(database), sagas }
     }
 
-    /// The collection, to listen to.
     pub fn collection(&self) -> &Collection<Document> {
         self.documents.collection()
     }
@@ -49,7 +46,6 @@ impl Orders {
         Ok(self.documents.insert(id, order, vec![created]).await?)
     }
 
-    /// The order that a request placed before.
     pub async fn by_request(&self, request_key: &str) -> Result<Option<Versioned<Order>>, Error> {
         Ok(self.documents.find_one(doc! { "request_key": request_key }).await?)
     }
@@ -84,6 +80,7 @@ impl Orders {
         let on = |old: &Versioned<Order>| -> Result<Option<Change<Order>>, domain::Error> {
             let (state, decided) = decide(&old.state)?;
             more = decided;
+            // A decision that changes nothing is no write: neither the revision nor the events of the order move.
             Ok(state.filter(|state| *state != old.state).map(|state| change(old, state)))
         };
         let changed = self.documents.change_found(found, request, on).await;

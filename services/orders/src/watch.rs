@@ -36,6 +36,7 @@ pub async fn until_ended(
         }
         let mut notified = changes.subscribe(&newest.id);
         while !newest.state.saga.has_ended() {
+            // Marked before the read: a change between the read and the wait then ends the wait at once.
             notified.mark_unchanged();
             newest = orders.get(&newest.id).await?;
             if !newest.state.saga.has_ended() {
@@ -77,6 +78,7 @@ pub fn follow(
                     }
                 }
                 match orders.get(&newest.id).await {
+                    // A poll without a change sends nothing: a watcher sees each version once.
                     Ok(order) if order.rev != newest.rev => break order,
                     Ok(_) => {}
                     Err(error) => {

@@ -173,7 +173,8 @@ proptest! {
         let quantity = parts.iter().sum();
         let mut order = Order { state: State::Delivered, ..coarse(&[(quantity, price)]) };
         for (index, part) in parts.iter().enumerate() {
-            let units = Extent::Units(vec![("prd_0".to_owned(), *part, Disposition::Scrap)]);
+            let (product_id, quantity, disposition) = ("prd_0".to_owned(), *part, Disposition::Scrap);
+            let units = Extent::Units(vec![ReturnedUnits { product_id, quantity, disposition }]);
             order = order.refund(SAGAS, wish(&format!("rfd_{index}"), units), at(1)).expect("units are left").expect("a new refund");
         }
         let given: i128 = order.refunds.iter().map(|refund| refund.amount.minor()).sum();

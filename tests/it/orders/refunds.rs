@@ -8,7 +8,7 @@ use crate::{
 use contracts::money::Money;
 use kit::shop::{PATIENCE, fields, id, order_with, place, product, reason, stock};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
-use orders::{Disposition, Extent, Order, RefundRequest, SAGAS, State};
+use orders::{Disposition, Extent, Order, RefundRequest, ReturnedUnits, SAGAS, State};
 use proptest::prelude::*;
 use saga::Status;
 use serde_json::{Value, json};
@@ -164,7 +164,11 @@ fn wish(quantity: i32) -> RefundRequest {
         id: "rfd_1".into(),
         request_id: String::new(),
         digest: String::new(),
-        extent: Extent::Units(vec![("prd_1".into(), quantity, Disposition::Scrap)]),
+        extent: Extent::Units(vec![ReturnedUnits {
+            product_id: "prd_1".into(),
+            quantity,
+            disposition: Disposition::Scrap,
+        }]),
         reason: String::new(),
         actor: "usr_staff".into(),
     }

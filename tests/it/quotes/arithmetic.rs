@@ -3,7 +3,8 @@
 use crate::saga::{at, item, order};
 use contracts::money::Money;
 use orders::{
-    Amounts, Delivery, Discount, Disposition, Extent, Item, Order, Rate, RefundRequest, Refusal, SAGAS, State, price,
+    Amounts, Delivery, Discount, Disposition, Extent, Item, Order, Rate, RefundRequest, Refusal, ReturnedUnits, SAGAS,
+    State, price,
 };
 use proptest::prelude::*;
 use saga::Status;
@@ -87,7 +88,8 @@ proptest! {
                 continue;
             }
             rest[line] -= quantity;
-            let units = Extent::Units(vec![(items[line].product_id.clone(), quantity, Disposition::Scrap)]);
+            let (product_id, disposition) = (items[line].product_id.clone(), Disposition::Scrap);
+            let units = Extent::Units(vec![ReturnedUnits { product_id, quantity, disposition }]);
             match order.refund(SAGAS, wish(units), at(1)) {
                 Ok(next) => order = next.expect("a new refund"),
                 Err(Refusal::RefundNotPositive | Refusal::MoreThanPaid(_)) => rest[line] += quantity, // they had cost nothing

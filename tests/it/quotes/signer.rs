@@ -1,7 +1,7 @@
 //! Quote ids, at any time and for any basket.
 
 use contracts::{money::Money, orders::v1::OrderDraftItem};
-use orders::{Basket, Error, QUOTE_TTL, QuoteSigner, QuotedPrices, Rate};
+use orders::{Basket, Delivery, Error, QUOTE_TTL, QuoteSigner, QuotedPrice, QuotedPrices, Rate};
 use store::Time;
 
 const MADE: i64 = 1_700_000_000_000;
@@ -12,12 +12,11 @@ fn items(count: usize) -> Vec<OrderDraftItem> {
 }
 
 fn quoted(count: usize) -> QuotedPrices {
-    let priced = |minor: i128| {
-        (Money::from_minor("EUR", minor).expect("money"), Rate { millionths: 200_000, is_included: true })
-    };
+    let money = |minor: i128| Money::from_minor("EUR", minor).expect("money");
+    let rate = Rate { millionths: 200_000, is_included: true };
     QuotedPrices {
-        lines: (0..count).map(|number| priced(100_000_000 - number as i128)).collect(),
-        delivery: priced(490),
+        lines: (0..count).map(|number| QuotedPrice { price: money(100_000_000 - number as i128), rate }).collect(),
+        delivery: Delivery { amount: money(490), rate },
     }
 }
 

@@ -33,7 +33,6 @@ impl<T: Clone> Entry<T> {
 pub struct WorkingSet {
     pub stock: BTreeMap<String, Entry<Stock>>,
     pub reservations: BTreeMap<String, Entry<Reservation>>,
-    /// The movements of this batch.
     pub movements: Vec<Movement>,
     /// Movements in the ledger under the request keys of this batch.
     pub before: Vec<Movement>,
@@ -287,7 +286,6 @@ impl WorkingSet {
     }
 }
 
-/// A new reservation, of nothing.
 fn blank(state: State, call: &StepCall, now: Time) -> Reservation {
     Reservation {
         state,

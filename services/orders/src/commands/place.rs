@@ -18,9 +18,7 @@ use contracts::{
 };
 use saga::Saga;
 
-/// A request to place an order.
 pub struct Placement {
-    /// Identifier of the new order.
     pub order_id: String,
     pub user_id: String,
     pub draft: OrderDraft,
@@ -68,6 +66,7 @@ async fn accept(
     let Placement { order_id, user_id, draft, .. } = placement;
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
+    // Both peers are asked at the same time: the customer waits for the slower one only.
     let (user, products) = tokio::join!(pricer.peers.user(user_id), pricer.products(&draft.items));
     let user = user?;
     if user.status() != user::Status::Active {
@@ -88,6 +87,8 @@ async fn accept(
     let saga = Saga::start(definition, owner, now());
     let order = new_order(placement, user, address, priced, saga);
     telemetry::crash_point("orders.accepting");
+    // The insert is the acceptance. A crash before it has done nothing; after it the first intent is stored, and any
+    // replica goes on.
     let accepted = orders.insert(order_id, order).await;
     telemetry::crash_point("orders.accepted");
     accepted

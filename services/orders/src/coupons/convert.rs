@@ -1,14 +1,13 @@
-//! Coupons on the wire, and the events that tell of them.
+//! Between the contract and the coupons.
 
-use crate::domain::{Benefit, Coupon, CouponState, CouponTerms, Error, Minimum};
-use ::store::{NewEvent, Versioned, fields::time};
+use crate::coupons::domain::{Benefit, Coupon, CouponState, CouponTerms, Minimum, TermsError};
+use ::store::{Versioned, fields::time};
 use contracts::{
     google::r#type::Money as WireMoney,
     money::Money,
-    orders::v1::{self as wire, CouponCreated, CouponDisabled, CouponRedeemed, CouponReleased, coupon},
+    orders::v1::{self as wire, coupon},
 };
 
-/// A stored coupon on the wire.
 pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
     let coupon = &found.state;
     wire::Coupon {
@@ -23,7 +22,7 @@ pub fn to_wire(found: &Versioned<Coupon>) -> wire::Coupon {
 }
 
 /// The terms alone; the rest of the resource is empty.
-fn terms_to_wire(terms: &CouponTerms) -> wire::Coupon {
+pub fn terms_to_wire(terms: &CouponTerms) -> wire::Coupon {
     let (percentage, amount) = benefit(&terms.benefit);
     wire::Coupon {
         percentage,
@@ -37,13 +36,13 @@ fn terms_to_wire(terms: &CouponTerms) -> wire::Coupon {
     }
 }
 
-/// What the caller of CreateCoupon wants.
-pub fn terms(coupon: wire::Coupon) -> Result<CouponTerms, Error> {
+/// The terms of a request to create a coupon.
+pub fn terms(coupon: wire::Coupon) -> Result<CouponTerms, TermsError> {
     let benefit = match (coupon.percentage.as_str(), &coupon.amount) {
-        ("", None) => return Err(Error::CouponField("amount", "either this or percentage is required")),
+        ("", None) => return Err(TermsError::Field("amount", "either this or percentage is required")),
         ("", Some(amount)) => Benefit::Amount(money("amount", amount)?),
         (percentage, None) => Benefit::Percentage(hundredths(percentage)),
-        (_, Some(_)) => return Err(Error::CouponField("amount", "either this or percentage, not both")),
+        (_, Some(_)) => return Err(TermsError::Field("amount", "either this or percentage, not both")),
     };
     let minimum = coupon.minimum_subtotal.as_ref().map(|minimum| money("minimum_subtotal", minimum));
     Ok(CouponTerms {
@@ -56,11 +55,11 @@ pub fn terms(coupon: wire::Coupon) -> Result<CouponTerms, Error> {
     })
 }
 
-fn money(field: &'static str, wire: &WireMoney) -> Result<Money, Error> {
-    Money::from_wire(wire).map_err(|cause| Error::CouponMoney(field, cause))
+fn money(field: &'static str, wire: &WireMoney) -> Result<Money, TermsError> {
+    Money::from_wire(wire).map_err(|cause| TermsError::Money(field, cause))
 }
 
-/// Hundredths of a percent, of a text that the contract has admitted: up to three digits and up to two decimals.
+/// Hundredths of a percent. The contract has admitted the text: up to three digits and up to two decimals.
 fn hundredths(percentage: &str) -> u32 {
     let (whole, part) = percentage.split_once('.').unwrap_or((percentage, ""));
     format!("{whole}{part:0<2}").parse().unwrap_or(0)
@@ -73,7 +72,7 @@ fn benefit(benefit: &Benefit) -> (String, Option<WireMoney>) {
     }
 }
 
-/// `12.5`, without zeros that say nothing.
+/// As in `12.5`, without zeros at the end.
 fn percentage(hundredths: u32) -> String {
     let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -84,39 +83,4 @@ fn state_to_wire(state: CouponState) -> coupon::State {
         CouponState::Active => coupon::State::Active,
         CouponState::Disabled => coupon::State::Disabled,
     }
-}
-
-/// The event of a new coupon.
-pub fn created(code: &str, coupon: &Coupon) -> NewEvent {
-    let terms = terms_to_wire(&coupon.terms);
-    let message = CouponCreated {
-        code: code.to_owned(),
-        percentage: terms.percentage,
-        amount: terms.amount,
-        max_redemptions: terms.max_redemptions,
-        max_redemptions_per_user: terms.max_redemptions_per_user,
-        minimum_subtotal: terms.minimum_subtotal,
-        start_time: terms.start_time,
-        expire_time: terms.expire_time,
-    };
-    NewEvent::of("created", &message)
-}
-
-/// The event of a coupon that has been ended.
-pub fn disabled(code: &str) -> NewEvent {
-    NewEvent::of("disabled", &CouponDisabled { code: code.to_owned() })
-}
-
-/// The event of a use, with the coupon after it.
-pub fn redeemed(code: &str, order_id: &str, user_id: &str, coupon: &Coupon) -> NewEvent {
-    let [code, order_id, user_id] = [code, order_id, user_id].map(str::to_owned);
-    let message = CouponRedeemed { code, order_id, user_id, redemption_count: coupon.redemption_count };
-    NewEvent::of("redeemed", &message)
-}
-
-/// The event of a use that is given back, with the coupon after it.
-pub fn released(code: &str, order_id: &str, user_id: &str, coupon: &Coupon) -> NewEvent {
-    let [code, order_id, user_id] = [code, order_id, user_id].map(str::to_owned);
-    let message = CouponReleased { code, order_id, user_id, redemption_count: coupon.redemption_count };
-    NewEvent::of("released", &message)
 }

@@ -1,12 +1,15 @@
-//! Which orders use which coupon. Uses that wait at once are decided together and written in one transaction a coupon.
+//! Redemptions: the uses of coupons by orders. Uses that wait at once are decided together and written in one transaction a coupon.
 //!
 //! The transaction holds the coupon's count, guarded by its revision, with the events, and for each order a redemption
-//! whose `_id` is the order. So an order uses a coupon once, and a count is as many redemptions as count. A use that is
-//! given back leaves its redemption as a mark that refuses a late one.
+//! whose `_id` is the order. So an order uses a coupon once, and the count is the number of redemptions that are not
+//! released. A released redemption stays as a mark that refuses a late use.
 
 use crate::{
-    coupons::convert as wire,
-    domain::{self, Coupon, CouponRefusal, Order},
+    coupons::{
+        domain::{Coupon, CouponRefusal},
+        events,
+    },
+    domain::{self, Order},
     error::Error,
 };
 use ::store::{
@@ -23,16 +26,14 @@ use std::{
     time::Duration,
 };
 
-/// How often a batch is decided when other replicas write in between.
+/// How often a batch is decided again when other replicas write in between; each of them has one batch at a time.
 const ATTEMPTS: u32 = 16;
 
-/// How many of a user's uses are looked at for the order that holds a coupon.
+/// Newest redemptions of a user among which the order that holds a coupon is looked for: orders that wait are new.
 const NEWEST: i64 = 64;
 
-/// Where redemptions are.
 const REDEMPTIONS: &str = "redemptions";
 
-/// Whether a redemption counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RedemptionState {
     Redeemed,
@@ -40,7 +41,7 @@ pub enum RedemptionState {
     Released,
 }
 
-/// That an order uses a coupon, or no longer does.
+/// The use of a coupon by an order, or its release.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Redemption {
     #[serde(rename = "_id")]
@@ -52,7 +53,6 @@ struct Redemption {
     updated_at: Time,
 }
 
-/// The uses of one user.
 #[derive(Deserialize)]
 struct UserCount {
     #[serde(rename = "_id")]
@@ -114,13 +114,13 @@ impl Draft {
                 self.coupon.admit(&claim.subtotal, *uses, self.now)?;
                 *uses += 1;
                 self.coupon = self.coupon.redeemed(self.now);
-                self.events.push(wire::redeemed(&claim.code, &claim.order_id, &claim.user_id, &self.coupon));
+                self.events.push(events::redeemed(&claim.code, &claim.order_id, &claim.user_id, &self.coupon));
                 Effect::Insert
             }
             (Some(Redeemed), Released) => {
                 *uses -= 1;
                 self.coupon = self.coupon.released(self.now);
-                self.events.push(wire::released(&claim.code, &claim.order_id, &claim.user_id, &self.coupon));
+                self.events.push(events::released(&claim.code, &claim.order_id, &claim.user_id, &self.coupon));
                 Effect::Release
             }
         };
@@ -177,7 +177,8 @@ impl Redemptions {
         let Some(coupon) = self.coupons.load(code).await? else {
             return Ok(claims.iter().map(|_| Err(CouponRefusal::Unknown)).collect());
         };
-        // The uses are counted after the coupon is read: one that another replica writes in between changes its revision.
+        // The uses are counted after the coupon is read: a use that another replica
+        // writes in between changes the coupon's revision, and this batch conflicts.
         let states = self.states(claims).await?;
         let uses = match coupon.state.terms.max_redemptions_per_user {
             0 => HashMap::new(),
@@ -222,7 +223,7 @@ impl Redemptions {
         Ok(counts.map_ok(|count| (count.user_id, count.uses)).try_collect().await?)
     }
 
-    /// The user's newest order that uses the coupon and is not confirmed yet. Other users' orders are not told.
+    /// The user's newest order that uses the coupon and is not confirmed yet. Orders of other users are not revealed.
     pub async fn holder(&self, code: &str, user_id: &str) -> Result<Option<String>, StoreError> {
         let used = doc! { "code": code, "user_id": user_id, "state": "Redeemed" };
         let newest = self.redemptions.find(used).sort(doc! { "_id": -1 }).limit(NEWEST).await?;

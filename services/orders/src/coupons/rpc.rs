@@ -1,6 +1,9 @@
 //! `CouponService`: what staff do with coupons. Parse, call, reply.
 
-use crate::coupons::{convert, store::Coupons};
+use crate::{
+    coupons::{convert, store::Coupons},
+    error::Error,
+};
 use ::rpc::{principal, status, validated};
 use ::store::{Pager, RequestKey, limit};
 use contracts::orders::v1::{
@@ -11,7 +14,6 @@ use tonic::{Request, Response, Status};
 
 pub struct Handler {
     pub coupons: Coupons,
-    /// Page tokens of the list.
     pub pager: Pager,
 }
 
@@ -23,7 +25,7 @@ impl CouponService for Handler {
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let coupon = request.coupon.unwrap_or_default();
         let code = coupon.code.clone();
-        let stored = self.coupons.create(&code, convert::terms(coupon)?, key.as_ref()).await?;
+        let stored = self.coupons.create(&code, convert::terms(coupon).map_err(Error::from)?, key.as_ref()).await?;
         Ok(Response::new(convert::to_wire(&stored)))
     }
 

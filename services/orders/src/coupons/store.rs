@@ -1,9 +1,12 @@
 //! Coupons in MongoDB.
 
-use super::redemptions::{self, Claim, RedemptionState, Redemptions};
 use crate::{
-    coupons::convert as wire,
-    domain::{Coupon, CouponRefusal, CouponTerms, Discount, Order},
+    coupons::{
+        domain::{Coupon, CouponRefusal, CouponTerms, Discount},
+        events,
+        redemptions::{self, Claim, RedemptionState, Redemptions},
+    },
+    domain::Order,
     error::Error,
 };
 use ::store::{Aggregate, Batcher, Change, Database, Documents, Found, Index, RequestKey, Versioned, now};
@@ -19,7 +22,6 @@ pub fn indexes() -> [Index; 2] {
     [Index::unique(Coupon::COLLECTION, doc! { "request_key": 1 }), redemptions::index()]
 }
 
-/// The coupons. Cheap to clone.
 #[derive(Clone)]
 pub struct Coupons {
     coupons: Documents<Coupon>,
@@ -43,7 +45,7 @@ impl Coupons {
         let key = request.map_or(code, RequestKey::name).to_owned();
         let mut coupon = Coupon::create(terms, key.clone(), now())?;
         coupon.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
-        let created = wire::created(code, &coupon);
+        let created = events::created(code, &coupon);
         match self.coupons.insert(code, coupon, vec![created]).await {
             Err(::store::Error::Duplicate) => {
                 let taken = || Error::CouponExists(code.to_owned());
@@ -76,12 +78,12 @@ impl Coupons {
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);
             }
-            Ok(Some(Change { state, events: vec![wire::disabled(code)] }))
+            Ok(Some(Change { state, events: vec![events::disabled(code)] }))
         });
         changed.await.map_err(|error| error.or(|| Error::CouponNotFound(code.to_owned())))
     }
 
-    /// What the coupon takes off an order that is about to be placed, as things are now; nothing without a code.
+    /// The discount of an order that is about to be placed; none without a code.
     pub async fn discount(&self, code: &str, user_id: &str, subtotal: &Money) -> Result<Option<Discount>, Error> {
         if code.is_empty() {
             return Ok(None);
@@ -112,7 +114,6 @@ impl Coupons {
         Ok(self.batcher.submit(claim, 0).await???)
     }
 
-    /// A coupon that may be used.
     async fn admitting(&self, code: &str, user_id: &str, subtotal: &Money) -> Result<Versioned<Coupon>, Error> {
         let coupon = self.coupons.load(code).await?.ok_or(CouponRefusal::Unknown)?;
         let uses = match coupon.state.terms.max_redemptions_per_user {

@@ -1,4 +1,4 @@
-//! How an order follows its saga: what the answers of participants, the carrier's news and people's interventions do.
+//! How an order follows its saga: the effects of participants' answers, of payment events and of interventions.
 
 use super::{Cancellation, Error, Fact, Order, ShipmentUpdate, State, Transition, shipments::has_left};
 use crate::sagas::definitions::{
@@ -15,7 +15,7 @@ const HOLD_MARGIN_MS: i64 = 5_000;
 const EXTEND_BELOW_MS: i64 = 60_000;
 
 impl Order {
-    /// Moves to `to` and notes it in the history. To the same state: nothing. An illegal move is a bug, and refused.
+    /// Moves to `to` and adds the transition to the history. An illegal move is a bug, and refused.
     pub(super) fn enter(&mut self, to: State, reason: &str, actor: &str, now: Time) -> Result<(), Error> {
         if self.state == to {
             return Ok(());
@@ -49,6 +49,7 @@ impl Order {
         next.updated_at = now;
         next.cancellation = Some(cancellation);
         if next.saga.has_ended() {
+            // Nothing is under way, so the cancellation starts at once, and a runner is woken for it.
             next.start(sagas, next.cancelling(), now);
             next.saga.wake(now);
         } else {
@@ -71,6 +72,7 @@ impl Order {
         next.updated_at = now;
         let mut counted = false;
         for Answer { call, outcome, facts } in answers {
+            // Answers count in their order: behind one that came too late the saga awaits none of the others.
             if !next.saga.expects(call) {
                 break;
             }
@@ -120,7 +122,6 @@ impl Order {
         !self.hold_lives(EXTEND_BELOW_MS, now)
     }
 
-    /// What a person does to the saga.
     pub fn intervene(&self, sagas: &Sagas, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
         let mut next = self.clone();
         next.saga.intervene(sagas, action, operator, now).map_err(Error::Intervention)?;
@@ -184,6 +185,7 @@ impl Order {
             }
             Status::Compensated => {
                 let reason = self.saga.reason.clone().unwrap_or_default();
+                // Shipping has refused: the goods have left, so the cancellation is off and the order goes on.
                 self.cancellation = None;
                 if self.state == State::Cancelling {
                     self.enter(State::Confirmed, &reason, "orders", now)
@@ -227,6 +229,7 @@ impl Order {
         let mut next = self.clone();
         let has_been_asked = self.payment_state != PaymentState::Unspecified;
         if has_been_asked && self.saga.awaits(Step::AuthorizePayment, Direction::Do) {
+            // An event is only a hint: the saga asks payments again, so that one path handles every answer.
             next.saga.ask_again(now);
         } else if decision == PaymentState::Authorized && self.keeps_late_payment() {
             next.start(sagas, &CANCEL_LATE_PAYMENT, now);

@@ -4,15 +4,16 @@
 //! line's tax is on what is left of it, rounded half-even. Where prices have the tax inside, `tax` is 0 and `included_tax`
 //! tells what of the total is tax. Shipping has the standard rate.
 
-use super::{Amounts, Charges, Discount, Error, Item, Tax};
-use crate::pricing::taxes::{ONE, Rate};
+use super::{Amounts, Charges, Error, Item, Tax};
+use crate::{
+    coupons::domain::Discount,
+    pricing::taxes::{ONE, Rate},
+};
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 
-/// What sending costs, and its tax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
     pub amount: Money,
-    /// The rate of its tax.
     pub rate: Rate,
 }
 
@@ -54,6 +55,7 @@ pub fn price(
     let shipping_tax = Tax::on(&delivery.amount, delivery.rate)?;
     let mut taxes = vec![shipping_tax];
     for ((item, share), rate) in items.iter_mut().zip(shares).zip(rates) {
+        // The tax is on what is left after the discount, so that a discount lowers the tax too.
         let tax = Tax::on(&item.amount.minus(&share)?, *rate)?;
         taxes.push(tax.clone());
         item.charges = Some(Charges { discount: share, tax });
@@ -63,6 +65,7 @@ pub fn price(
         taxes.map(|tax| &tax.amount).try_fold(none.clone(), |sum, amount| sum.add(amount))
     };
     let (tax, included_tax, shipping) = (sum(false)?, sum(true)?, delivery.amount.clone());
+    // An included tax is inside the other amounts already and is not added again.
     let total = subtotal.minus(&discount)?.add(&shipping)?.add(&tax)?;
     total.at_most(MOST_OF_A_SUM)?;
     Ok(Amounts { subtotal, discount, shipping, tax, included_tax, total })

@@ -6,17 +6,41 @@ use ::store::Time;
 use contracts::money::Money;
 use saga::Status;
 
-/// Most refunds of one order.
-const MOST: usize = 100;
+/// Most refunds of one order, for all of them are kept in its document.
+const MAX_REFUNDS: usize = 100;
 
-/// How much is to be given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Extent {
+    /// All that was paid and not given back.
     Rest,
-    /// So much, and nothing comes back.
+    /// An amount, and no units come back.
     Amount(Money),
-    /// What these units have cost.
-    Units(Vec<(String, i32, Disposition)>),
+    Units(Vec<ReturnedUnits>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReturnedUnits {
+    pub product_id: String,
+    pub quantity: i32,
+    pub disposition: Disposition,
+}
+
+/// Units of one product, and the money that belongs to them.
+pub(super) struct ProductSum {
+    pub units: u32,
+    pub amount: Money,
+}
+
+impl ProductSum {
+    pub fn zero(currency: &str) -> Result<Self, Error> {
+        Ok(Self { units: 0, amount: Money::zero(currency)? })
+    }
+
+    pub fn add(&mut self, quantity: i32, amount: &Money) -> Result<(), Error> {
+        self.units = self.units.saturating_add(quantity.unsigned_abs());
+        self.amount = self.amount.add(amount)?;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +55,10 @@ pub struct RefundRequest {
 }
 
 impl Order {
-    /// What a request to refund does. `None`: the same request was taken before.
+    /// The order with one more refund. `None` when the request is repeated.
     pub fn refund(&self, sagas: &Sagas, request: RefundRequest, now: Time) -> Result<Option<Self>, Error> {
-        let is_same = |known: &&Refund| !request.request_id.is_empty() && known.request_id == request.request_id;
-        if let Some(known) = self.refunds.iter().find(is_same) {
+        let is_repeated = |known: &&Refund| !request.request_id.is_empty() && known.request_id == request.request_id;
+        if let Some(known) = self.refunds.iter().find(is_repeated) {
             return if known.digest == request.digest { Ok(None) } else { Err(Error::KeyReused) };
         }
         match (self.state, &self.frozen) {
@@ -42,7 +66,7 @@ impl Order {
             (State::Shipped | State::Delivered, Some(reason)) => return Err(Error::Frozen(reason.clone())),
             (state, _) => return Err(Error::NotRefundable(state)),
         }
-        if self.refunds.len() >= MOST {
+        if self.refunds.len() >= MAX_REFUNDS {
             return Err(Error::TooManyRefunds);
         }
         let (returned, amount) = self.priced(request.extent)?;
@@ -66,8 +90,7 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// What comes back, and how much is given: no more than is left, and above 0 unless units come back that had cost
-    /// nothing.
+    /// The returned units and the amount of a refund: no more than is left, and above 0 unless the units had cost nothing.
     fn priced(&self, extent: Extent) -> Result<(Vec<Returned>, Money), Error> {
         let left = self.left()?;
         let (returned, amount) = match extent {
@@ -90,34 +113,34 @@ impl Order {
         if amount.is_positive() { Ok((returned, amount)) } else { Err(Error::RefundNotPositive) }
     }
 
-    /// Units cost their share of what all of the product had cost, less what was given for others before: whatever the
-    /// units are parted into, the parts sum to the whole; less what the provider cannot give back for being too fine, which
-    /// goes back with the rest.
-    fn price_units(&self, units: Vec<(String, i32, Disposition)>) -> Result<(Vec<Returned>, Money), Error> {
+    /// Prices units by their share of what the whole product had cost, less what was refunded for other units before. So the
+    /// refunds of a product sum to its price in whatever parts the units come back. What is finer than the step of the
+    /// provider goes back with the rest.
+    fn price_units(&self, units: Vec<ReturnedUnits>) -> Result<(Vec<Returned>, Money), Error> {
         let (mut all, mut sum) = (Vec::new(), Money::zero(&self.total.currency)?);
-        for (product_id, quantity, disposition) in units {
+        for ReturnedUnits { product_id, quantity, disposition } in units {
             let before = self.given_back(&product_id, &all)?;
             let bought = self.bought(&product_id)?;
-            let upto = before.0.saturating_add(quantity.unsigned_abs());
-            let left = bought.0.saturating_sub(self.never_left(&product_id));
+            let upto = before.units.saturating_add(quantity.unsigned_abs());
+            // Units that were stopped before they left are not paid, and cannot come back.
+            let left = bought.units.saturating_sub(self.never_left(&product_id));
             if upto > left {
-                return Err(Error::MoreThanBought { product_id, left: left.saturating_sub(before.0) });
+                return Err(Error::MoreThanBought { product_id, left: left.saturating_sub(before.units) });
             }
-            let amount = bought.1.units(0, upto, bought.0)?.floor_to(self.step())?.minus(&before.1)?;
+            let amount = bought.amount.units(0, upto, bought.units)?.floor_to(self.step())?.minus(&before.amount)?;
             sum = sum.add(&amount)?;
             all.push(Returned { product_id, quantity, disposition, amount });
         }
         Ok((all, sum))
     }
 
-    /// Units of a product that were bought, and what was paid for them: shipping is not in it.
-    fn bought(&self, product_id: &str) -> Result<(u32, Money), Error> {
-        let lines = self.items.iter().filter(|item| item.product_id == product_id);
-        let none = (0, Money::zero(&self.total.currency)?);
-        lines.map(|item| Ok((item.quantity, item.paid()?))).try_fold(none, |sum, line: Result<_, Error>| {
-            let (quantity, paid) = line?;
-            add(sum, (quantity, &paid))
-        })
+    /// Units of a product that were bought, and what was paid for them, without shipping.
+    fn bought(&self, product_id: &str) -> Result<ProductSum, Error> {
+        let mut sum = ProductSum::zero(&self.total.currency)?;
+        for item in self.items.iter().filter(|item| item.product_id == product_id) {
+            sum.add(item.quantity, &item.paid()?)?;
+        }
+        Ok(sum)
     }
 
     /// Units of a product that were stopped before they left, and never paid.
@@ -126,26 +149,29 @@ impl Order {
         lines.map(|line| line.quantity.unsigned_abs()).sum()
     }
 
-    /// Units of a product that have come back, with those of `also`, and what was given for them.
-    fn given_back(&self, product_id: &str, also: &[Returned]) -> Result<(u32, Money), Error> {
+    /// Units of a product that have come back, with those of `also`, and what was refunded for them.
+    fn given_back(&self, product_id: &str, also: &[Returned]) -> Result<ProductSum, Error> {
         let kept = self.refunds.iter().filter(|refund| refund.progress != RefundProgress::Refused);
         let lines = kept.flat_map(|refund| &refund.returned).chain(also).filter(|line| line.product_id == product_id);
-        let none = (0, Money::zero(&self.total.currency)?);
-        lines.map(|line| (line.quantity, &line.amount)).try_fold(none, add)
+        let mut sum = ProductSum::zero(&self.total.currency)?;
+        for line in lines {
+            sum.add(line.quantity, &line.amount)?;
+        }
+        Ok(sum)
     }
 
-    /// What was paid and is neither given back nor about to be.
+    /// What was paid, less the refunds that are done or under way.
     fn left(&self) -> Result<Money, Error> {
         let kept = self.refunds.iter().filter(|refund| refund.progress != RefundProgress::Refused);
         Ok(kept.map(|refund| &refund.amount).try_fold(self.owed()?, |left, amount| left.minus(amount))?)
     }
 
-    /// The refund that the saga is about: the first that has not ended.
+    /// The refund of the current saga: the first that has not ended.
     pub fn current_refund(&self) -> Option<&Refund> {
         self.refunds.iter().find(|refund| refund.progress == RefundProgress::Requested)
     }
 
-    /// Notes how the saga of a refund has ended.
+    /// Ends the current refund as its saga has ended.
     pub(super) fn follow_refunding(&mut self) {
         let progress = match self.saga.status {
             Status::Completed => RefundProgress::Done,
@@ -168,15 +194,11 @@ impl Order {
         }
     }
 
-    /// The payer's bank took money back. `None` when that is known.
+    /// The order after a charge-back: nothing is refunded any more. `None` when the order is frozen already.
     pub fn freeze(&self, reason: &str, now: Time) -> Option<Self> {
         if self.frozen.is_some() {
             return None;
         }
         Some(Self { frozen: Some(reason.to_owned()), updated_at: now, ..self.clone() })
     }
-}
-
-fn add((units, sum): (u32, Money), (quantity, amount): (i32, &Money)) -> Result<(u32, Money), Error> {
-    Ok((units.saturating_add(quantity.unsigned_abs()), sum.add(amount)?))
 }

@@ -1,4 +1,4 @@
-//! The shipments of an order: what is in each, how far it is, and which part of the total it owes. Pure.
+//! The shipments of an order: their lines, their states, and the share of the total that each captures. Pure.
 //!
 //! Each shipment that leaves captures its share: the total is allocated to the products in proportion to what was paid for
 //! their lines (so shipping falls on them alike), and a product's part to its units in the order in which
@@ -6,7 +6,7 @@
 //! captures sum to the total, or to the total less what the units cost that were stopped. Events of one shipment may come in
 //! any order, so nothing counts as the last one before the known shipments hold all units of the order.
 
-use super::{Capture, Error, Line, Order, Shipment, State};
+use super::{Capture, Error, Line, Order, Shipment, State, refunds::ProductSum};
 use crate::sagas::definitions::{CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT, Purpose, Sagas};
 use ::store::Time;
 use contracts::{
@@ -15,10 +15,10 @@ use contracts::{
 };
 use std::collections::BTreeMap;
 
-/// Why an order is cancelled whose shipments were all stopped.
+/// The reason of an order that is cancelled because all of its shipments were stopped.
 const STOPPED: &str = "SHIPMENTS_STOPPED";
 
-/// What shipping tells of a shipment.
+/// A shipment as an event of shipping has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShipmentUpdate {
     pub id: String,
@@ -32,7 +32,6 @@ impl Shipment {
     }
 }
 
-/// Whether the carrier has, or had, the goods.
 pub(super) fn has_left(state: ShipmentState) -> bool {
     match state {
         ShipmentState::Dispatched | ShipmentState::Delivered | ShipmentState::Lost | ShipmentState::Returned => true,
@@ -40,7 +39,7 @@ pub(super) fn has_left(state: ShipmentState) -> bool {
     }
 }
 
-/// A shipment only moves on, so an event that comes again does nothing.
+/// The order of the states: a shipment only moves on, so an event that comes late or twice does nothing.
 const fn rank(state: ShipmentState) -> u8 {
     match state {
         ShipmentState::Unspecified => 0,
@@ -58,7 +57,7 @@ fn units(lines: &[Line]) -> i64 {
 }
 
 impl Order {
-    /// Takes what shipping tells of its shipments. Payment and stock follow in sagas. `None` when it is known.
+    /// Applies events of shipping. Payment and stock follow in sagas. `None` when nothing changes.
     pub fn apply_shipments(
         &self,
         sagas: &Sagas,
@@ -79,10 +78,12 @@ impl Order {
         Ok(Some(next))
     }
 
-    /// Applies an update of one of them. Splits only take units away, so that fewer units are the newer state.
+    /// Applies an update of one shipment. Splits only take units away, so fewer units are the newer lines.
     pub(super) fn apply_shipment(&mut self, update: ShipmentUpdate) {
         let ShipmentUpdate { id, mut lines, state } = update;
         let is_first = id == self.shipment_id;
+        // The event of a shipment that was split off may come before any of the first one: that one is added with the
+        // state that the saga knows.
         if self.shipments.is_empty() && !is_first && self.shipment_state != ShipmentState::Unspecified {
             self.apply_shipment(ShipmentUpdate {
                 id: self.shipment_id.clone(),
@@ -109,10 +110,10 @@ impl Order {
                 self.shipments.push(Shipment { id, lines, state, capture: None });
             }
         }
-        self.shipment_state = self.axis();
+        self.shipment_state = self.overall_state();
     }
 
-    /// Notes that shipping has stopped all that had not left.
+    /// Shipping has stopped every shipment that had not left.
     pub(super) fn apply_cancelled(&mut self) {
         let id = self.shipment_id.clone();
         self.apply_shipment(ShipmentUpdate { id, lines: Vec::new(), state: ShipmentState::Cancelled });
@@ -121,19 +122,19 @@ impl Order {
                 shipment.state = ShipmentState::Cancelled;
             }
         }
-        self.shipment_state = self.axis();
+        self.shipment_state = self.overall_state();
     }
 
-    /// Whether the known shipments hold the units of the order. A split that has not been told of hides a shipment, or leaves
-    /// units in one that they have left; the lines of one that has left, or was stopped, are final.
+    /// Whether the known shipments have exactly the units of the order. While the event of a split is on its way, a shipment
+    /// is unknown or one has too many units. The lines of a shipment that has left, or was stopped, are final.
     fn is_whole(&self) -> bool {
         let shipped: i64 = self.shipments.iter().map(|shipment| units(&shipment.lines)).sum();
         let ordered: i64 = self.items.iter().map(|item| i64::from(item.quantity)).sum();
         shipped == ordered
     }
 
-    /// Where the goods are, all shipments together: DISPATCHED while some have left and not all of them have come to an end.
-    fn axis(&self) -> ShipmentState {
+    /// The state of all shipments together: DISPATCHED while some have left and not all have come to an end.
+    fn overall_state(&self) -> ShipmentState {
         let live = || self.shipments.iter().map(|shipment| shipment.state).filter(|s| *s != ShipmentState::Cancelled);
         let is_any = |state| live().any(|other| other == state);
         if live().next().is_none() {
@@ -151,22 +152,25 @@ impl Order {
         }
     }
 
-    /// Starts the saga that its shipments ask for, once no other is under way.
+    /// Starts the saga that the shipments make necessary, once no other is under way.
     pub(super) fn ship_next(&mut self, sagas: &Sagas, now: Time) -> Result<(), Error> {
         let is_dispatched = Purpose::of(&self.saga) == Some(Purpose::Dispatch);
+        // An order has one saga at a time: what the shipments make necessary waits for its end.
         let is_free = self.state == State::Confirmed && self.saga.has_ended() && !is_dispatched;
         if !is_free || self.shipments.is_empty() {
             return Ok(());
         }
         let is_whole = self.is_whole();
         if is_whole && self.shipments.iter().all(|shipment| shipment.state == ShipmentState::Cancelled) {
+            // Every shipment was stopped before it left: nothing is captured, and the order gives its stock and money
+            // back.
             self.enter(State::Cancelling, STOPPED, "shipping", now)?;
             self.start(sagas, self.cancelling(), now);
         } else if let Some(next) = self.shipments.iter().position(|one| one.has_left() && one.capture.is_none()) {
             let is_only = is_whole && self.shipments.len() == 1;
             let saga = if is_only { &DISPATCH_ORDER } else { &DISPATCH_SHIPMENT };
             let amount = self.share(next)?;
-            let is_done = !amount.is_positive(); // free units owe nothing
+            let is_done = !amount.is_positive(); // payments refuses a capture of nothing
             if let Some(shipment) = self.shipments.get_mut(next) {
                 shipment.capture = Some(Capture { amount, is_done });
             }
@@ -180,7 +184,7 @@ impl Order {
         Ok(())
     }
 
-    /// The shipment whose share is being captured, and how much that is; none when the whole order is.
+    /// The shipment whose share is being captured, and the share; none while the whole total is captured.
     pub fn capturing(&self) -> Option<(&str, &Money)> {
         if Purpose::of(&self.saga) == Some(Purpose::Dispatch) {
             return None;
@@ -190,12 +194,11 @@ impl Order {
         Some((&shipment.id, &shipment.capture.as_ref()?.amount))
     }
 
-    /// Notes that the share is captured.
     pub(super) fn captured(&mut self) {
         self.shipments.iter_mut().filter_map(|one| one.capture.as_mut()).for_each(|capture| capture.is_done = true);
     }
 
-    /// What its shipments owe: the shares of those that have left. Of an order that is older than shares, the total.
+    /// The shares of the shipments that have left. Of an order that is older than shares, the total.
     pub fn owed(&self) -> Result<Money, Error> {
         let captures = self.shipments.iter().filter_map(|one| one.capture.as_ref());
         let mut captures = captures.peekable();
@@ -209,16 +212,17 @@ impl Order {
         self.shipments.iter().filter(|one| one.state == ShipmentState::Cancelled)
     }
 
-    /// What the shipment at `index` owes, when those with a capture have left before.
+    /// The share of the shipment at `index`, which leaves after those with a capture.
     fn share(&self, index: usize) -> Result<Money, Error> {
         let captures = || self.shipments.iter().filter_map(|one| one.capture.as_ref());
         let others = self.shipments.iter().enumerate().filter(|(at, _)| *at != index);
         if self.is_whole() && others.clone().all(|(_, one)| one.capture.is_some()) {
+            // The last shipment captures the rest, so that roundings of the shares before it do not add up.
             return Ok(captures().try_fold(self.total.clone(), |left, capture| left.minus(&capture.amount))?);
         }
         let mut share = Money::zero(&self.total.currency)?;
         let mine = self.shipments.get(index).map(|one| one.lines.as_slice()).unwrap_or_default();
-        for (product_id, (all, part)) in self.parts()? {
+        for (product_id, ProductSum { units: all, amount: part }) in self.parts()? {
             let of = |lines: &[Line]| -> u32 {
                 let lines = lines.iter().filter(|line| line.product_id == product_id);
                 lines.map(|line| line.quantity.unsigned_abs()).sum()
@@ -231,17 +235,19 @@ impl Order {
     }
 
     /// The units of each product, and its part of the total.
-    fn parts(&self) -> Result<BTreeMap<&str, (u32, Money)>, Error> {
-        let mut products: BTreeMap<&str, (u32, i128)> = BTreeMap::new();
+    fn parts(&self) -> Result<BTreeMap<&str, ProductSum>, Error> {
+        let mut products: BTreeMap<&str, ProductSum> = BTreeMap::new();
         for item in &self.items {
-            let (units, minor) = products.entry(&item.product_id).or_default();
-            *units += item.quantity.unsigned_abs();
-            *minor += item.paid()?.minor();
+            let sum = ProductSum::zero(&self.total.currency)?;
+            products.entry(&item.product_id).or_insert(sum).add(item.quantity, &item.paid()?)?;
         }
-        let is_free = products.values().all(|(_, minor)| *minor == 0);
-        let weight = |(units, minor): &(u32, i128)| u64::try_from(if is_free { i128::from(*units) } else { *minor });
+        // Lines that cost nothing cannot weigh by price; the total is then shipping alone, and units weigh alike.
+        let is_free = products.values().all(|paid| paid.amount.amount.is_zero());
+        let weight =
+            |paid: &ProductSum| u64::try_from(if is_free { i128::from(paid.units) } else { paid.amount.minor() });
         let weights: Result<Vec<u64>, _> = products.values().map(weight).collect();
         let parts = self.total.allocate(&weights.map_err(|_| money::Error::Overflow)?)?;
-        Ok(products.into_iter().zip(parts).map(|((id, (units, _)), part)| (id, (units, part))).collect())
+        products.values_mut().zip(parts).for_each(|(sum, part)| sum.amount = part);
+        Ok(products)
     }
 }

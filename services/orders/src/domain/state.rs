@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where an order is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum State {
     Pending,

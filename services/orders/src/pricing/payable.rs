@@ -1,6 +1,6 @@
-//! Which totals the payment provider can take: asked of payments, and remembered by currency.
+//! The totals that the payment provider can take, as payments answers; remembered by currency.
 //!
-//! When payments does not answer, an order is accepted all the same: the provider refuses what it cannot take.
+//! When payments does not answer, an order is accepted all the same: the provider refuses an amount that it cannot take.
 
 use crate::{clients::Peers, error::Error};
 use contracts::{money::Money, payments::v1::PayableAmounts};
@@ -11,16 +11,15 @@ use std::{
 };
 use tonic::{Code, Status};
 
-/// How long an answer is remembered; there are as many as currencies.
-const REMEMBERED: Duration = Duration::from_secs(300);
+/// Life of an answer: bounds change with a contract of the provider, and an outdated answer costs one declined payment.
+const ANSWER_TTL: Duration = Duration::from_secs(300);
 
-/// How long it is remembered that payments did not answer.
-const SILENCE_REMEMBERED: Duration = Duration::from_secs(5);
+/// For this time after payments did not answer it is not asked again, so that an outage slows down one order in a while.
+const NO_ANSWER_TTL: Duration = Duration::from_secs(5);
 
-/// Longest wait for an answer; a customer waits for it too.
+/// Longest wait for an answer; the customer waits for it too.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What payments has said of a currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Answer {
     /// Multiples of the step, from the least to the most.
@@ -29,12 +28,11 @@ enum Answer {
         least: Money,
         most: Money,
     },
-    /// None at all.
+    /// No amount of the currency.
     NotPayable,
-    Silent,
+    Unknown,
 }
 
-/// Asks payments. Cheap to clone.
 #[derive(Clone)]
 pub struct Payable {
     peers: Peers,
@@ -53,7 +51,7 @@ impl Payable {
             return Ok(1);
         }
         match self.answer(&total.currency).await {
-            Answer::Silent => Ok(1),
+            Answer::Unknown => Ok(1),
             Answer::NotPayable => Err(Error::CurrencyNotPayable(total.currency.clone())),
             Answer::Payable { step, least, most } => {
                 let minor = i64::try_from(step.minor()).unwrap_or(1);
@@ -72,11 +70,11 @@ impl Payable {
             return known;
         }
         let asked = tokio::time::timeout(ANSWER_TIMEOUT, self.peers.payable_amounts(currency)).await;
-        let answer = asked.map_or(Answer::Silent, |answered| understood(answered).unwrap_or(Answer::Silent));
+        let answer = asked.map_or(Answer::Unknown, |answered| parsed(answered).unwrap_or(Answer::Unknown));
         let mut answers = self.answers.lock().expect("no holder panics");
-        // While payments is silent, what it said before still holds.
+        // While payments does not answer, its last answer still holds.
         let before = answers.get(currency).map(|(_, answer)| answer.clone());
-        let answer = if answer == Answer::Silent { before.unwrap_or(answer) } else { answer };
+        let answer = if answer == Answer::Unknown { before.unwrap_or(answer) } else { answer };
         answers.insert(currency.to_owned(), (Instant::now(), answer.clone()));
         answer
     }
@@ -84,13 +82,13 @@ impl Payable {
     fn known(&self, currency: &str) -> Option<Answer> {
         let answers = self.answers.lock().expect("no holder panics");
         let (at, answer) = answers.get(currency)?;
-        let lasts = if *answer == Answer::Silent { SILENCE_REMEMBERED } else { REMEMBERED };
+        let lasts = if *answer == Answer::Unknown { NO_ANSWER_TTL } else { ANSWER_TTL };
         (at.elapsed() < lasts).then(|| answer.clone())
     }
 }
 
-/// What an answer says; none when it says nothing that is understood.
-fn understood(answered: Result<PayableAmounts, Status>) -> Option<Answer> {
+/// The content of an answer; none when it cannot be parsed.
+fn parsed(answered: Result<PayableAmounts, Status>) -> Option<Answer> {
     let payable = match answered {
         Ok(payable) => payable,
         Err(status) if status.code() == Code::FailedPrecondition => return Some(Answer::NotPayable),

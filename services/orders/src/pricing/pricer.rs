@@ -3,12 +3,12 @@
 use crate::{
     clients::Peers,
     convert,
-    coupons::store::Coupons,
-    domain::{self, Amounts, Delivery, Discount, Item},
-    error::Error,
+    coupons::{domain::Discount, store::Coupons},
+    domain::{self, Amounts, Delivery, Item},
+    error::{Error, LineFault},
     pricing::{
         payable::Payable,
-        quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrices},
+        quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrice, QuotedPrices},
         taxes::{STANDARD, Taxes},
     },
 };
@@ -25,7 +25,6 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Priced {
     pub items: Vec<Item>,
-    /// What a coupon takes off.
     pub discount: Option<Discount>,
     pub amounts: Amounts,
     /// Minor units of which captures and refunds are multiples.
@@ -33,18 +32,16 @@ pub struct Priced {
     quoted: QuotedPrices,
 }
 
-/// What an order would cost, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quote {
     pub priced: Priced,
-    /// Identifier; an order that carries it costs what the quote says.
+    /// Identifier; an order that carries it has the prices of the quote.
     pub id: String,
-    /// The time from which on it no longer does.
+    /// The first moment at which the quote no longer holds.
     pub expires_at: Time,
 }
 
 impl Quote {
-    /// The quote on the wire.
     pub fn to_wire(&self) -> OrderQuote {
         let Priced { items, amounts, .. } = &self.priced;
         OrderQuote {
@@ -64,28 +61,21 @@ impl Quote {
 /// Prices baskets. Cheap to clone.
 #[derive(Clone)]
 pub struct Pricer {
-    /// The catalogue's prices, and shipping's rates.
     pub peers: Peers,
     pub coupons: Coupons,
-    /// The tax of each product.
     pub taxes: Arc<dyn Taxes>,
-    /// Makes and reads quote ids.
     pub signer: QuoteSigner,
-    /// Refuses totals that cannot be paid.
     pub payable: Payable,
-    /// Whether an order may have nothing to pay.
     pub free_orders: bool,
 }
 
 impl Pricer {
-    /// What a basket would cost now.
     pub async fn quote(&self, basket: Basket<'_>) -> Result<Quote, Error> {
         let products = self.products(basket.items).await?;
         let priced = self.price(basket, &products, None).await?;
         self.signed(basket, priced)
     }
 
-    /// A quote of these prices.
     pub fn signed(&self, basket: Basket<'_>, priced: Priced) -> Result<Quote, Error> {
         let expires_at = Time::from_millis(now().timestamp_millis().saturating_add(QUOTE_TTL.as_millis() as i64));
         let id = self.signer.sign(basket, &priced.quoted, expires_at)?;
@@ -99,7 +89,7 @@ impl Pricer {
         found.map_err(|status| unknown_products(status, items))
     }
 
-    /// What a basket costs now, or by a quote that still holds. A coupon must be usable now either way.
+    /// The prices of a basket now, or by a quote that still holds. A coupon must be usable now either way.
     pub async fn price(
         &self,
         basket: Basket<'_>,
@@ -111,33 +101,35 @@ impl Pricer {
             None => self.quoted(basket, &items).await?,
             Some(quote_id) => self.signer.open(quote_id, basket, now())?,
         };
-        for (item, (price, _)) in items.iter_mut().zip(&quoted.lines) {
+        // A quote has prices only; name and weight of the products are those of now.
+        for (item, QuotedPrice { price, .. }) in items.iter_mut().zip(&quoted.lines) {
             item.amount = price.times(item.quantity.unsigned_abs())?;
             item.price = price.clone();
         }
         let subtotal = domain::subtotal(&items)?;
         let discount = self.coupons.discount(basket.coupon_code, basket.user_id, &subtotal).await?;
-        let rates: Vec<_> = quoted.lines.iter().map(|(_, rate)| *rate).collect();
-        let delivery = Delivery { amount: quoted.delivery.0.clone(), rate: quoted.delivery.1 };
-        let amounts = domain::price(&mut items, &rates, discount.as_ref(), &delivery)?;
+        let rates: Vec<_> = quoted.lines.iter().map(|line| line.rate).collect();
+        let amounts = domain::price(&mut items, &rates, discount.as_ref(), &quoted.delivery)?;
         if !self.free_orders && !amounts.total.is_positive() {
             return Err(Error::NothingToPay);
         }
+        // The last check, because it needs the total: an amount that cannot be paid must not become an order that
+        // fails later.
         let step = self.payable.check(&amounts.total).await?;
         Ok(Priced { items, discount, amounts, step, quoted })
     }
 
-    /// Prices and rates of now.
     async fn quoted(&self, basket: Basket<'_>, items: &[Item]) -> Result<QuotedPrices, Error> {
         let currency = &domain::subtotal(items)?.currency;
         let weight = items.iter().map(|item| i64::from(item.weight_grams) * i64::from(item.quantity)).sum();
         let shipping = match weight {
-            0 => Money::zero(currency)?, // nothing is carried: no need to ask
+            0 => Money::zero(currency)?, // nothing is sent, so that an outage of shipping does not matter
             weight => self.peers.shipping_rate(basket.country_code, weight, currency).await?,
         };
         let rate = |category: &str| self.taxes.rate(basket.country_code, category);
-        let lines = items.iter().map(|item| (item.price.clone(), rate(&item.tax_category))).collect();
-        Ok(QuotedPrices { lines, delivery: (shipping, rate(STANDARD)) })
+        let line = |item: &Item| QuotedPrice { price: item.price.clone(), rate: rate(&item.tax_category) };
+        let delivery = Delivery { amount: shipping, rate: rate(STANDARD) };
+        Ok(QuotedPrices { lines: items.iter().map(line).collect(), delivery })
     }
 }
 
@@ -145,13 +137,12 @@ impl Pricer {
 fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, Error> {
     let by_id: BTreeMap<&str, &Product> =
         products.iter().map(|product| (product.product_id.as_str(), product)).collect();
-    let lines = || wanted.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
-    let unknown: Vec<_> = lines().filter(|(_, id)| !by_id.contains_key(id.as_str())).collect();
+    let unknown = faults(wanted, |id| !by_id.contains_key(id));
     if !unknown.is_empty() {
         return Err(Error::UnknownProducts(unknown));
     }
     let is_sold = |id: &str| by_id.get(id).is_some_and(|product| product.status() == product::Status::Active);
-    let archived: Vec<_> = lines().filter(|(_, id)| !is_sold(id)).collect();
+    let archived = faults(wanted, |id| !is_sold(id));
     if !archived.is_empty() {
         return Err(Error::ArchivedProducts(archived));
     }
@@ -179,6 +170,10 @@ fn unknown_products(status: Status, wanted: &[OrderDraftItem]) -> Error {
     let absent = rpc::status::metadata(&status, "resource").filter(|_| status.code() == Code::NotFound);
     let Some(absent) = absent else { return status.into() };
     let is_absent = |id: &str| absent.split(',').any(|name| name.strip_prefix("products/") == Some(id));
-    let lines = wanted.iter().enumerate().map(|(index, item)| (index, item.product_id.clone()));
-    Error::UnknownProducts(lines.filter(|(_, id)| is_absent(id)).collect())
+    Error::UnknownProducts(faults(wanted, is_absent))
+}
+
+fn faults(wanted: &[OrderDraftItem], is_at_fault: impl Fn(&str) -> bool) -> Vec<LineFault> {
+    let lines = wanted.iter().enumerate().filter(|(_, item)| is_at_fault(&item.product_id));
+    lines.map(|(index, item)| LineFault { index, product_id: item.product_id.clone() }).collect()
 }

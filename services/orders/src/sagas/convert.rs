@@ -10,7 +10,6 @@ use saga::{Progress, Status, StepState};
 use std::time::Duration;
 use tonic::Status as Refusal;
 
-/// The saga of an order.
 pub fn saga(order: &Versioned<Order>) -> wire::Saga {
     let saga = &order.state.saga;
     let moment = |at: Option<Time>| at.map(time::to_wire);
@@ -88,7 +87,6 @@ fn status(state: State) -> Option<Status> {
     }
 }
 
-/// Which sagas a request asks for.
 pub fn filter(wire: &wire::SagaFilter, now: Time) -> Filter {
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
     let age = wire.min_age.and_then(|age| Duration::try_from(age).ok());

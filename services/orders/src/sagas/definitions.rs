@@ -6,7 +6,6 @@ use std::time::Duration;
 /// The sagas that a build knows.
 pub type Sagas = Registry<Step>;
 
-/// A saga of an order.
 pub type Definition = saga::Definition<Step>;
 
 /// The steps of the sagas; `host` makes the call of each.
@@ -61,7 +60,6 @@ impl saga::Step for Step {
     }
 }
 
-/// What a saga does with its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Place,
@@ -74,7 +72,6 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// The kind of a stored saga.
     pub fn of(saga: &Saga) -> Option<Self> {
         match saga.kind.as_str() {
             "place_order" | "place_order_with_coupon" | "place_free_order" => Some(Purpose::Place),

@@ -22,9 +22,7 @@ use tonic::{Request, Response, Status};
 const AT_A_TIME: usize = 16;
 
 pub struct Handler {
-    /// The orders, and who moves their sagas.
     pub commands: Commands,
-    /// Page tokens of the list.
     pub pager: Pager,
 }
 

@@ -20,13 +20,11 @@ use tonic::{Code, Status};
 const PAYMENT_UNKNOWN: &str = "PAYMENT_UNKNOWN";
 
 pub struct Steps {
-    /// The coupons that orders use.
     pub coupons: Coupons,
-    /// The services that the steps call.
     pub peers: Peers,
 }
 
-/// What a call led to, and what the participant told.
+/// The outcome of a call, and the facts that its participant reports.
 type Answered = (Outcome, Vec<Fact>);
 
 #[tonic::async_trait]
@@ -102,6 +100,7 @@ impl Steps {
     /// Authorizes the payment. An approval after which the hold would not live long enough extends it first: together
     /// they are the pivot.
     async fn authorize(&self, id: &str, order: &Order, call: StepCall) -> Result<Answered, Status> {
+        // Payment first: extending the hold before would keep stock for payers who never pay.
         let payment = self.peers.authorize(id, order, call.clone()).await?;
         let (outcome, mut facts) = authorized(payment.state(), payment.decline_reason);
         if outcome != Outcome::Done || !order.needs_extension(now()) {

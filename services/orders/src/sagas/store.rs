@@ -16,7 +16,6 @@ use saga::{Answer, Due, Recorded, Saga, SagaStore, Status, Whose};
 pub struct Filter {
     pub kind: Option<String>,
     pub status: Option<Status>,
-    /// Name of the current step.
     pub step: Option<String>,
     /// Part of the last error of the current step.
     pub error: Option<String>,
@@ -44,7 +43,6 @@ impl Filter {
     }
 }
 
-/// A status as it is stored.
 fn stored(status: Status) -> Bson {
     bson::serialize_to_bson(&status).expect("a status is stored as its name")
 }
@@ -97,6 +95,7 @@ impl SagaStore for Orders {
         let known: Vec<Document> = self.sagas.0.iter().map(one).collect();
         let mut filter = doc! { "saga.wake_at": { "$lte": due.until } };
         match due.whose {
+            // A saga of a definition that this build does not know stays with replicas that do.
             Whose::Peer(peer) => filter.extend(doc! { "saga.peer": peer, "$or": known }),
             // Few are live at any time; the index finds those.
             Whose::Unknown => filter.extend(doc! { "saga.status": is_live(), "$nor": known }),
@@ -134,6 +133,8 @@ impl SagaStore for Orders {
             let counted = next.is_some();
             Ok((next, counted))
         };
+        // The answers are decided on the newest version: events of shipping may have changed the order during the
+        // call.
         let (item, counted) = self.change(order, None, record).await?;
         Ok(Recorded { item, counted })
     }
