@@ -10,19 +10,19 @@ use std::{
 };
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
-/// Most calls to one peer at the same time.
+/// Most calls to one peer at the same time: a dead peer then ties up this many tasks and connections at most.
 const PERMITS: usize = 128;
 
-/// Most sagas that one poll claims.
+/// Most sagas that one poll claims: half of the permits, so that sagas which start now get theirs.
 const BATCH: usize = 64;
 
-/// Failures in a row after which a peer counts as down: one poll then claims one saga, as a probe.
+/// Failures in a row after which a peer counts as down, more than a restart of it causes: one poll then claims one saga,
+/// as a probe.
 const DOWN_AFTER: u32 = 32;
 
 /// How long a saga waits for a permit. It then lets go of its turn, and the end of its lease brings it back.
 const PERMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The calls to one peer.
 pub(crate) struct Bulkhead {
     pub whose: Whose,
     permits: Arc<Semaphore>,
@@ -36,7 +36,6 @@ impl Bulkhead {
         Self { whose, permits, failures: AtomicU32::new(0), recovered: Notify::new() }
     }
 
-    /// How many sagas may be claimed now.
     pub fn room(&self) -> usize {
         let most = if self.is_down() { 1 } else { BATCH };
         self.permits.available_permits().min(most)
@@ -52,13 +51,12 @@ impl Bulkhead {
         waiting.await.ok().and_then(Result::ok)
     }
 
-    /// Waits until a call may be made.
     pub async fn has_room(&self) {
         drop(self.permits.acquire().await);
     }
 
-    /// Notes whether the peer works.
-    pub fn note(&self, outcome: &Outcome) {
+    /// Counts the failures in a row.
+    pub fn record(&self, outcome: &Outcome) {
         match outcome {
             Outcome::Transient(_) => {
                 self.failures.fetch_add(1, Ordering::Relaxed);

@@ -58,7 +58,6 @@ impl<S: Step> StepSpec<S> {
         }
     }
 
-    /// With a call that undoes it.
     pub const fn compensable(self) -> Self {
         Self { is_compensable: true, ..self }
     }
@@ -67,7 +66,6 @@ impl<S: Step> StepSpec<S> {
         Self { is_pivot: true, ..self }
     }
 
-    /// As one that the participant may refuse.
     pub const fn rejectable(self) -> Self {
         Self { may_reject: true, ..self }
     }
@@ -77,7 +75,6 @@ impl<S: Step> StepSpec<S> {
         Self { is_recorded_with_next: true, ..self }
     }
 
-    /// With another policy than a day.
     pub const fn retried(self, retry: RetryPolicy) -> Self {
         Self { retry, ..self }
     }
@@ -86,11 +83,9 @@ impl<S: Step> StepSpec<S> {
 /// The steps of one kind of saga, in one version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Definition<S: 'static> {
-    /// Kind, as stored in the saga.
     pub kind: &'static str,
     /// Version; a running saga keeps the one that it started with. A change of steps is a new version beside the old one.
     pub version: i32,
-    /// The steps, in order.
     pub steps: &'static [StepSpec<S>],
     /// Whether the pivot lies before the first step: nothing of the saga is ever undone.
     pub starts_past_pivot: bool,
@@ -98,7 +93,7 @@ pub struct Definition<S: 'static> {
     pub deadline: Duration,
     /// For undoing, and for steps after the pivot: a saga that has used it up waits for a person.
     pub after_pivot: RetryPolicy,
-    /// Failed attempts in a row, of undoing or after the pivot, after which people are told.
+    /// Failed attempts in a row, of undoing or after the pivot, after which an alarm is raised.
     pub alarm_after: i32,
 }
 
@@ -120,7 +115,6 @@ impl<S: Step> Registry<S> {
         versions.max_by_key(|known| known.version).unwrap_or(any)
     }
 
-    /// The services that the steps call.
     pub fn peers(&self) -> BTreeSet<&'static str> {
         self.0.iter().flat_map(|known| known.steps).map(|spec| spec.step.peer()).collect()
     }

@@ -3,7 +3,7 @@
 use crate::{Definition, Direction, Intervention, Progress, Registry, Saga, Status, Step};
 use bson::DateTime;
 
-/// Most interventions that a saga keeps; older ones are in the log of events.
+/// Most interventions that a saga keeps, for they are in its aggregate; older ones are in the log of events.
 const REMEMBERED: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,6 @@ pub enum Action {
 }
 
 impl Action {
-    /// The word in records and events.
     pub fn name(self) -> &'static str {
         match self {
             Action::Retry => "RETRY",
@@ -36,20 +35,16 @@ impl Action {
 /// Why an intervention is not possible, and what is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InterventionError {
-    /// Nothing is left to do.
     #[error("the saga has ended: there is nothing to intervene in")]
     Ended,
-    /// Retry of a parked saga.
     #[error("the saga is parked: resume it, or skip its step, or compensate")]
     Parked,
-    /// Resume of a live saga.
     #[error("the saga is not parked: retry makes its call now")]
     NotParked,
     #[error(
         "the saga has passed its pivot: what it did cannot be undone; resume it, and let a later saga make up for it"
     )]
     PastPivot,
-    /// Compensation of a saga that goes back.
     #[error("the saga goes back already: retry or resume it, or skip its step")]
     GoingBack,
     /// Skip of a step that has not failed.
@@ -82,14 +77,12 @@ impl InterventionError {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
-    /// The person, as their token names them.
     pub actor: String,
-    /// Their reason, in their own words.
     pub reason: String,
 }
 
 impl Saga {
-    /// Does what a person wants and notes it. Unless that ended the saga, it is due at once.
+    /// Carries out the action of a person and keeps it with the saga, which is due at once unless it has ended.
     pub fn intervene(
         &mut self,
         registry: &Registry<impl Step>,
@@ -127,7 +120,7 @@ impl Saga {
         }
         self.epoch += 1; // the runner that is making the call now does not know of the intervention
         self.wake(now);
-        self.note(action, step, operator, now);
+        self.keep_intervention(action, step, operator, now);
         Ok(())
     }
 
@@ -164,7 +157,7 @@ impl Saga {
         if acknowledged { Ok(()) } else { Err(InterventionError::NotAcknowledged) }
     }
 
-    fn note(&mut self, action: Action, step: String, operator: &Operator, now: DateTime) {
+    fn keep_intervention(&mut self, action: Action, step: String, operator: &Operator, now: DateTime) {
         let Operator { actor, reason } = operator.clone();
         self.interventions.push(Intervention { action: action.name().to_owned(), step, actor, reason, at: now });
         let excess = self.interventions.len().saturating_sub(REMEMBERED);

@@ -7,10 +7,10 @@ use crate::{
 use bson::DateTime;
 use std::time::Duration;
 
-/// Bound of the first pause between two attempts; it doubles with each.
+/// Bound of the first pause between two attempts; it doubles with each. Short, for most failures are one lost connection.
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 
-/// Bound of the longest pause between two attempts.
+/// Bound of the longest pause between two attempts: after an outage a saga goes on within half a minute.
 const LAST_BACKOFF: Duration = Duration::from_secs(30);
 
 /// The moment of an answer, and a random number from 0 to 1 for the pause that may follow.
@@ -130,6 +130,8 @@ impl Saga {
                 self.mark(Progress::Done, None, now);
                 self.go_back(definition, &reason, now);
             }
+            // An answer that the definition does not expect may hide an effect, so this step is undone with the
+            // others.
             Outcome::Bug(reason) | Outcome::Rejected(reason) => {
                 self.mark(Progress::Attempted, Some(reason), now);
                 self.go_back(definition, "INTERNAL", now);
@@ -153,7 +155,6 @@ impl Saga {
         }
     }
 
-    /// The next step, or the end.
     pub(crate) fn advance(&mut self, definition: &Definition<impl Step>, now: DateTime) {
         let next = self.index() + 1;
         if next == self.steps.len() { self.end(Status::Completed) } else { self.intend(definition, next, now) }
@@ -219,10 +220,14 @@ impl Saga {
     fn try_again(&mut self, definition: &Definition<impl Step>, error: Option<String>, moment: Moment) {
         let (now, direction, index) = (moment.now, self.direction(), self.index());
         let may_give_up = direction == Direction::Do && !definition.is_past_pivot(index);
+        // A step before the pivot has a policy of its own; undoing and what follows the pivot share the one that
+        // never gives up early.
         let own = definition.steps.get(index).map_or(definition.after_pivot, |spec| spec.retry);
         let retry = if may_give_up { own } else { definition.after_pivot };
         let deadline_at = self.deadline_at;
         let Some(state) = self.current_mut() else { return };
+        // A step that only waits, as for the payer, has no failures, and so raises no alarm; its time runs all the
+        // same.
         if error.is_some() {
             state.failures += 1;
             state.error = error;
@@ -241,6 +246,7 @@ impl Saga {
             Direction::Undo => state.undo_attempts,
         };
         let pause = backoff(attempts, moment.jitter);
+        // Before the pivot no person is alarmed: the saga gives up and goes back by itself.
         if !may_give_up && failures >= definition.alarm_after && self.alarm_at.is_none() {
             self.alarm_at = Some(now);
         }
@@ -255,6 +261,7 @@ impl Saga {
         self.status = Status::Parked;
         self.parked = Some(reason.to_owned());
         self.alarm_at.get_or_insert(now);
+        // Without a wake time no runner finds the saga; a person must move it on.
         (self.wake_at, self.peer) = (None, None);
     }
 

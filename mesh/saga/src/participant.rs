@@ -14,7 +14,6 @@ pub struct StepCall {
 /// What a participant's document keeps of the steps that changed it, written together with what they changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepCalls {
-    /// Their keys, in the order in which they came.
     keys: Vec<String>,
     /// The highest epoch under which one of them called.
     epoch: i64,
@@ -36,6 +35,7 @@ impl StepCalls {
 
     /// With one more, which changes the document.
     pub fn with(mut self, call: &StepCall) -> Self {
+        // A repeated call has its key already, so the list grows with the steps and not with their attempts.
         if !self.keys.contains(&call.step_key) {
             self.keys.push(call.step_key.clone());
         }

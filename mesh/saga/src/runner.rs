@@ -55,7 +55,6 @@ impl<S: SagaStore> Runner<S> {
         Self(Arc::new(Inner { store, executor, owner: owner.to_owned(), bulkheads, tasks, shutdown }))
     }
 
-    /// Name that this runner claims under.
     pub fn owner(&self) -> &str {
         &self.0.owner
     }
@@ -71,6 +70,7 @@ impl<S: SagaStore> Runner<S> {
     pub async fn run(self) {
         let polls = self.0.bulkheads.iter().map(|bulkhead| self.poll(bulkhead));
         tokio::join!(join_all(polls), self.count_alarms());
+        // The calls under way are waited for, so that a planned stop leaves no attempt without its outcome.
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -80,6 +80,8 @@ impl<S: SagaStore> Runner<S> {
         let mut is_full = false;
         while !self.0.shutdown.is_cancelled() {
             let room = bulkhead.room();
+            // More sagas are due than one page has: runners begin at random places, so that they do not fight for the
+            // same ones.
             let skip = if is_full { rand::random_range(0..=SPREAD) } else { 0 };
             let found = if room == 0 { 0 } else { self.poll_once(bulkhead, room, skip).await };
             is_full = found == room && room > 0;
@@ -124,6 +126,7 @@ impl<S: SagaStore> Runner<S> {
                 sound_alarm(id, saga, self.0.store.saga(&claimed).1);
                 drop(self.spawn(claimed));
             }
+            // Another runner was first.
             Ok(None) => {}
             Err(error) => tracing::debug!(%error, "a due saga cannot be claimed"),
         }
@@ -132,6 +135,8 @@ impl<S: SagaStore> Runner<S> {
     /// Makes one call after another until the saga ends, waits, or the store fails; then `wake_at` brings it back.
     async fn drive(&self, item: S::Item) -> S::Item {
         let mut newest = item;
+        // Stopping between two calls loses nothing: the intent is stored, and the end of the lease brings the saga to
+        // another runner.
         while !self.0.shutdown.is_cancelled() {
             match self.step(&newest).await {
                 Some(Moved { item, goes_on: true }) => newest = item,
@@ -185,6 +190,8 @@ impl<S: SagaStore> Runner<S> {
             let (outcome, facts) = self.call(&item, &ahead, spec, &call).await?;
             let goes_on = outcome == Outcome::Done && call.direction == Direction::Do && spec.is_recorded_with_next;
             if goes_on {
+                // Only this copy moves ahead; both answers are written in one record. A crash before it repeats both
+                // calls under their keys.
                 ahead.record(registry, &call, Outcome::Done, self.0.store.now(), 0.0);
                 ahead.wake_at = saga.wake_at; // the lease is the one that was written
                 item = self.0.store.with_facts(item, &facts);
@@ -216,7 +223,8 @@ impl<S: SagaStore> Runner<S> {
         crash_point(call, "called");
         let late = || (Outcome::Transient(format!("no answer within {longest:?}")), Vec::new());
         let (outcome, facts) = answer.unwrap_or_else(|_| late());
-        bulkhead.note(&outcome);
+        // A time-out counts as a failure of the peer, as an error does.
+        bulkhead.record(&outcome);
         Some((outcome, facts))
     }
 

@@ -5,13 +5,11 @@ use bson::DateTime;
 use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
-/// How long a runner may hold a saga without writing to it.
+/// How long a runner may hold a saga without writing to it: longer than any attempt, and the delay after a crash.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// Where a saga is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
-    /// Its steps are called in order.
     Running,
     /// Its steps are undone, the last one first.
     Compensating,
@@ -21,27 +19,22 @@ pub enum Status {
     Parked,
 }
 
-/// Where a step is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Progress {
     Pending,
     /// Its intent is written; whether the call had an effect is not known.
     Attempted,
-    /// The participant has done it.
     Done,
     /// The participant has refused it: it had no effect.
     Rejected,
-    /// The participant has undone it.
     Compensated,
     /// A person has left it out.
     Skipped,
 }
 
-/// A step of a running saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepState {
     pub name: String,
-    /// Where it is in its life.
     pub progress: Progress,
     pub attempts: i32,
     pub undo_attempts: i32,
@@ -55,15 +48,12 @@ pub struct StepState {
     pub error: Option<String>,
 }
 
-/// What a person did to a saga.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intervention {
     /// What: RETRY, RESUME, COMPENSATE or SKIP.
     pub action: String,
-    /// The step that was current.
     pub step: String,
     pub actor: String,
-    /// Why, in their own words.
     pub reason: String,
     pub at: DateTime,
 }
@@ -73,34 +63,28 @@ pub struct Intervention {
 pub struct Saga {
     pub kind: String,
     pub version: i32,
-    /// Where it is in its life.
     pub status: Status,
-    /// Index of the current step.
     pub step: i32,
     /// The service that the current step calls. `None` when it has ended or is parked.
     pub peer: Option<String>,
     pub steps: Vec<StepState>,
     /// Why it goes back. `None` while it goes forward.
     pub reason: Option<String>,
-    /// Why it waits for a person.
     pub parked: Option<String>,
-    /// When people were told that the current step keeps failing, or that it is parked.
+    /// When the alarm was raised: the current step keeps failing, or the saga is parked.
     pub alarm_at: Option<DateTime>,
     /// When a runner must look at it: the next attempt, or the end of the present runner's lease. `None` when it has ended or
     /// is parked.
     pub wake_at: Option<DateTime>,
-    /// The runner that makes the current call.
     pub owner: String,
     /// Grows with each claim; an answer of an earlier epoch is refused.
     pub epoch: i64,
     pub started_at: DateTime,
     /// When it is undone unless it has passed its pivot.
     pub deadline_at: DateTime,
-    /// What people did to it, oldest first.
     pub interventions: Vec<Intervention>,
 }
 
-/// Whether a saga goes forward or back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Do,
@@ -121,7 +105,6 @@ impl fmt::Display for Direction {
 pub struct Call {
     pub step: usize,
     pub name: String,
-    /// Whether the step is done or undone.
     pub direction: Direction,
     /// The same for every attempt: `<aggregate>/<kind>/<step>/<direction>`.
     pub key: String,
@@ -136,7 +119,6 @@ impl Call {
     }
 }
 
-/// What a call led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The participant has done it, or undone it.
@@ -241,7 +223,6 @@ impl Saga {
         versions.find(|known| known.steps.iter().map(|spec| spec.step.name()).eq(stored()))
     }
 
-    /// The step that is current.
     pub fn current(&self) -> Option<&StepState> {
         self.steps.get(self.index())
     }
@@ -252,6 +233,7 @@ impl Saga {
             return None;
         }
         let (direction, name) = (self.direction(), self.current()?.name.clone());
+        // The epoch is not part of the key: a participant must recognize the call of a runner that has been replaced.
         let key = format!("{id}/{}/{name}/{direction}", self.kind);
         Some(Call { step: self.index(), key, name, direction, epoch: self.epoch })
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 /// How long a saga of an unknown definition is left to replicas that may know it; then it is parked.
 pub const UNKNOWN_GRACE: Duration = Duration::from_secs(300);
 
-/// Whose sagas are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
     /// Those of known definitions whose current step calls this peer.
@@ -16,21 +15,18 @@ pub enum Whose {
     Unknown,
 }
 
-/// Which sagas are looked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Due {
     pub whose: Whose,
     /// Latest `wake_at`.
     pub until: DateTime,
-    /// How many of the longest due to leave out: runners that start at different places do not fight for the same sagas.
+    /// Sagas to leave out from the longest due on: runners that begin at different places do not claim the same sagas.
     pub skip: u64,
     pub limit: i64,
 }
 
-/// What a record led to.
 #[derive(Debug, Clone)]
 pub struct Recorded<T> {
-    /// The aggregate as it is now.
     pub item: T,
     /// Whether the first answer counted; it does not once another runner has claimed the saga.
     pub counted: bool,
@@ -39,17 +35,14 @@ pub struct Recorded<T> {
 /// The store of the aggregates that sagas move. Cheap to clone.
 #[tonic::async_trait]
 pub trait SagaStore: Send + Sync + 'static {
-    /// An aggregate with its version.
     type Item: Clone + Send + Sync + 'static;
     /// What a participant tells, for the aggregate to keep.
     type Fact: Send + Sync;
-    /// The steps of the sagas.
     type Step: Step;
     type Error: std::fmt::Display + Send;
 
     /// Every definition that may still be running.
     fn registry(&self) -> &'static Registry<Self::Step>;
-    /// Identifier and saga of an aggregate.
     fn saga<'a>(&self, item: &'a Self::Item) -> (&'a str, &'a Saga);
     fn now(&self) -> DateTime {
         DateTime::now()
@@ -58,7 +51,7 @@ pub trait SagaStore: Send + Sync + 'static {
     async fn due(&self, due: Due) -> Result<Vec<Self::Item>, Self::Error>;
     /// Claims the saga for `owner`; `None` when another runner was first.
     async fn claim(&self, item: &Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
-    /// The aggregate once it has learned these facts, not yet written: the next call may depend on them.
+    /// The aggregate with these facts, not yet written: the next call may depend on them.
     fn with_facts(&self, item: Self::Item, facts: &[Self::Fact]) -> Self::Item;
     /// Writes outcomes, next intent and the aggregate's own change in one; decided on the newest version.
     async fn record(
@@ -70,7 +63,6 @@ pub trait SagaStore: Send + Sync + 'static {
     async fn alarms(&self) -> Result<(u64, u64), Self::Error>;
 }
 
-/// The calls of the steps.
 #[tonic::async_trait]
 pub trait StepExecutor<S: SagaStore>: Send + Sync + 'static {
     /// Makes the call of `step` and says what it led to, with what the aggregate keeps of it.
