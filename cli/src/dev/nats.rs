@@ -3,7 +3,7 @@
 use super::{credentials::Credentials, data::DataDir, programs};
 use crate::child::Child;
 use anyhow::{Context, bail};
-use events::Slot;
+use events::Color;
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -98,7 +98,7 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
 }
 
 /// What a service may publish: its own events, requests about its own stream, and requests about its own consumers on
-/// the streams that it reads, one for each slot of a read model (subjects: JetStream wire API reference).
+/// the streams that it reads, one for each copy of a read model (subjects: JetStream wire API reference).
 pub fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     let own = topology::stream(name);
     let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned()];
@@ -110,7 +110,7 @@ pub fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     for source in consumes {
         let stream = topology::stream(source);
         subjects.push(format!("$JS.API.STREAM.INFO.{stream}"));
-        for durable in [Slot::A, Slot::B].map(|slot| slot.durable(name)) {
+        for durable in [Color::Blue, Color::Green].map(|color| color.durable(name)) {
             for verb in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT", "DELETE"] {
                 subjects.push(format!("$JS.API.CONSUMER.{verb}.{stream}.{durable}"));
             }

@@ -1,11 +1,11 @@
-//! From the outboxes to the log: what is new is numbered, appended, and handed to the publisher.
+//! From the outboxes to the log: new events are numbered, appended, and handed to the publisher.
 
 use crate::{
     Error,
     change_stream::Destroyed,
     event::Entry,
-    log::{ArchivedSeqs, Log},
-    losses::Unseen,
+    log::{Log, LoggedSeqs},
+    losses::Unlogged,
     source::Source,
 };
 use mongodb::change_stream::event::ResumeToken;
@@ -17,8 +17,9 @@ use std::{
 use store::Pending;
 use tokio::sync::{mpsc, watch};
 
-/// How long the publisher is waited for, once; longer means that the broker is away. Then it will read the log instead.
-const HAND_OVER: Duration = Duration::from_secs(1);
+/// Longest wait for room in the queue of the publisher, once. A longer wait means that the broker is away: the publisher
+/// then reads the log itself, and appending goes on.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[derive(Deserialize)]
 pub(crate) struct Outbox {
@@ -26,124 +27,128 @@ pub(crate) struct Outbox {
     pub id: String,
     #[serde(default)]
     pub outbox: Vec<Pending>,
-    /// Whether the document has just been made, so that the log can have none of them.
+    /// Whether the document has just been inserted, so that the log can have none of its events.
     #[serde(skip)]
     pub is_new: bool,
 }
 
-/// What one read has found.
 #[derive(Default)]
 pub(crate) struct Found {
-    /// By collection.
     pub outboxes: Vec<(String, Vec<Outbox>)>,
-    /// Once this is in the log, everything up to this token is.
+    /// Once the outboxes are in the log, everything up to this token is.
     pub token: Option<ResumeToken>,
-    /// What rang: the documents of each collection, and the `seq` that each was said to have.
-    pub batch: Vec<(String, BTreeMap<String, i64>)>,
-    /// What somebody removed, and whether all that had changed in it before is known.
-    pub destroyed: Vec<(bool, Destroyed)>,
+    /// The documents of each collection that changed, with the `seq` that the change stream had for each.
+    pub changed: Vec<(String, BTreeMap<String, i64>)>,
+    pub removals: Vec<Removal>,
 }
 
-/// Where the archive tells what it has appended.
+/// A removal, and whether every change before it is known.
+pub(crate) struct Removal {
+    pub destroyed: Destroyed,
+    pub is_certain: bool,
+}
+
+/// Where the appender reports what it has appended.
 pub(crate) struct Appended {
-    /// The entries, in order, with gaps when the publisher was slow.
+    /// Entries in order, with gaps when the publisher was slow.
     pub entries: mpsc::Sender<Vec<Entry>>,
-    /// The last `gseq` of the log.
     pub last: watch::Sender<i64>,
 }
 
-/// Appends to the log in one term.
-pub(crate) struct Archive {
+pub(crate) struct Appender {
     source: Source,
     log: Log,
     next: i64,
-    known: BTreeMap<String, ArchivedSeqs>,
-    unseen: Unseen,
+    known: BTreeMap<String, LoggedSeqs>,
+    unlogged: Unlogged,
     appended: Appended,
     publisher_is_slow: bool,
 }
 
-impl Archive {
+impl Appender {
     /// Continues after the last entry of the log.
     pub async fn new(source: &Source, log: Log, appended: Appended) -> Result<Self, Error> {
         let last = log.last().await?;
         appended.last.send_replace(last);
-        let known = source.aggregates.keys().map(|collection| (collection.clone(), ArchivedSeqs::default())).collect();
-        let unseen = Unseen::new(source, log.clone());
-        Ok(Self { source: source.clone(), log, next: last + 1, known, unseen, appended, publisher_is_slow: false })
+        let known = source.aggregates.keys().map(|collection| (collection.clone(), LoggedSeqs::default())).collect();
+        let unlogged = Unlogged::new(source, log.clone());
+        Ok(Self { source: source.clone(), log, next: last + 1, known, unlogged, appended, publisher_is_slow: false })
     }
 
-    /// Archives what `found` has and the log has not, in one insert. Then it is known what was lost.
+    /// Appenders what `found` has and the log has not, in one insert. Then it is known what was lost.
     pub async fn append(&mut self, found: Found) -> Result<(), Error> {
         self.append_outboxes(found.outboxes).await?;
-        for (collection, batch) in found.batch {
+        for (collection, changed) in found.changed {
             if let Some(known) = self.known.get(&collection) {
-                self.unseen.note(&collection, batch, known);
+                self.unlogged.record(&collection, changed, known);
             }
         }
-        for (is_certain, destroyed) in found.destroyed {
-            self.unseen.tell(&destroyed, is_certain).await?;
+        // Removals come last: the changes before them are in the log by now, and what is not is lost.
+        for removal in found.removals {
+            self.unlogged.report(&removal).await?;
         }
         Ok(())
     }
 
     async fn append_outboxes(&mut self, found: Vec<(String, Vec<Outbox>)>) -> Result<(), Error> {
-        let mut fresh = Vec::new();
+        let mut entries = Vec::new();
         for (collection, mut outboxes) in found {
             outboxes.retain(|each| !each.outbox.is_empty());
             let Some(noun) = self.source.aggregates.get(&collection).cloned() else { continue };
-            let archived = self.archived(&collection, &noun, &outboxes).await?;
+            let logged = self.logged(&collection, &noun, &outboxes).await?;
             let known = self.known.entry(collection).or_default();
             for Outbox { id, outbox, .. } in outboxes {
-                let last = known.get(&id).or_else(|| archived.get(&id)).copied().unwrap_or(0);
+                let last = known.get(&id).or_else(|| logged.get(&id)).copied().unwrap_or(0);
                 known.set(&id, last);
-                let unseen = unseen(outbox, last);
-                if let Some(first) = unseen.first()
+                let fresh = after(outbox, last);
+                if let Some(first) = fresh.first()
                     && first.seq != last + 1
                 {
+                    // Writers trim an outbox only up to what the log has, so a gap was made by hand: the missing
+                    // events exist nowhere else.
                     tracing::error!(%noun, %id, from = last + 1, to = first.seq - 1, "events are missing from the outbox");
                 }
-                for entry in unseen {
-                    let gseq = self.next + i64::try_from(fresh.len()).unwrap_or(0);
-                    known.set(&id, entry.seq); // if it is not appended, this term is over
-                    fresh.push(number(entry, &noun, &id, gseq));
+                for entry in fresh {
+                    let gseq = self.next + i64::try_from(entries.len()).unwrap_or(0);
+                    known.set(&id, entry.seq); // true before the append: a failed append ends the term and this memory
+                    entries.push(number(entry, &noun, &id, gseq));
                 }
             }
         }
-        if fresh.is_empty() {
+        if entries.is_empty() {
             return Ok(());
         }
         telemetry::crash_point("relay.appending");
-        self.log.append(&fresh).await?;
+        self.log.append(&entries).await?;
         telemetry::crash_point("relay.appended");
-        self.hand_over(fresh).await;
+        self.hand_over(entries).await;
         Ok(())
     }
 
-    /// What the log has of those aggregates that this term has not met.
-    async fn archived(&self, collection: &str, noun: &str, outboxes: &[Outbox]) -> Result<HashMap<String, i64>, Error> {
+    /// The highest `seq` in the log of each aggregate that this term does not know yet.
+    async fn logged(&self, collection: &str, noun: &str, outboxes: &[Outbox]) -> Result<HashMap<String, i64>, Error> {
         let known = self.known.get(collection);
-        let met = |id: &str| known.is_some_and(|known| known.get(id).is_some());
-        let strangers = outboxes.iter().filter(|each| !each.is_new && !met(&each.id));
-        // Those with a long history apart: only the end of it is looked at.
-        let (new, old): (Vec<&Outbox>, Vec<&Outbox>) = strangers.partition(|each| first_seq(each) <= 1);
-        let mut archived = HashMap::new();
+        let is_known = |id: &str| known.is_some_and(|known| known.get(id).is_some());
+        let unknown = outboxes.iter().filter(|each| !each.is_new && !is_known(&each.id));
+        // Aggregates with a long history are asked for apart, so that the query covers the end of their history only.
+        let (new, old): (Vec<&Outbox>, Vec<&Outbox>) = unknown.partition(|each| first_seq(each) <= 1);
+        let mut logged = HashMap::new();
         for part in [new, old] {
             let from = part.iter().map(|each| first_seq(each)).min().unwrap_or(1);
             let ids: Vec<&str> = part.iter().map(|each| each.id.as_str()).collect();
             if !ids.is_empty() {
                 // The entry before the first pending one counts too: the gap check needs it.
-                archived.extend(self.log.archived(noun, &ids, from - 1).await?);
+                logged.extend(self.log.highest_seqs(noun, &ids, from - 1).await?);
             }
         }
-        Ok(archived)
+        Ok(logged)
     }
 
-    /// Gives `entries` to the publisher, unless it is far behind or away: then it reads them from the log.
+    /// Hands `entries` to the publisher, unless its queue is full: then it reads them from the log.
     async fn hand_over(&mut self, entries: Vec<Entry>) {
         self.next += i64::try_from(entries.len()).unwrap_or(0);
-        let patience = if self.publisher_is_slow { Duration::ZERO } else { HAND_OVER };
-        self.publisher_is_slow = self.appended.entries.send_timeout(entries, patience).await.is_err();
+        let timeout = if self.publisher_is_slow { Duration::ZERO } else { HAND_OVER_TIMEOUT };
+        self.publisher_is_slow = self.appended.entries.send_timeout(entries, timeout).await.is_err();
         self.appended.last.send_replace(self.next - 1);
     }
 }
@@ -153,7 +158,7 @@ fn first_seq(outbox: &Outbox) -> i64 {
 }
 
 /// The entries after `last`, in order and once each.
-fn unseen(mut outbox: Vec<Pending>, last: i64) -> Vec<Pending> {
+fn after(mut outbox: Vec<Pending>, last: i64) -> Vec<Pending> {
     outbox.retain(|entry| entry.seq > last);
     outbox.sort_by_key(|entry| entry.seq);
     outbox.dedup_by_key(|entry| entry.seq);

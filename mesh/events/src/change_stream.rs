@@ -1,7 +1,7 @@
 //! The watcher of a change stream: it tells which documents changed, and the token to resume from. Never what changed.
 //!
-//! The server wakes every stream that waits, for every write of any database. So the watcher awaits changes only while they
-//! tell something that this process's own hints did not; else it polls.
+//! The server wakes every waiting stream for every write of any database. So the watcher awaits changes only while other
+//! processes write, of which this process has no hints; else it polls.
 
 use crate::{Error, source::Source};
 use bson::{Document, Timestamp, doc};
@@ -9,10 +9,10 @@ use mongodb::{Database, change_stream::ChangeStream, change_stream::event::Resum
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
-/// Notices that wait to be read; the stream pauses when there are so many.
+/// Notices that wait to be read. The stream pauses when the queue is full, so that a backlog stays in the database.
 const QUEUE: usize = 4096;
 
-/// Notices in one answer of the server: of a backlog the first are answered while the next are looked for.
+/// Notices in one answer of the server: while the first of a backlog are handled, the server looks for the next.
 const BATCH: u32 = 1000;
 
 /// How the watcher asks the server for changes.
@@ -25,7 +25,7 @@ pub(crate) enum WatchMode {
 }
 
 impl WatchMode {
-    /// Longest wait of the server for a change; then it tells how far it has looked.
+    /// Longest wait of the server for a change; then its answer is a token up to which nothing happened.
     fn max_await(self) -> Duration {
         match self {
             WatchMode::Await => Duration::from_millis(1000),
@@ -40,8 +40,8 @@ impl WatchMode {
         }
     }
 
-    /// Longest read before a pause, or a change of mode: where much is written there is always one more change.
-    fn look(self) -> Duration {
+    /// Longest read before a pause or a change of mode: under load there is always one more change.
+    fn longest_read(self) -> Duration {
         match self {
             WatchMode::Await => Duration::from_secs(1),
             WatchMode::Poll => Duration::from_millis(20),
@@ -49,7 +49,6 @@ impl WatchMode {
     }
 }
 
-/// What the watcher tells of the stream.
 #[derive(Debug, Clone)]
 pub(crate) enum ChangeNotice {
     /// A document may have new events.
@@ -58,12 +57,12 @@ pub(crate) enum ChangeNotice {
         id: String,
         /// Its `seq` after the change, if the change set it.
         seq: Option<i64>,
-        /// When, by the cluster's clock.
+        /// Time of the change by the cluster's clock.
         time: Option<Timestamp>,
-        /// Everything up to here has been batch.
+        /// Everything up to here has been forwarded.
         token: ResumeToken,
     },
-    /// Nothing happened; everything up to here has been batch.
+    /// Nothing happened; everything up to here has been forwarded.
     Quiet(Option<ResumeToken>),
     /// A document was deleted, or a collection dropped or renamed, by hand.
     Destroyed(Destroyed),
@@ -73,17 +72,16 @@ pub(crate) enum ChangeNotice {
 pub(crate) struct Destroyed {
     pub operation: String,
     pub collection: String,
-    /// The document; all of them when none.
+    /// The document; none when a whole collection was removed.
     pub id: Option<String>,
-    /// When, by the cluster's clock.
+    /// Time of the removal by the cluster's clock.
     pub time: Option<Timestamp>,
 }
 
 /// An open watcher. Dropping it ends its task.
 pub(crate) struct Watcher {
-    /// What it tells; closed when the stream has broken.
+    /// Closed when the stream has broken.
     pub notices: mpsc::Receiver<Result<ChangeNotice, Error>>,
-    /// The mode that is wanted.
     pub mode: watch::Sender<WatchMode>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -122,7 +120,7 @@ async fn forward(
     wanted: &mut watch::Receiver<WatchMode>,
 ) -> Option<ResumeToken> {
     let mode = *wanted.borrow_and_update();
-    let mut look_began = Instant::now();
+    let mut read_began = Instant::now();
     loop {
         let notice = match open.next_if_any().await {
             Ok(Some(change)) => parse(&change),
@@ -133,7 +131,7 @@ async fn forward(
         if sender.send(notice).await.is_err() || has_broken {
             return None;
         }
-        if is_quiet || look_began.elapsed() > mode.look() {
+        if is_quiet || read_began.elapsed() > mode.longest_read() {
             // Nobody wants another mode once the watcher is dropped: then this task is aborted.
             let _ = tokio::time::timeout(mode.pause(), wanted.changed()).await;
             if *wanted.borrow() != mode
@@ -141,7 +139,7 @@ async fn forward(
             {
                 return Some(token);
             }
-            look_began = Instant::now();
+            read_began = Instant::now();
         }
     }
 }
@@ -160,7 +158,7 @@ async fn stream(
     Ok(watch.await?.with_type::<Document>())
 }
 
-/// Only writes that carry events are told of: they set the top-level `seq`.
+/// Selects the writes that carry events, which set the top-level `seq`, and removals.
 fn pipeline(source: &Source) -> [Document; 2] {
     let collections: Vec<&String> = source.aggregates.keys().collect();
     let carries_events = doc! { "$or": [

@@ -1,50 +1,49 @@
-//! The two places that a read model can be in: one is in use, in the other the next one is built.
+//! The two copies of a read model, blue and green: one is in use, the other is idle or being built.
 
 use bson::Bson;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
+pub enum Color {
     /// Collections and the durable consumer have their plain names.
-    A,
-    /// They end in `_b` and `-b`.
-    B,
+    Blue,
+    /// Their names end in `_b` and `-b`.
+    Green,
 }
 
-impl Slot {
+impl Color {
     pub fn other(self) -> Self {
         match self {
-            Slot::A => Slot::B,
-            Slot::B => Slot::A,
+            Color::Blue => Color::Green,
+            Color::Green => Color::Blue,
         }
     }
 
-    /// Name of a collection in this slot.
     pub fn collection(self, name: &str) -> String {
         match self {
-            Slot::A => name.to_owned(),
-            Slot::B => format!("{name}_b"),
+            Color::Blue => name.to_owned(),
+            Color::Green => format!("{name}_b"),
         }
     }
 
-    /// Durable name of the consumers of `service` that fill this slot.
+    /// Name of the durable consumers of `service` that fill this copy.
     pub fn durable(self, service: &str) -> String {
         match self {
-            Slot::A => service.to_owned(),
-            Slot::B => format!("{service}-b"),
+            Color::Blue => service.to_owned(),
+            Color::Green => format!("{service}-b"),
         }
     }
 
-    /// From its stored name; what is absent or unknown is the first slot.
+    /// From the stored name. An absent name is blue: a model that was never rebuilt.
     pub(crate) fn parse(name: &str) -> Self {
-        if name == "b" { Slot::B } else { Slot::A }
+        if name == "b" { Color::Green } else { Color::Blue }
     }
 }
 
-impl From<Slot> for Bson {
-    fn from(slot: Slot) -> Self {
-        match slot {
-            Slot::A => "a".into(),
-            Slot::B => "b".into(),
+impl From<Color> for Bson {
+    fn from(color: Color) -> Self {
+        match color {
+            Color::Blue => "a".into(),
+            Color::Green => "b".into(),
         }
     }
 }

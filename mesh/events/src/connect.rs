@@ -1,4 +1,4 @@
-//! The connection to NATS, with this service's own user and inbox, and what the broker tells of itself.
+//! The connection to NATS, with this service's own user and inbox, and the limits that the broker announces.
 
 use crate::Error;
 use async_nats::{Client, ConnectOptions, ServerAddr, ServerInfo, jetstream};
@@ -10,16 +10,15 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often the broker is asked for its limits.
-const ASK_EVERY: Duration = Duration::from_secs(5);
+/// How often the limits of the broker are read: a raised limit lets an event through within this time.
+const LIMIT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long it may take to tell them.
-const ASK_LIMIT: Duration = Duration::from_secs(2);
+/// Longest wait for the greeting of the broker; less than the interval, so that reads do not pile up.
+const LIMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes of what it tells, at most.
-const MOST_BYTES: u64 = 64 * 1024;
+/// Most bytes of a greeting; a real one has about one KiB.
+const GREETING_BYTES: u64 = 64 * 1024;
 
-/// A connected client and its JetStream context.
 #[derive(Clone)]
 pub struct Nats {
     pub client: Client,
@@ -32,43 +31,44 @@ impl Nats {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Keeps what the client and the store know of the largest message on the stream of `service` true until `shutdown`.
+    /// Keeps the limit of the client and of the store for messages on the stream of `service` true until `shutdown`.
     ///
-    /// The broker tells `max_payload` to those who connect, and not when it is changed: a client that was connected before
-    /// would refuse what could be published by now, or be cut off for what no longer can. So it connects anew then.
+    /// The broker announces `max_payload` to a client that connects, and not when it is changed. A client that connected
+    /// before would refuse messages that are allowed by now, or be cut off for messages that no longer are. So it connects
+    /// again after a change.
     pub async fn watch_limit(self, service: String, limit: EventLimit, shutdown: CancellationToken) {
         let stream = topology::stream(&service);
         loop {
             if self.is_connected() {
-                let of_broker = self.learn_limit().await;
+                let of_broker = self.announced_limit().await;
                 limit.set(self.limit_of(&stream).await.map_or(of_broker, |bytes| bytes.min(of_broker)));
             }
-            if shutdown.run_until_cancelled(tokio::time::sleep(ASK_EVERY)).await.is_none() {
+            if shutdown.run_until_cancelled(tokio::time::sleep(LIMIT_INTERVAL)).await.is_none() {
                 return;
             }
         }
     }
 
-    async fn learn_limit(&self) -> usize {
+    async fn announced_limit(&self) -> usize {
         let known = self.client.max_payload();
-        match tokio::time::timeout(ASK_LIMIT, greeting(&self.url)).await {
+        match tokio::time::timeout(LIMIT_TIMEOUT, greeting(&self.url)).await {
             // Another server of the cluster may have another limit, and is not the one that this client publishes through.
-            Ok(Ok(told)) if told.server_id == self.client.server_info().server_id => {
-                if told.max_payload != known {
+            Ok(Ok(info)) if info.server_id == self.client.server_info().server_id => {
+                if info.max_payload != known {
                     tracing::info!(
                         known,
-                        now = told.max_payload,
+                        now = info.max_payload,
                         "the broker's max_payload has changed; connecting anew"
                     );
                     if let Err(error) = self.client.force_reconnect().await {
                         tracing::debug!(%error, "the client has ended");
                     }
                 }
-                return told.max_payload;
+                return info.max_payload;
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::debug!(%error, "the broker's limits cannot be read"),
-            Err(_) => tracing::debug!("the broker does not tell its limits in time"),
+            Err(_) => tracing::debug!("the broker does not send its limits in time"),
         }
         known
     }
@@ -80,14 +80,14 @@ impl Nats {
     }
 }
 
-/// What a server tells everyone who connects, before any of them has said who it is.
+/// The greeting of a server, which it sends to every connection before any login.
 async fn greeting(url: &str) -> Result<ServerInfo, Error> {
     let address: ServerAddr = url.parse().map_err(Error::nats)?;
     let stream = TcpStream::connect((address.host(), address.port())).await.map_err(Error::nats)?;
     let mut line = String::new();
-    BufReader::new(stream.take(MOST_BYTES)).read_line(&mut line).await.map_err(Error::nats)?;
-    let told = line.strip_prefix("INFO ").ok_or_else(|| Error::Nats("it is no NATS server".to_owned()))?;
-    serde_json::from_str(told).map_err(Error::nats)
+    BufReader::new(stream.take(GREETING_BYTES)).read_line(&mut line).await.map_err(Error::nats)?;
+    let info = line.strip_prefix("INFO ").ok_or_else(|| Error::Nats("it is no NATS server".to_owned()))?;
+    serde_json::from_str(info).map_err(Error::nats)
 }
 
 /// Connects as `user`; keeps trying in the background, so that a service starts without its broker.

@@ -4,7 +4,7 @@
 //! other. A session that breaks (connection, a consumer deleted under it, missed heartbeats) is opened anew.
 
 use crate::{
-    Error, Event, Handler, Nats, Slot,
+    Color, Error, Event, Handler, Nats,
     dead_letters::DeadLetters,
     durable::{self, Durable},
     event_sources::EventSources,
@@ -28,16 +28,16 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Lanes per source. So many events can be settled side by side, and share commands.
+/// Lanes per source: this many events are settled at the same time, and their writes share commands.
 const LANES: usize = 32;
 
-/// Pause before a session that broke is opened anew.
-const PAUSE: Duration = Duration::from_millis(500);
+/// Pause before a broken session is opened again: a broker that restarts is not flooded with attempts.
+const SESSION_PAUSE: Duration = Duration::from_millis(500);
 
-/// How often a session looks whether its durable consumer is as it made it.
+/// How often a session compares its durable consumer with what it made: a change by hand costs at most this time.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// How often letters that are due are looked for.
+/// How often due letters are looked for; a letter is due 15 s after its last attempt.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
 /// The consumers of one service. Cheap to clone.
@@ -53,11 +53,11 @@ pub struct Consumers {
 impl Consumers {
     /// Consumers of `sources` for `service`, with dead letters in `database`.
     pub fn new(nats: Nats, database: &Database, service: &str, sources: &[String], settling: Settling) -> Self {
-        let Settling { handler, event_sources, from, slot } = settling;
-        let letters = DeadLetters::new(database, slot);
+        let Settling { handler, event_sources, from, color } = settling;
+        let letters = DeadLetters::new(database, color);
         let max_ack_pending = i64::try_from(LANES * lane::QUEUE).unwrap_or(i64::MAX);
         Self {
-            durable: Durable { nats, name: slot.durable(service), from, max_ack_pending },
+            durable: Durable { nats, name: color.durable(service), from, max_ack_pending },
             sources: sources.to_vec(),
             settler: Settler { handler, event_sources, letters },
             problems: Problems::default(),
@@ -78,13 +78,13 @@ impl Consumers {
         while !shutdown.is_cancelled() {
             if let Err(error) = self.session(source, shutdown).await {
                 let durable = &self.durable.name;
-                if self.problems.note(source, &error) {
+                if self.problems.record(source, &error) {
                     tracing::warn!(%durable, %source, %error, "a consumer's session ended; it begins anew");
                 } else {
                     tracing::debug!(%durable, %source, %error, "a consumer's session ended; it begins anew");
                 }
             }
-            shutdown.run_until_cancelled(tokio::time::sleep(PAUSE)).await;
+            shutdown.run_until_cancelled(tokio::time::sleep(SESSION_PAUSE)).await;
         }
     }
 
@@ -106,6 +106,8 @@ impl Consumers {
         let deliver = async {
             while let Some(message) = messages.next().await {
                 let (aggregate_id, work) = work(source, message.map_err(Error::nats)?);
+                // An aggregate always has the same lane, which keeps its events in order; a full lane holds up the
+                // reading.
                 if of(&lanes, &aggregate_id).send(work).await.is_err() {
                     break;
                 }
@@ -129,24 +131,23 @@ impl Consumers {
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
             match self.durable.info(source).await {
-                Ok(Some(now)) if durable::is_unchanged(opened, &now) => self.tell(source, floor.held_by(&now)),
+                Ok(Some(now)) if durable::is_unchanged(opened, &now) => self.report_held(source, floor.held_by(&now)),
                 Ok(_) => return Error::Changed,
-                Err(error) => tracing::debug!(%source, %error, "the durable consumer cannot be looked at"),
+                Err(error) => tracing::debug!(%source, %error, "the durable consumer cannot be read"),
             }
         }
     }
 
-    /// Tells of the message that is never acknowledged, once.
-    fn tell(&self, source: &str, held_by: Option<u64>) {
+    /// Raises the alarm for a message that is never acknowledged, once.
+    fn report_held(&self, source: &str, held_by: Option<u64>) {
         let Some(sequence) = held_by else { return self.problems.clear(source) };
         let error = Error::Unacknowledged { stream: topology::stream(source), sequence };
-        if self.problems.note(source, &error) {
+        if self.problems.record(source, &error) {
             tracing::error!(alarm = "never_acknowledged", durable = %self.durable.name, %source, %error,
                 "a person should look at it, and may delete it from the stream");
         }
     }
 
-    /// How far each source is behind.
     pub(crate) async fn lags(&self) -> Result<Vec<Behind>, Error> {
         let mut lags = Vec::new();
         for source in &self.sources {
@@ -179,7 +180,6 @@ impl Consumers {
         &self.settler.letters
     }
 
-    /// The services whose events are read.
     pub(crate) fn event_sources(&self) -> &EventSources {
         &self.settler.event_sources
     }
@@ -201,13 +201,11 @@ pub(crate) struct Behind {
     pub source: String,
     /// Events not delivered yet.
     pub pending: u64,
-    /// Events delivered and not yet acknowledged.
     pub unacknowledged: u64,
-    /// Why it does not read, when it does not.
     pub problem: Option<String>,
 }
 
-/// What to do with a message, and the aggregate in whose lane.
+/// The work that a message makes, and the aggregate whose lane does it.
 fn work(source: &str, message: Message) -> (String, Work) {
     match Event::parse(&message, source) {
         Ok(event) => (event.aggregate_id.clone(), Work::Deliver(event, Box::new(message))),
@@ -219,14 +217,11 @@ fn work(source: &str, message: Message) -> (String, Work) {
 }
 
 pub struct Settling {
-    /// What the service does with them.
     pub handler: Arc<dyn Handler>,
-    /// Whom to ask for what is missing.
     pub event_sources: EventSources,
-    /// Where a consumer that is new begins.
     pub from: DeliverPolicy,
-    /// Which read model they fill; A when there is only one.
-    pub slot: Slot,
+    /// The copy of the read model that the events fill; blue where there is one copy.
+    pub color: Color,
 }
 
 fn of<'a>(lanes: &'a [Lane], aggregate_id: &str) -> &'a Lane {

@@ -4,7 +4,7 @@
 //! first one works. Everything else goes on.
 
 use crate::{
-    Error, Event, Slot,
+    Color, Error, Event,
     letter::{FOREIGN, Letter},
 };
 use bson::{Binary, Document, doc, spec::BinarySubtype};
@@ -23,18 +23,18 @@ pub(crate) const COLLECTION: &str = "dead_letters";
 /// Collection of the events that operators gave up, `{_id, aggregate_id, at}`: a rebuild must not try them again.
 const GIVEN_UP: &str = "given_up";
 
-/// When a letter that may work later, or only waits, is looked at again.
-const LOOK_AGAIN: Duration = Duration::from_secs(15);
+/// Pause between two attempts at a letter by itself: what it waits for, a peer or an earlier event, takes some seconds.
+const RETRY_PAUSE: Duration = Duration::from_secs(15);
 
-/// Letters about foreign messages of one source, at most; later ones are acknowledged with an alarm alone.
-const MOST_FOREIGN: u64 = 1_000;
+/// Most letters about foreign messages of one source, so that a program gone wild does not fill the database. Further
+/// messages are acknowledged with an alarm alone.
+const MAX_FOREIGN: u64 = 1_000;
 
-/// Why an event is set aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// It can never be applied as it is: a person must look.
+    /// The event can never be applied as it is: a person must look.
     Poison(String),
-    /// It failed too often; it may work later.
+    /// The event failed too often; it may work later.
     Failing(String),
     /// An earlier event of its aggregate is a letter.
     Behind,
@@ -49,13 +49,13 @@ pub(crate) struct DeadLetters {
 }
 
 impl DeadLetters {
-    /// The letters of the consumers that fill `slot`.
-    pub fn new(database: &Database, slot: Slot) -> Self {
-        let letters = database.collection(&slot.collection(COLLECTION));
+    /// The letters of the consumers that fill `color`.
+    pub fn new(database: &Database, color: Color) -> Self {
+        let letters = database.collection(&color.collection(COLLECTION));
         Self { letters, given_up: database.collection(GIVEN_UP), parked: Arc::default() }
     }
 
-    /// Makes the indexes and learns which aggregates are parked.
+    /// Makes the indexes and reads which aggregates are parked.
     pub async fn open(&self) -> Result<(), Error> {
         let by_aggregate = IndexModel::builder().keys(doc! { "aggregate_id": 1, "seq": 1 }).build();
         let by_time = IndexModel::builder().keys(doc! { "next_attempt_at": 1 }).build();
@@ -74,7 +74,7 @@ impl DeadLetters {
     /// Whether the aggregate has letters; another replica may have set them aside.
     pub async fn has_letters(&self, aggregate_id: &str) -> Result<bool, Error> {
         let found = self.letters.find_one(doc! { "aggregate_id": aggregate_id }).await?.is_some();
-        self.note(aggregate_id, found);
+        self.mark(aggregate_id, found);
         Ok(found)
     }
 
@@ -83,8 +83,8 @@ impl DeadLetters {
         let now = store::now();
         let (reason, next_attempt_at) = match cause {
             Cause::Poison(reason) => (Some(reason), None),
-            Cause::Failing(reason) => (Some(reason), Some(after(now, LOOK_AGAIN))),
-            Cause::Behind => (None, Some(after(now, LOOK_AGAIN))),
+            Cause::Failing(reason) => (Some(reason), Some(after(now, RETRY_PAUSE))),
+            Cause::Behind => (None, Some(after(now, RETRY_PAUSE))),
         };
         let letter = Letter {
             event_id: event.id.clone(),
@@ -105,7 +105,7 @@ impl DeadLetters {
         };
         match self.letters.insert_one(letter).await.map_err(store::Error::from) {
             Ok(_) | Err(store::Error::Duplicate) => {
-                self.note(&event.aggregate_id, true);
+                self.mark(&event.aggregate_id, true);
                 Ok(())
             }
             Err(error) => Err(error.into()),
@@ -116,8 +116,8 @@ impl DeadLetters {
     pub async fn set_aside(&self, letter: &Letter) -> Result<(), Error> {
         let reason = letter.reason.as_deref().unwrap_or_default();
         let of_source = doc! { "service": &letter.service, "aggregate": FOREIGN };
-        if self.letters.count_documents(of_source).limit(MOST_FOREIGN).await? >= MOST_FOREIGN {
-            tracing::error!(alarm = "foreign_message", %reason, most = MOST_FOREIGN, "it is passed over, and not kept: there are so many");
+        if self.letters.count_documents(of_source).limit(MAX_FOREIGN).await? >= MAX_FOREIGN {
+            tracing::error!(alarm = "foreign_message", %reason, most = MAX_FOREIGN, "it is passed over, and not kept: there are too many");
             return Ok(());
         }
         let kept = self.letters.insert_one(letter).await.map_err(store::Error::from);
@@ -135,7 +135,7 @@ impl DeadLetters {
     /// The first letter of an aggregate; when there is none, the aggregate is parked no longer.
     pub async fn first(&self, aggregate_id: &str) -> Result<Option<Letter>, Error> {
         let first = self.letters.find_one(doc! { "aggregate_id": aggregate_id }).sort(doc! { "seq": 1 }).await?;
-        self.note(aggregate_id, first.is_some());
+        self.mark(aggregate_id, first.is_some());
         Ok(first)
     }
 
@@ -150,7 +150,6 @@ impl DeadLetters {
         Ok(page::read(found, limit).await?)
     }
 
-    /// How many letters an aggregate has.
     pub async fn count(&self, aggregate_id: &str) -> Result<u64, Error> {
         Ok(self.letters.count_documents(doc! { "aggregate_id": aggregate_id }).await?)
     }
@@ -172,8 +171,9 @@ impl DeadLetters {
         Ok(ids.into_iter().collect())
     }
 
-    /// The letter was given up.
     pub async fn give_up(&self, letter: &Letter) -> Result<(), Error> {
+        // Noted before the letter goes: a crash in between only repeats the command. In the other order a rebuild
+        // would try the event again.
         let note = doc! { "$set": { "aggregate_id": &letter.aggregate_id, "at": store::now() } };
         self.given_up.update_one(doc! { "_id": &letter.event_id }, note).upsert(true).await?;
         self.remove(letter).await
@@ -187,23 +187,23 @@ impl DeadLetters {
     pub async fn failed(&self, letter: &Letter, cause: Cause) -> Result<(), Error> {
         let (reason, next) = match cause {
             Cause::Poison(reason) => (reason, None),
-            Cause::Failing(reason) => (reason, Some(after(store::now(), LOOK_AGAIN))),
-            Cause::Behind => ("its predecessor is missing".to_owned(), Some(after(store::now(), LOOK_AGAIN))),
+            Cause::Failing(reason) => (reason, Some(after(store::now(), RETRY_PAUSE))),
+            Cause::Behind => ("its predecessor is missing".to_owned(), Some(after(store::now(), RETRY_PAUSE))),
         };
         let update = doc! { "$set": { "reason": reason, "next_attempt_at": next }, "$inc": { "attempts": 1 } };
         self.letters.update_one(doc! { "_id": &letter.event_id }, update).await?;
         Ok(())
     }
 
-    /// What waits behind a letter that needs a person is looked at less often.
+    /// Letters behind one that needs a person are tried less often.
     pub async fn postpone(&self, aggregate_id: &str) -> Result<(), Error> {
         let waiting = doc! { "aggregate_id": aggregate_id, "next_attempt_at": { "$ne": null } };
-        let later = doc! { "$set": { "next_attempt_at": after(store::now(), LOOK_AGAIN * 4) } };
+        let later = doc! { "$set": { "next_attempt_at": after(store::now(), RETRY_PAUSE * 4) } };
         self.letters.update_many(waiting, later).await?;
         Ok(())
     }
 
-    fn note(&self, aggregate_id: &str, is_parked: bool) {
+    fn mark(&self, aggregate_id: &str, is_parked: bool) {
         let mut parked = self.parked.lock().expect("no holder panics");
         if is_parked {
             parked.insert(aggregate_id.to_owned());
@@ -219,9 +219,9 @@ pub(crate) async fn given_up(database: &Database) -> Result<HashSet<String>, Err
     Ok(found.iter().filter_map(|event| event.get_str("_id").ok().map(str::to_owned)).collect())
 }
 
-/// Copies the letters about foreign messages into another slot: a rebuild reads logs, where there are none.
-pub(crate) async fn keep_foreign(database: &Database, from: Slot, to: Slot) -> Result<(), Error> {
-    let [from, to] = [from, to].map(|slot| slot.collection(COLLECTION));
+/// Copies the letters about foreign messages into another copy: a rebuild reads logs, where there are none.
+pub(crate) async fn keep_foreign(database: &Database, from: Color, to: Color) -> Result<(), Error> {
+    let [from, to] = [from, to].map(|color| color.collection(COLLECTION));
     let merge = doc! { "$merge": { "into": to, "whenMatched": "keepExisting" } };
     let copy = [doc! { "$match": { "aggregate": FOREIGN } }, merge];
     let _: Vec<Document> = database.collection::<Document>(&from).aggregate(copy).await?.try_collect().await?;

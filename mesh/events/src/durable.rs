@@ -1,8 +1,8 @@
-//! The durable consumer on a source's stream: made, looked at, and made anew when it would not deliver what it should.
+//! The durable consumer on a source's stream: made, compared, and made anew when it would not deliver what it should.
 //!
-//! It is ours alone, and an effect happens once however often its event comes. So one that somebody made or changed so that
-//! it leaves events out is deleted and made again, and reads what the stream still has from where consumers of this
-//! service begin. What makes no difference to what is delivered is merely set right.
+//! No other program may use it, and an effect happens once however often its event comes. So a consumer that somebody has
+//! made or changed so that it leaves events out is deleted and made again, and reads the stream from where consumers of
+//! this service begin. A difference that does not matter for delivery is only set right.
 
 use crate::{Error, Nats};
 use async_nats::{
@@ -15,7 +15,7 @@ use async_nats::{
 };
 use std::time::Duration;
 
-/// The broker delivers again what is not acknowledged for so long; a lane at work asks for more time.
+/// After this time without an acknowledgement the broker delivers again; a lane that retries asks for more time.
 const ACK_WAIT: Duration = Duration::from_secs(10);
 
 /// Pull requests that may wait at the broker; its own default, which cannot be changed later.
@@ -26,7 +26,6 @@ const MAX_WAITING: i64 = 512;
 pub(crate) struct Durable {
     pub nats: Nats,
     pub name: String,
-    /// Where one that is new begins.
     pub from: DeliverPolicy,
     /// Events that may be delivered and not yet acknowledged.
     pub max_ack_pending: i64,
@@ -42,13 +41,13 @@ impl Durable {
             return self.make_anew(source, &what).await;
         }
         match self.create(source, config.deliver_policy).await {
-            // What it is otherwise cannot be changed.
+            // The broker refuses to change some settings of a consumer that exists.
             Err(Error::Durable { code: ErrorCode::CONSUMER_CREATE, cause, .. }) => self.make_anew(source, &cause).await,
             opened => opened,
         }
     }
 
-    /// What is known of the consumer; none when it, or the stream, is not there.
+    /// The state of the consumer; none when the consumer or its stream does not exist.
     pub async fn info(&self, source: &str) -> Result<Option<Info>, Error> {
         Ok(self.find(source).await?.map(|found| found.cached_info().clone()))
     }
@@ -82,7 +81,7 @@ impl Durable {
         self.create(source, self.from).await
     }
 
-    /// In what a consumer would leave events out, or could not be read from.
+    /// The settings by which a consumer would leave events out, or could not be read.
     fn fault(&self, config: &Config) -> Option<String> {
         let begins_late = match (config.deliver_policy, self.from) {
             (DeliverPolicy::All, _) => false,
@@ -134,7 +133,7 @@ pub(crate) fn paused(info: &Info) -> Option<String> {
     Some(format!("somebody has paused the durable consumer until {until}"))
 }
 
-/// What was found; none when there is no such consumer, or no such stream.
+/// None when the consumer or its stream does not exist.
 pub(crate) fn present<T>(found: Result<T, ConsumerError>) -> Result<Option<T>, Error> {
     match found {
         Ok(found) => Ok(Some(found)),

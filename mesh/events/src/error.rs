@@ -17,12 +17,10 @@ pub enum Error {
     /// The stream does not end where the relay believed: somebody else has published on it.
     #[error("somebody else has published on the stream")]
     Overtaken,
-    /// An event is above the broker's limit.
     #[error(
         "event {id} of {bytes} bytes is, with its headers, above the broker's max_payload of {limit} bytes; it and what is behind it wait until that is raised"
     )]
     TooLarge { id: String, bytes: usize, limit: usize },
-    /// The broker refuses a durable consumer.
     #[error("the broker refuses the durable consumer {durable} on {stream}: {cause}")]
     Durable { durable: String, stream: String, cause: String, code: ErrorCode },
     /// A source has not made its stream yet.
@@ -31,7 +29,6 @@ pub enum Error {
     /// Somebody changed a durable consumer under its session.
     #[error("the durable consumer was changed by somebody")]
     Changed,
-    /// A message comes again and again.
     #[error("message {sequence} of {stream} is delivered again and again and never acknowledged")]
     Unacknowledged { stream: String, sequence: u64 },
     /// Another relay wrote to the log or took the lease.

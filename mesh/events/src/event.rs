@@ -17,15 +17,12 @@ pub(crate) struct Entry {
     /// Place in the log: gap-free, from 1.
     #[serde(rename = "_id")]
     pub gseq: i64,
-    /// Event id.
     pub eid: String,
     pub agg: String,
     pub aid: String,
     /// Place among its events, from 1.
     pub seq: i64,
-    /// Full name of the message.
     pub r#type: String,
-    /// Last word of the subject.
     pub name: String,
     pub at: Time,
     /// W3C `traceparent`.
@@ -39,7 +36,6 @@ impl Entry {
         format!("evt.{service}.{}.{}.{}", self.agg, self.name, self.aid)
     }
 
-    /// The entry as consumers see it.
     pub fn event(self, service: &str) -> Event {
         Event {
             id: self.eid,
@@ -80,12 +76,10 @@ impl Entry {
     }
 }
 
-/// An event as a consumer receives it.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// Event id, `evt_…`; the same on every delivery.
     pub id: String,
-    /// The service that published it.
     pub service: String,
     pub aggregate: String,
     pub aggregate_id: String,
@@ -93,7 +87,6 @@ pub struct Event {
     pub seq: i64,
     /// Place in the publisher's log, from 1, without gaps.
     pub log_sequence: i64,
-    /// Full name of the message.
     pub r#type: String,
     /// Last word of the subject: `created`.
     pub name: String,
@@ -155,7 +148,6 @@ impl Event {
         }
     }
 
-    /// An event that its owner sent.
     pub(crate) fn from_wire(event: wire::Event) -> Self {
         let at = event.time.map_or(0, |at| at.seconds * 1000 + i64::from(at.nanos) / 1_000_000);
         Self {

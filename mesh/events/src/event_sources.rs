@@ -6,7 +6,7 @@ use rpc::Channel;
 use std::{collections::HashMap, sync::Arc};
 use tonic::Status;
 
-/// Events in one answer.
+/// Events in one answer: one batch of the publisher.
 pub(crate) const PAGE: i32 = 500;
 
 /// Clients of the sources. Cheap to clone.
@@ -14,7 +14,6 @@ pub(crate) const PAGE: i32 = 500;
 pub struct EventSources(Arc<HashMap<String, EventServiceClient<Channel>>>);
 
 impl EventSources {
-    /// Channels to the sources, by name.
     pub fn new(channels: HashMap<String, Channel>) -> Self {
         Self(Arc::new(channels.into_iter().map(|(name, channel)| (name, EventServiceClient::new(channel))).collect()))
     }

@@ -5,11 +5,11 @@ use async_nats::jetstream::Message;
 use bson::{Binary, spec::BinarySubtype};
 use store::Time;
 
-/// Bytes of its payload that a letter keeps.
-const MOST_BYTES: usize = 4 * 1024;
+/// Bytes of the payload that a letter keeps: enough to recognize its program, and little enough for a thousand letters.
+const MAX_BYTES: usize = 4 * 1024;
 
-/// Characters of its subject that a letter names.
-const MOST_CHARACTERS: usize = 256;
+/// Characters of the subject that a letter names.
+const MAX_CHARACTERS: usize = 256;
 
 /// A letter about a message of the stream of `source` that is no event, for this reason.
 pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
@@ -18,8 +18,8 @@ pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
     let published = info.map_or(0, |info| info.published.unix_timestamp_nanos() / 1_000_000);
     let published = i64::try_from(published).unwrap_or(0);
     let (stream, bytes) = (topology::stream(source), message.payload.len());
-    let subject: String = message.subject.chars().take(MOST_CHARACTERS).collect();
-    // With the time: a stream that was deleted counts anew.
+    let subject: String = message.subject.chars().take(MAX_CHARACTERS).collect();
+    // The time is part of the id: a stream that was deleted and made again counts from 1 again.
     let id = format!("msg_{source}_{sequence}_{published}");
     Letter {
         event_id: id.clone(),
@@ -34,7 +34,7 @@ pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
         trace: None,
         data: Binary {
             subtype: BinarySubtype::Generic,
-            bytes: message.payload.iter().take(MOST_BYTES).copied().collect(),
+            bytes: message.payload.iter().take(MAX_BYTES).copied().collect(),
         },
         reason: Some(format!(
             "message {sequence} of {stream}, {bytes} bytes on {subject}, is no event of {source}: {reason}"

@@ -6,12 +6,12 @@ use std::time::Duration;
 use telemetry::gauge;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two recordings.
-const EVERY: Duration = Duration::from_secs(10);
+/// Pause between two recordings, each of which reads the ends of the log and of the streams.
+const RECORD_EVERY: Duration = Duration::from_secs(10);
 
 /// Records the gauges of one service until `shutdown`.
 pub async fn record(database: Database, source: Source, reads: Reads, shutdown: CancellationToken) {
-    while shutdown.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+    while shutdown.run_until_cancelled(tokio::time::sleep(RECORD_EVERY)).await.is_some() {
         if let Err(error) = once(&database, &source, reads.consumers().as_ref()).await {
             tracing::debug!(service = %source.service, %error, "the lag cannot be read");
         }

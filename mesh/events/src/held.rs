@@ -1,11 +1,11 @@
 //! A message that is delivered again and again and never acknowledged: its headers break the connection whenever it comes,
-//! or its handler does not end. Others go on around it, and a person should know of it.
+//! or its handler does not end. Other messages go on around it, and a person should know of it.
 
 use async_nats::jetstream::consumer::Info;
 use std::time::{Duration, Instant};
 
-/// A message may be unacknowledged for so long: more than all attempts to apply an event take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A message that is unacknowledged for longer is held: all attempts to apply an event take about six seconds.
+const HELD_AFTER: Duration = Duration::from_secs(30);
 
 /// How far one consumer has acknowledged everything.
 pub(crate) struct Floor {
@@ -14,7 +14,6 @@ pub(crate) struct Floor {
 }
 
 impl Floor {
-    /// As a session finds it.
     pub fn new() -> Self {
         Self { sequence: 0, since: Instant::now() }
     }
@@ -25,6 +24,6 @@ impl Floor {
         if sequence != self.sequence || info.num_ack_pending == 0 {
             *self = Self { sequence, since: Instant::now() };
         }
-        (self.since.elapsed() > PATIENCE).then_some(sequence + 1)
+        (self.since.elapsed() > HELD_AFTER).then_some(sequence + 1)
     }
 }

@@ -1,6 +1,6 @@
 //! The write hints of this process in this term, and whether the change stream tells of writes by others.
 
-use crate::{append::Outbox, change_stream::WatchMode, log::ArchivedSeqs};
+use crate::{append::Outbox, change_stream::WatchMode, log::LoggedSeqs};
 use bson::Bson;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -13,23 +13,24 @@ use tokio::{
     time::Instant,
 };
 
-/// The hint of a write may come this much later than its notice.
+/// A hint may come this much later than the notice of its write: it is sent when the driver has the reply, and a busy
+/// process takes a while to get there.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// For this time after the last write by others the change stream is awaited, and not only polled.
+/// For this time after the last write by another process the change stream is awaited, and not only polled: such writes
+/// come in bursts.
 const ATTENTION: Duration = Duration::from_secs(10);
 
-/// Notices whose hints may still come; with more, they count as writes by others.
+/// Most notices that wait for their hints, as a bound of memory; beyond them all count as writes by others.
 const UNSETTLED: usize = 4096;
 
-/// Hints in one batch.
+/// Hints in one batch: as many as documents in one read of [`crate::outboxes`].
 const BATCH: usize = 500;
 
-/// Follows the hints of a term.
 pub(crate) struct HintTracker {
     hints: Receiver<Arc<WriteHint>>,
-    /// The highest `seq` that hints had of each document, by collection.
-    seqs: BTreeMap<String, ArchivedSeqs>,
+    /// The highest `seq` of the hints for each document, by collection.
+    seqs: BTreeMap<String, LoggedSeqs>,
     unsettled: VecDeque<(Instant, String, String, i64)>,
     /// When others were last known to write; the start of the term, at first.
     others_at: Instant,
@@ -40,14 +41,15 @@ impl HintTracker {
         Self { hints, seqs: BTreeMap::new(), unsettled: VecDeque::new(), others_at: Instant::now() }
     }
 
-    /// Waits for a hint and returns the outboxes of those that there are, by collection. Empty when some were missed: the
-    /// change stream tells of them.
+    /// Waits for a hint and returns the outboxes of all waiting hints, by collection. Empty when hints were missed: the
+    /// change stream tells of those writes.
     pub async fn next(&mut self) -> BTreeMap<String, Vec<Outbox>> {
         let mut found: BTreeMap<String, Vec<Outbox>> = BTreeMap::new();
         let mut hint = match self.hints.recv().await {
             Ok(hint) => hint,
             Err(RecvError::Lagged(_)) => return found,
-            Err(RecvError::Closed) => std::future::pending().await, // the database's last writer has gone
+            // All writers are gone. The service stops, and the caller waits for the change stream alone until then.
+            Err(RecvError::Closed) => std::future::pending().await,
         };
         for _ in 0..BATCH {
             if let Some(outbox) = self.outbox(&hint) {
@@ -61,8 +63,8 @@ impl HintTracker {
         found
     }
 
-    /// The entries of the document's outbox that no earlier hint had. What cannot be read here is read from the document
-    /// when the change stream tells of it.
+    /// The entries of the document's outbox that no earlier hint had. None when an entry cannot be parsed: the document is
+    /// read when the change stream tells of it.
     fn outbox(&mut self, hint: &WriteHint) -> Option<Outbox> {
         let known = self.seqs.entry(hint.collection.to_owned()).or_default();
         let before = known.get(&hint.id).copied().unwrap_or(0);
@@ -79,8 +81,8 @@ impl HintTracker {
         self.seqs.get(collection).and_then(|seqs| seqs.get(id)).is_some_and(|known| *known >= seq)
     }
 
-    /// Notes a change that no hint covers.
-    pub fn note_ring(&mut self, collection: &str, id: &str, seq: i64) {
+    /// Remembers a change that no hint covers yet.
+    pub fn record_change(&mut self, collection: &str, id: &str, seq: i64) {
         if self.unsettled.len() >= UNSETTLED {
             self.others_at = Instant::now();
             self.unsettled.clear();
@@ -88,14 +90,13 @@ impl HintTracker {
         self.unsettled.push_back((Instant::now() + SETTLE, collection.to_owned(), id.to_owned(), seq));
     }
 
-    /// The mode in which the watcher should work.
     pub fn mode(&mut self) -> WatchMode {
         let now = Instant::now();
         while self.unsettled.front().is_some_and(|(settled_at, ..)| *settled_at <= now)
             && let Some((_, collection, id, seq)) = self.unsettled.pop_front()
         {
             if !self.covers(&collection, &id, seq) {
-                tracing::debug!(%collection, %id, seq, "others write too");
+                tracing::debug!(%collection, %id, seq, "another process writes too");
                 self.others_at = now;
             }
         }

@@ -15,26 +15,24 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-/// Work that waits in one lane.
+/// Work that waits in one lane: with 32 lanes as much as the broker delivers ahead, `max_ack_pending`.
 pub(crate) const QUEUE: usize = 16;
 
 /// Attempts before an event that fails is set aside; with the pauses between them about six seconds.
 const ATTEMPTS: i32 = 8;
 
-/// Longest pause between two attempts.
+/// Longest pause between two attempts: below the time after which the broker delivers again, 10 s.
 const MAX_BACKOFF: Duration = Duration::from_secs(2);
 
-/// Where a lane's work is handed in.
 pub(crate) type Lane = mpsc::Sender<Work>;
 
 pub(crate) enum Work {
-    /// Settle an event that the broker delivered.
     Deliver(Event, Box<Message>),
     /// Set a message aside that is no event.
     SetAside(Box<Letter>, Box<Message>),
-    /// Settle an event that was read from the log again.
+    /// Settle an event that is replayed from the log.
     Replay(Event),
-    /// Look at the letters of an aggregate that may work by now.
+    /// Try the letters of an aggregate that may work by now.
     Sweep(String),
     /// Apply the letters of an aggregate because an operator says so.
     Retry(String, oneshot::Sender<Result<Retried, Error>>),
@@ -42,7 +40,6 @@ pub(crate) enum Work {
     Drop(Box<Letter>, oneshot::Sender<Result<Retried, Error>>),
 }
 
-/// What a retry led to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Retried {
     pub applied: i32,
@@ -82,6 +79,8 @@ impl Settler {
                     telemetry::link_trace(&span, trace);
                 }
                 self.settle(&event, Some(&message)).instrument(span).await?;
+                // A crash before the acknowledgement delivers the event again; its effect holds its `seq` and does
+                // not happen twice.
                 telemetry::crash_point("consumer.applied");
                 message.ack().await.map_err(Error::nats)
             }
@@ -109,7 +108,7 @@ impl Settler {
 
     /// Applies an event, or parks its aggregate. Afterwards it can be acknowledged.
     pub async fn settle(&self, event: &Event, message: Option<&Message>) -> Result<(), Error> {
-        // One that is before the first letter is applied as ever: most often it has been, and comes again.
+        // An event before the first letter is applied as ever: most often it was applied already, and comes again.
         if self.letters.is_parked(&event.aggregate_id)
             && let Some(first) = self.letters.first(&event.aggregate_id).await?
             && event.seq >= first.seq
@@ -127,6 +126,7 @@ impl Settler {
             {
                 tracing::warn!(id = %event.id, r#type = %event.r#type, %reason, "an event could not be applied; trying again");
                 if let Some(message) = message {
+                    // The broker would deliver the event to another process while this lane still tries.
                     message.ack_with(AckKind::Progress).await.map_err(Error::nats)?;
                 }
                 tokio::time::sleep(backoff).await;
@@ -209,6 +209,7 @@ impl Settler {
             return Ok(Retried { applied: 0, failed: None });
         }
         let event = letter.event();
+        // The skip moves the `seq` of the aggregate on, without which the next event would find a gap.
         if let Err(error) = self.handler.skip(&event).await {
             return Ok(Retried { applied: 0, failed: Some(error.to_string()) });
         }

@@ -5,13 +5,14 @@ use bson::{Document, doc};
 use mongodb::{Collection, Database, change_stream::event::ResumeToken, options::ReturnDocument};
 use serde::Deserialize;
 
-/// How long a lease outlives its last renewal. A killed relay is replaced after this.
+/// How long a lease outlives its last renewal: a killed relay is replaced after this time, and a slow write of a living
+/// one must fit into it.
 pub(crate) const LEASE_MS: i64 = 5_000;
 
 const COLLECTION: &str = "relay";
 const ID: &str = "relay";
 
-/// What the relay before us had reached.
+/// The progress that the relay before this one saved.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(crate) struct Checkpoint {
     /// Resume token of the change stream; everything before it is in the log.
@@ -25,25 +26,28 @@ pub(crate) struct Checkpoint {
     pub js_seq: i64,
 }
 
-/// What is to be saved with the lease.
+/// The last published entry, and its sequence in the stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Published {
+    pub gseq: i64,
+    pub js_seq: i64,
+}
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reached {
     /// Everything before it is in the log.
     pub token: Option<ResumeToken>,
-    /// Last published entry, and its sequence in the stream.
-    pub published: Option<(i64, i64)>,
+    pub published: Option<Published>,
     /// Why nothing is published; empty when all is well.
     pub problem: Option<String>,
 }
 
 impl Reached {
-    /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
         self.token.is_none() && self.published.is_none() && self.problem.is_none()
     }
 }
 
-/// The lease of one term.
 #[derive(Debug, Clone)]
 pub(crate) struct Lease {
     collection: Collection<Document>,
@@ -51,7 +55,6 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
-    /// Takes the lease if nobody holds it.
     pub async fn acquire(database: &Database, owner: &str) -> Result<Option<(Self, Checkpoint)>, Error> {
         let collection = database.collection::<Document>(COLLECTION);
         let first = doc! { "$setOnInsert": { "epoch": 0_i64, "expires_at": bson::DateTime::MIN } };
@@ -59,6 +62,7 @@ impl Lease {
             Ok(_) | Err(store::Error::Duplicate) => {}
             Err(error) => return Err(error.into()),
         }
+        // The clock of the primary alone decides, so the clocks of the replicas need not agree.
         let free = doc! { "_id": ID, "$expr": { "$lt": ["$expires_at", "$$NOW"] } };
         let take = vec![doc! { "$set": {
             "owner": owner, "epoch": { "$add": ["$epoch", 1_i64] }, "expires_at": { "$add": ["$$NOW", LEASE_MS] },
@@ -77,7 +81,7 @@ impl Lease {
         if let Some(token) = &reached.token {
             set.insert("token", doc! { "$literal": bson::serialize_to_bson(token)? });
         }
-        if let Some((gseq, js_seq)) = reached.published {
+        if let Some(Published { gseq, js_seq }) = reached.published {
             set.insert("gseq", gseq);
             set.insert("js_seq", js_seq);
         }
@@ -111,7 +115,6 @@ impl Lease {
     }
 }
 
-/// What is known of this database's relay.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Known {

@@ -53,7 +53,6 @@ impl Letter {
         }
     }
 
-    /// The letter on the wire.
     pub fn to_wire(&self) -> wire::DeadLetter {
         wire::DeadLetter {
             event: Some(self.event().to_wire()),

@@ -1,12 +1,13 @@
 //! Events: from the outbox of a document to every consumer, whatever crashes in between.
 //!
-//! One relay per service holds a `lease`. `change_stream` tells which documents changed. `outboxes`
-//! reads what is pending in them, unless this process has just written them itself (`hints`); `archive` appends what is
-//! new to the `log` (collection `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in
-//! atomic batches, each conditional on the stream's last sequence, so that the stream is the log, entry for entry.
-//! `consume` reads streams; a `lane` settles the events of an aggregate one after the other: applied, with gaps filled from
-//! the `event_sources`, or set aside in the `dead_letters`, where its aggregate alone waits; so is a `foreign` message, which holds
-//! up nothing. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle one of two `slot`s, beside the one in use.
+//! One relay per service holds a `lease`. `change_stream` tells which documents changed. `outboxes` reads their pending
+//! events, unless this process has just written them itself (`hints`); `append` adds new ones to the `log` (collection
+//! `events`, gap-free `gseq`). `publish` copies the log to the service's JetStream stream in atomic batches, each
+//! conditional on the stream's last sequence, so that the stream is the log, entry for entry. `consume` reads streams. A
+//! `lane` settles the events of an aggregate one after the other: an event is applied, with gaps filled from the
+//! `event_sources`, or set aside in the `dead_letters`, where its aggregate alone waits. A `foreign` message is set aside
+//! too, and holds up nothing. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle
+//! one of its two copies, blue and green (`color`), beside the one in use.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
@@ -41,7 +42,7 @@ mod rpc;
 mod source;
 mod stored;
 
-pub use color::Slot;
+pub use color::Color;
 pub use connect::{Nats, connect};
 pub use consume::{Consumers, Settling};
 pub use error::Error;

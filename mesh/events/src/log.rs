@@ -7,16 +7,15 @@ use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
 use std::collections::HashMap;
 use store::{Cache, page};
 
-/// Bytes of one insert; a command may have 16 MiB.
+/// Bytes of one insert: half of the 16 MiB that a command may have, as room for its largest entry.
 const INSERT_BYTES: usize = 8 * 1024 * 1024;
 
-/// Longest wait for the majority.
+/// Longest wait for the majority: then the term ends, and the next one finds out what the log has.
 const INSERT_TIMEOUT_MS: i32 = 10_000;
 
-/// The highest `seq` of each aggregate that the log is known to have, so that it is asked only once.
-pub(crate) type ArchivedSeqs = Cache<i64, 32_768>;
+/// The highest `seq` that the log is known to have of each aggregate: 32,768 in a generation of the cache, some MB.
+pub(crate) type LoggedSeqs = Cache<i64, 32_768>;
 
-/// Handle of a service's log.
 #[derive(Clone)]
 pub(crate) struct Log {
     database: Database,
@@ -64,7 +63,7 @@ impl Log {
     }
 
     /// The highest `seq` that the log has of each of these aggregates, if it is `from` or later.
-    pub async fn archived(&self, noun: &str, ids: &[&str], from: i64) -> Result<HashMap<String, i64>, Error> {
+    pub async fn highest_seqs(&self, noun: &str, ids: &[&str], from: i64) -> Result<HashMap<String, i64>, Error> {
         let pipeline = [
             doc! { "$match": { "agg": noun, "aid": { "$in": ids }, "seq": { "$gte": from } } },
             doc! { "$group": { "_id": "$aid", "seq": { "$max": "$seq" } } },
@@ -105,6 +104,7 @@ impl Log {
         match reply.get_array("writeErrors") {
             Ok(errors) if errors.iter().any(is_duplicate) => Err(Error::Superseded),
             Ok(_) => Err(mongodb::error::Error::custom(format!("the log was not appended to: {reply}")).into()),
+            // Entries that a failover could still take back must not be published.
             Err(_) if reply.contains_key("writeConcernError") => {
                 Err(mongodb::error::Error::custom(format!("the log's end is not durable: {reply}")).into())
             }

@@ -1,51 +1,52 @@
-//! What rang and is not in the log: should its document be removed by hand, that is lost.
+//! Changes that are not in the log. When somebody removes their document by hand, their events are lost.
 //!
-//! The change stream tells of every write before it tells of the removal. What it has told and the log has not, once the
-//! document has been read, was in an outbox that is gone.
+//! The change stream tells of every write before it tells of the removal. A change whose events are not in the log, once
+//! the document has been read, was in an outbox that is gone.
 
 use crate::{
     Error,
+    append::Removal,
     change_stream::Destroyed,
-    log::{ArchivedSeqs, Log},
+    log::{Log, LoggedSeqs},
     source::Source,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// Documents that are remembered; of others that are removed it cannot be told whether anything was pending.
-const MOST: usize = 10_000;
+/// Most documents that are remembered, as a bound of memory. Beyond them no removal is certain to have lost nothing.
+const MAX_DOCUMENTS: usize = 10_000;
 
-/// Documents that an alarm names.
+/// Documents that an alarm names: enough to find the hand that removed them.
 const NAMED: usize = 10;
 
-/// The last `seq` that rang of each document, by collection, if the log was not known to have it.
-pub(crate) struct Unseen {
+/// The last changed `seq` of each document that the log is not known to have, by collection.
+pub(crate) struct Unlogged {
     source: Source,
     log: Log,
-    batch: BTreeMap<String, HashMap<String, i64>>,
+    documents: BTreeMap<String, HashMap<String, i64>>,
     has_forgotten: bool,
 }
 
-impl Unseen {
+impl Unlogged {
     pub fn new(source: &Source, log: Log) -> Self {
-        Self { source: source.clone(), log, batch: BTreeMap::new(), has_forgotten: false }
+        Self { source: source.clone(), log, documents: BTreeMap::new(), has_forgotten: false }
     }
 
-    /// Notes what rang, once the documents have been read and the log appended to.
-    pub fn note(&mut self, collection: &str, batch: BTreeMap<String, i64>, known: &ArchivedSeqs) {
-        let unseen = self.batch.entry(collection.to_owned()).or_default();
-        for (id, seq) in batch {
+    /// Records changes, once their documents have been read and the log has been appended to.
+    pub fn record(&mut self, collection: &str, changed: BTreeMap<String, i64>, known: &LoggedSeqs) {
+        let unlogged = self.documents.entry(collection.to_owned()).or_default();
+        for (id, seq) in changed {
             if known.get(&id).copied().unwrap_or(0) >= seq {
-                unseen.remove(&id);
-            } else if unseen.len() < MOST {
-                unseen.insert(id, seq);
+                unlogged.remove(&id);
+            } else if unlogged.len() < MAX_DOCUMENTS {
+                unlogged.insert(id, seq);
             } else {
                 self.has_forgotten = true;
             }
         }
     }
 
-    /// Tells what was lost with what somebody removed; `is_certain` when nothing can have changed unheard before.
-    pub async fn tell(&mut self, destroyed: &Destroyed, is_certain: bool) -> Result<(), Error> {
+    /// Raises the alarm for the events that a removal has lost.
+    pub async fn report(&mut self, Removal { destroyed, is_certain }: &Removal) -> Result<(), Error> {
         let Destroyed { operation, collection, id, .. } = destroyed;
         let what = format!("{operation} of {collection} {}", id.as_deref().unwrap_or_default());
         let lost = self.lost(destroyed).await?;
@@ -53,7 +54,7 @@ impl Unseen {
             let named: Vec<&String> = lost.iter().take(NAMED).collect();
             tracing::error!(alarm = "raw_removal", %what, count = lost.len(), ?named,
                 "somebody removed data by hand; events that were pending in it are lost");
-        } else if is_certain && !self.has_forgotten {
+        } else if *is_certain && !self.has_forgotten {
             tracing::warn!(%what, "somebody removed data by hand; no event was pending in it");
         } else {
             tracing::error!(alarm = "raw_removal", %what,
@@ -62,12 +63,12 @@ impl Unseen {
         Ok(())
     }
 
-    /// The documents with events that are in no outbox any more and not in the log.
+    /// The documents whose last events are in no outbox any more and not in the log.
     async fn lost(&mut self, destroyed: &Destroyed) -> Result<Vec<String>, Error> {
-        let Some(unseen) = self.batch.get_mut(&destroyed.collection) else { return Ok(Vec::new()) };
+        let Some(unlogged) = self.documents.get_mut(&destroyed.collection) else { return Ok(Vec::new()) };
         let suspects: HashMap<String, i64> = match &destroyed.id {
-            Some(id) => unseen.remove_entry(id).into_iter().collect(),
-            None => std::mem::take(unseen),
+            Some(id) => unlogged.remove_entry(id).into_iter().collect(),
+            None => std::mem::take(unlogged),
         };
         let (Some(noun), Some(from)) =
             (self.source.aggregates.get(&destroyed.collection), suspects.values().min().copied())
@@ -75,7 +76,7 @@ impl Unseen {
             return Ok(Vec::new());
         };
         let ids: Vec<&str> = suspects.keys().map(String::as_str).collect();
-        let logged = self.log.archived(noun, &ids, from).await?;
+        let logged = self.log.highest_seqs(noun, &ids, from).await?;
         let is_lost = |(id, seq): &(String, i64)| logged.get(id).is_none_or(|logged| logged < seq);
         Ok(suspects.into_iter().filter(is_lost).map(|(id, _)| id).collect())
     }

@@ -1,9 +1,9 @@
-//! What is pending: from the hints of this process, or read, in the documents that rang, or in all of them.
+//! Pending events: from the hints of this process, or read from the documents that changed, or from all documents.
 
 use crate::{
     Error,
-    append::{Found, Outbox},
-    change_stream::{ChangeNotice, Destroyed, WatchMode, Watcher},
+    append::{Found, Outbox, Removal},
+    change_stream::{ChangeNotice, Destroyed, Watcher},
     hints::HintTracker,
     source::Source,
 };
@@ -14,17 +14,18 @@ use store::Database;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// Documents that one read covers.
+/// Documents in one read: as many as entries in one batch of the publisher, so that a read becomes one sync of the broker.
 const BATCH: usize = 500;
 
-/// Reads begin at least so far apart: the first notice after a pause is answered at once, and those that come fast share a
+/// Shortest time between two reads. The first notice after a pause is answered at once; notices that come faster share a
 /// read, an append and a sync of the broker.
-const PACE: Duration = Duration::from_micros(2500);
+const READ_INTERVAL: Duration = Duration::from_micros(2500);
 
-/// The same for hints, which are cheaper the more of them come together.
-const HINTS_PACE: Duration = Duration::from_millis(15);
+/// Shortest time between two batches of hints: longer, for a hint costs no read, and an append costs less the more hints
+/// share it.
+const HINT_INTERVAL: Duration = Duration::from_millis(15);
 
-/// Reads outboxes and passes them on, in an order that keeps each resume token behind what it stands for.
+/// Reads outboxes and passes them on. A resume token never goes before the events that it covers.
 pub(crate) struct Outboxes {
     database: Database,
     source: Source,
@@ -35,10 +36,9 @@ pub(crate) struct Outboxes {
     scanned_at: Option<Timestamp>,
 }
 
-/// Notices that are answered together.
 #[derive(Default)]
 struct Batch {
-    /// The documents of each collection, and the `seq` that each was said to have.
+    /// The documents of each collection, with the `seq` that the change stream had for each.
     changed: BTreeMap<String, BTreeMap<String, i64>>,
     destroyed: Vec<Destroyed>,
     latest: Option<Timestamp>,
@@ -58,29 +58,28 @@ impl Outboxes {
         Ok(Self { database: database.clone(), source: source.clone(), session, hints, found, scanned_at: None })
     }
 
-    /// Reads on every notice until `shutdown`; with `scan`, everything first. What ends it early goes to the archive.
+    /// Reads on every notice until `shutdown`; with `scan`, everything first. An error goes to the appender.
     pub async fn run(mut self, watcher: Watcher, scan: bool, shutdown: &CancellationToken) {
         let scanned = if scan { self.scan().await } else { Ok(()) };
         let read = match scanned {
-            Ok(()) => self.answer(watcher, shutdown).await,
+            Ok(()) => self.follow(watcher, shutdown).await,
             Err(error) => Err(error),
         };
         if let Err(error) = read {
-            // The archive has ended when it does not take it.
-            let _ = self.found.send(Err(error)).await;
+            let _ = self.found.send(Err(error)).await; // the appender may have ended
         }
     }
 
-    async fn answer(&mut self, mut watcher: Watcher, shutdown: &CancellationToken) -> Result<(), Error> {
+    async fn follow(&mut self, mut watcher: Watcher, shutdown: &CancellationToken) -> Result<(), Error> {
         let mut notices = Vec::new();
         let mut next_read = Instant::now();
         loop {
             tokio::time::sleep_until(next_read).await;
-            let (mut error, mut pace) = (None, PACE);
+            let (mut error, mut interval) = (None, READ_INTERVAL);
             let found = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
                 hinted = self.hints.next() => {
-                    pace = HINTS_PACE;
+                    interval = HINT_INTERVAL;
                     Found { outboxes: hinted.into_iter().collect(), ..Found::default() }
                 }
                 received = watcher.notices.recv_many(&mut notices, BATCH) => {
@@ -92,7 +91,7 @@ impl Outboxes {
                     self.read(batch).await?
                 }
             };
-            next_read = Instant::now() + pace;
+            next_read = Instant::now() + interval;
             self.set_mode(&watcher);
             if self.found.send(Ok(found)).await.is_err() {
                 return Ok(());
@@ -108,23 +107,24 @@ impl Outboxes {
         for (collection, changed) in batch.changed {
             let outboxes = self.of(&collection, changed.keys(), batch.latest).await?;
             found.outboxes.push((collection.clone(), outboxes));
-            found.batch.push((collection, changed));
+            found.changed.push((collection, changed));
         }
-        // What was removed before everything was read may have changed before the watcher was there to tell.
-        let is_certain = |each: &Destroyed| each.time > self.scanned_at;
-        found.destroyed = batch.destroyed.into_iter().map(|each| (is_certain(&each), each)).collect();
+        // A document that was removed before the scan ended may have changed before the watcher was there to see it.
+        let removal = |destroyed: Destroyed| Removal { is_certain: destroyed.time > self.scanned_at, destroyed };
+        found.removals = batch.destroyed.into_iter().map(removal).collect();
         Ok(found)
     }
 
-    /// Sets the mode of the watcher by what hints have covered.
+    /// The watcher awaits changes only while there are changes that no hint covers.
     fn set_mode(&mut self, watcher: &Watcher) {
         let wanted = self.hints.mode();
-        if watcher.mode.send_if_modified(|mode: &mut WatchMode| std::mem::replace(mode, wanted) != wanted) {
+        if *watcher.mode.borrow() != wanted {
+            watcher.mode.send_replace(wanted);
             tracing::debug!(service = %self.source.service, ?wanted, "the mode of the watcher changes");
         }
     }
 
-    /// Everything that is pending anywhere: the recovery after a lost resume token.
+    /// Reads every pending event: the recovery after a lost resume token.
     async fn scan(&mut self) -> Result<(), Error> {
         // The watcher tells of writes after its opening, and a majority read may lag behind. The reply of any command
         // takes the session to the present: a write that was applied before the opening is then read.
@@ -182,8 +182,8 @@ impl Outboxes {
 }
 
 impl Batch {
-    /// The token is that of the last notice before any error. What hints cover need not be read: it is on its way to the
-    /// log, before the token.
+    /// The token is that of the last notice before any error. A document that hints cover need not be read: its events are
+    /// on their way to the log, before the token.
     fn of(notices: impl Iterator<Item = Result<ChangeNotice, Error>>, hints: &mut HintTracker) -> Self {
         let mut batch = Self::default();
         for notice in notices {
@@ -193,10 +193,10 @@ impl Batch {
                     if seq.is_some_and(|seq| hints.covers(&collection, &id, seq)) {
                         continue;
                     }
-                    hints.note_ring(&collection, &id, seq.unwrap_or(i64::MAX));
+                    hints.record_change(&collection, &id, seq.unwrap_or(i64::MAX));
                     batch.latest = batch.latest.max(time);
-                    let rang = batch.changed.entry(collection).or_default().entry(id).or_default();
-                    *rang = seq.unwrap_or(0).max(*rang);
+                    let known = batch.changed.entry(collection).or_default().entry(id).or_default();
+                    *known = seq.unwrap_or(0).max(*known);
                 }
                 Ok(ChangeNotice::Quiet(token)) => batch.token = token.or(batch.token),
                 Ok(ChangeNotice::Destroyed(destroyed)) => batch.destroyed.push(destroyed),

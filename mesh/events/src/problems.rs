@@ -7,7 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Sessions break and begin anew; one that does not for so long is a lasting problem.
+/// A problem that lasts longer makes the service not ready. A session that breaks begins again within a second, and a
+/// broker that restarts is back within some seconds.
 const LASTING: Duration = Duration::from_secs(10);
 
 /// The problems of one service's consumers, by source. Cheap to clone.
@@ -22,23 +23,22 @@ struct Problem {
 }
 
 impl Problems {
-    /// Notes why `source` is not read. False when it is the same as of the one before.
-    pub fn note(&self, source: &str, error: &Error) -> bool {
+    /// Records why `source` is not read. False when the reason is known already.
+    pub fn record(&self, source: &str, error: &Error) -> bool {
         let is_minor = matches!(error, Error::NoStream(_) | Error::Unacknowledged { .. });
         let why = error.to_string();
         let mut problems = self.lock();
         let known = problems.get(source);
-        let is_news = known.is_none_or(|known| known.why != why);
+        let is_new = known.is_none_or(|known| known.why != why);
         let since = known.map_or_else(Instant::now, |known| known.since);
         problems.insert(source.to_owned(), Problem { why, since, is_minor });
-        is_news
+        is_new
     }
 
     pub fn clear(&self, source: &str) {
         self.lock().remove(source);
     }
 
-    /// Why `source` is not read.
     pub fn of(&self, source: &str) -> Option<String> {
         self.lock().get(source).map(|problem| problem.why.clone())
     }

@@ -26,28 +26,28 @@ use bytes::Bytes;
 use futures::StreamExt;
 use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
 
-/// Entries in one batch; one batch is one fsync.
+/// Entries in one batch: one batch is one fsync, and the broker allows 1,000 messages in an atomic batch.
 const BATCH: usize = 500;
 
-/// So few entries go as single messages. The broker makes a folder with synced files for every atomic batch: at 1,000
+/// Up to this many entries go as single messages. The broker makes a folder with synced files for every atomic batch: at 1,000
 /// events/s that was two thirds of its CPU.
 const SINGLES: usize = 16;
 
-/// Groups of single messages on their way: the second waits at the broker while the first is synced. Should the first
+/// Groups of single messages in flight: the second waits at the broker while the first is synced. Should the first
 /// fail, the second is refused, because it names the event that must be before it. A batch cannot name one, and messages
-/// of somebody else could make the stream end where it expects: so nothing is on its way when a batch is sent.
+/// of somebody else could make the stream end where it expects: so nothing is in flight when a batch is sent.
 const IN_FLIGHT: usize = 2;
 
-/// Bytes of data in one batch.
+/// Bytes of data in one batch, so that a batch does not keep the connection busy for long.
 const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Room for the headers of an entry, in bytes.
 const HEADERS_BYTES: usize = 512;
 
-/// How long the stream keeps an event; the log keeps it for good.
+/// Life of an event in the stream; the log keeps it for good, and consumers that are behind for longer read there.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Wait for the broker's answer to a batch.
+/// Longest wait for the broker's answer to a batch, with its sync of the disk.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
 // An atomic batch is these headers and `BATCH_ID` (ADR-50 of NATS). Single messages need none of them.
@@ -57,7 +57,13 @@ const BATCH_COMMIT: HeaderName = HeaderName::from_static("Nats-Batch-Commit");
 /// The event that must be the last of the stream; no header of a batch.
 const EXPECTED_LAST_ID: HeaderName = HeaderName::from_static("Nats-Expected-Last-Msg-Id");
 
-/// Publishes one log to one stream.
+/// An end of the stream: its last entry, and the sequence of its last message.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    gseq: i64,
+    js_seq: u64,
+}
+
 pub(crate) struct Publisher {
     nats: Nats,
     log: Log,
@@ -68,21 +74,19 @@ pub(crate) struct Publisher {
     queue: VecDeque<Entry>,
     /// Last entry of the log, as far as is known.
     logged: i64,
-    /// Last entry that was sent, and the sequence that the stream will have with it.
-    sent: (i64, u64),
-    /// Its event, when that was sent alone since the stream was last looked at.
+    /// The end of the stream once everything that was sent is stored.
+    sent: End,
+    /// Event id of the last entry, when it was sent alone since the tail of the stream was last read.
     sent_id: Option<String>,
-    on_their_way: VecDeque<answer::Sent>,
+    in_flight: VecDeque<answer::Sent>,
     inbox: String,
     answers: Subscriber,
-    /// How far it has come.
     pub position: Position,
 }
 
 impl Publisher {
-    /// Makes sure that the stream of a service exists, in so many copies when it is new, and finds out how far it goes.
-    pub async fn open(nats: Nats, log: Log, source: (&str, u32), position: Position) -> Result<Self, Error> {
-        let (service, replicas) = source;
+    /// Makes the stream of a service if there is none, in `replicas` copies, and finds its last entry.
+    pub async fn open(nats: Nats, log: Log, service: &str, replicas: u32, position: Position) -> Result<Self, Error> {
         let config = Config {
             name: topology::stream(service),
             subjects: vec![topology::subjects(service)],
@@ -102,9 +106,9 @@ impl Publisher {
             stream,
             queue: VecDeque::new(),
             logged: 0,
-            sent: (position.gseq, position.js_seq),
+            sent: End { gseq: position.gseq, js_seq: position.js_seq },
             sent_id: None,
-            on_their_way: VecDeque::new(),
+            in_flight: VecDeque::new(),
             inbox,
             answers,
             position,
@@ -119,29 +123,31 @@ impl Publisher {
     pub async fn find_tail(&mut self) -> Result<(), Error> {
         let connects = connects(&self.nats);
         if connects != self.position.connects {
-            self.position.looked = position::Looked::default(); // the broker may have been rolled back
+            self.position.scanned = position::Scanned::default(); // the broker may have been rolled back
         }
         let state = self.stream.get_info().await.map_err(Error::nats)?.state;
-        let ((gseq, js_seq), foreign) = self.last_entry(&state).await?;
+        let (End { gseq, js_seq }, foreign) = self.last_entry(&state).await?;
         let published = self.position.gseq;
         if gseq < published {
             tracing::error!(service = %self.service, lost_from = gseq + 1, to = published, "the broker lost events; they are published again");
         }
         let logged = self.log.last().await?;
         if gseq > logged {
+            // A database that was restored from a copy ends before the stream: publishing would give used numbers to
+            // other events.
             return Err(Error::StreamAhead { stream: topology::stream(&self.service), published: gseq, logged });
         }
         self.alarm(&foreign);
         self.logged = logged;
         (self.position.gseq, self.position.js_seq, self.position.connects) = (gseq, js_seq, connects);
-        self.sent = (gseq, state.last_sequence);
+        self.sent = End { gseq, js_seq: state.last_sequence };
         self.sent_id = None;
-        self.on_their_way.clear();
+        self.in_flight.clear();
         Ok(())
     }
 
-    /// Takes entries that have just been appended to the log.
-    pub fn take(&mut self, entries: Vec<Entry>) {
+    /// Queues entries that have just been appended to the log.
+    pub fn push(&mut self, entries: Vec<Entry>) {
         if let Some(last) = entries.last() {
             self.logged = self.logged.max(last.gseq);
         }
@@ -153,23 +159,23 @@ impl Publisher {
         self.queue.len() >= BATCH
     }
 
-    /// Learns how far the log goes, and whether the connection has been another since we looked at the stream.
-    pub async fn look(&mut self, logged: i64) -> Result<(), Error> {
+    /// The log ends at `logged`. Reads the tail of the stream again when the client has reconnected since.
+    pub async fn refresh(&mut self, logged: i64) -> Result<(), Error> {
         self.logged = self.logged.max(logged);
         if self.position.connects == connects(&self.nats) { Ok(()) } else { self.find_tail().await }
     }
 
-    /// Sends what comes next, or waits for the oldest that is on its way. False when the stream has the whole log.
+    /// Sends the next entries, or waits for the oldest in flight. False when the stream has the whole log.
     pub async fn step(&mut self) -> Result<bool, Error> {
-        self.refill().await?; // while the broker syncs what is on its way
+        self.refill().await?; // while the broker syncs what is in flight
         let is_careful = self.position.is_careful;
         let count = self.ready().min(if is_careful { 1 } else { BATCH });
         let may_follow = count <= SINGLES && self.sent_id.is_some() && !is_careful;
         let most = if may_follow { IN_FLIGHT } else { 1 };
-        if count > 0 && self.on_their_way.len() < most {
+        if count > 0 && self.in_flight.len() < most {
             let batch = self.queue.drain(..count).collect();
             self.send(batch).await?;
-        } else if let Some(oldest) = self.on_their_way.pop_front() {
+        } else if let Some(oldest) = self.in_flight.pop_front() {
             self.confirm(oldest).await?;
         } else {
             return Ok(false);
@@ -180,8 +186,10 @@ impl Publisher {
     async fn send(&mut self, batch: Vec<Entry>) -> Result<(), Error> {
         telemetry::crash_point("relay.publishing");
         let count = batch.len();
-        let reply_to = format!("{}.{}", self.inbox, self.sent.0 + 1);
-        let largest = batch.iter().map(|entry| (entry.data.bytes.len(), entry.eid.clone())).max().unwrap_or_default();
+        let reply_to = format!("{}.{}", self.inbox, self.sent.gseq + 1);
+        let largest = batch.iter().max_by_key(|entry| entry.data.bytes.len());
+        let largest =
+            largest.map_or_else(String::new, |entry| format!("{} of {} bytes", entry.eid, entry.data.bytes.len()));
         let batch_id = batch
             .first()
             .filter(|_| count > SINGLES)
@@ -203,15 +211,16 @@ impl Publisher {
                 continue;
             }
             if batch_id.is_some() {
+                // The broker stores a batch at its commit message, as a whole or not at all.
                 headers.insert(BATCH_COMMIT, "1");
             }
             let commit = self.nats.client.publish_with_reply_and_headers(subject, reply_to.clone(), headers, payload);
             commit.await.map_err(refused)?;
-            self.sent = (entry.gseq, self.sent.1 + count as u64);
+            self.sent = End { gseq: entry.gseq, js_seq: self.sent.js_seq + count as u64 };
             self.sent_id = batch_id.is_none().then_some(entry.eid);
         }
-        let (gseq, js_seq) = self.sent;
-        self.on_their_way.push_back(answer::Sent { reply_to, gseq, js_seq, largest: (largest.1, largest.0) });
+        let End { gseq, js_seq } = self.sent;
+        self.in_flight.push_back(answer::Sent { reply_to, gseq, js_seq, largest });
         Ok(())
     }
 
@@ -226,7 +235,7 @@ impl Publisher {
         }
         if index == 0 || batch_id.is_none() {
             // Each single is conditional on the one before it: when one is refused, so are those behind it.
-            headers.insert(EXPECTED_LAST_SEQUENCE, (self.sent.1 + index as u64).to_string());
+            headers.insert(EXPECTED_LAST_SEQUENCE, (self.sent.js_seq + index as u64).to_string());
         }
         headers
     }
@@ -251,7 +260,7 @@ impl Publisher {
 
     /// Sees to it that the queue begins with the entry after the last that was sent, if the log has it.
     async fn refill(&mut self) -> Result<(), Error> {
-        let sent = self.sent.0;
+        let sent = self.sent.gseq;
         while self.queue.front().is_some_and(|entry| entry.gseq <= sent) {
             self.queue.pop_front();
         }
@@ -263,11 +272,11 @@ impl Publisher {
         Ok(())
     }
 
-    /// How many of the queue come next, together.
+    /// Number of entries at the head of the queue that go together.
     fn ready(&self) -> usize {
         let limit = self.nats.client.max_payload();
         let (mut count, mut bytes) = (0, 0);
-        for (entry, next) in self.queue.iter().zip(self.sent.0 + 1..) {
+        for (entry, next) in self.queue.iter().zip(self.sent.gseq + 1..) {
             bytes += entry.data.bytes.len() + HEADERS_BYTES;
             // Those before one that may be above the broker's limit must not wait for it.
             let is_large = entry.data.bytes.len() + store::EVENT_HEADERS_BYTES > limit;

@@ -1,8 +1,9 @@
 //! A read model that can be built anew beside the one in use, and put into its place without downtime.
 //!
-//! It lives in one of two [`crate::Slot`]s. A rebuild empties the idle slot, folds the logs of the sources into it, follows
-//! their streams with consumers of its own until nothing is left, compares both slots, and switches. Nothing is read
-//! from the new slot before the switch, and nothing is lost when a rebuild ends in the middle: the next one starts clean.
+//! It lives in one of two copies, each of a [`crate::Color`]. A rebuild empties the idle copy, folds the logs of the sources
+//! into it, follows their streams with consumers of its own until nothing is left, compares both copies, and switches.
+//! Nothing is read from the new copy before the switch, and nothing is lost when a rebuild ends in the middle: the next one
+//! starts clean.
 
 mod build;
 mod compare;
@@ -24,13 +25,13 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-/// Reports that wait for a slow reader.
+/// Reports that wait for a slow reader; further ones are dropped, for the next report says more.
 const REPORTS: usize = 64;
 
-/// How long to wait for the lease: whoever tidies up has it for a moment only.
-const LEASE_PATIENCE: Duration = Duration::from_secs(1);
+/// Longest wait for the lease: a process that tidies up holds it for a moment only.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// After a switch nobody reads or fills the old slot any more: longer than [`state::FRESH`] and [`follow::LOOK`].
+/// After a switch nobody reads or fills the old copy any more: longer than [`state::FRESH`] and [`follow::POLL_INTERVAL`].
 const SETTLED: Duration = Duration::from_millis(1500);
 
 impl ReadModel {
@@ -50,7 +51,7 @@ impl ReadModel {
             if let Some(lease) = self.state().lease(&owner).await? {
                 return Ok(lease);
             }
-            if began.elapsed() > LEASE_PATIENCE {
+            if began.elapsed() > LEASE_TIMEOUT {
                 let why = "a rebuild of this read model is running; wait for its end";
                 return Err(status::precondition("REBUILD_RUNNING", why));
             }
@@ -59,7 +60,7 @@ impl ReadModel {
     }
 
     async fn rebuild_with(self, lease: Lease, reports: mpsc::Sender<Result<RebuildProgress, Status>>) {
-        tracing::info!(service = %self.0.service, slot = ?lease.seen.slot.other(), "the read model is built anew");
+        tracing::info!(service = %self.0.service, color = ?lease.seen.color.other(), "the read model is built anew");
         let build = Build::new(self.clone(), lease.clone(), reports.clone());
         let outcome = tokio::select! {
             built = build.run() => built,
@@ -84,12 +85,12 @@ impl ReadModel {
         let _ = reports.send(outcome.map_err(Status::from)).await; // the caller may have left
     }
 
-    /// Empties the slot that is not in use, once nobody uses it any more.
+    /// Empties the copy that is not in use, once nobody uses it any more.
     async fn settle(&self, has_switched: bool) -> Result<(), Error> {
         if has_switched {
             tokio::time::sleep(SETTLED).await;
         }
-        let idle = self.state().read().await?.slot.other();
+        let idle = self.state().read().await?.color.other();
         self.clear(idle).await
     }
 }

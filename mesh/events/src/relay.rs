@@ -1,15 +1,15 @@
 //! The relay: terms of leadership, one after another. In a term, change notices and hints become log entries, and log entries
 //! messages.
 //!
-//! Reading outboxes, appending and publishing run side by side, joined by short queues: `outboxes` → `archive` →
+//! Reading outboxes, appending and publishing run side by side, joined by short queues: `outboxes` → `append` →
 //! `publish`. A broker that is away stops only the last of them.
 
 use crate::{
     Error, Nats,
-    append::{Appended, Archive, Found},
+    append::{Appended, Appender, Found},
     change_stream::{self, Watcher},
     event::Entry,
-    lease::{Checkpoint, LEASE_MS, Lease, Reached},
+    lease::{Checkpoint, LEASE_MS, Lease, Published, Reached},
     log::Log,
     outboxes::Outboxes,
     publish::{Position, Publisher},
@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// How often what has been reached is saved, when there is something new.
+/// How often progress is saved. After a crash this much is read and compared again, which is cheap.
 const SAVE_EVERY: Duration = Duration::from_millis(1000);
 
 /// How often the token of a quiet change stream is saved. A write per second and service would keep all streams awake.
@@ -36,25 +36,25 @@ const SAVE_QUIET_EVERY: Duration = Duration::from_secs(10);
 /// The lease is renewed after so long without a save.
 const RENEW_AFTER: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 3);
 
-/// How often an idle publisher looks whether its connection has been another.
-const LOOK_EVERY: Duration = Duration::from_millis(1000);
+/// How often an idle publisher checks whether the client has reconnected: the broker may have been rolled back.
+const CONNECTION_CHECK_EVERY: Duration = Duration::from_millis(1000);
 
-/// How often an idle publisher compares the stream with the log.
+/// How often an idle publisher compares the stream with the log, in case somebody purged or wrote the stream.
 const COMPARE_EVERY: Duration = Duration::from_secs(30);
 
 /// Pause after a term or a publisher that ended in an error, and between attempts to take the lease.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Pause after somebody else has published in between: a long one would let them do so again.
-const OVERTAKEN: Duration = Duration::from_millis(20);
+/// Pause after somebody else has published in between: after a long one they would have published again.
+const OVERTAKEN_PAUSE: Duration = Duration::from_millis(20);
 
-/// Reads that wait to be appended.
+/// Reads that wait to be appended: one more than the read that the appender works on, for short queues make a full one felt
+/// at the change stream.
 const READ_AHEAD: usize = 2;
 
-/// Appends that wait to be published.
+/// Appends that wait to be published; beyond them the publisher reads the log.
 const APPENDED_AHEAD: usize = 8;
 
-/// The relay of one service.
 pub struct Relay {
     pub database: Database,
     pub nats: Nats,
@@ -90,24 +90,25 @@ impl Relay {
         let log = Log::open(&self.database).await?;
         let (entries, queue) = mpsc::channel(APPENDED_AHEAD);
         let (last, logged) = watch::channel(0);
-        let reached = Reaching::default();
-        let archive = Archive::new(&self.source, log.clone(), Appended { entries, last }).await?;
+        let reached = Progress::default();
+        let appender = Appender::new(&self.source, log.clone(), Appended { entries, last }).await?;
         let saved = Position::saved(from.gseq, from.js_seq);
         tokio::select! {
-            archived = self.archive(archive, lease, from.token, &reached, shutdown) => archived?,
+            appended = self.append(appender, lease, from.token, &reached, shutdown) => appended?,
             published = self.publish(log, saved, Feed { entries: queue, logged }, &reached) => published?,
             kept = keep(lease, &reached) => kept?,
         }
+        // The last save of a term that ended well: the next relay begins where this one stopped.
         lease.keep(&reached.take()).await
     }
 
     /// From change notices to the log. Ends well when `shutdown` is cancelled.
-    async fn archive(
+    async fn append(
         &self,
-        archive: Archive,
+        appender: Appender,
         lease: &Lease,
         token: Option<ResumeToken>,
-        reached: &Reaching,
+        reached: &Progress,
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
         let scan = token.is_none();
@@ -119,21 +120,21 @@ impl Relay {
             }
             opened => (opened?, scan),
         };
-        let archived = self.read_and_append(archive, watcher, scan, reached, shutdown).await;
-        if let Err(error) = &archived
+        let ended = self.read_and_append(appender, watcher, scan, reached, shutdown).await;
+        if let Err(error) = &ended
             && error.has_lost_the_token()
         {
             lease.forget_token().await?;
         }
-        archived
+        ended
     }
 
     async fn read_and_append(
         &self,
-        mut archive: Archive,
+        mut appender: Appender,
         watcher: Watcher,
         scan: bool,
-        reached: &Reaching,
+        reached: &Progress,
         shutdown: &CancellationToken,
     ) -> Result<(), Error> {
         let (found, mut to_append) = mpsc::channel::<Result<Found, Error>>(READ_AHEAD);
@@ -143,16 +144,16 @@ impl Relay {
             Ok(())
         };
         let append = async {
-            let mut noted: Option<Instant> = None;
+            let mut saved_at: Option<Instant> = None;
             while let Some(found) = to_append.recv().await {
                 let mut found = found?;
                 let token = found.token.take();
                 let is_quiet = found.outboxes.is_empty();
-                archive.append(found).await?;
-                let is_due = noted.is_none_or(|noted| noted.elapsed() >= SAVE_QUIET_EVERY);
+                appender.append(found).await?;
+                let is_due = saved_at.is_none_or(|saved_at| saved_at.elapsed() >= SAVE_QUIET_EVERY);
                 if token.is_some() && (!is_quiet || is_due) {
                     reached.token(token);
-                    noted = Some(Instant::now());
+                    saved_at = Some(Instant::now());
                 }
             }
             Ok(())
@@ -161,11 +162,12 @@ impl Relay {
     }
 
     /// Log to stream, again and again while the broker fails.
-    async fn publish(&self, log: Log, from: Position, mut feed: Feed, reached: &Reaching) -> Result<(), Error> {
+    async fn publish(&self, log: Log, from: Position, mut feed: Feed, reached: &Progress) -> Result<(), Error> {
         let mut position = from;
         loop {
-            let source = (self.source.service.as_str(), self.replicas);
-            let ended = match Publisher::open(self.nats.clone(), log.clone(), source, position.clone()).await {
+            let open =
+                Publisher::open(self.nats.clone(), log.clone(), &self.source.service, self.replicas, position.clone());
+            let ended = match open.await {
                 Ok(mut publisher) => {
                     let ended = feed.publish(&mut publisher, reached).await;
                     position = publisher.position;
@@ -175,12 +177,14 @@ impl Relay {
             };
             let Err(error) = ended else { return Ok(()) };
             if matches!(error, Error::Overtaken) {
+                // The stream ends elsewhere than believed. One entry alone finds out why, without half a batch in
+                // doubt.
                 position.is_careful = true;
-                tokio::time::sleep(OVERTAKEN).await;
+                tokio::time::sleep(OVERTAKEN_PAUSE).await;
                 continue;
             }
             if reached.problem(&error.to_string()) {
-                self.tell(&error);
+                self.report(&error);
             } else {
                 tracing::debug!(service = %self.source.service, %error, "publishing broke off; it begins anew");
             }
@@ -188,8 +192,7 @@ impl Relay {
         }
     }
 
-    /// Tells why publishing broke off.
-    fn tell(&self, error: &Error) {
+    fn report(&self, error: &Error) {
         let service = &self.source.service;
         match error {
             Error::StreamAhead { .. } => {
@@ -203,27 +206,26 @@ impl Relay {
     }
 }
 
-/// What the archive hands to the publisher.
 struct Feed {
     entries: mpsc::Receiver<Vec<Entry>>,
     logged: watch::Receiver<i64>,
 }
 
 impl Feed {
-    /// Publishes what comes, and sees to it that the stream keeps it. Ends well when the archive has ended.
-    async fn publish(&mut self, publisher: &mut Publisher, reached: &Reaching) -> Result<(), Error> {
+    /// Publishes what comes, and sees to it that the stream keeps it. Ends well when the appender has ended.
+    async fn publish(&mut self, publisher: &mut Publisher, reached: &Progress) -> Result<(), Error> {
         let mut compared = Instant::now();
         loop {
             // The number first: its entries are in the queue by then.
             let logged = *self.logged.borrow_and_update();
-            publisher.look(logged).await?;
+            publisher.refresh(logged).await?;
             self.fill(publisher);
             while publisher.step().await? {
                 reached.published(&publisher.position);
                 self.fill(publisher);
             }
             reached.problem("");
-            match tokio::time::timeout(LOOK_EVERY, self.logged.changed()).await {
+            match tokio::time::timeout(CONNECTION_CHECK_EVERY, self.logged.changed()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return Ok(()),
                 Err(_) if compared.elapsed() >= COMPARE_EVERY => {
@@ -239,57 +241,56 @@ impl Feed {
         while !publisher.has_enough()
             && let Ok(entries) = self.entries.try_recv()
         {
-            publisher.take(entries);
+            publisher.push(entries);
         }
     }
 }
 
-/// What has been reached and not yet saved.
 #[derive(Default)]
-struct Reaching {
-    news: Mutex<Reached>,
-    /// Why nothing is published, as it was told last; empty when all is well.
+struct Progress {
+    unsaved: Mutex<Reached>,
+    /// The last reported reason why nothing is published; empty when all is well.
     problem: Mutex<Option<String>>,
 }
 
-impl Reaching {
+impl Progress {
     fn token(&self, token: Option<ResumeToken>) {
-        self.news().token = token;
+        self.unsaved().token = token;
     }
 
     fn published(&self, position: &Position) {
         let js_seq = i64::try_from(position.js_seq).unwrap_or(i64::MAX);
-        self.news().published = Some((position.gseq, js_seq));
+        self.unsaved().published = Some(Published { gseq: position.gseq, js_seq });
     }
 
-    /// Notes why nothing is published; nothing when all is well. False when that was noted last.
+    /// Records why nothing is published; an empty text when all is well. False when the last record says it already.
     fn problem(&self, why: &str) -> bool {
-        let mut told = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = told.as_deref() != Some(why);
-        if is_news {
-            *told = Some(why.to_owned());
-            self.news().problem = Some(why.to_owned());
+        let mut last = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = last.as_deref() != Some(why);
+        if is_new {
+            *last = Some(why.to_owned());
+            self.unsaved().problem = Some(why.to_owned());
         }
-        is_news
+        is_new
     }
 
     fn take(&self) -> Reached {
-        std::mem::take(&mut *self.news())
+        std::mem::take(&mut *self.unsaved())
     }
 
-    fn news(&self) -> MutexGuard<'_, Reached> {
-        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    fn unsaved(&self) -> MutexGuard<'_, Reached> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Saves what has been reached, and renews the lease.
-async fn keep(lease: &Lease, reached: &Reaching) -> Result<(), Error> {
+async fn keep(lease: &Lease, reached: &Progress) -> Result<(), Error> {
     let mut kept = Instant::now();
     loop {
         tokio::time::sleep(SAVE_EVERY).await;
-        let news = reached.take();
-        if !news.is_empty() || kept.elapsed() >= RENEW_AFTER {
-            lease.keep(&news).await?;
+        let unsaved = reached.take();
+        if !unsaved.is_empty() || kept.elapsed() >= RENEW_AFTER {
+            lease.keep(&unsaved).await?;
             kept = Instant::now();
         }
     }

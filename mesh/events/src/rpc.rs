@@ -25,18 +25,17 @@ use tonic::{Code, Request, Response, Status};
 /// Events in an answer, at most.
 const MAX_PAGE: i32 = 1_000;
 
-/// Events that a slow reader of a tail may be behind.
+/// Events that wait for a slow reader of a tail; then the log is read no further.
 const TAIL_QUEUE: usize = 64;
 
-/// Pause between two looks of a tail at the end of the log.
-const TAIL_PAUSE: Duration = Duration::from_millis(100);
+/// Pause between two reads at the end of the log: a person who watches notices no delay.
+const TAIL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a service does with the events of others.
 #[derive(Clone)]
 pub enum Reads {
     Nothing,
     Events(Box<Consumers>),
-    /// It folds them into a read model.
     Into(ReadModel),
 }
 
@@ -55,7 +54,6 @@ impl Reads {
     }
 }
 
-/// Answers `EventService` for one service.
 pub struct EventsRpc {
     source: Source,
     database: Database,
@@ -82,7 +80,7 @@ impl EventsRpc {
         found.ok_or_else(|| status::not_found("dead-letters", event_id))
     }
 
-    /// Hands work to the lane of an aggregate and waits for what it led to.
+    /// Hands work to the lane of an aggregate and waits for its result.
     async fn in_lane(
         &self,
         letter: &Letter,
@@ -147,7 +145,7 @@ impl EventService for EventsRpc {
                     }
                 };
                 if page.is_empty() {
-                    tokio::time::sleep(TAIL_PAUSE).await;
+                    tokio::time::sleep(TAIL_INTERVAL).await;
                 }
                 for entry in page {
                     after = entry.gseq;
@@ -240,6 +238,7 @@ impl EventService for EventsRpc {
             let Some(last) = page.last() else { break };
             after = last.log_sequence;
             for event in page {
+                // Replayed events pass through the lanes too, so that they keep their order among live ones.
                 let lane = consumers.lane(&request.source, &event.aggregate_id).ok_or_else(stopped)?;
                 lane.send(Work::Replay(event)).await.map_err(|_| stopped())?;
                 replayed += 1;

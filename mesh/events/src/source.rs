@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 #[derive(Debug, Clone)]
 pub struct Source {
-    /// The service, as in the topology.
     pub service: String,
     /// Collections with an outbox, and the noun of each.
     pub aggregates: BTreeMap<String, String>,

@@ -14,16 +14,12 @@ pub(crate) const BATCH_ID: HeaderName = HeaderName::from_static("Nats-Batch-Id")
 /// The condition of a message that a relay sends alone, or first in its batch.
 pub(crate) const EXPECTED_LAST_SEQUENCE: HeaderName = HeaderName::from_static("Nats-Expected-Last-Sequence");
 
-/// What a stream has at a place.
 #[derive(Debug)]
 pub enum Stored {
     /// Nothing any more: it has expired, or was removed.
     Gone,
-    /// A message that no relay has stored.
     Foreign,
-    /// An entry of the log.
     Entry {
-        /// Its place in the log.
         gseq: i64,
         message: Box<StreamMessage>,
     },

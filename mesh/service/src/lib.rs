@@ -14,7 +14,7 @@ pub use store_status::store_status;
 use async_nats::jetstream::consumer::DeliverPolicy;
 use contracts::events::v1::event_service_server::EventServiceServer;
 use events::{
-    Consumers, EventSources, EventsRpc, Handler, Nats, Parts, Projection, ReadModel, Reads, Relay, Settling, Slot,
+    Color, Consumers, EventSources, EventsRpc, Handler, Nats, Parts, Projection, ReadModel, Reads, Relay, Settling,
     Source,
 };
 use mongodb::{IndexModel, bson::Document};
@@ -136,7 +136,7 @@ impl Service {
     /// Reads the events that the topology says this service consumes, each from its beginning.
     pub fn consume(&mut self, handler: Arc<dyn Handler>) -> Result<(), Error> {
         let settling =
-            Settling { handler, event_sources: self.event_sources()?, from: DeliverPolicy::All, slot: Slot::A };
+            Settling { handler, event_sources: self.event_sources()?, from: DeliverPolicy::All, color: Color::Blue };
         let name = &self.config.name;
         let consumers = Consumers::new(self.nats.clone(), &self.database, name, &self.table.consumes, settling);
         self.tasks.spawn(consumers.clone().run(self.background.clone()));

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Malformed},
     store::{Histories, Joined, ReadModel, TABLES},
 };
-use ::events::{Event, Handler, HandlerError, Projection, Slot, Table};
+use ::events::{Color, Event, Handler, HandlerError, Projection, Table};
 use ::store::Time;
 use contracts::{
     google::r#type::Money as WireMoney,
@@ -28,8 +28,8 @@ impl Projection for ReadModel {
         &TABLES
     }
 
-    fn handler(&self, slot: Slot) -> Arc<dyn Handler> {
-        Arc::new(Fold { histories: self.slot(slot) })
+    fn handler(&self, color: Color) -> Arc<dyn Handler> {
+        Arc::new(Fold { histories: self.color(color) })
     }
 }
 

@@ -26,7 +26,7 @@ mod folding;
 mod rpc;
 mod store;
 
-use ::events::Slot;
+use ::events::Color;
 use ::store::Pager;
 use contracts::orderhistory::v1::order_history_service_server::OrderHistoryServiceServer;
 use service::Service;
@@ -43,9 +43,9 @@ pub use folding::Folding;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let mut service = Service::start(config.service, shutdown).await?;
-    // Both, because a rebuild fills the slot that is not in use.
-    for slot in [Slot::A, Slot::B] {
-        service.indexes(&store::indexes(&slot.collection(store::ROWS))).await?;
+    // Both, because a rebuild fills the copy that is not in use.
+    for color in [Color::Blue, Color::Green] {
+        service.indexes(&store::indexes(&color.collection(store::ROWS))).await?;
     }
     let model = Arc::new(store::ReadModel::new(&service.database));
     service.project(model.clone())?;

@@ -5,7 +5,7 @@ use crate::{
     error::Error,
     folding::Folding,
 };
-use ::events::{Event, InUse, Slot, Table};
+use ::events::{Color, Event, InUse, Table};
 use ::store::{Batcher, Error as StoreError, Found, Index, page};
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -24,7 +24,7 @@ const ATTEMPTS: u32 = 16;
 /// What a fact counts in a batch; one that names its lines is longer, most are shorter.
 const FACT_BYTES: usize = 1024;
 
-/// What the read model consists of, in either slot.
+/// What the read model consists of, in either copy.
 pub const TABLES: [Table; 3] = [
     Table { collection: ROWS, applied: "applied", bookkeeping: &["rev", "mark"] },
     Table { collection: USERS, applied: "seq", bookkeeping: &[] },
@@ -56,7 +56,7 @@ pub struct Names {
     pub products: BTreeMap<String, String>,
 }
 
-/// Both slots of the read model, and which of them is in use.
+/// Both copies of the read model, and which of them is in use.
 pub struct ReadModel {
     database: Database,
     in_use: InUse,
@@ -67,17 +67,17 @@ impl ReadModel {
         Self { database: database.clone(), in_use: InUse::new(database) }
     }
 
-    pub fn slot(&self, slot: Slot) -> Histories {
-        Histories::new(&self.database, slot)
+    pub fn color(&self, color: Color) -> Histories {
+        Histories::new(&self.database, color)
     }
 
     /// The rows to answer a request from.
     pub async fn current(&self) -> Result<Histories, Error> {
-        Ok(self.slot(self.in_use.slot().await?))
+        Ok(self.color(self.in_use.color().await?))
     }
 }
 
-/// The rows and what they are joined with, in one slot.
+/// The rows and what they are joined with, in one copy.
 #[derive(Clone)]
 pub struct Histories {
     /// `{_id: usr_…, seq, deleted}`
@@ -89,13 +89,13 @@ pub struct Histories {
 }
 
 impl Histories {
-    /// The read model of this database that is in `slot`.
-    pub fn new(database: &Database, slot: Slot) -> Self {
+    /// The read model of this database that is in `color`.
+    pub fn new(database: &Database, color: Color) -> Self {
         Self {
-            users: database.collection(&slot.collection(USERS)),
-            products: database.collection(&slot.collection(PRODUCTS)),
-            rows: database.collection(&slot.collection(ROWS)),
-            folding: Batcher::new(Folding::new(database, &slot.collection(ROWS))),
+            users: database.collection(&color.collection(USERS)),
+            products: database.collection(&color.collection(PRODUCTS)),
+            rows: database.collection(&color.collection(ROWS)),
+            folding: Batcher::new(Folding::new(database, &color.collection(ROWS))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the broker says to what was sent.
+//! The broker's answers to batches.
 
 use crate::Error;
 use async_nats::jetstream::ErrorCode;
@@ -9,19 +9,19 @@ pub(super) struct Sent {
     pub reply_to: String,
     pub gseq: i64,
     pub js_seq: u64,
-    /// The largest event in it, and the bytes of its data.
-    pub largest: (String, usize),
+    /// The largest event in the batch, for the message about a refusal.
+    pub largest: String,
 }
 
 #[derive(Deserialize)]
 struct Reply {
     #[serde(default)]
     seq: u64,
-    error: Option<Refusal>,
+    error: Option<ReplyError>,
 }
 
 #[derive(Deserialize)]
-struct Refusal {
+struct ReplyError {
     err_code: Option<u64>,
     description: Option<String>,
 }
@@ -37,9 +37,9 @@ pub(super) fn acknowledged(payload: &[u8], sent: &Sent) -> Result<(), Error> {
     };
     let code = refusal.err_code.unwrap_or_default();
     if [ErrorCode::STREAM_WRONG_LAST_SEQUENCE.0, ErrorCode::STREAM_WRONG_LAST_MESSAGE_ID.0].contains(&code) {
-        tracing::debug!("the stream does not end where this relay believed; it looks again");
+        tracing::debug!("the stream does not end where this relay believed; its tail is read again");
         return Err(Error::Overtaken);
     }
-    let ((id, bytes), text) = (&sent.largest, refusal.description.unwrap_or_default());
-    Err(Error::Nats(format!("the batch was refused: {text} ({code}); its largest event is {id} of {bytes} bytes")))
+    let (largest, text) = (&sent.largest, refusal.description.unwrap_or_default());
+    Err(Error::Nats(format!("the batch was refused: {text} ({code}); its largest event is {largest}")))
 }

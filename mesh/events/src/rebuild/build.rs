@@ -6,7 +6,7 @@ use super::{
     state::Lease,
 };
 use crate::{
-    Error, Event, Handler, HandlerError, Slot,
+    Color, Error, Event, Handler, HandlerError,
     dead_letters::{self, DeadLetters},
     durable::present,
     lane::Settler,
@@ -24,29 +24,28 @@ use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-/// Aggregates whose events are folded at the same time.
+/// Aggregates whose events are folded at the same time: as many as lanes of a consumer.
 const CONCURRENCY: usize = 32;
 
-/// The consumers of the new slot begin so long before the rebuild: clocks differ.
-const BEFORE: Duration = Duration::from_secs(60);
+/// The consumers of the new copy begin this long before the rebuild, for the clocks of service and broker differ.
+const CLOCK_MARGIN: Duration = Duration::from_secs(60);
 
-/// Attempts to read a page of a log, a second apart.
+/// Attempts to read a page of a log, a second apart: a source that restarts is back by then.
 const ATTEMPTS: u32 = 20;
 
-/// How long nothing may arrive, and how long documents may differ in their events.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long nothing may arrive, and how long documents may differ in their events, before a rebuild ends without a switch.
+const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// In this time everyone has noticed that the old slot must not be filled: longer than [`super::follow::LOOK`].
+/// In this time everyone has noticed that the old copy must not be filled: longer than [`super::follow::POLL_INTERVAL`].
 const HANDOVER: Duration = Duration::from_millis(1000);
 
 /// Pause between two looks at the consumers.
-const LOOK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) struct Build {
     model: ReadModel,
     lease: Lease,
-    /// Where the new model is built.
-    slot: Slot,
+    color: Color,
     reports: mpsc::Sender<Result<RebuildProgress, Status>>,
     reached: Reached,
 }
@@ -68,7 +67,7 @@ impl Reached {
     }
 }
 
-/// Folds into the new slot; counts, and skips what operators have given up.
+/// Folds into the new copy; counts, and skips what operators have given up.
 struct Folding {
     handler: Arc<dyn Handler>,
     given_up: HashSet<String>,
@@ -94,30 +93,32 @@ impl Handler for Folding {
 
 impl Build {
     pub fn new(model: ReadModel, lease: Lease, reports: mpsc::Sender<Result<RebuildProgress, Status>>) -> Self {
-        let slot = lease.seen.slot.other();
-        Self { model, lease, slot, reports, reached: Reached::default() }
+        let color = lease.seen.color.other();
+        Self { model, lease, color, reports, reached: Reached::default() }
     }
 
     /// Builds the new model and puts it into use. Dropping the future leaves the old one in use.
     pub async fn run(&self) -> Result<RebuildProgress, Failure> {
-        let from = Time::from_millis(store::now().timestamp_millis() - BEFORE.as_millis() as i64);
-        self.model.clear(self.slot).await?;
-        dead_letters::keep_foreign(&self.model.0.database, self.lease.seen.slot, self.slot).await?;
+        let from = Time::from_millis(store::now().timestamp_millis() - CLOCK_MARGIN.as_millis() as i64);
+        self.model.clear(self.color).await?;
+        dead_letters::keep_foreign(&self.model.0.database, self.lease.seen.color, self.color).await?;
         let folding: Arc<dyn Handler> = Arc::new(Folding {
-            handler: self.model.0.projection.handler(self.slot),
+            handler: self.model.0.projection.handler(self.color),
             given_up: dead_letters::given_up(&self.model.0.database).await?,
             reached: self.reached.clone(),
         });
         self.read(folding.clone()).await?;
-        let consumers = self.model.consumers_of(self.slot, folding, Some(from))?;
+        // The consumers begin before the rebuild began, so that no event falls between the end of a log and the start
+        // of a stream.
+        let consumers = self.model.consumers_of(self.color, folding, Some(from))?;
         let stop = CancellationToken::new();
         let _stop = stop.clone().drop_guard();
         let mut following = JoinSet::new(); // aborted when it is dropped
         following.spawn(consumers.run(stop));
         self.catch_up(&self.ends_of_streams().await?).await?;
         let parts = &self.model.0;
-        let (tables, deadline) = (parts.projection.tables(), Instant::now() + PATIENCE);
-        let hashes = compare::compare(&parts.database, tables, self.lease.seen.slot, deadline).await?;
+        let (tables, deadline) = (parts.projection.tables(), Instant::now() + STALL_TIMEOUT);
+        let hashes = compare::compare(&parts.database, tables, self.lease.seen.color, deadline).await?;
         self.hand_over(from).await?;
         let done = report(Phase::Done, self.reached.events());
         Ok(RebuildProgress { old_hash: hashes.old, new_hash: hashes.new, ..done })
@@ -125,7 +126,7 @@ impl Build {
 
     /// Folds the log of each source, aggregates side by side, the events of each in order.
     async fn read(&self, handler: Arc<dyn Handler>) -> Result<(), Failure> {
-        let letters = DeadLetters::new(&self.model.0.database, self.slot);
+        let letters = DeadLetters::new(&self.model.0.database, self.color);
         letters.open().await?;
         let settler = Settler { handler, event_sources: self.model.0.event_sources.clone(), letters };
         for source in &self.model.0.sources {
@@ -162,13 +163,13 @@ impl Build {
         }
     }
 
-    /// Waits until the new slot has everything up to these places of the streams.
+    /// Waits until the new copy has everything up to these places of the streams.
     async fn catch_up(&self, targets: &[(String, u64)]) -> Result<(), Failure> {
         let (mut moved, mut moved_at) = (0, Instant::now());
         loop {
             let (mut sum, mut missing) = (0, None);
             for (source, target) in targets {
-                let info = self.info(source, self.slot).await?;
+                let info = self.info(source, self.color).await?;
                 sum += info.as_ref().map_or(0, |info| info.ack_floor.stream_sequence);
                 if !info.is_some_and(|info| has_reached(&info, *target)) {
                     missing = Some(source);
@@ -179,20 +180,21 @@ impl Build {
             if sum > moved {
                 (moved, moved_at) = (sum, Instant::now());
             }
-            if moved_at.elapsed() > PATIENCE {
+            if moved_at.elapsed() > STALL_TIMEOUT {
                 return Err(Failure::Stalled(missing.clone()));
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(CHECK_INTERVAL).await;
         }
     }
 
-    /// Stops the filling of the old slot, lets the new one draw level, switches.
+    /// Stops the filling of the old copy, lets the new one draw level, switches.
     async fn hand_over(&self, from: Time) -> Result<(), Failure> {
         self.lease.hand_over().await?;
         tokio::time::sleep(HANDOVER).await;
+        // From here on the old copy stands still, and the new one can draw level with it.
         let mut delivered = Vec::new();
         for source in &self.model.0.sources {
-            let info = self.info(source, self.lease.seen.slot).await?;
+            let info = self.info(source, self.lease.seen.color).await?;
             delivered.push((source.clone(), info.map_or(0, |info| info.delivered.stream_sequence)));
         }
         self.catch_up(&delivered).await?;
@@ -202,7 +204,6 @@ impl Build {
         Ok(())
     }
 
-    /// Where each stream ends now.
     async fn ends_of_streams(&self) -> Result<Vec<(String, u64)>, Error> {
         let mut ends = Vec::new();
         for source in &self.model.0.sources {
@@ -212,9 +213,9 @@ impl Build {
         Ok(ends)
     }
 
-    /// The consumer of `source` for a slot; none when it is not there.
-    async fn info(&self, source: &str, slot: Slot) -> Result<Option<Info>, Error> {
-        let (durable, stream) = (slot.durable(&self.model.0.service), topology::stream(source));
+    /// The consumer of `source` for a copy; none when it is not there.
+    async fn info(&self, source: &str, color: Color) -> Result<Option<Info>, Error> {
+        let (durable, stream) = (color.durable(&self.model.0.service), topology::stream(source));
         let found = self.model.0.nats.jetstream.get_consumer_from_stream(durable, stream).await;
         Ok(present(found)?.map(|consumer: PullConsumer| consumer.cached_info().clone()))
     }

@@ -1,10 +1,10 @@
-//! Are two slots the same? One hash for each, over its documents in the order of their ids, without bookkeeping.
+//! Compares the two copies: one hash for each, over its documents in the order of their ids, without bookkeeping.
 //!
-//! Both slots are being filled while they are compared. Each document says how far it is (`applied`), and is a fold of
-//! those events alone; so a document counts as it was when both slots had applied the same events to it.
+//! Both copies are being filled while they are compared. Each document says how far it is (`applied`), and is a fold of
+//! those events alone; so a document counts as it was when both copies had applied the same events to it.
 
 use super::model::{Failure, Table};
-use crate::Slot;
+use crate::Color;
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Cursor, Database};
@@ -12,8 +12,8 @@ use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, time::Duration};
 use tokio::time::Instant;
 
-/// Pause between two looks at a document that differs in its events.
-const STEP: Duration = Duration::from_millis(20);
+/// Pause between two reads of a document that differs in its events.
+const REREAD_PAUSE: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Compared {
@@ -32,19 +32,18 @@ struct Row {
 pub(crate) async fn compare(
     database: &Database,
     tables: &[Table],
-    old: Slot,
+    old: Color,
     deadline: Instant,
 ) -> Result<Compared, Failure> {
     let (mut left, mut right) = (Sha256::new(), Sha256::new());
     for table in tables {
-        let collection = |slot: Slot| database.collection::<Document>(&slot.collection(table.collection));
+        let collection = |color: Color| database.collection::<Document>(&color.collection(table.collection));
         let pair = Pair { table, old: collection(old), new: collection(old.other()), deadline };
         pair.compare(&mut left, &mut right).await?;
     }
     Ok(Compared { old: hex(left), new: hex(right) })
 }
 
-/// One table in both slots.
 struct Pair<'a> {
     table: &'a Table,
     old: Collection<Document>,
@@ -74,7 +73,7 @@ impl Pair<'_> {
         Ok(())
     }
 
-    /// Waits until both slots have applied the same events to a document.
+    /// Waits until both copies have applied the same events to a document.
     async fn settle(&self, id: &str) -> Result<(Option<Row>, Option<Row>), Failure> {
         loop {
             let filter = doc! { "_id": id };
@@ -95,7 +94,7 @@ impl Pair<'_> {
                 tracing::warn!(collection = self.table.collection, %id, "the read model in use lacks events of a document");
                 return Ok((old, new));
             }
-            tokio::time::sleep(STEP).await;
+            tokio::time::sleep(REREAD_PAUSE).await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! Fills the slot in use, whichever it is, and cleans the other one up after a switch or a rebuild that was cut off.
+//! Fills the copy in use, whichever it is, and cleans the other one up after a switch or a rebuild that was cut off.
 
 use super::{
     model::ReadModel,
@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two looks at which slot is in use.
-pub(super) const LOOK: Duration = Duration::from_millis(250);
+/// Pause between two looks at which copy is in use.
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Longest time for cleaning up; it is tried again.
-const TIDY_LIMIT: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
+/// Longest time for tidying up: within its lease. It is tried again.
+const TIDY_TIMEOUT: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 2);
 
 struct Running {
     generation: i64,
@@ -37,7 +37,7 @@ impl ReadModel {
                 }
                 Err(error) => tracing::debug!(%error, "which read model is in use cannot be read"),
             }
-            if shutdown.run_until_cancelled(tokio::time::sleep(LOOK)).await.is_none() {
+            if shutdown.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await.is_none() {
                 break;
             }
         }
@@ -46,7 +46,7 @@ impl ReadModel {
         }
     }
 
-    /// Ends the consumers of a slot that is no longer in use, starts those of the one that is.
+    /// Ends the consumers of a copy that is no longer in use, starts those of the one that is.
     async fn steer(&self, running: Option<Running>, seen: &Seen) -> Option<Running> {
         match running {
             Some(running) if running.generation == seen.generation && !seen.is_handover => return Some(running),
@@ -66,7 +66,7 @@ impl ReadModel {
     }
 
     fn start(&self, seen: &Seen) -> Result<Running, Error> {
-        let consumers = self.consumers_of(seen.slot, self.0.projection.handler(seen.slot), seen.from)?;
+        let consumers = self.consumers_of(seen.color, self.0.projection.handler(seen.color), seen.from)?;
         *self.0.current.lock().expect("no holder panics") = Some(consumers.clone());
         let stop = CancellationToken::new();
         let task = tokio::spawn(consumers.run(stop.clone()));
@@ -75,10 +75,10 @@ impl ReadModel {
 
     /// Removes what a rebuild that was cut off, or the model before the last switch, left behind. True when it is gone.
     async fn tidy(&self) -> bool {
-        let tidied = tokio::time::timeout(TIDY_LIMIT, async {
+        let tidied = tokio::time::timeout(TIDY_TIMEOUT, async {
             let owner = format!("tidy-{:016x}", rand::random::<u64>());
             let Some(lease) = self.state().lease(&owner).await? else { return Ok(false) };
-            let cleared = self.clear(lease.seen.slot.other()).await;
+            let cleared = self.clear(lease.seen.color.other()).await;
             lease.release().await?;
             cleared.map(|()| true)
         });
@@ -86,7 +86,7 @@ impl ReadModel {
             Ok(Ok(is_tidy)) => is_tidy,
             Ok(Err(error)) => {
                 let error: Error = error;
-                tracing::debug!(%error, "the idle slot of the read model cannot be cleared now");
+                tracing::debug!(%error, "the idle copy of the read model cannot be cleared now");
                 false
             }
             Err(_) => false,

@@ -1,7 +1,7 @@
 //! A read model: its tables, what fills them, and why a rebuild of it may end.
 
 use super::state::State;
-use crate::{Consumers, Error, EventSources, Handler, Nats, Settling, Slot, dead_letters, durable::present};
+use crate::{Color, Consumers, Error, EventSources, Handler, Nats, Settling, dead_letters, durable::present};
 use ::rpc::status;
 use async_nats::{datetime, jetstream::consumer::DeliverPolicy};
 use bson::{Document, doc};
@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 /// A collection of a read model. Each document is a fold of its own events alone, in the order of each source.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Its name in slot A.
+    /// Its name in copy A.
     pub collection: &'static str,
     /// The field that tells which events are in a document: a `seq`, or one for each aggregate that it is folded from.
     pub applied: &'static str,
@@ -23,37 +23,30 @@ pub struct Table {
 
 /// What a service tells of its read model.
 pub trait Projection: Send + Sync + 'static {
-    /// The collections that the events are folded into; there is one of each in both slots.
+    /// The collections that the events are folded into; there is one of each in both copies.
     fn tables(&self) -> &'static [Table];
 
-    fn handler(&self, slot: Slot) -> Arc<dyn Handler>;
+    fn handler(&self, color: Color) -> Arc<dyn Handler>;
 }
 
 /// The read model of one service. Cheap to clone.
 #[derive(Clone)]
 pub struct ReadModel(pub(super) Arc<Parts>);
 
-/// What a read model is made of.
 pub struct Parts {
     pub nats: Nats,
     pub database: Database,
-    /// The service, as in the topology.
     pub service: String,
-    /// The services whose events are folded.
     pub sources: Vec<String>,
     pub event_sources: EventSources,
-    /// What is made of the events.
     pub projection: Arc<dyn Projection>,
-    /// Ends a rebuild that is under way.
     pub shutdown: CancellationToken,
-    /// The consumers of the slot in use, once there are any.
+    /// The consumers of the copy in use, once there are any.
     pub current: Mutex<Option<Consumers>>,
 }
 
-/// Why a rebuild ended without a switch.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// A log could not be read.
     #[error("the log of {service} cannot be read: {}", .status.message())]
     Source { service: String, status: Status },
     /// The new model lacks events that the old one has.
@@ -97,28 +90,26 @@ impl ReadModel {
         Self(Arc::new(parts))
     }
 
-    /// The consumers of the slot in use.
     pub(crate) fn consumers(&self) -> Option<Consumers> {
         self.0.current.lock().expect("no holder panics").clone()
     }
 
-    /// Removes the consumers of a slot and everything in it.
-    pub(super) async fn clear(&self, slot: Slot) -> Result<(), Error> {
+    /// Removes the consumers of a copy and everything in it.
+    pub(super) async fn clear(&self, color: Color) -> Result<(), Error> {
         for source in &self.0.sources {
-            let (durable, stream) = (slot.durable(&self.0.service), topology::stream(source));
+            let (durable, stream) = (color.durable(&self.0.service), topology::stream(source));
             present(self.0.nats.jetstream.delete_consumer_from_stream(durable, stream).await)?;
         }
         let tables = self.0.projection.tables().iter().map(|table| table.collection);
         for name in tables.chain([dead_letters::COLLECTION]) {
-            self.0.database.collection::<Document>(&slot.collection(name)).delete_many(doc! {}).await?;
+            self.0.database.collection::<Document>(&color.collection(name)).delete_many(doc! {}).await?;
         }
         Ok(())
     }
 
-    /// Consumers that fill `slot` through `handler`.
     pub(super) fn consumers_of(
         &self,
-        slot: Slot,
+        color: Color,
         handler: Arc<dyn Handler>,
         from: Option<Time>,
     ) -> Result<Consumers, Error> {
@@ -129,7 +120,7 @@ impl ReadModel {
                 DeliverPolicy::ByStartTime { start_time: datetime::from_nanos(nanos).map_err(Error::nats)? }
             }
         };
-        let settling = Settling { handler, event_sources: self.0.event_sources.clone(), from, slot };
+        let settling = Settling { handler, event_sources: self.0.event_sources.clone(), from, color };
         let Parts { nats, database, service, sources, .. } = &*self.0;
         Ok(Consumers::new(nats.clone(), database, service, sources, settling))
     }

@@ -1,9 +1,9 @@
-//! Which slot is in use, and who rebuilds the other: one document, `{_id: "projection", slot, generation, from, rebuild}`.
+//! Which copy is in use, and who rebuilds the other: one document, `{_id: "projection", slot, generation, from, rebuild}`.
 //!
 //! `rebuild: {owner, handover, expires_at}` is a lease by the clock of the primary. During the handover, the last second
-//! before a switch, nobody fills the slot in use. When the lease runs out, all of it counts as not there.
+//! before a switch, nobody fills the copy in use. When the lease runs out, all of it counts as not there.
 
-use crate::{Error, Slot};
+use crate::{Color, Error};
 use bson::{Document, doc};
 use mongodb::{Collection, Database, options::ReturnDocument};
 use std::{
@@ -15,7 +15,7 @@ use store::Time;
 /// How long a lease outlives its last renewal.
 pub(crate) const LEASE_MS: i64 = 10_000;
 
-/// For so long a process may believe that a slot is still in use.
+/// Longest time for which a process may read a copy after the switch: one read of the state then serves many requests.
 pub(crate) const FRESH: Duration = Duration::from_millis(500);
 
 const COLLECTION: &str = "projection";
@@ -26,22 +26,20 @@ pub(crate) struct State(Collection<Document>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
-    /// The slot in use.
-    pub slot: Slot,
+    pub color: Color,
     pub generation: i64,
-    /// Where the consumers of the slot in use began in the streams; at the beginning when none.
+    /// Where the consumers of the copy in use began in the streams; at the beginning when none.
     pub from: Option<Time>,
     pub is_rebuilding: bool,
-    /// Whether nobody may fill the slot in use.
+    /// Whether nobody may fill the copy in use.
     pub is_handover: bool,
 }
 
-/// The right to rebuild, and to switch.
 #[derive(Clone)]
 pub(crate) struct Lease {
     collection: Collection<Document>,
     owner: String,
-    /// The state when the lease was taken; the slot in use changes only through the lease.
+    /// The state when the lease was taken; the copy in use changes only through the lease.
     pub seen: Seen,
 }
 
@@ -57,9 +55,8 @@ impl State {
         Ok(parse(&document))
     }
 
-    /// Takes the lease unless somebody has it.
     pub async fn lease(&self, owner: &str) -> Result<Option<Lease>, Error> {
-        let first = doc! { "$setOnInsert": { "slot": Slot::A, "generation": 0_i64 } };
+        let first = doc! { "$setOnInsert": { "slot": Color::Blue, "generation": 0_i64 } };
         match self.0.update_one(doc! { "_id": ID }, first).upsert(true).await.map_err(store::Error::from) {
             Ok(_) | Err(store::Error::Duplicate) => {}
             Err(error) => return Err(error.into()),
@@ -88,20 +85,19 @@ impl Lease {
         }
     }
 
-    /// Asks everyone to stop filling the slot in use.
+    /// Asks everyone to stop filling the copy in use.
     pub async fn hand_over(&self) -> Result<(), Error> {
         self.update(doc! { "rebuild.handover": true, "rebuild.expires_at": expiry() }).await
     }
 
-    /// Puts the other slot into use; its consumers began at `from`.
+    /// Puts the other copy into use; its consumers began at `from`.
     pub async fn switch(&self, from: Time) -> Result<(), Error> {
         let generation = self.seen.generation + 1;
-        let slot = self.seen.slot.other();
-        let next = doc! { "slot": slot, "generation": generation, "from": from, "rebuild.handover": false };
+        let color = self.seen.color.other();
+        let next = doc! { "slot": color, "generation": generation, "from": from, "rebuild.handover": false };
         self.update(next).await
     }
 
-    /// Lets the next one rebuild.
     pub async fn release(&self) -> Result<(), Error> {
         let ours = doc! { "_id": ID, "rebuild.owner": &self.owner };
         self.collection.update_one(ours, doc! { "$unset": { "rebuild": "" } }).await?;
@@ -115,11 +111,11 @@ impl Lease {
     }
 }
 
-/// The slot in use, for readers. Cheap to clone.
+/// The copy in use, for readers. Cheap to clone.
 #[derive(Clone)]
 pub struct InUse {
     state: State,
-    known: Arc<Mutex<Option<(Slot, Instant)>>>,
+    known: Arc<Mutex<Option<(Color, Instant)>>>,
 }
 
 impl InUse {
@@ -127,18 +123,18 @@ impl InUse {
         Self { state: State::new(database), known: Arc::default() }
     }
 
-    /// The slot to read from now; a switch shows after half a second at most.
-    pub async fn slot(&self) -> Result<Slot, Error> {
+    /// The copy to read from now; a switch shows after half a second at most.
+    pub async fn color(&self) -> Result<Color, Error> {
         let asked = Instant::now();
         let known = *self.known.lock().expect("no holder panics");
-        if let Some((slot, at)) = known
+        if let Some((color, at)) = known
             && asked.duration_since(at) < FRESH
         {
-            return Ok(slot);
+            return Ok(color);
         }
-        let slot = self.state.read().await?.slot;
-        *self.known.lock().expect("no holder panics") = Some((slot, asked));
-        Ok(slot)
+        let color = self.state.read().await?.color;
+        *self.known.lock().expect("no holder panics") = Some((color, asked));
+        Ok(color)
     }
 }
 
@@ -155,7 +151,7 @@ fn parse(document: &Document) -> Seen {
     let is_rebuilding = document.get_bool("live").unwrap_or(false);
     let is_handover = rebuild.and_then(|rebuild| rebuild.get_bool("handover")).unwrap_or(false);
     Seen {
-        slot: Slot::parse(document.get_str("slot").unwrap_or_default()),
+        color: Color::parse(document.get_str("slot").unwrap_or_default()),
         generation: document.get_i64("generation").unwrap_or(0),
         from: document.get_datetime("from").ok().copied(),
         is_rebuilding,

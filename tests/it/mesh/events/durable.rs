@@ -10,7 +10,7 @@ use async_nats::jetstream::{
     consumer::{AckPolicy, Config, DeliverPolicy, ReplayPolicy},
     stream::Stream,
 };
-use events::{Consumers, Event, EventSources, Handler, HandlerError, Settling, Slot};
+use events::{Color, Consumers, Event, EventSources, Handler, HandlerError, Settling};
 use kit::eventually;
 use std::{
     collections::BTreeMap,
@@ -48,7 +48,7 @@ impl Reader {
             handler: seen.clone(),
             event_sources: EventSources::default(),
             from: DeliverPolicy::All,
-            slot: Slot::A,
+            color: Color::Blue,
         };
         let nats = shop.stores.broker().await.expect("nats-server answers");
         let database = shop.stores.mongodb().database(durable);
