@@ -22,13 +22,10 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// The answer of the payer's bank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     Authorize,
-    /// Declined, for this reason.
     Decline(&'static str),
-    /// The payer must act first.
     Ask,
 }
 
@@ -54,7 +51,6 @@ pub enum WebhookMode {
     BeforeReply,
     Twice,
     Late,
-    /// The first comes late, the others soon.
     Reordered,
 }
 
@@ -63,7 +59,6 @@ pub struct Behaviour {
     pub verdict: Verdict,
     pub reply: Reply,
     pub webhooks: WebhookMode,
-    /// Whether what is captured is charged back.
     pub is_disputed: bool,
     /// How long the authorization, or the wait for the payer, lasts.
     pub lasts: Duration,

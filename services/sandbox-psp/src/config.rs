@@ -9,7 +9,6 @@ const WEBHOOK_URL: Key = Key::new("webhook-url", "COMPTOIR_WEBHOOK_URL", "Where 
 /// The settings of the sandbox provider, beside those of its port.
 pub const KEYS: &[Key] = &[LISTEN, MONGODB_URI, DATABASE, PROVIDER_KEY, WEBHOOK_SECRET, WEBHOOK_URL];
 
-/// Configuration of the sandbox provider.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// MongoDB connection string with its own user.
@@ -19,13 +18,11 @@ pub struct Config {
     pub key: Secret,
     /// Where webhooks go; empty: nowhere.
     pub webhook_url: String,
-    /// What webhooks are signed with.
     pub webhook_secret: Secret,
     pub limits: Limits,
 }
 
 impl Config {
-    /// Takes the configuration from the settings.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             mongodb_uri: settings.secret(&MONGODB_URI)?,

@@ -20,7 +20,6 @@ pub enum Status {
     Refunded,
 }
 
-/// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -55,7 +54,6 @@ pub struct Charge {
     #[serde(with = "store::fields::money")]
     pub amount: Money,
     pub status: Status,
-    /// Why it was declined or is over.
     pub reason: String,
     pub captured: i64,
     pub voided: i64,
@@ -65,14 +63,11 @@ pub struct Charge {
     pub operations: Vec<Operation>,
     /// When the authorization, or the wait for the payer, runs out.
     pub ends_at: Option<Time>,
-    /// Whether what is captured is charged back.
     pub is_disputed: bool,
-    /// What becomes of its webhooks.
     pub webhooks: WebhookMode,
     pub updated_at: Time,
 }
 
-/// What can be asked of a charge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Capture an amount in minor units; none: all that is open.
@@ -81,14 +76,12 @@ pub enum Command {
     Void,
     /// Refund an amount of what was captured; none: all of it.
     Refund(Option<i64>),
-    /// The payer approves, or does not.
     Act(bool),
     Expire,
     /// The payer's bank takes back what was captured.
     Dispute,
 }
 
-/// Why a request is refused; a code.
 pub type Refusal = &'static str;
 
 impl Charge {

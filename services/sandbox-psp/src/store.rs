@@ -39,13 +39,11 @@ pub struct StoredReply {
     pub body: String,
 }
 
-/// A webhook that waits for delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Webhook {
     pub id: String,
     /// The body, the same on each attempt.
     pub body: String,
-    /// When it is sent next.
     pub due: Time,
     /// Failed attempts.
     pub attempts: i32,
@@ -70,17 +68,13 @@ pub struct Exchange {
     pub webhooks: Vec<Webhook>,
 }
 
-/// What became of a request.
 pub enum Outcome {
     /// Done now, or before under this key: the reply's body.
     Done(String),
-    /// The charge does not allow it.
     Refused(Refusal),
-    /// The key was used for another request.
     KeyReused,
 }
 
-/// The idempotency key of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct RequestKey<'a> {
     pub key: &'a str,
@@ -94,7 +88,6 @@ impl RequestKey<'_> {
     }
 }
 
-/// The charges. Cheap to clone.
 #[derive(Clone)]
 pub struct Charges {
     charges: Collection<Document>,
@@ -207,7 +200,6 @@ impl Charges {
         if self.has_webhooks { operations.iter().map(webhook).collect() } else { Vec::new() }
     }
 
-    /// The charge that was made under `key`.
     pub async fn by_key(&self, key: &str) -> Result<Option<StoredCharge>, ::store::Error> {
         self.group.load(key).await?.map(StoredCharge::parse).transpose()
     }
@@ -223,7 +215,6 @@ impl Charges {
         found.try_collect::<Vec<Document>>().await?.into_iter().map(StoredCharge::parse).collect()
     }
 
-    /// Charges with webhooks that are due.
     pub async fn due(&self, now: Time, limit: i64) -> Result<Vec<StoredCharge>, ::store::Error> {
         self.readable(doc! { "hooks.due": { "$lte": now } }, doc! { "hooks.due": 1 }, limit).await
     }
@@ -258,7 +249,6 @@ impl Charges {
         Ok(())
     }
 
-    /// Has a webhook sent again at `due`.
     pub async fn postpone(&self, id: &str, due: Time) -> Result<(), ::store::Error> {
         let again = doc! { "$set": { "hooks.$.due": due }, "$inc": { "hooks.$.attempts": 1 } };
         self.charges.update_one(doc! { "hooks.id": id }, again).await?;
