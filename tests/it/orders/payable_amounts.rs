@@ -5,7 +5,7 @@ use crate::{
     saga::at,
     shipments::shares::{confirmed, parcels, run},
 };
-use ::orders::{Disposition, Extent, Order, RefundRequest, SAGAS, State};
+use ::orders::{Disposition, Extent, Order, RefundRequest, ReturnedUnits, SAGAS, State};
 use anyhow::ensure;
 use contracts::money::{Money, currencies};
 use kit::shop::{draft, product_with, reason};
