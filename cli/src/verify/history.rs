@@ -38,7 +38,7 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
     Ok(examined)
 }
 
-/// The rows of the slot in use.
+/// The rows of the copy in use.
 async fn rows(cluster: &Cluster, snapshot: &mut Snapshot) -> anyhow::Result<Collection<Document>> {
     let projection = cluster.collection(SERVICE, "projection")?;
     let found = snapshot.find(&projection, doc! { "_id": "projection" }, doc! { "slot": 1 }, 1).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     Error,
-    change_stream::Destroyed,
+    change_stream::Removal,
     event::Entry,
     log::{Log, LoggedSeqs},
     losses::Unlogged,
@@ -40,12 +40,6 @@ pub(crate) struct Found {
     /// The documents of each collection that changed, with the `seq` that the change stream had for each.
     pub changed: Vec<(String, BTreeMap<String, i64>)>,
     pub removals: Vec<Removal>,
-}
-
-/// A removal, and whether every change before it is known.
-pub(crate) struct Removal {
-    pub destroyed: Destroyed,
-    pub is_certain: bool,
 }
 
 /// Where the appender reports what it has appended.

@@ -78,6 +78,12 @@ pub(crate) struct Destroyed {
     pub time: Option<Timestamp>,
 }
 
+/// A removal, and whether every change before it is known.
+pub(crate) struct Removal {
+    pub destroyed: Destroyed,
+    pub is_certain: bool,
+}
+
 /// An open watcher. Dropping it ends its task.
 pub(crate) struct Watcher {
     /// Closed when the stream has broken.

@@ -5,8 +5,7 @@
 
 use crate::{
     Error,
-    append::Removal,
-    change_stream::Destroyed,
+    change_stream::{Destroyed, Removal},
     log::{Log, LoggedSeqs},
     source::Source,
 };

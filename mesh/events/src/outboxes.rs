@@ -2,8 +2,8 @@
 
 use crate::{
     Error,
-    append::{Found, Outbox, Removal},
-    change_stream::{ChangeNotice, Destroyed, Watcher},
+    append::{Found, Outbox},
+    change_stream::{ChangeNotice, Destroyed, Removal, Watcher},
     hints::HintTracker,
     source::Source,
 };

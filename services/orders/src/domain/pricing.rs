@@ -5,10 +5,8 @@
 //! tells what of the total is tax. Shipping has the standard rate.
 
 use super::{Amounts, Charges, Error, Item, Tax};
-use crate::{
-    coupons::domain::Discount,
-    pricing::taxes::{ONE, Rate},
-};
+use crate::coupons::domain::Discount;
+use crate::pricing::taxes::{ONE, Rate};
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
