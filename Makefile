@@ -128,7 +128,7 @@ bench-events: stores ## Measure the relay beside its floors: catch-up, latency, 
 shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, the reconciliation and the invariants
 	@$(CARGO) build --quiet -p comptoir
 	@ORDERS=$(or $(ORDERS),500) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact system::day::a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider --nocapture
+	  --exact system::soak::a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider --nocapture
 
 bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins

@@ -1,9 +1,9 @@
 //! The gateway, as an HTTP client meets it.
 
-mod bad_input;
 mod credentials;
 mod if_match;
-mod pages;
+mod invalid_requests;
+mod pagination;
 mod protocol;
 mod refusals;
 mod updates;

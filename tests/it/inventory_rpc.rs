@@ -13,7 +13,7 @@ use contracts::{
         inventory_service_client::InventoryServiceClient, reservation::State,
     },
 };
-use kit::shop::{self, PATIENCE};
+use kit::shop::{self, TIMEOUT};
 use kit::{Client, Process, Stack, StackOptions, eventually, shared};
 use rpc::{Channel, Signer, status::reason};
 use serde_json::{Value, json};
@@ -41,7 +41,7 @@ impl Inventory {
         let signer = Signer::new("orders", &key).expect("a key");
         let channel = Channel::new(&format!("http://{address}"), Some(signer)).expect("an address");
         let inventory = Self { rpc: InventoryServiceClient::new(channel), epoch: 1 };
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let absent = inventory.ship(&Id::Order.new_id()).await.expect_err("there is none");
             ensure!(absent.code() == Code::NotFound, "{absent:?}");
             Ok(())
@@ -102,7 +102,7 @@ async fn an_extended_hold_outlives_its_first_end_and_can_be_committed() {
     inventory.hold(&short, &product, 1).await.expect("four are there");
     // The other hold, made later and not extended, is given back while this one lives.
     let path = format!("/v1/reservations/{short}");
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let extended = inventory.extend(&long).await.expect("the hold lives");
         assert_eq!(extended.state(), State::Held);
         assert!(end_ms(&extended) >= end_ms(&held), "an extension never shortens");
@@ -264,7 +264,7 @@ async fn what_another_replica_put_on_the_shelf_can_be_held_at_once() {
         one.hold(&third, &product, 1).await.expect("it is back on the shelf");
         other.release(&third).await.expect("it is held");
     }
-    process.stop(PATIENCE).await.expect("it drains");
+    process.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }
 
@@ -284,7 +284,7 @@ async fn what_another_replica_has_sold_is_not_sold_again() {
         }
     }
     assert_eq!(shop::stock(&stack, &product).await, [2, 0, 0, 2]);
-    process.stop(PATIENCE).await.expect("it drains");
+    process.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }
 
@@ -295,7 +295,7 @@ async fn a_process_that_dies_just_before_its_commit_keeps_its_product_from_nobod
     let (other, process) = Inventory::of_another(&stack, &[("COMPTOIR_CRASH_AT", "inventory.committing")]).await;
     let product = shop::product(&stack, 2).await;
     other.hold(&Id::Order.new_id(), &product, 1).await.expect_err("it is killed");
-    process.ended(PATIENCE).await.expect("it is killed");
+    process.ended(TIMEOUT).await.expect("it is killed");
     let id = Id::Order.new_id();
     // mongod itself ends what was left open, after 60 s.
     eventually(Duration::from_secs(20), || async { Ok(one.hold(&id, &product, 1).await?) }).await;

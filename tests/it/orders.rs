@@ -1,7 +1,7 @@
 //! The orders service.
 
 pub mod coupons;
-mod free;
+mod free_orders;
 mod lifecycle;
 mod payable_amounts;
 pub mod quotes;

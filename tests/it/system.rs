@@ -1,4 +1,4 @@
 //! What spans all services.
 
-mod day;
 mod idempotency;
+mod soak;

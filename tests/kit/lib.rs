@@ -18,6 +18,6 @@ mod wait;
 
 pub use client::{Client, Reply, reply};
 pub use process::{Process, binary, root};
-pub use stack::{DEMO_PASSWORD, Stack, StackOptions, shared};
+pub use stack::{DEMO_PASSWORD, Stack, StackOptions, all_but, shared};
 pub use stores::{Stores, limit_nats};
 pub use wait::{eventually, within};

@@ -44,7 +44,7 @@ impl Process {
         Self::spawn_of(&binary(), args, variables, output)
     }
 
-    /// The same of another build.
+    /// Like [`Process::spawn`], of another build.
     pub fn spawn_of(
         program: &Path,
         args: &[String],

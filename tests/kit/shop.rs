@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How long an order may take to reach an end on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A new product with `units` in stock; its id.
 pub async fn product(stack: &Stack, units: i32) -> String {
@@ -15,7 +15,7 @@ pub async fn product(stack: &Stack, units: i32) -> String {
     product_with(stack, units, json!({ "price": price })).await
 }
 
-/// The same with these fields, beside the name and SKU that every product has.
+/// A new product with these fields, beside the name and SKU that every product has; its id.
 pub async fn product_with(stack: &Stack, units: i32, fields: Value) -> String {
     let staff = Client::staff(stack).await;
     let mut body = fields;
@@ -52,7 +52,7 @@ pub async fn place(customer: &Client, lines: &[(&str, i32)], token: &str) -> Val
 /// Waits until `field` of the order is `value`.
 pub async fn order_with(customer: &Client, order: &Value, field: &str, value: &str) -> Value {
     let path = format!("/v1/orders/{}", id(order, "orderId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let order = customer.get(&path).await.expect(200);
         ensure!(order[field] == value, "{field} is {} in {order}", order[field]);
         Ok(order)

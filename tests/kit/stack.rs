@@ -33,6 +33,19 @@ pub struct StackOptions {
     pub variables: BTreeMap<String, String>,
 }
 
+/// The names of all services but these, and of the gateway.
+pub fn all_but(others: &[&str]) -> Vec<String> {
+    let all = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
+    all.filter(|name| !others.contains(name)).map(str::to_owned).collect()
+}
+
+impl StackOptions {
+    /// All services but these in the dev process.
+    pub fn without(services: &[&str]) -> Self {
+        Self { services: Some(all_but(services)), ..Self::default() }
+    }
+}
+
 /// A running system.
 pub struct Stack {
     options: StackOptions,
@@ -138,7 +151,7 @@ impl Stack {
         (self.process, self.state, self.mongodb) = launched.unwrap_or_else(|error| panic!("restart: {error:#}"));
     }
 
-    /// The same with these services, and "gateway", in the dev process; start the others with [`Stack::serve`].
+    /// Like [`Stack::restart`], with these services, and "gateway", in the dev process; start the others with [`Stack::serve`].
     pub async fn restart_with(&mut self, services: Vec<String>) {
         self.options.services = Some(services);
         self.restart().await;
@@ -155,12 +168,12 @@ impl Stack {
         self.serve_with(service, &[])
     }
 
-    /// The same with further variables, for example `COMPTOIR_CRASH_AT`.
+    /// Like [`Stack::serve`], with further variables, for example `COMPTOIR_CRASH_AT`.
     pub fn serve_with(&self, service: &str, more: &[(&str, &str)]) -> Process {
         self.serve_of(&binary(), service, more)
     }
 
-    /// The same of another build.
+    /// Like [`Stack::serve_with`], of another build.
     pub fn serve_of(&self, program: &Path, service: &str, more: &[(&str, &str)]) -> Process {
         let spawned = self.variables_of(service).and_then(|mut variables| {
             variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));

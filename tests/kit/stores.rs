@@ -62,7 +62,7 @@ impl Stores {
         Self::with_oplog(mongod::OPLOG).await
     }
 
-    /// The same with mongod's options about its oplog.
+    /// Like [`Stores::start`], with mongod's options about its oplog.
     pub async fn with_oplog(oplog: &'static [&'static str]) -> Self {
         Self::launch(oplog).await.unwrap_or_else(|error| panic!("{error:#}"))
     }
@@ -129,7 +129,7 @@ impl Stores {
         Ok(options.connect(&self.nats_url).await?)
     }
 
-    /// The same as services have it.
+    /// A connection to NATS as services have it.
     pub async fn broker(&self) -> Result<events::Nats, events::Error> {
         events::connect(&self.nats_url, "test", nats::OPERATOR, &self.credentials.nats_operator).await
     }
@@ -162,11 +162,11 @@ impl Stores {
         let webhooks = (service == "payments").then_some(("COMPTOIR_WEBHOOK_LISTEN", "127.0.0.1:0"));
         let free = [("COMPTOIR_LISTEN", "127.0.0.1:0")].into_iter().chain(webhooks);
         let more: Vec<(&str, &str)> = free.chain(more.iter().copied()).collect();
-        self.serve_at_home(service, &more)
+        self.serve_at_its_address(service, &more)
     }
 
-    /// The same where its peers expect it.
-    pub fn serve_at_home(&self, service: &str, more: &[(&str, &str)]) -> Process {
+    /// Runs `comptoir serve <service>` at the address where its peers expect it.
+    pub fn serve_at_its_address(&self, service: &str, more: &[(&str, &str)]) -> Process {
         let number = self.processes.fetch_add(1, Ordering::Relaxed);
         let output = self.directory.0.join(format!("{service}-{number}.log"));
         let path = self.data.join(&format!("serve/{service}.env"));
@@ -219,7 +219,7 @@ impl Stores {
         Child::spawn("nats-server", command, &self.data.join("nats-server.log"))
     }
 
-    /// Has nats-server take messages of so many bytes, from now on and over restarts, without a restart.
+    /// Has nats-server take messages of at most `bytes`, from now on and over restarts, without a restart.
     pub async fn limit_nats(&self, bytes: usize) {
         limit_nats(self.data.path(), self.nats.lock().await.child.pid(), bytes);
         eventually(RESTART_LIMIT, || async {

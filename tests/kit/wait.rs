@@ -26,7 +26,7 @@ where
     async move { within(timeout, condition).await.unwrap_or_else(|error| panic!("{caller}: {error:#}")) }
 }
 
-/// The same, with the last error instead of a panic.
+/// Like [`eventually`], with the last error instead of a panic.
 pub async fn within<T, F, Fut>(timeout: Duration, mut condition: F) -> anyhow::Result<T>
 where
     F: FnMut() -> Fut,

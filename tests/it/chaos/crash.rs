@@ -1,11 +1,12 @@
 //! SIGKILL of the whole system while orders are placed: what was answered is there, and everything comes to an end.
 
 use super::frame;
+use crate::cli::verify::is_clean;
 use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{Document, doc};
 use futures::TryStreamExt;
-use kit::shop::{PATIENCE, draft, product, sagas_have_ended};
+use kit::shop::{TIMEOUT, draft, product, sagas_have_ended};
 use kit::{Client, Stack, StackOptions, eventually};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::Value;
@@ -47,7 +48,7 @@ async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_e
     }
     let answered = answered.lock().expect("no holder panics").clone();
     assert!(!answered.is_empty(), "no order was answered before the kills");
-    sagas_have_ended(&stack, PATIENCE).await;
+    sagas_have_ended(&stack, TIMEOUT).await;
     let orders = documents(&stack, "orders", "orders").await;
     assert!(orders.iter().all(|order| text(order, "state") != "Pending"), "{orders:?}");
     let known: BTreeSet<String> = orders.iter().map(|order| text(order, "_id")).collect();
@@ -56,8 +57,7 @@ async fn after_a_kill_at_any_moment_every_answered_order_exists_and_every_saga_e
     stock_and_money_agree(&stack, &orders, &product).await;
     the_streams_hold_every_event_once(&stack).await;
     history_equals_the_orders(&stack, &orders).await;
-    let verified = crate::cli::verify::verify(&stack, &[]).await;
-    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    is_clean(&stack).await;
     stack.stop().await;
 }
 
@@ -110,7 +110,7 @@ async fn the_streams_hold_every_event_once(stack: &Stack) {
         if table.aggregates.is_empty() {
             continue;
         }
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let mut expected: HashMap<String, i64> = HashMap::new();
             for collection in table.aggregates.keys() {
                 for document in documents(stack, service, collection).await {
@@ -162,7 +162,7 @@ async fn history_equals_the_orders(stack: &Stack, orders: &[Document]) {
     let staff = Client::staff(stack).await;
     for order in orders {
         let id = text(order, "_id");
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let order = staff.get(&format!("/v1/orders/{id}")).await;
             let entry = staff.get(&format!("/v1/order-history/{id}")).await;
             ensure!(entry.status == 200, "{id}: {entry:?}");

@@ -9,11 +9,11 @@ use super::{
 };
 use crate::payments::{
     Payments,
-    webhooks::{event, heard, seconds, signed},
+    webhooks::{applied, event, seconds, signed},
 };
 use anyhow::ensure;
 use contracts::id::Kind as Id;
-use kit::shop::{PATIENCE, draft, id, order_with, place, product};
+use kit::shop::{TIMEOUT, draft, id, order_with, place, product};
 use kit::{Client, eventually};
 use serde_json::json;
 use std::{
@@ -129,7 +129,7 @@ impl Cluster {
         let (customer, _) = Client::register(&self.system.stack).await;
         for token in TOKENS.into_iter().cycle() {
             let key = format!("{:032x}", rand::random::<u128>());
-            let order = eventually(PATIENCE, || async {
+            let order = eventually(TIMEOUT, || async {
                 let body = draft(&[(&self.product, 1)], token);
                 let reply = customer.post_with_key("/v1/orders", body, &key).await;
                 ensure!(reply.status == 201, "{reply:?}");
@@ -164,14 +164,14 @@ impl Cluster {
             let dispatch = format!("/v1/shipments/{}:dispatch", id(&planned, "shipmentId"));
             staff.post(&dispatch, json!({})).await.expect(200);
             let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
-            heard(&payments, id(&shipped, "paymentId"), 2).await;
+            applied(&payments, id(&shipped, "paymentId"), 2).await;
         }
     }
 
     /// Sends a webhook about a payment, again until it is taken.
     async fn webhook(&self, payment: &str) {
         let event = event(payment, "authorized");
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let signature = signed(&self.system.stack, &event, seconds()).unwrap_or_default();
             let request = self.http.post(&self.system.stack.state().webhook_url).header("webhook-signature", signature);
             let reply = request.body(event.to_string()).send().await?;

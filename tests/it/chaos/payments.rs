@@ -8,7 +8,7 @@ use anyhow::ensure;
 use bson::{Document, doc};
 use kit::{
     Client, Reply, eventually,
-    shop::{PATIENCE, draft, id, product},
+    shop::{TIMEOUT, draft, id, product},
 };
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -88,7 +88,7 @@ impl Cluster {
 
     /// Plays the payer, once the order waits for them.
     async fn act(&self, customer: &Client, order: &str, approve: bool) {
-        let waiting = eventually(PATIENCE, || async {
+        let waiting = eventually(TIMEOUT, || async {
             let order = customer.get(&format!("/v1/orders/{order}")).await;
             ensure!(order.body["paymentState"] == "ACTION_REQUIRED", "{order:?}");
             Ok(order.body)
@@ -102,7 +102,7 @@ impl Cluster {
     async fn ship(&self, customer: &Client, order: &str, returns: bool) {
         let path = format!("/v1/orders/{order}");
         let in_state = |states: &'static [&str]| {
-            eventually(PATIENCE, || async {
+            eventually(TIMEOUT, || async {
                 let order = customer.get(&path).await;
                 ensure!(states.iter().any(|state| order.body["state"] == *state), "{order:?}");
                 Ok(order.body)
@@ -113,7 +113,7 @@ impl Cluster {
         if settled["state"] == "REJECTED" {
             return;
         }
-        let planned = eventually(PATIENCE, || async {
+        let planned = eventually(TIMEOUT, || async {
             let order = customer.get(&path).await;
             ensure!(order.body["shipmentState"] == "CREATED", "{order:?}");
             Ok(order.body)
@@ -145,7 +145,7 @@ impl Cluster {
 
 /// Repeats a safe request until somebody has decided: yes, or a no that stays.
 async fn until_answered<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Value {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let reply = ask().await;
         let is_decided = reply.status < 500 && !matches!(reply.status, 409 | 429);
         ensure!(is_decided, "{reply:?}");

@@ -1,9 +1,9 @@
 //! A stack of which some services are processes of their own, so that they can be killed.
 
-use crate::{cli::verify::verify, orders::sagas::lost::all_but};
+use crate::cli::verify::is_clean;
 use kit::{
     Process, Stack, StackOptions,
-    shop::{PATIENCE, sagas_have_ended},
+    shop::{TIMEOUT, sagas_have_ended},
 };
 use std::{collections::BTreeMap, time::Duration};
 use tokio::sync::Mutex;
@@ -18,7 +18,7 @@ pub struct SplitStack {
 
 impl SplitStack {
     pub async fn start(apart: &[&'static str]) -> Self {
-        let stack = Stack::start(StackOptions { services: Some(all_but(apart)), ..StackOptions::default() }).await;
+        let stack = Stack::start(StackOptions::without(apart)).await;
         let apart = Mutex::new(apart.iter().map(|name| (*name, stack.serve(name))).collect());
         Self { stack, apart }
     }
@@ -33,13 +33,12 @@ impl SplitStack {
     /// Waits until every saga has ended; then `comptoir verify` must find nothing.
     pub async fn is_sound(&self) {
         sagas_have_ended(&self.stack, LIMIT).await;
-        let output = verify(&self.stack, &[]).await;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        is_clean(&self.stack).await;
     }
 
     pub async fn stop(self) {
         for process in self.apart.lock().await.values() {
-            process.stop(PATIENCE).await.expect("it drains");
+            process.stop(TIMEOUT).await.expect("it drains");
         }
         self.stack.stop().await;
     }

@@ -3,7 +3,7 @@
 use crate::order_history::rebuild::event_service;
 use anyhow::ensure;
 use contracts::events::v1::TailEventsRequest;
-use kit::shop::{PATIENCE, id, place, product};
+use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Stack, binary, eventually, shared};
 use serde_json::Value;
 use std::{
@@ -24,7 +24,7 @@ pub(crate) fn events(stack: &Stack, arguments: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// The same, when it must fail; what it complained about.
+/// The same, when it must fail; its error output.
 fn refused(stack: &Stack, arguments: &[&str]) -> String {
     let output = run(stack, arguments);
     assert!(!output.status.success(), "{arguments:?} succeeded: {}", text(&output.stdout));
@@ -75,7 +75,7 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     let customer = Client::customer(stack).await;
     let live = Tail::start(stack, &["--service", "orders,payments,shipping"]);
     // It prints what comes after it has begun: the first order tells that it has.
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         place(&customer, &[(&product, 1)], "tok_visa").await;
         ensure!(!live.lines().is_empty());
         Ok(())
@@ -87,7 +87,7 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
         let is_ours = |event: &Value| event["partitionkey"] == order || event["data"]["orderId"] == order;
         lines.into_iter().filter(is_ours).collect()
     };
-    let found = eventually(PATIENCE, || async {
+    let found = eventually(TIMEOUT, || async {
         let found = of_order(live.lines());
         let has = |source: &str| found.iter().any(|event| event["source"] == source);
         ensure!(has("/comptoir/orders") && has("/comptoir/payments") && has("/comptoir/shipping"), "{found:?}");
@@ -111,7 +111,7 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     assert!(times.is_sorted(), "{times:?}");
 
     let filtered = Tail::start(stack, &["--since", "1h", "--subject", "evt.*.order.>"]);
-    let some = eventually(PATIENCE, || async {
+    let some = eventually(TIMEOUT, || async {
         let found = filtered.lines();
         ensure!(found.iter().any(|event| event["partitionkey"] == order), "{} lines", found.len());
         Ok(found)
@@ -119,7 +119,7 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
     .await;
     assert!(some.iter().all(|event| event["type"].as_str().is_some_and(|name| name.contains(".orders."))), "{some:?}");
     let one = Tail::start(stack, &["--since", "1h", "--subject", &format!("evt.orders.*.created.{order}")]);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         ensure!(one.lines().len() == 1, "{} lines", one.lines().len());
         Ok(())
     })
@@ -136,7 +136,7 @@ async fn a_tail_sends_the_log_without_gaps_and_then_what_is_appended() {
     let mut events = products.tail_events(request).await.expect("begins").into_inner();
     let new = product(stack, 0).await;
     let mut last = 0;
-    let found = tokio::time::timeout(PATIENCE, async {
+    let found = tokio::time::timeout(TIMEOUT, async {
         loop {
             let event = events.message().await.expect("goes on").expect("does not end by itself");
             assert_eq!(event.log_sequence, last + 1);
@@ -154,7 +154,7 @@ async fn a_tail_sends_the_log_without_gaps_and_then_what_is_appended() {
 async fn tail_ends_well_on_ctrl_c() {
     let stack = shared().await;
     let mut tail = Tail::start(stack, &["--since", "1h"]);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         ensure!(!tail.lines().is_empty());
         Ok(())
     })
@@ -176,7 +176,7 @@ async fn lag_prints_aligned_tables_and_json() {
     let logged = products[..end].rsplit(' ').next().expect("a number ends where its title ends");
     assert!(logged.parse::<u64>().is_ok_and(|logged| logged > 0), "{table}");
     assert!(table.contains("\nCONSUMER") && table.contains("order-history  shipping"), "{table}");
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let json: Value =
             serde_json::from_str(&events(stack, &["lag", "--json", "--service", "orders,order-history"]))?;
         let services = json["services"].as_array().expect("a list");

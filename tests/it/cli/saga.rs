@@ -15,13 +15,13 @@ fn saga(stack: &Stack, arguments: &[&str]) -> Output {
 }
 
 /// What `comptoir saga` printed.
-fn told(stack: &Stack, arguments: &[&str]) -> String {
+fn printed(stack: &Stack, arguments: &[&str]) -> String {
     let output = saga(stack, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// What it complained about.
+/// The error output of `comptoir saga`, which must fail.
 fn refused(stack: &Stack, arguments: &[&str]) -> String {
     let output = saga(stack, arguments);
     assert!(!output.status.success(), "{arguments:?} succeeded: {output:?}");
@@ -38,18 +38,18 @@ async fn comptoir_saga_lists_shows_and_repairs_many_sagas_up_to_a_bound() {
         orders.push(parked_order(&stack, &customer, &product).await);
     }
     let first = id(&orders[0], "orderId");
-    let table = told(&stack, &["list", "--state", "parked"]);
+    let table = printed(&stack, &["list", "--state", "parked"]);
     assert!(table.starts_with("ORDER ") && table.lines().count() == 4, "{table}");
     assert!(table.contains(first) && table.contains("PAYMENT_NOT_AUTHORIZED"), "{table}");
     let columns: Vec<Option<usize>> = table.lines().skip(1).map(|line| line.find("PARKED")).collect();
     assert!(columns.iter().all(|column| *column == columns[0] && column.is_some()), "{table}");
     for filter in [["--step", "ship_stock"], ["--error", "$ne"], ["--kind", "place_order"], ["--min-age", "1h"]] {
-        assert_eq!(told(&stack, &[&["list", "--state", "parked"], &filter[..]].concat()), "no such sagas\n");
+        assert_eq!(printed(&stack, &[&["list", "--state", "parked"], &filter[..]].concat()), "no such sagas\n");
     }
     let all: Value =
-        serde_json::from_str(&told(&stack, &["list", "--error", "NOT_AUTHORIZED", "--json"])).expect("JSON");
+        serde_json::from_str(&printed(&stack, &["list", "--error", "NOT_AUTHORIZED", "--json"])).expect("JSON");
     assert_eq!(all.as_array().map(Vec::len), Some(3));
-    let shown = told(&stack, &["show", first]);
+    let shown = printed(&stack, &["show", first]);
     assert!(shown.contains("capture_payment  ATTEMPTED") && shown.contains("comptoir saga resume"), "{shown}");
     assert!(refused(&stack, &["show", "ord_absent"]).contains("comptoir saga list"));
     assert!(refused(&stack, &["resume", "--reason", "x"]).contains("name orders, or a filter"));
@@ -57,12 +57,12 @@ async fn comptoir_saga_lists_shows_and_repairs_many_sagas_up_to_a_bound() {
     assert!(refused(&stack, &["compensate", first, "--reason", "x"]).contains("passed its pivot"));
 
     let parked = ["--state", "parked", "--reason", "the provider is back"];
-    let planned = told(&stack, &[&["resume", "--dry-run", "--max", "2"], &parked[..]].concat());
+    let planned = printed(&stack, &[&["resume", "--dry-run", "--max", "2"], &parked[..]].concat());
     assert!(planned.ends_with("2 would be resumed, 0 refused; more match: repeat, or raise --max\n"), "{planned}");
-    assert_eq!(told(&stack, &["list", "--state", "parked"]).lines().count(), 4, "a dry run does nothing");
+    assert_eq!(printed(&stack, &["list", "--state", "parked"]).lines().count(), 4, "a dry run does nothing");
     let skip = [&["skip"], &parked[..]].concat();
     assert!(refused(&stack, &skip).contains("--acknowledge-effect"));
-    let skipped = told(&stack, &[&["skip", "--acknowledge-effect", "--max", "1"], &parked[..]].concat());
+    let skipped = printed(&stack, &[&["skip", "--acknowledge-effect", "--max", "1"], &parked[..]].concat());
     assert!(
         skipped.contains(id(&orders[2], "orderId")) && skipped.contains("1 skipped a step, 0 refused"),
         "{skipped}"
@@ -72,12 +72,12 @@ async fn comptoir_saga_lists_shows_and_repairs_many_sagas_up_to_a_bound() {
     for order in &orders[..2] {
         set_payment(&stack, order, "Authorized").await;
     }
-    let resumed = told(&stack, &[&["resume"], &parked[..]].concat());
+    let resumed = printed(&stack, &[&["resume"], &parked[..]].concat());
     assert!(resumed.ends_with("2 resumed, 0 refused\n"), "{resumed}");
     for order in &orders[..2] {
         order_with(&customer, order, "paymentState", "CAPTURED").await;
     }
-    assert_eq!(told(&stack, &["list", "--state", "parked"]), "no such sagas\n");
+    assert_eq!(printed(&stack, &["list", "--state", "parked"]), "no such sagas\n");
     stack.stop().await;
 }
 
@@ -127,7 +127,7 @@ async fn an_order_that_the_store_refuses_to_change_is_reported_and_keeps_nobody_
 
     let emptied = doc! { "$set": { "outbox": before } };
     collection.update_one(doc! { "_id": full }, emptied).await.expect("mongod answers");
-    let resumed = told(&stack, &["resume", "--state", "parked", "--reason", "the provider is back"]);
+    let resumed = printed(&stack, &["resume", "--state", "parked", "--reason", "the provider is back"]);
     assert!(resumed.ends_with("1 resumed, 0 refused\n"), "{resumed}");
     order_with(&customer, &orders[1], "paymentState", "CAPTURED").await;
     stack.stop().await;

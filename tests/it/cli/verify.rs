@@ -1,10 +1,10 @@
 //! `comptoir verify`, as an operator runs it: silent on a system at work, and it names what is wrong.
 
 mod auditor;
-mod plants;
+mod corruptions;
 
 use crate::orders::coupons::coupon;
-use kit::shop::{PATIENCE, draft, id, product};
+use kit::shop::{TIMEOUT, draft, id, product};
 use kit::{Client, Stack, StackOptions, binary, eventually};
 use serde_json::{Value, json};
 use std::{
@@ -19,6 +19,12 @@ const CUSTOMERS: usize = 4;
 
 /// Looks while the system is at work.
 const LOOKS: usize = 4;
+
+/// `comptoir verify` finds nothing.
+pub(crate) async fn is_clean(stack: &Stack) {
+    let output = verify(stack, &[]).await;
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+}
 
 /// Runs `comptoir verify` on a stack.
 pub(crate) async fn verify(stack: &Stack, arguments: &[&str]) -> Output {
@@ -66,7 +72,7 @@ async fn a_system_at_work_has_no_violations() {
         .collect::<Vec<_>>();
     for look in 0..LOOKS {
         let before = placed.load(Ordering::Relaxed);
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             anyhow::ensure!(placed.load(Ordering::Relaxed) > before, "no order was placed before look {look}");
             Ok(())
         })

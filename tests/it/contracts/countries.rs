@@ -77,7 +77,7 @@ fn a_time_zone_is_one_of_the_iana_database() {
     assert!(time_zone("paris").is_err_and(|why| why.ends_with("did you mean Europe/Paris?")));
 }
 
-fn told(body: &Value, field: &str) -> String {
+fn message(body: &Value, field: &str) -> String {
     let details = body["details"].as_array().cloned().unwrap_or_default();
     let violations = details.iter().filter_map(|detail| detail["fieldViolations"].as_array()).flatten();
     let found = violations.filter(|violation| violation["field"].as_str().is_some_and(|it| it.ends_with(field)));
@@ -96,7 +96,7 @@ async fn no_order_and_no_quote_goes_to_a_country_that_there_is_not() {
         let basket = json!({ "items": body["items"], "countryCode": country });
         for refused in [customer.post("/v1/orders", body).await, customer.post("/v1/orders:quote", basket).await] {
             assert_eq!((refused.status, fields(&refused).len()), (400, 1), "{country}: {refused:?}");
-            let told = told(&refused.body, "countryCode");
+            let told = message(&refused.body, "countryCode");
             assert!(told.contains("ISO 3166-1") && !told.contains('^'), "{country}: {told}");
             let hint = format!("did you mean {meant}?");
             assert_eq!(told.ends_with(&hint), !meant.is_empty(), "{country}: {told}");

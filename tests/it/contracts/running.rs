@@ -81,7 +81,7 @@ async fn what_a_running_system_logs_is_what_the_contracts_say() {
     an_ordinary_day(stack).await;
     let (catalogue, mongodb) = (catalogue(), stack.connect().await);
     let declared = declared(&catalogue);
-    let seen = eventually(PATIENCE, || async {
+    let seen = eventually(TIMEOUT, || async {
         let mut seen = Names::new();
         for publisher in &catalogue.publishers {
             for entry in logged(&mongodb, &publisher.service).await? {
@@ -112,7 +112,7 @@ async fn messages_on_the_streams_have_the_headers_and_subjects_that_the_document
     let nats = jetstream::new(stack.nats().await);
     for publisher in catalogue().publishers {
         let stream = nats.get_stream(topology::stream(&publisher.service)).await.expect("a publisher has a stream");
-        let last = eventually(PATIENCE, || async {
+        let last = eventually(TIMEOUT, || async {
             let last = stream.get_info().await?.state.last_sequence;
             ensure!(last > 0, "nothing is on the stream of {}", publisher.service);
             Ok(stream.get_raw_message(last).await?)

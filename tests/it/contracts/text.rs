@@ -10,7 +10,7 @@ use contracts::{
     shipping::v1::{Address, CreateShipmentRequest},
     text,
 };
-use kit::shop::{PATIENCE, draft, fields, id, product, reason};
+use kit::shop::{TIMEOUT, draft, fields, id, product, reason};
 use kit::{Client, DEMO_PASSWORD, Reply, Stack, eventually, shared};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -275,7 +275,7 @@ async fn skus_of_before_are_kept_apart_from_new_ones_and_two_that_were_one_both_
     let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let address = address.expect("a free port").to_string();
     let _next = stack.serve_with("products", &[("COMPTOIR_LISTEN", &address)]);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let keyed = products.count_documents(doc! { "_id": { "$in": &old }, "sku_key": sku.to_lowercase() }).await?;
         ensure!(keyed == 1, "{keyed} have the key");
         Ok(())

@@ -28,7 +28,7 @@ fn request<T>(message: T, values: &[&str]) -> Request<T> {
 }
 
 fn channel(stack: &Stack, service: &str) -> rpc::Channel {
-    rpc::Channel::new(stack.grpc(service), None).expect("an address").with_deadline(kit::shop::PATIENCE)
+    rpc::Channel::new(stack.grpc(service), None).expect("an address").with_deadline(kit::shop::TIMEOUT)
 }
 
 /// What `GetUser` answers to these `authorization` headers: the gateway, and the service itself.

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// How long the gateway may take to answer and to close.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Everything that the gateway sends back for these bytes, until it closes the connection.
 async fn raw(stack: &Stack, request: &str) -> String {
@@ -24,7 +24,7 @@ async fn raw(stack: &Stack, request: &str) -> String {
         connection.read_to_end(&mut answer).await?;
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
-    timeout(PATIENCE, talk).await.expect("the gateway closes").expect("the gateway answers")
+    timeout(TIMEOUT, talk).await.expect("the gateway closes").expect("the gateway answers")
 }
 
 async fn send(client: &Client, method: Method, path: &str, headers: &[(&str, &str)], body: &'static [u8]) -> Reply {

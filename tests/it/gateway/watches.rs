@@ -2,7 +2,7 @@
 
 use crate::cli::settings::gateway_config;
 use gateway::Config;
-use kit::shop::{PATIENCE, id, place, product};
+use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Stack, shared};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -53,7 +53,7 @@ async fn watch(customer: &Client, path: &str, accept: &str, last_event_id: Optio
 async fn read(stream: &mut Response, enough: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
     while !enough(&text) {
-        let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.unwrap_or_else(|_| panic!("after {text:?}"));
+        let chunk = tokio::time::timeout(TIMEOUT, stream.chunk()).await.unwrap_or_else(|_| panic!("after {text:?}"));
         let Some(chunk) = chunk.expect("the stream is whole") else { break };
         text.push_str(&String::from_utf8_lossy(&chunk));
     }

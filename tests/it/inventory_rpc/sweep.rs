@@ -4,7 +4,7 @@ use super::Inventory;
 use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::id::Kind as Id;
-use kit::shop::{self, PATIENCE};
+use kit::shop::{self, TIMEOUT};
 use kit::{Stack, StackOptions, eventually};
 use store::Time;
 
@@ -39,7 +39,7 @@ async fn holds_that_cannot_be_given_back_hold_up_no_other() {
     let good = Id::Order.new_id();
     inventory.hold(&good, &product, 4).await.expect("OK");
     assert_eq!(shop::stock(&stack, &product).await[3], 5);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let available = shop::stock(&stack, &product).await[3];
         ensure!(available == 10, "{available} are available");
         Ok(())

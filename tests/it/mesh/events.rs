@@ -1,30 +1,30 @@
 //! From the outbox to the stream, whatever is killed: real mongod, real nats-server, real processes, kill = SIGKILL.
 //!
-//! Every test ends with [`check::everything`]: what was answered is in the log, sequences are contiguous per aggregate,
+//! Every test ends with [`invariants::everything`]: what was answered is in the log, sequences are contiguous per aggregate,
 //! and the stream is the log, entry for entry.
 
 mod backlog;
 mod broker;
-pub mod check;
 mod consumers;
 mod database;
 mod duplicates;
 mod durable;
+pub mod fixture;
 mod foreign;
-pub mod forms;
 mod hints;
+pub mod invariants;
 mod killed;
 mod oplog;
 mod payload;
 mod permissions;
 mod refused;
-mod removed;
-pub mod shop;
+mod removed_data;
 mod stuck;
 mod takeover;
-pub mod write;
+pub mod write_forms;
+pub mod writer;
 
 use std::time::Duration;
 
 /// How long a condition may take on a loaded machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);

@@ -1,4 +1,4 @@
 //! mesh/saga: the runner on a paused clock.
 
+mod fake_cluster;
 mod runner;
-mod world;

@@ -1,6 +1,6 @@
 //! A read model that is built anew: beside the one in use, without downtime, equal to the fold of the logs.
 
-mod letters;
+mod dead_letters;
 mod load;
 mod rows;
 
@@ -13,7 +13,7 @@ use contracts::{
     orderhistory::v1::{GetOrderHistoryRequest, order_history_service_client::OrderHistoryServiceClient},
 };
 use futures::TryStreamExt;
-use kit::shop::{PATIENCE, id, place, product};
+use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use rows::{count, rows_are_the_fold_of_the_logs, suffix};
 use serde_json::Value;
@@ -98,7 +98,7 @@ async fn a_second_rebuild_at_the_same_time_is_refused_and_one_that_is_left_chang
     let refused = rebuild(&stack).await.expect_err("the first one is running");
     assert_eq!((refused.code(), rpc::status::reason(&refused).as_str()), (Code::FailedPrecondition, "REBUILD_RUNNING"));
     drop(first);
-    let done = eventually(PATIENCE, || async { Ok(rebuild(&stack).await?) }).await;
+    let done = eventually(TIMEOUT, || async { Ok(rebuild(&stack).await?) }).await;
     assert_eq!(done.old_hash, done.new_hash);
     assert_eq!(suffix(&stack).await, "_b", "the one that was left did not switch");
     let mut orders = event_service(&stack, "orders").await;
@@ -116,7 +116,7 @@ async fn a_crash_before_the_switch_keeps_the_old_model_and_one_after_it_the_new_
     for (label, expected) in [("rebuild.switching", ""), ("rebuild.switched", "_b")] {
         let crashing = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", label)]);
         rows_are_the_fold_of_the_logs(&stack).await;
-        let crashed = eventually(PATIENCE, || async {
+        let crashed = eventually(TIMEOUT, || async {
             let failed = rebuild(&stack).await.expect_err("the process dies in it");
             let reason = rpc::status::reason(&failed);
             // It is not up yet, or the lease of the one that died has not run out.
@@ -129,19 +129,19 @@ async fn a_crash_before_the_switch_keeps_the_old_model_and_one_after_it_the_new_
         assert!(count(&stack, idle).await > 0, "{label} left something to clean up");
         let calm = stack.serve("order-history");
         rows_are_the_fold_of_the_logs(&stack).await;
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let left = count(&stack, idle).await;
             ensure!(left == 0, "{left} rows in {idle}");
             Ok(())
         })
         .await;
-        calm.stop(PATIENCE).await.expect("order-history drains");
+        calm.stop(TIMEOUT).await.expect("order-history drains");
     }
     let calm = stack.serve("order-history");
-    let done = eventually(PATIENCE, || async { Ok(rebuild(&stack).await?) }).await;
+    let done = eventually(TIMEOUT, || async { Ok(rebuild(&stack).await?) }).await;
     assert_eq!(done.old_hash, done.new_hash);
     assert_eq!(suffix(&stack).await, "");
-    calm.stop(PATIENCE).await.expect("order-history drains");
+    calm.stop(TIMEOUT).await.expect("order-history drains");
 }
 
 /// A stack in which order-history does not run; the gateway does.
@@ -179,8 +179,8 @@ async fn every_replica_follows_a_switch_and_nobody_fills_the_old_slot() {
             anyhow::Ok(entry.into_inner().reason)
         }
     };
-    assert_eq!(eventually(PATIENCE, || reason(&order)).await, "CHANGED_BY_HAND");
-    let done = eventually(PATIENCE, || async { Ok(rebuild(&stack).await?) }).await;
+    assert_eq!(eventually(TIMEOUT, || reason(&order)).await, "CHANGED_BY_HAND");
+    let done = eventually(TIMEOUT, || async { Ok(rebuild(&stack).await?) }).await;
     assert_ne!(done.old_hash, done.new_hash);
     assert_eq!(reason(&order).await.expect("is there"), "", "the replica reads the new model");
     first.kill().await; // the second one fills the new slot alone
@@ -195,5 +195,5 @@ async fn every_replica_follows_a_switch_and_nobody_fills_the_old_slot() {
         let ours: Vec<&String> = names.iter().filter(|name| name.starts_with("order-history")).collect();
         assert_eq!(ours, ["order-history-b"], "{source}");
     }
-    second.stop(PATIENCE).await.expect("order-history drains");
+    second.stop(TIMEOUT).await.expect("order-history drains");
 }

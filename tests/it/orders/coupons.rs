@@ -9,7 +9,7 @@ use crate::{cli::verify::verify, orders::shipments::priced, payments::event_name
 use anyhow::ensure;
 use bson::{Document, doc};
 use futures::future::join_all;
-use kit::shop::{PATIENCE, draft, id, order_with, product, reason};
+use kit::shop::{TIMEOUT, draft, id, order_with, product, reason};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -280,7 +280,7 @@ async fn a_coupon_that_cannot_be_used_is_refused_with_its_reason_and_nothing_cha
 
 /// The customer's only order, once it is `state` for `why`.
 pub async fn only_order(customer: &Client, state: &str, why: &str) -> Value {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let orders = customer.get("/v1/orders").await.expect(200)["orders"].clone();
         let order = &orders[0];
         ensure!(order["state"] == state && order["reason"] == why && orders[1].is_null(), "{orders}");

@@ -1,7 +1,7 @@
 //! Orders through the gateway of a running system.
 
 use futures::future::join_all;
-use kit::shop::{PATIENCE, draft, fields, id, order_with, place, product, reason, stock};
+use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product, reason, stock};
 use kit::{Client, Stack, StackOptions, eventually, reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -117,7 +117,7 @@ async fn a_lost_reply_of_the_provider_leaves_exactly_one_authorization() {
 /// Plays the payer; repeats as the reply says while the provider has not answered in time.
 async fn complete_action(customer: &Client, order: &Value, approve: bool) {
     let action = format!("/v1/payments/{}:completeAction", id(order, "paymentId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let reply = customer.post(&action, json!({ "approve": approve })).await;
         anyhow::ensure!(reply.status == 200, "{reply:?}");
         Ok(())
@@ -137,7 +137,7 @@ async fn an_order_waits_for_the_payer_and_ends_when_the_payer_acts() {
         complete_action(&customer, &waiting, approve).await;
         order_with(&customer, &order, "state", state).await;
     }
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let counters = stock(stack, &product).await;
         anyhow::ensure!(counters == [5, 0, 1, 4], "stock is {counters:?}");
         Ok(())
@@ -245,7 +245,7 @@ async fn a_watch_sends_every_state_as_ndjson_and_as_server_sent_events() {
         assert!(stream.headers()["content-type"].to_str().expect("text").starts_with(accept));
         let mut text = String::new();
         while !text.contains("\"CONFIRMED\"") {
-            let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.expect("a change arrives in time");
+            let chunk = tokio::time::timeout(TIMEOUT, stream.chunk()).await.expect("a change arrives in time");
             text.push_str(&String::from_utf8_lossy(&chunk.expect("the stream is whole").expect("it goes on")));
         }
         let prefix = if accept == "text/event-stream" { "data: " } else { "" };
@@ -320,7 +320,7 @@ async fn a_hold_that_ran_out_gives_its_stock_back_and_a_late_approval_is_voided(
     let order = customer.post("/v1/orders", draft(&[(&product, 2)], "tok_action_required")).await.expect(201);
     let waiting = order_with(&customer, &order, "paymentState", "ACTION_REQUIRED").await;
     assert_eq!(stock(&stack, &product).await, [5, 2, 0, 3]);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let counters = stock(&stack, &product).await;
         anyhow::ensure!(counters == [5, 0, 0, 5], "stock is {counters:?}");
         Ok(())

@@ -1,7 +1,7 @@
 //! Amounts that the payment provider can take: told when an order is quoted or placed, and kept to afterwards.
 
 use crate::{
-    orders::{quotes::money, sagas::lost::all_but},
+    orders::quotes::money,
     saga::at,
     shipments::shares::{confirmed, parcels, run},
 };
@@ -71,7 +71,7 @@ fn metadata(reply: &kit::Reply, field: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_stripe_cannot_take_is_refused_when_it_is_quoted_or_ordered() {
-    let stack = Stack::start(StackOptions { services: Some(all_but(&["payments"])), ..Default::default() }).await;
+    let stack = Stack::start(StackOptions::without(&["payments"])).await;
     let process = payments_with_stripe(&stack);
     let customer = Client::register(&stack).await.0;
     let dinar = priced(&stack, "KWD", "1.234").await;
@@ -117,7 +117,7 @@ async fn what_stripe_cannot_take_is_refused_when_it_is_quoted_or_ordered() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_payments_is_silent_orders_are_quoted_all_the_same() {
-    let stack = Stack::start(StackOptions { services: Some(all_but(&["payments"])), ..Default::default() }).await;
+    let stack = Stack::start(StackOptions::without(&["payments"])).await;
     let customer = Client::register(&stack).await.0;
     let dinar = priced(&stack, "KWD", "1.234").await;
     for _ in 0..3 {

@@ -1,12 +1,12 @@
 //! Refunds of orders that have left: the money to the cent, the units where they go, and what a charge-back stops.
 
 use crate::{
-    cli::verify::verify,
+    cli::verify::is_clean,
     payments::event_names,
     saga::{at, item, order},
 };
 use contracts::money::Money;
-use kit::shop::{PATIENCE, fields, id, order_with, place, product, reason, stock};
+use kit::shop::{TIMEOUT, fields, id, order_with, place, product, reason, stock};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
 use orders::{Disposition, Extent, Order, RefundRequest, ReturnedUnits, SAGAS, State};
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ async fn refund(staff: &Client, order: &Value, body: Value) -> Reply {
 /// The order once none of its refunds is under way.
 pub async fn settled(customer: &Client, order: &Value) -> Value {
     let path = format!("/v1/orders/{}", id(order, "orderId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let order = customer.get(&path).await.expect(200);
         let refunds = order["refunds"].as_array().cloned().unwrap_or_default();
         anyhow::ensure!(refunds.iter().all(|refund| refund["state"] != "REQUESTED"), "{order}");
@@ -65,8 +65,7 @@ async fn refunds_per_line_of_an_amount_and_of_the_rest_sum_to_the_total_and_veri
     assert_eq!((amounts, &after["paymentState"]), (vec![3750, 501], &json!("REFUNDED")), "{after}");
     assert_eq!(stock(&stack, &kept).await, [9, 0, 0, 9]);
     assert_eq!(stock(&stack, &broken).await, [8, 0, 0, 8]);
-    let output = verify(&stack, &[]).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    is_clean(&stack).await;
 
     staff.post(&format!("/v1/shipments/{}:deliver", id(&order, "shipmentId")), json!({})).await.expect(200);
     order_with(&customer, &order, "state", "DELIVERED").await;
@@ -78,8 +77,7 @@ async fn refunds_per_line_of_an_amount_and_of_the_rest_sum_to_the_total_and_veri
     assert_eq!((cents(&payment["capturedAmount"]), cents(&payment["refundedAmount"])), (6250, 6250));
     let refused = refund(&staff, &order, json!({})).await;
     assert_eq!((refused.status, reason(&refused).as_str()), (400, "REFUND_EXCEEDS_CAPTURE"));
-    let output = verify(&stack, &[]).await;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    is_clean(&stack).await;
     stack.stop().await;
 }
 
@@ -142,7 +140,7 @@ async fn a_charge_back_freezes_the_order_tells_of_it_and_refunds_are_refused() {
     let refused = refund(&staff, &order, json!({})).await;
     assert_eq!((refused.status, reason(&refused).as_str()), (400, "ORDER_FROZEN"));
     let orders = stack.connect().await.database("orders");
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let names = event_names(&orders, id(&order, "orderId"), 1).await;
         anyhow::ensure!(names.iter().any(|name| name == "frozen"), "{names:?}");
         Ok(())

@@ -1,9 +1,9 @@
 //! The sagas of orders on a running system.
 
-mod crowd;
-pub mod lost;
+mod backlog;
+pub mod lost_replies;
 pub mod operators;
 mod pivot;
-mod rolling;
-mod same_key;
+mod reused_keys;
+mod rolling_update;
 mod zombie;

@@ -4,7 +4,7 @@ mod killed;
 
 use crate::{cli::verify::verify, payments::event_names};
 use anyhow::ensure;
-use kit::shop::{PATIENCE, id, order_with, place, product_with, reason, stock};
+use kit::shop::{TIMEOUT, id, order_with, place, product_with, reason, stock};
 use kit::{Client, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 
@@ -33,10 +33,10 @@ pub(crate) async fn act(staff: &Client, shipment: &str, verb: &str) -> Value {
     staff.post(&format!("/v1/shipments/{shipment}:{verb}"), json!({})).await.expect(200)
 }
 
-/// The order once it has captured for so many of its shipments.
+/// The order once that number of its shipments has been captured.
 async fn paid(customer: &Client, order: &Value, shipments: usize) -> Value {
     let path = format!("/v1/orders/{}", id(order, "orderId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let order = customer.get(&path).await.expect(200);
         let captures = order["shipments"].as_array().cloned().unwrap_or_default();
         let done = captures.iter().filter(|shipment| shipment["capturedAmount"].is_object()).count();
@@ -191,7 +191,7 @@ async fn a_lost_and_a_returned_shipment_keep_the_order_shipped_and_staff_refund_
     let body = json!({ "items": [line(2, "SCRAP"), line(1, "RESTOCK")], "reason": "lost, and came back" });
     staff.post(&format!("/v1/orders/{}:refund", id(&order, "orderId")), body).await.expect(200);
     order_with(&customer, &order, "paymentState", "REFUNDED").await;
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let counters = stock(&stack, &product).await;
         ensure!(counters == [98, 0, 0, 98], "{counters:?}");
         Ok(())
@@ -214,7 +214,7 @@ async fn a_charge_back_of_a_part_freezes_the_order_and_what_leaves_after_it_wait
     assert_eq!(frozen["state"], "CONFIRMED");
     act(&staff, &off, "dispatch").await;
     let path = format!("/v1/orders/{}/saga", id(&order, "orderId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let saga = staff.get(&path).await.expect(200);
         ensure!(saga["state"] == "PARKED" && saga.to_string().contains("PAYMENT_FROZEN"), "{saga}");
         Ok(())
@@ -223,7 +223,7 @@ async fn a_charge_back_of_a_part_freezes_the_order_and_what_leaves_after_it_wait
     let paid = payment(&customer, &order).await;
     assert_eq!((mills(&paid["capturedAmount"]), mills(&paid["chargedBackAmount"])), (6_660, 6_660));
     let orders = stack.connect().await.database("orders");
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let names = event_names(&orders, id(&order, "orderId"), 1).await;
         ensure!(["frozen", "parked"].iter().all(|told| names.iter().any(|name| name == told)), "{names:?}");
         Ok(())

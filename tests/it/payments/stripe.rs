@@ -223,7 +223,7 @@ async fn the_report_has_the_sums_of_each_intent() {
     assert_eq!((asked.field("created[gte]"), asked.field("starting_after")), (Some("1730000000"), Some("pi_3Pz")));
 }
 
-fn heard(stripe: &Stripe, name: &str) -> Result<Notification, Rejected> {
+fn notification(stripe: &Stripe, name: &str) -> Result<Notification, Rejected> {
     let (body, mut headers) = (shape(name).to_string(), HeaderMap::new());
     let signature = rpc::signature::sign(SECRET, 1_730_000_001, body.as_bytes());
     headers.insert("stripe-signature", signature.parse().unwrap());
@@ -253,12 +253,12 @@ async fn events_tell_what_happened_under_the_key_of_the_request_that_caused_it()
         ("event_other", ProviderEvent::Nothing),
     ];
     for (name, expected) in cases {
-        let notification = heard(&stripe, name).unwrap();
+        let notification = notification(&stripe, name).unwrap();
         assert_eq!((notification.event_id.as_str(), notification.event), ("evt_3Q0", expected), "{name}");
         let has_key = !matches!(name, "event_dispute" | "event_other");
         assert_eq!(notification.charge_key == KEY, has_key, "{name}");
     }
-    assert_eq!(heard(&stripe, "event_dispute").unwrap().reference, "pi_3Q0");
+    assert_eq!(notification(&stripe, "event_dispute").unwrap().reference, "pi_3Q0");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use kit::{Stack, eventually, shared};
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 pub fn seconds() -> i64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
@@ -59,7 +59,7 @@ pub async fn fates(payments: &Payments, id: &str) -> Vec<String> {
 }
 
 pub async fn in_state(payments: &Payments, id: &str, state: State) -> Reply {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let payment = payments.get(id).await?;
         ensure!(payment.state() == state, "state is {:?}", payment.state());
         Ok(payment)
@@ -67,8 +67,8 @@ pub async fn in_state(payments: &Payments, id: &str, state: State) -> Reply {
     .await
 }
 
-pub async fn heard(payments: &Payments, id: &str, count: usize) {
-    eventually(PATIENCE, || async {
+pub async fn applied(payments: &Payments, id: &str, count: usize) {
+    eventually(TIMEOUT, || async {
         let fates = fates(payments, id).await;
         ensure!(fates.len() >= count && fates.iter().all(|fate| fate == "heard"), "{fates:?}");
         Ok(())
@@ -82,7 +82,7 @@ async fn a_webhook_before_after_or_twice_with_the_reply_counts_once() {
     for token in ["tok_webhook_first", "tok_visa", "tok_webhook_twice", "tok_slow"] {
         let id = Id::Payment.new_id();
         assert_eq!(payments.authorize(&id, token).await.unwrap().state(), State::Authorized, "{token}");
-        heard(&payments, &id, 1).await;
+        applied(&payments, &id, 1).await;
         let payment = payments.get(&id).await.unwrap();
         assert_eq!((payment.state(), kinds(&payment)), (State::Authorized, vec![Kind::Authorization]), "{token}");
         assert_eq!(event_names(&payments.database, &id, 2).await, ["authorizing", "authorized"], "{token}");
@@ -98,7 +98,7 @@ async fn a_webhook_without_a_reply_ends_an_unknown_payment() {
         assert_eq!(payments.authorize(&id, token).await.unwrap().state(), State::Unknown, "{token}");
         let payment = in_state(&payments, &id, State::Authorized).await;
         assert_eq!(kinds(&payment), [Kind::Authorization]);
-        heard(&payments, &id, 1).await;
+        applied(&payments, &id, 1).await;
     }
 }
 
@@ -110,7 +110,7 @@ async fn webhooks_that_come_late_or_in_another_order_change_nothing_that_is_know
         payments.authorize(&id, token).await.unwrap();
         payments.capture(&id).await.unwrap();
         assert_eq!(payments.cancel(&id).await.unwrap().state(), State::Refunded);
-        heard(&payments, &id, 3).await;
+        applied(&payments, &id, 3).await;
         let payment = payments.get(&id).await.unwrap();
         assert_eq!(kinds(&payment), [Kind::Authorization, Kind::Capture, Kind::Refund], "{token}");
     }
@@ -126,7 +126,7 @@ async fn a_webhook_for_an_unknown_payment_is_kept_and_heard_when_the_payment_is_
     }
     assert_eq!(fates(&payments, &id).await, ["waits"], "kept once");
     assert_eq!(payments.authorize(&id, "tok_declined").await.unwrap().state(), State::Declined);
-    heard(&payments, &id, 2).await;
+    applied(&payments, &id, 2).await;
     assert_eq!(payments.get(&id).await.unwrap().state(), State::Declined, "what is known stays");
 }
 
@@ -135,7 +135,7 @@ async fn a_webhook_with_a_bad_signature_or_an_old_timestamp_is_refused_and_chang
     let stack = shared().await;
     let (payments, id) = (Payments::connect(stack).await, Id::Payment.new_id());
     payments.authorize(&id, "tok_action_required").await.unwrap();
-    heard(&payments, &id, 1).await;
+    applied(&payments, &id, 1).await;
     let event = event(&id, "authorized");
     let forged = rpc::signature::sign("another secret", seconds(), event.to_string().as_bytes());
     let other_body = signed(stack, &json!({}), seconds());
@@ -187,7 +187,7 @@ async fn a_charge_back_freezes_the_payment_and_tells_of_it() {
     let id = Id::Payment.new_id();
     payments.authorize(&id, "tok_dispute").await.unwrap();
     payments.capture(&id).await.unwrap();
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let payment = payments.get(&id).await?;
         ensure!(payment.frozen_reason == "CHARGED_BACK", "not frozen: {payment:?}");
         Ok(())

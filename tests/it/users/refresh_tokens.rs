@@ -3,7 +3,7 @@
 use crate::users::sign_in::users;
 use bson::{DateTime, Document, doc};
 use contracts::users::v1::{IssueTokenRequest, token_service_client::TokenServiceClient};
-use kit::shop::PATIENCE;
+use kit::shop::TIMEOUT;
 use kit::{Client, DEMO_PASSWORD, Process, Stack, shared};
 use mongodb::Collection;
 use rpc::Channel;
@@ -19,7 +19,7 @@ async fn refresh(users: &Channel, token: &str) -> Result<String, Status> {
 }
 
 fn shared_users(stack: &Stack) -> Channel {
-    Channel::new(stack.grpc("users"), None).expect("an address").with_deadline(PATIENCE)
+    Channel::new(stack.grpc("users"), None).expect("an address").with_deadline(TIMEOUT)
 }
 
 /// A process whose grace is over in no test.
@@ -154,7 +154,7 @@ async fn a_crash_between_a_token_and_its_successor_leaves_the_customer_signed_in
     let ((here, _process), (_, [token, _])) = (patient_users(stack).await, account(stack).await);
     let (dying, process) = users(stack, &[("COMPTOIR_CRASH_AT", "users.refresh.used")]).await;
     refresh(&dying, &token).await.expect_err("the process dies before it answers");
-    process.ended(PATIENCE).await.expect("it is dead");
+    process.ended(TIMEOUT).await.expect("it is dead");
     let successor = refresh(&here, &token).await.expect("the repeat is given what the first would have been");
     let next = refresh(&here, &successor).await.expect("it is stored");
     refresh(&here, &next).await.expect("signed in");

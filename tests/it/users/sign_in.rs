@@ -7,7 +7,7 @@ use contracts::users::v1::{
 };
 use gateway::TrustedProxies;
 use http::{HeaderMap, HeaderValue};
-use kit::shop::{PATIENCE, reason};
+use kit::shop::{TIMEOUT, reason};
 use kit::{Client, DEMO_PASSWORD, Process, Reply, Stack, eventually, reply, shared};
 use reqwest::Method;
 use rpc::{
@@ -34,8 +34,8 @@ fn free() -> String {
 pub async fn users(stack: &Stack, more: &[(&str, &str)]) -> (Channel, Process) {
     let address = free();
     let process = stack.serve_with("users", &[&[("COMPTOIR_LISTEN", address.as_str())], more].concat());
-    let channel = Channel::new(&format!("http://{address}"), None).expect("an address").with_deadline(PATIENCE);
-    eventually(PATIENCE, || async {
+    let channel = Channel::new(&format!("http://{address}"), None).expect("an address").with_deadline(TIMEOUT);
+    eventually(TIMEOUT, || async {
         let refused = TokenServiceClient::new(channel.clone()).issue_token(IssueTokenRequest::default()).await;
         let refused = refused.expect_err("there is no grant");
         ensure!(refused.code() == Code::InvalidArgument, "{refused:?}");
@@ -49,7 +49,7 @@ pub async fn users(stack: &Stack, more: &[(&str, &str)]) -> (Channel, Process) {
 async fn gateway(stack: &Stack, more: &[(&str, &str)]) -> (Client, Process) {
     let address = free();
     let process = stack.serve_with("gateway", &[&[("COMPTOIR_LISTEN", address.as_str())], more].concat());
-    eventually(PATIENCE, || async { Ok(tokio::net::TcpStream::connect(&address).await?) }).await;
+    eventually(TIMEOUT, || async { Ok(tokio::net::TcpStream::connect(&address).await?) }).await;
     (Client::at(&format!("http://{address}")), process)
 }
 
@@ -60,7 +60,7 @@ async fn sign_in(users: &Channel, username: &str, password: &str) -> Result<(), 
 }
 
 /// What somebody who guesses learns: everything but the time.
-fn told(answer: Result<(), Status>) -> (Code, String, String) {
+fn refusal(answer: Result<(), Status>) -> (Code, String, String) {
     let status = answer.expect_err("it is refused");
     (status.code(), rpc::status::reason(&status), status.message().to_owned())
 }
@@ -177,14 +177,14 @@ async fn who_guesses_at_an_account_is_told_to_wait_whether_it_exists_or_not() {
     let (users, _process) = users(stack, &settings).await;
     let (known, unknown, other) = (account(stack).await, email(), account(stack).await);
     for _ in 0..3 {
-        let answer = told(sign_in(&users, &known, "a wrong password").await);
+        let answer = refusal(sign_in(&users, &known, "a wrong password").await);
         assert_eq!((answer.0, answer.1.as_str()), (Code::InvalidArgument, "invalid_grant"));
-        assert_eq!(told(sign_in(&users, &unknown, "a wrong password").await), answer);
+        assert_eq!(refusal(sign_in(&users, &unknown, "a wrong password").await), answer);
     }
-    let right = told(sign_in(&users, &known, DEMO_PASSWORD).await);
+    let right = refusal(sign_in(&users, &known, DEMO_PASSWORD).await);
     assert_eq!((right.0, right.1.as_str()), (Code::ResourceExhausted, "TOO_MANY_ATTEMPTS"));
-    assert_eq!(told(sign_in(&users, &unknown, DEMO_PASSWORD).await), right);
-    assert_eq!(told(sign_in(&users, &known.to_uppercase(), "another").await), right, "an address has one spelling");
+    assert_eq!(refusal(sign_in(&users, &unknown, DEMO_PASSWORD).await), right);
+    assert_eq!(refusal(sign_in(&users, &known.to_uppercase(), "another").await), right, "an address has one spelling");
     let waits = [wait(sign_in(&users, &known, "x").await), wait(sign_in(&users, &unknown, "x").await)];
     assert!(waits.iter().all(|wait| (3_500..=3_600).contains(&wait.as_secs())), "{waits:?}");
     sign_in(&users, &other, DEMO_PASSWORD).await.expect("another account is none of theirs");
@@ -199,7 +199,7 @@ async fn sign_ins_that_succeed_are_not_counted() {
     for _ in 0..5 {
         sign_in(&users, &account, DEMO_PASSWORD).await.expect("the right password");
     }
-    assert_eq!(told(sign_in(&users, &account, "wrong").await).1, "invalid_grant");
+    assert_eq!(refusal(sign_in(&users, &account, "wrong").await).1, "invalid_grant");
     sign_in(&users, &account, DEMO_PASSWORD).await.expect("one wrong password is not too many");
 }
 
@@ -210,7 +210,7 @@ async fn guesses_that_come_all_at_once_are_not_judged_beyond_the_limit() {
     let (users, _process) = users(stack, &settings).await;
     let account = account(stack).await;
     let guesses = futures::future::join_all((0..40).map(|_| sign_in(&users, &account, "wrong"))).await;
-    let judged = guesses.into_iter().filter(|answer| told(answer.clone()).1 == "invalid_grant").count();
+    let judged = guesses.into_iter().filter(|answer| refusal(answer.clone()).1 == "invalid_grant").count();
     assert!((3..=4).contains(&judged), "{judged} of 40: two are hashed at once");
     wait(sign_in(&users, &account, DEMO_PASSWORD).await);
 }
@@ -229,7 +229,7 @@ async fn a_repeated_registration_is_no_way_around_the_limit() {
     register(DEMO_PASSWORD).await.expect("a new account");
     register(DEMO_PASSWORD).await.expect("its repeat");
     for _ in 0..3 {
-        assert_eq!(told(register("a wrong password").await).1, "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!(refusal(register("a wrong password").await).1, "IDEMPOTENCY_KEY_REUSED");
     }
     wait(register("a wrong password").await);
     wait(sign_in(&users, &email, DEMO_PASSWORD).await);

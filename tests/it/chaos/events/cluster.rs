@@ -4,10 +4,10 @@ use super::plan::{Fault, Plan};
 use crate::{
     chaos::frame::System,
     mesh::events::{
-        check,
-        forms::{self, FORMS},
-        shop::{STREAM, Shop},
-        write::Written,
+        fixture::{Fixture, STREAM},
+        invariants,
+        write_forms::{self, FORMS},
+        writer::Writer,
     },
 };
 use anyhow::Context;
@@ -41,7 +41,7 @@ const TURN: Duration = Duration::from_millis(200);
 
 /// Stores with a consumer, on which runs are played one after another.
 pub struct Cluster {
-    shop: Shop,
+    fixture: Fixture,
     consumer: Process,
     output: String,
 }
@@ -51,9 +51,9 @@ impl System for Cluster {
     const RUNS: usize = 40;
 
     async fn open() -> Self {
-        let shop = Shop::open().await;
-        let consumer = shop.stores.serve("order-history", &[]);
-        Self { shop, consumer, output: String::new() }
+        let fixture = Fixture::open().await;
+        let consumer = fixture.stores.serve("order-history", &[]);
+        Self { fixture, consumer, output: String::new() }
     }
 
     fn last_output(&self) -> String {
@@ -63,17 +63,17 @@ impl System for Cluster {
     async fn play(&mut self, plan: &Plan) -> anyhow::Result<bool> {
         self.output.clear();
         self.clear().await.context("clear the stores")?;
-        let ids = self.shop.written.products(plan.products, 1).await;
+        let ids = self.fixture.writer.products(plan.products, 1).await;
         let mut relays = vec![match plan.fault {
-            Fault::KillAtStep => self.shop.relay_until(&plan.step),
-            Fault::Overtake => self.shop.relay_until(&format!("{}:stop", plan.step)),
-            _ => self.shop.relay(),
+            Fault::KillAtStep => self.fixture.relay_until(&plan.step),
+            Fault::Overtake => self.fixture.relay_until(&format!("{}:stop", plan.step)),
+            _ => self.fixture.relay(),
         }];
         if plan.warm {
-            self.shop.next_term(0).await;
+            self.fixture.next_term(0).await;
         }
         let mut writers: JoinSet<()> = (0..plan.writers)
-            .map(|number| write(self.shop.written.clone(), ids.clone(), plan.clone(), number))
+            .map(|number| write(self.fixture.writer.clone(), ids.clone(), plan.clone(), number))
             .collect();
         sleep(plan.at).await; // the moment under test
         let is_reached = self.go_wrong(plan, &mut relays, &mut writers).await?;
@@ -91,23 +91,23 @@ impl Cluster {
     /// Everything, after one more write to each product: a relay that is asleep would look only after 30 s.
     async fn holds(&self, ids: &[String]) -> anyhow::Result<()> {
         for id in ids {
-            self.shop.written.update(id, 1).await;
+            self.fixture.writer.update(id, 1).await;
         }
-        within(LIMIT, || check::everything(&self.shop)).await?;
-        within(LIMIT, || check::read_model(&self.shop)).await
+        within(LIMIT, || invariants::everything(&self.fixture)).await?;
+        within(LIMIT, || invariants::read_model(&self.fixture)).await
     }
 
     /// As it was before the first run. Nobody relays now.
     async fn clear(&self) -> anyhow::Result<()> {
         for collection in ["products", "events", "relay"] {
-            self.shop.db.collection::<Document>(collection).delete_many(doc! {}).await?;
+            self.fixture.db.collection::<Document>(collection).delete_many(doc! {}).await?;
         }
-        let nats = jetstream::new(self.shop.stores.nats().await?);
+        let nats = jetstream::new(self.fixture.stores.nats().await?);
         // Purged and not deleted, so that the consumer goes on. Before the first run there is none.
         if let Ok(stream) = nats.get_stream(STREAM).await {
             stream.purge().await?;
         }
-        self.shop.written.clear();
+        self.fixture.writer.clear();
         Ok(())
     }
 
@@ -132,14 +132,14 @@ impl Cluster {
             }
             Fault::Overtake => is_reached = self.overtake(plan, relays).await?,
             Fault::TwoRelays => {
-                relays.push(self.shop.relay());
+                relays.push(self.fixture.relay());
                 while !writers.is_empty() {
-                    self.shop.expire_lease().await;
+                    self.fixture.expire_lease().await;
                     let _ = tokio::time::timeout(TURN, writers.join_next()).await;
                 }
             }
             Fault::RewriteLease => {
-                relays.push(self.shop.relay());
+                relays.push(self.fixture.relay());
                 self.rewrite_lease(plan.variant).await?;
             }
             Fault::ForeignMessages | Fault::LowerPayload | Fault::RemakeDurable => self.meddle(plan, writers).await?,
@@ -152,7 +152,7 @@ impl Cluster {
 
     /// What operators, or programs of theirs, do to the broker.
     async fn meddle(&self, plan: &Plan, writers: &mut JoinSet<()>) -> anyhow::Result<()> {
-        let nats = jetstream::new(self.shop.stores.nats().await?);
+        let nats = jetstream::new(self.fixture.stores.nats().await?);
         match plan.fault {
             Fault::ForeignMessages => {
                 while !writers.is_empty() {
@@ -163,9 +163,9 @@ impl Cluster {
                 }
             }
             Fault::LowerPayload => {
-                self.shop.stores.limit_nats(LOW_PAYLOAD).await;
+                self.fixture.stores.limit_nats(LOW_PAYLOAD).await;
                 sleep(plan.lasts).await;
-                self.shop.stores.limit_nats(PAYLOAD).await;
+                self.fixture.stores.limit_nats(PAYLOAD).await;
             }
             _ => {
                 let stream = nats.get_stream(STREAM).await?;
@@ -183,7 +183,7 @@ impl Cluster {
     }
 
     async fn break_store(&self, plan: &Plan) -> anyhow::Result<()> {
-        let stores = &self.shop.stores;
+        let stores = &self.fixture.stores;
         if plan.fault == Fault::DeleteStream {
             // The relay may not have made it yet.
             let _ = jetstream::new(stores.nats().await?).delete_stream(STREAM).await;
@@ -212,8 +212,8 @@ impl Cluster {
     async fn replace(&self, plan: &Plan, relays: &mut Vec<Process>) {
         relays[0].kill().await;
         sleep(plan.lasts).await;
-        self.shop.expire_lease().await;
-        relays.push(self.shop.relay());
+        self.fixture.expire_lease().await;
+        relays.push(self.fixture.relay());
     }
 
     async fn overtake(&self, plan: &Plan, relays: &mut Vec<Process>) -> anyhow::Result<bool> {
@@ -221,20 +221,20 @@ impl Cluster {
         if !is_reached {
             relays[0].pause().await?; // it did not come to that pass
         }
-        let epoch = self.shop.epoch().await;
-        self.shop.expire_lease().await;
-        relays.push(self.shop.relay());
-        self.shop.next_term(epoch).await;
+        let epoch = self.fixture.epoch().await;
+        self.fixture.expire_lease().await;
+        relays.push(self.fixture.relay());
+        self.fixture.next_term(epoch).await;
         sleep(plan.lasts).await;
         relays[0].resume();
         Ok(is_reached)
     }
 
     async fn rewrite_lease(&self, variant: usize) -> anyhow::Result<()> {
-        let leases = self.shop.leases();
+        let leases = self.fixture.leases();
         let lease = doc! { "_id": "relay" };
         match variant {
-            0 => self.shop.expire_lease().await,
+            0 => self.fixture.expire_lease().await,
             1 => {
                 let usurped = doc! { "$inc": { "epoch": 7_i64 }, "$set": { "expires_at": bson::DateTime::MIN } };
                 leases.update_one(lease, usurped).await?;
@@ -245,7 +245,7 @@ impl Cluster {
             _ => {
                 let older = doc! { "$set": { "gseq": 0_i64, "js_seq": 0_i64 }, "$unset": { "token": "" } };
                 leases.update_one(lease, older).await?;
-                self.shop.expire_lease().await;
+                self.fixture.expire_lease().await;
             }
         }
         Ok(())
@@ -253,15 +253,15 @@ impl Cluster {
 }
 
 /// One writer: the service's own writes, new products, and foreign forms.
-async fn write(written: Written, mut ids: Vec<String>, plan: Plan, number: u64) {
+async fn write(writer: Writer, mut ids: Vec<String>, plan: Plan, number: u64) {
     let mut random = StdRng::seed_from_u64(plan.seed.wrapping_mul(31).wrapping_add(number));
     for _ in 0..plan.writes {
         let id = ids.choose(&mut random).expect("there is a product").clone();
         // A write that failed, was refused or came second is not answered; what it did must hold all the same.
         match random.random_range(0..10) {
-            0 => ids.push(written.insert().await),
-            1..=3 => drop(forms::write(&written, &id, FORMS.choose(&mut random).expect("there are some")).await),
-            count => drop(written.try_update(&id, 1 + count % 3).await),
+            0 => ids.push(writer.insert().await),
+            1..=3 => drop(write_forms::write(&writer, &id, FORMS.choose(&mut random).expect("there are some")).await),
+            count => drop(writer.try_update(&id, 1 + count % 3).await),
         }
         sleep(plan.pause.mul_f64(random.random::<f64>())).await;
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use bson::{DateTime, Document, doc};
 use comptoir::healthcheck;
 use futures::TryStreamExt;
-use kit::shop::PATIENCE;
+use kit::shop::TIMEOUT;
 use kit::{Client, Process, Stores, binary, eventually, within};
 use serde_json::{Value, json};
 use std::{
@@ -50,7 +50,7 @@ impl System for Cluster {
         let stores = Stores::start().await;
         let names = topology::Topology::get().service.keys().map(String::as_str).chain(["sandbox-psp", "gateway"]);
         let services: BTreeMap<String, Process> =
-            names.map(|name| (name.to_owned(), stores.serve_at_home(name, &[]))).collect();
+            names.map(|name| (name.to_owned(), stores.serve_at_its_address(name, &[]))).collect();
         let mut cluster = Self { stores, services, customers: Vec::new(), answered: Answered::default() };
         for name in topology::Topology::get().service.keys() {
             cluster.ready(name).await.unwrap_or_else(|error| panic!("{error:#}"));
@@ -78,7 +78,7 @@ impl System for Cluster {
         clients.shutdown().await;
         self.holds().await?;
         if let Some(replacement) = replacement {
-            replacement.stop(PATIENCE).await.context("the replacement drains")?;
+            replacement.stop(TIMEOUT).await.context("the replacement drains")?;
         }
         Ok(is_reached)
     }
@@ -118,7 +118,7 @@ impl Cluster {
         if let Some(old) = self.services.remove(service) {
             old.kill().await;
         }
-        self.services.insert(service.to_owned(), self.stores.serve_at_home(service, more));
+        self.services.insert(service.to_owned(), self.stores.serve_at_its_address(service, more));
         self.ready(service).await
     }
 
@@ -169,7 +169,7 @@ impl Cluster {
         let customer = self.customers.first().context("there are customers")?;
         let path = format!("/v1/stock/{}:adjust", customer.scarce);
         let body = json!({ "delta": SCARCE, "reason": "a delivery", "requestId": format!("run-{}", plan.seed) });
-        within(PATIENCE, || async {
+        within(TIMEOUT, || async {
             let reply = customer.staff.post(&path, body.clone()).await;
             ensure!(reply.status == 200, "{reply:?}");
             Ok(())
@@ -264,7 +264,7 @@ async fn add_product(staff: &Client, units: i64) -> String {
     let sku = format!("CHAOS-{:016x}", rand::random::<u64>());
     let price = json!({ "currencyCode": "EUR", "units": "7", "nanos": 0 });
     let body = json!({ "name": "Chaos product", "sku": sku, "price": price });
-    let product: Value = eventually(PATIENCE, || async {
+    let product: Value = eventually(TIMEOUT, || async {
         let reply = staff.post_with_key("/v1/products", body.clone(), &sku).await;
         ensure!(reply.status == 201 || reply.status == 200, "{reply:?}");
         Ok(reply.body)

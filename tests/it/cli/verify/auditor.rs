@@ -34,7 +34,7 @@ async fn nats_user(stack: &Stack) {
     std::fs::write(&file, config.to_string()).expect("it can be written");
     let hup = Command::new("kill").arg("-HUP").arg(stack.state().pids["nats-server"].to_string()).status();
     assert!(hup.is_ok_and(|status| status.success()), "the server takes the signal");
-    eventually(shop::PATIENCE, || async {
+    eventually(shop::TIMEOUT, || async {
         let options = async_nats::ConnectOptions::with_user_and_password(NAME.into(), PASSWORD.into());
         Ok(options.connect(&stack.state().nats_url).await?)
     })

@@ -20,7 +20,7 @@ use tonic::{
     service::{Interceptor, interceptor::InterceptedService},
 };
 
-const PATIENCE: Duration = Duration::from_secs(90);
+const TIMEOUT: Duration = Duration::from_secs(90);
 
 async fn stack_without(absent: &[&str]) -> Stack {
     let services = topology::Topology::get().service.keys().filter(|name| !absent.contains(&name.as_str())).cloned();
@@ -92,7 +92,7 @@ async fn known(stack: &Stack, id: &str) -> (i64, String) {
 }
 
 async fn wait_for_all(stack: &Stack, ids: &[String], each: i64) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let filter = doc! { "_id": { "$in": ids }, "seq": each, "name": format!("name {each}") };
         let done = stack.db("order-history").collection::<Document>("products").count_documents(filter).await?;
         ensure!(done == ids.len() as u64, "{done} of {} products are complete", ids.len());
@@ -124,7 +124,7 @@ fn operator(stack: &Stack) -> Operator {
 
 /// The dead letters by their place, once there are `count`.
 async fn letters(operator: &Operator, count: usize) -> Vec<DeadLetter> {
-    let mut letters = eventually(PATIENCE, || {
+    let mut letters = eventually(TIMEOUT, || {
         let mut operator = operator.clone();
         async move {
             let found = operator.list_dead_letters(ListDeadLettersRequest::default()).await?.into_inner().dead_letters;
@@ -143,7 +143,7 @@ fn event(letter: &DeadLetter) -> Event {
 
 /// The lag once nothing is left to deliver or to acknowledge.
 async fn no_lag(operator: &Operator) -> Lag {
-    eventually(PATIENCE, || {
+    eventually(TIMEOUT, || {
         let mut operator = operator.clone();
         async move {
             let lag = operator.get_lag(GetLagRequest {}).await?.into_inner();
@@ -157,7 +157,7 @@ async fn no_lag(operator: &Operator) -> Lag {
 /// The stream of the products, once it has `count` messages.
 async fn stream_of(stack: &Stack, count: u64) -> Stream {
     let nats = jetstream::new(stack.nats().await);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let stream = nats.get_stream("EVT_PRODUCTS").await.map_err(|error| anyhow::anyhow!("{error}"))?;
         let messages = stream.get_info().await?.state.messages;
         ensure!(messages == count, "{messages} of {count} messages");
@@ -209,7 +209,7 @@ async fn one_poison_event_among_10000_holds_up_its_aggregate_alone_and_the_retry
     let retried = operator.retry_dead_letters(retry).await.expect("now it works").into_inner();
     assert_eq!((retried.applied, retried.left), (6, 0));
     assert_eq!(known(&stack, parked).await, (10, "name 10".to_owned()));
-    relay.stop(PATIENCE).await.expect("products drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }
 
 #[tokio::test]
@@ -227,7 +227,7 @@ async fn an_event_that_is_given_up_counts_as_applied_and_those_behind_it_follow(
     let dropped = operator.drop_dead_letter(drop(&letters[0])).await.expect("drops").into_inner();
     assert_eq!((dropped.applied, dropped.left), (2, 0));
     assert_eq!(known(&stack, &ids[0]).await, (4, "name 4".to_owned()));
-    relay.stop(PATIENCE).await.expect("products drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }
 
 #[tokio::test]
@@ -238,13 +238,13 @@ async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_even
     let relay = stack.serve("shipping");
     for pass in [1, 50, 120] {
         let consumer = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", &format!("consumer.applied:{pass}"))]);
-        consumer.ended(PATIENCE).await.expect("it crashes where it was told to");
+        consumer.ended(TIMEOUT).await.expect("it crashes where it was told to");
     }
     let consumer = stack.serve("order-history");
     let rows = stack.db("order-history").collection::<Document>("order_history");
     // Each event that is applied is one more revision of its row, and no other is.
     let written = |revisions: i64| rows.count_documents(doc! { "_id": { "$in": &orders }, "rev": revisions });
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let done = written(10).await?;
         ensure!(done == 20, "{done} of 20 rows have 10 revisions");
         Ok(())
@@ -252,8 +252,8 @@ async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_even
     .await;
     no_lag(&operator(&stack)).await; // what was not acknowledged has come again
     assert_eq!(written(10).await.expect("mongod answers"), 20);
-    consumer.stop(PATIENCE).await.expect("order-history drains");
-    relay.stop(PATIENCE).await.expect("shipping drains");
+    consumer.stop(TIMEOUT).await.expect("order-history drains");
+    relay.stop(TIMEOUT).await.expect("shipping drains");
 }
 
 #[tokio::test]
@@ -269,7 +269,7 @@ async fn a_consumer_whose_durable_is_deleted_makes_it_anew_and_misses_nothing() 
     write(&stack, with_outbox(&second, 3, |_, seq| renamed(seq))).await;
     wait_for_all(&stack, &second, 3).await;
     wait_for_all(&stack, &first, 3).await;
-    relay.stop(PATIENCE).await.expect("products drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }
 
 #[tokio::test]
@@ -281,8 +281,8 @@ async fn a_hole_in_the_stream_is_filled_from_the_owners_log() {
     make_holes(&stream_of(&stack, 24).await, 24, &[2, 3, 6]).await;
     let consumer = stack.serve("order-history");
     wait_for_all(&stack, &ids, 8).await;
-    consumer.stop(PATIENCE).await.expect("order-history drains");
-    relay.stop(PATIENCE).await.expect("products drains");
+    consumer.stop(TIMEOUT).await.expect("order-history drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }
 
 /// gRPC takes messages of 4 MiB.
@@ -301,8 +301,8 @@ async fn a_hole_that_is_larger_than_a_message_between_services_is_filled_in_page
     let consumer = stack.serve("order-history");
     wait_for_all(&stack, &ids, 40).await;
     assert!(!consumer.output().contains("cannot fill a gap"), "{}", consumer.tail(20));
-    consumer.stop(PATIENCE).await.expect("order-history drains");
-    relay.stop(PATIENCE).await.expect("products drains");
+    consumer.stop(TIMEOUT).await.expect("order-history drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }
 
 #[tokio::test]
@@ -320,5 +320,5 @@ async fn a_replay_has_no_further_effect_and_lag_counts_what_is_left() {
     let lag = no_lag(&operator).await;
     let sources: Vec<&str> = lag.consumers.iter().map(|one| one.source.as_str()).collect();
     assert_eq!(sources, ["users", "products", "orders", "payments", "shipping"]);
-    relay.stop(PATIENCE).await.expect("products drains");
+    relay.stop(TIMEOUT).await.expect("products drains");
 }

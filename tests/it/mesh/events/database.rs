@@ -1,47 +1,47 @@
 //! mongod is killed under a relay and its writers; a hand in the data is reported.
 
-use super::{PATIENCE, shop::Shop};
+use super::{TIMEOUT, fixture::Fixture};
 use anyhow::ensure;
 use bson::doc;
 use kit::eventually;
 
 #[tokio::test]
 async fn nothing_is_lost_when_mongod_is_killed_under_the_relay_and_its_writers() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(6, 2).await;
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(6, 2).await;
     let writing = |id: String| {
-        let written = shop.written.clone();
+        let writer = fixture.writer.clone();
         tokio::spawn(async move {
             for _ in 0..40 {
-                written.update(&id, 1).await;
+                writer.update(&id, 1).await;
             }
         })
     };
     let writers: Vec<_> = ids.iter().cloned().map(writing).collect();
     for _ in 0..2 {
         tokio::time::sleep(std::time::Duration::from_millis(150)).await; // the moment under test
-        shop.stores.kill_mongod().await;
-        shop.stores.restart_mongod().await;
+        fixture.stores.kill_mongod().await;
+        fixture.stores.restart_mongod().await;
     }
     for writer in writers {
         writer.await.expect("a writer gets through");
     }
-    shop.settled().await;
+    fixture.settled().await;
     assert!(relay.is_running());
     relay.kill().await;
 }
 
 #[tokio::test]
 async fn a_document_deleted_by_hand_is_reported_and_the_others_go_on() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 2).await;
-    shop.settled().await;
-    shop.written.collection().delete_one(doc! { "_id": &ids[0] }).await.expect("root may");
-    shop.written.update(&ids[1], 1).await;
-    shop.settled().await;
-    eventually(PATIENCE, || async {
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 2).await;
+    fixture.settled().await;
+    fixture.writer.collection().delete_one(doc! { "_id": &ids[0] }).await.expect("root may");
+    fixture.writer.update(&ids[1], 1).await;
+    fixture.settled().await;
+    eventually(TIMEOUT, || async {
         let told = relay.output().contains(&format!("delete of products {}", ids[0]));
         ensure!(told, "nobody was told:\n{}", relay.output());
         Ok(())

@@ -1,8 +1,8 @@
 //! Durable consumers that somebody made, or changed, by hand: nothing is left out, and what is right is not read again.
 
 use super::{
-    PATIENCE,
-    shop::{STREAM, Shop},
+    TIMEOUT,
+    fixture::{Fixture, STREAM},
 };
 use anyhow::ensure;
 use async_nats::jetstream::{
@@ -42,7 +42,7 @@ struct Reader {
 
 impl Reader {
     /// Named `durable`.
-    async fn start(shop: &Shop, durable: &str) -> Self {
+    async fn start(fixture: &Fixture, durable: &str) -> Self {
         let (seen, stop) = (Arc::new(Seen::default()), CancellationToken::new());
         let settling = Settling {
             handler: seen.clone(),
@@ -50,17 +50,17 @@ impl Reader {
             from: DeliverPolicy::All,
             color: Color::Blue,
         };
-        let nats = shop.stores.broker().await.expect("nats-server answers");
-        let database = shop.stores.mongodb().database(durable);
+        let nats = fixture.stores.broker().await.expect("nats-server answers");
+        let database = fixture.stores.mongodb().database(durable);
         let consumers = Consumers::new(nats, &database, durable, &["products".to_owned()], settling);
         let task = tokio::spawn(consumers.clone().run(stop.clone()));
         Self { seen, stop, task, consumers }
     }
 
     /// Waits until every event that was written has come.
-    async fn has_all(&self, shop: &Shop) {
-        eventually(PATIENCE, || async {
-            let names = shop.written.names();
+    async fn has_all(&self, fixture: &Fixture) {
+        eventually(TIMEOUT, || async {
+            let names = fixture.writer.names();
             let seen = self.seen.0.lock().expect("no holder panics");
             let missing: Vec<_> = names.keys().filter(|key| !seen.contains_key(*key)).collect();
             ensure!(missing.is_empty(), "{} of {} have not come: {missing:?}", missing.len(), names.len());
@@ -80,8 +80,11 @@ impl Reader {
     }
 }
 
-async fn stream(shop: &Shop) -> Stream {
-    jetstream::new(shop.stores.nats().await.expect("nats-server answers")).get_stream(STREAM).await.expect("is there")
+async fn stream(fixture: &Fixture) -> Stream {
+    jetstream::new(fixture.stores.nats().await.expect("nats-server answers"))
+        .get_stream(STREAM)
+        .await
+        .expect("is there")
 }
 
 /// As a consumer of ours is.
@@ -117,20 +120,20 @@ fn faulty() -> Vec<Config> {
 
 #[tokio::test]
 async fn a_durable_that_would_leave_events_out_is_made_anew_and_everything_is_read() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 4).await;
-    shop.settled().await;
-    let stream = stream(&shop).await;
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 4).await;
+    fixture.settled().await;
+    let stream = stream(&fixture).await;
     let mut readers = Vec::new();
     for config in faulty() {
         let name = config.durable_name.clone().expect("it has a name");
         stream.create_consumer(config).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        readers.push(Reader::start(&shop, &name).await);
+        readers.push(Reader::start(&fixture, &name).await);
     }
-    shop.written.update(&ids[0], 2).await;
+    fixture.writer.update(&ids[0], 2).await;
     for reader in &readers {
-        reader.has_all(&shop).await;
+        reader.has_all(&fixture).await;
         assert!(!reader.consumers.are_stuck());
     }
     for reader in readers {
@@ -141,38 +144,38 @@ async fn a_durable_that_would_leave_events_out_is_made_anew_and_everything_is_re
 
 #[tokio::test]
 async fn a_durable_that_is_changed_or_replaced_under_its_session_leaves_nothing_out() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 2).await;
-    let reader = Reader::start(&shop, "reader").await;
-    reader.has_all(&shop).await;
-    let stream = stream(&shop).await;
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 2).await;
+    let reader = Reader::start(&fixture, "reader").await;
+    reader.has_all(&fixture).await;
+    let stream = stream(&fixture).await;
     stream.delete_consumer("reader").await.expect("the operator may");
     // The session may have made it anew already: then it is changed once more.
     let replaced = Config { deliver_policy: DeliverPolicy::New, ..ours("reader") };
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let _ = stream.delete_consumer("reader").await; // absent, or ours
         let made = stream.create_consumer_strict(replaced.clone()).await;
         ensure!(made.is_ok(), "the session was faster");
         Ok(())
     })
     .await;
-    shop.written.update(&ids[0], 3).await;
-    reader.has_all(&shop).await;
+    fixture.writer.update(&ids[0], 3).await;
+    reader.has_all(&fixture).await;
     for change in [
         Config { filter_subject: "evt.products.product.nothing.>".to_owned(), ..ours("reader") },
         Config { headers_only: true, ..ours("reader") },
         Config { max_ack_pending: 1, ack_wait: Duration::from_secs(1), ..ours("reader") },
     ] {
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let found = stream.consumer_info("reader").await.map_err(|error| anyhow::anyhow!("{error}"))?;
             ensure!(found.config.filter_subject.is_empty() && !found.config.headers_only, "it is put right");
             Ok(())
         })
         .await;
         stream.update_consumer(change).await.expect("the operator may");
-        shop.written.update(&ids[1], 2).await;
-        reader.has_all(&shop).await;
+        fixture.writer.update(&ids[1], 2).await;
+        reader.has_all(&fixture).await;
     }
     reader.stop().await;
     relay.kill().await;
@@ -180,11 +183,11 @@ async fn a_durable_that_is_changed_or_replaced_under_its_session_leaves_nothing_
 
 #[tokio::test]
 async fn a_durable_that_differs_in_what_makes_no_difference_keeps_its_place() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 4).await;
-    shop.settled().await;
-    let stream = stream(&shop).await;
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 4).await;
+    fixture.settled().await;
+    let stream = stream(&fixture).await;
     let harmless = [
         Config { ack_wait: Duration::from_secs(3600), ..ours("harmless-0") },
         Config { max_ack_pending: 1, ..ours("harmless-1") },
@@ -193,9 +196,9 @@ async fn a_durable_that_differs_in_what_makes_no_difference_keeps_its_place() {
     ];
     for config in harmless {
         let name = config.durable_name.clone().expect("it has a name");
-        let first = Reader::start(&shop, &name).await;
-        first.has_all(&shop).await;
-        eventually(PATIENCE, || async {
+        let first = Reader::start(&fixture, &name).await;
+        first.has_all(&fixture).await;
+        eventually(TIMEOUT, || async {
             let info = stream.consumer_info(&name).await.map_err(|error| anyhow::anyhow!("{error}"))?;
             ensure!(info.num_ack_pending == 0 && info.num_pending == 0, "{info:?}");
             Ok(())
@@ -203,11 +206,11 @@ async fn a_durable_that_differs_in_what_makes_no_difference_keeps_its_place() {
         .await;
         first.stop().await;
         stream.update_consumer(config).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let second = Reader::start(&shop, &name).await;
-        shop.written.update(&ids[0], 1).await;
+        let second = Reader::start(&fixture, &name).await;
+        fixture.writer.update(&ids[0], 1).await;
         let last =
-            *shop.written.names().keys().filter(|(id, _)| *id == ids[0]).map(|(_, seq)| seq).max().expect("some");
-        eventually(PATIENCE, || async {
+            *fixture.writer.names().keys().filter(|(id, _)| *id == ids[0]).map(|(_, seq)| seq).max().expect("some");
+        eventually(TIMEOUT, || async {
             ensure!(second.seen.0.lock().expect("no holder panics").contains_key(&(ids[0].clone(), last)));
             Ok(())
         })

@@ -1,9 +1,10 @@
 //! Messages on the stream that no relay has published: relays and consumers go on, and everybody is told.
 
 use super::{
-    PATIENCE, check,
+    TIMEOUT,
     duplicates::event_headers,
-    shop::{STREAM, Shop},
+    fixture::{Fixture, STREAM},
+    invariants,
 };
 use anyhow::ensure;
 use async_nats::{
@@ -21,14 +22,14 @@ const SUBJECT: &str = "evt.products.product.updated.prd_foreign";
 /// What the relay says when somebody else has published on its stream.
 const ALARM: &str = "somebody else published on this stream";
 
-async fn stream(shop: &Shop) -> Stream {
-    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
+async fn stream(fixture: &Fixture) -> Stream {
+    let nats = jetstream::new(fixture.stores.nats().await.expect("nats-server answers"));
     nats.get_stream(STREAM).await.expect("is there")
 }
 
 /// Publishes a message as somebody else would; its place in the stream.
-async fn publish(shop: &Shop, headers: &[(&str, &str)], payload: &[u8]) -> u64 {
-    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
+async fn publish(fixture: &Fixture, headers: &[(&str, &str)], payload: &[u8]) -> u64 {
+    let nats = jetstream::new(fixture.stores.nats().await.expect("nats-server answers"));
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         map.insert(*name, *value);
@@ -37,10 +38,10 @@ async fn publish(shop: &Shop, headers: &[(&str, &str)], payload: &[u8]) -> u64 {
     sent.await.expect("it is stored").sequence
 }
 
-async fn hello(shop: &Shop, count: usize) -> Vec<u64> {
+async fn hello(fixture: &Fixture, count: usize) -> Vec<u64> {
     let mut places = Vec::new();
     for _ in 0..count {
-        places.push(publish(shop, &[], b"hello").await);
+        places.push(publish(fixture, &[], b"hello").await);
     }
     places
 }
@@ -63,8 +64,8 @@ fn headers(name: &str, value: Option<&'static str>) -> Vec<(&'static str, &'stat
         .collect()
 }
 
-async fn letters(shop: &Shop) -> Vec<Document> {
-    let letters = shop.stores.mongodb().database("order_history").collection::<Document>("dead_letters");
+async fn letters(fixture: &Fixture) -> Vec<Document> {
+    let letters = fixture.stores.mongodb().database("order_history").collection::<Document>("dead_letters");
     letters.find(doc! {}).sort(doc! { "seq": 1 }).await.expect("mongod answers").try_collect().await.expect("is whole")
 }
 
@@ -92,20 +93,20 @@ fn kinds() -> [Kind; 14] {
 
 #[tokio::test]
 async fn foreign_messages_of_every_kind_are_set_aside_and_hold_up_nobody() {
-    let shop = Shop::open().await;
-    let (relay, consumer) = (shop.relay(), shop.stores.serve("order-history", &[]));
-    let ids = shop.written.products(2, 2).await;
-    shop.settled().await;
+    let fixture = Fixture::open().await;
+    let (relay, consumer) = (fixture.relay(), fixture.stores.serve("order-history", &[]));
+    let ids = fixture.writer.products(2, 2).await;
+    fixture.settled().await;
     let kinds = kinds();
     let mut places = Vec::new();
     for (number, (headers, payload, _)) in kinds.iter().enumerate() {
-        places.push(publish(&shop, headers, payload).await);
-        shop.written.update(&ids[number % 2], 1).await; // so that it is in between, and not only behind
-        shop.settled().await;
+        places.push(publish(&fixture, headers, payload).await);
+        fixture.writer.update(&ids[number % 2], 1).await; // so that it is in between, and not only behind
+        fixture.settled().await;
     }
-    eventually(PATIENCE, || check::read_model(&shop)).await;
-    let letters = eventually(PATIENCE, || async {
-        let letters = letters(&shop).await;
+    eventually(TIMEOUT, || invariants::read_model(&fixture)).await;
+    let letters = eventually(TIMEOUT, || async {
+        let letters = letters(&fixture).await;
         ensure!(letters.len() == kinds.len(), "{letters:?}");
         Ok(letters)
     })
@@ -126,50 +127,50 @@ async fn foreign_messages_of_every_kind_are_set_aside_and_hold_up_nobody() {
 
 #[tokio::test]
 async fn a_copy_of_an_event_is_neither_the_end_of_the_log_nor_applied_again() {
-    let shop = Shop::open().await;
-    let (relay, consumer) = (shop.relay(), shop.stores.serve("order-history", &[]));
-    let ids = shop.written.products(2, 4).await;
-    shop.settled().await;
-    let old = stream(&shop).await.get_raw_message(1).await.expect("is there");
-    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
+    let fixture = Fixture::open().await;
+    let (relay, consumer) = (fixture.relay(), fixture.stores.serve("order-history", &[]));
+    let ids = fixture.writer.products(2, 4).await;
+    fixture.settled().await;
+    let old = stream(&fixture).await.get_raw_message(1).await.expect("is there");
+    let nats = jetstream::new(fixture.stores.nats().await.expect("nats-server answers"));
     let mut headers = event_headers(&old.headers);
     for _ in 0..2 {
         headers.insert("Nats-Msg-Id", format!("{:016x}", rand::random::<u64>())); // else the broker knows it
         let copied = nats.publish_with_headers(old.subject.clone(), headers.clone(), old.payload.clone());
         copied.await.expect("the operator may").await.expect("it is stored");
     }
-    shop.written.update(&ids[0], 2).await;
-    shop.settled().await;
-    eventually(PATIENCE, || check::read_model(&shop)).await;
+    fixture.writer.update(&ids[0], 2).await;
+    fixture.settled().await;
+    eventually(TIMEOUT, || invariants::read_model(&fixture)).await;
     assert!(relay.output().contains(ALARM), "{}", relay.output());
     assert!(!relay.output().contains("the broker lost events"), "{}", relay.output());
-    assert_eq!(letters(&shop).await, Vec::<Document>::new());
+    assert_eq!(letters(&fixture).await, Vec::<Document>::new());
     relay.kill().await;
     consumer.kill().await;
 }
 
 #[tokio::test]
 async fn a_relay_that_was_away_goes_on_behind_many_foreign_messages_and_tells_of_them_once() {
-    let shop = Shop::open().await;
-    let first = shop.relay();
-    let ids = shop.written.products(2, 3).await;
-    shop.settled().await;
-    first.stop(PATIENCE).await.expect("products drains");
-    hello(&shop, 150).await;
-    let second = shop.relay();
+    let fixture = Fixture::open().await;
+    let first = fixture.relay();
+    let ids = fixture.writer.products(2, 3).await;
+    fixture.settled().await;
+    first.stop(TIMEOUT).await.expect("products drains");
+    hello(&fixture, 150).await;
+    let second = fixture.relay();
     // It looks at the end of the stream when its connection is another, and finds them again, with nothing to publish.
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         ensure!(second.output().contains(r#""count":150"#), "{}", second.tail(10));
         Ok(())
     })
     .await;
-    shop.written.update(&ids[0], 3).await;
-    shop.settled().await;
-    hello(&shop, 3).await;
-    shop.stores.kill_nats().await;
-    shop.stores.restart_nats().await;
-    shop.written.update(&ids[1], 1).await;
-    shop.settled().await;
+    fixture.writer.update(&ids[0], 3).await;
+    fixture.settled().await;
+    hello(&fixture, 3).await;
+    fixture.stores.kill_nats().await;
+    fixture.stores.restart_nats().await;
+    fixture.writer.update(&ids[1], 1).await;
+    fixture.settled().await;
     assert_eq!(second.output().matches(r#""count":150"#).count(), 1, "{}", second.output());
     assert!(!second.output().contains("the broker lost events"), "{}", second.output());
     second.kill().await;
@@ -177,39 +178,39 @@ async fn a_relay_that_was_away_goes_on_behind_many_foreign_messages_and_tells_of
 
 #[tokio::test]
 async fn a_stream_that_begins_with_foreign_messages_gets_the_whole_log_behind_them() {
-    let shop = Shop::open().await;
-    assert_eq!(hello(&shop, 3).await, [1, 2, 3]);
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 3).await;
-    shop.settled().await;
+    let fixture = Fixture::open().await;
+    assert_eq!(hello(&fixture, 3).await, [1, 2, 3]);
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 3).await;
+    fixture.settled().await;
     relay.kill().await;
-    shop.expire_lease().await;
+    fixture.expire_lease().await;
     // The stream is made anew, and somebody else is faster: what the relay saved is of another stream.
-    let nats = jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
-    let config = stream(&shop).await.cached_info().config.clone();
+    let nats = jetstream::new(fixture.stores.nats().await.expect("nats-server answers"));
+    let config = stream(&fixture).await.cached_info().config.clone();
     nats.delete_stream(STREAM).await.expect("the operator may");
     nats.create_stream(config).await.expect("the operator may");
-    hello(&shop, 8).await;
-    let relay = shop.relay();
-    shop.written.update(&ids[0], 1).await;
-    shop.settled().await;
+    hello(&fixture, 8).await;
+    let relay = fixture.relay();
+    fixture.writer.update(&ids[0], 1).await;
+    fixture.settled().await;
     relay.kill().await;
 }
 
 #[tokio::test]
 async fn nothing_is_published_again_when_all_entries_have_expired_and_foreign_messages_are_left() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(3, 3).await;
-    shop.settled().await;
-    relay.stop(PATIENCE).await.expect("products drains");
-    stream(&shop).await.purge().await.expect("the operator may");
-    hello(&shop, 2).await;
-    let relay = shop.relay();
-    shop.written.update(&ids[0], 2).await;
-    eventually(PATIENCE, || async {
-        let nats = jetstream::new(shop.stores.nats().await?);
-        let (log, stream) = (check::log(&shop.db).await?, check::stream(&nats, 2).await?);
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(3, 3).await;
+    fixture.settled().await;
+    relay.stop(TIMEOUT).await.expect("products drains");
+    stream(&fixture).await.purge().await.expect("the operator may");
+    hello(&fixture, 2).await;
+    let relay = fixture.relay();
+    fixture.writer.update(&ids[0], 2).await;
+    eventually(TIMEOUT, || async {
+        let nats = jetstream::new(fixture.stores.nats().await?);
+        let (log, stream) = (invariants::log(&fixture.db).await?, invariants::stream(&nats, 2).await?);
         ensure!(log.get(9..).is_some_and(|log| log == stream), "the log has {log:?}, the stream {stream:?}");
         Ok(())
     })
@@ -221,17 +222,17 @@ async fn nothing_is_published_again_when_all_entries_have_expired_and_foreign_me
 #[tokio::test]
 async fn a_foreign_message_in_the_place_of_the_first_of_three_does_not_let_the_others_in() {
     for foreign in [1, 2] {
-        let shop = Shop::open().await;
-        let relay = shop.relay_until("relay.publishing:2:stop");
-        let id = shop.written.insert().await;
-        shop.settled().await;
-        shop.written.update(&id, 3).await;
+        let fixture = Fixture::open().await;
+        let relay = fixture.relay_until("relay.publishing:2:stop");
+        let id = fixture.writer.insert().await;
+        fixture.settled().await;
+        fixture.writer.update(&id, 3).await;
         relay.paused(Duration::from_secs(30)).await.expect("it publishes the three");
-        hello(&shop, foreign).await;
+        hello(&fixture, foreign).await;
         relay.resume();
-        shop.settled().await;
-        shop.written.update(&id, 1).await;
-        shop.settled().await;
+        fixture.settled().await;
+        fixture.writer.update(&id, 1).await;
+        fixture.settled().await;
         relay.kill().await;
     }
 }
@@ -239,16 +240,16 @@ async fn a_foreign_message_in_the_place_of_the_first_of_three_does_not_let_the_o
 /// A batch is sent, and behind it what the log has since got.
 #[tokio::test]
 async fn foreign_messages_in_the_place_of_a_batch_do_not_let_the_next_one_in() {
-    let shop = Shop::open().await;
-    let ids = shop.written.products(1, 40).await;
-    shop.written.products(30, 20).await;
-    let relay = shop.relay_until("relay.publishing:1:stop");
+    let fixture = Fixture::open().await;
+    let ids = fixture.writer.products(1, 40).await;
+    fixture.writer.products(30, 20).await;
+    let relay = fixture.relay_until("relay.publishing:1:stop");
     relay.paused(Duration::from_secs(30)).await.expect("it publishes the first batch");
     // As many as the batch has, so that the stream would end where the next one expects.
-    hello(&shop, 500).await;
+    hello(&fixture, 500).await;
     relay.resume();
-    shop.settled().await;
-    shop.written.update(&ids[0], 1).await;
-    shop.settled().await;
+    fixture.settled().await;
+    fixture.writer.update(&ids[0], 1).await;
+    fixture.settled().await;
     relay.kill().await;
 }

@@ -1,6 +1,6 @@
 //! An oplog of a few MB, and another database that fills it: what the relay had not read is gone from it.
 
-use super::{PATIENCE, shop::Shop};
+use super::{TIMEOUT, fixture::Fixture};
 use anyhow::{Context, ensure};
 use bson::{Document, Timestamp, doc};
 use kit::{Stores, eventually};
@@ -11,13 +11,13 @@ const OPLOG: &[&str] = &["--oplogSize", "2", "--syncdelay", "1"];
 /// What the relay says when it reads all outboxes because the change stream cannot go on.
 const SCAN: &str = "all outboxes are read";
 
-async fn shop() -> Shop {
-    Shop::on(Stores::with_oplog(OPLOG).await).await
+async fn fixture() -> Fixture {
+    Fixture::on(Stores::with_oplog(OPLOG).await).await
 }
 
 /// Up to when the saved token covers the oplog.
-async fn saved_time(shop: &Shop) -> anyhow::Result<Timestamp> {
-    let lease = shop.leases().find_one(doc! { "_id": "relay" }).await?.context("no relay has led")?;
+async fn saved_time(fixture: &Fixture) -> anyhow::Result<Timestamp> {
+    let lease = fixture.leases().find_one(doc! { "_id": "relay" }).await?.context("no relay has led")?;
     let data = lease.get_document("token").context("no token has been saved")?.get_str("_data")?.to_owned();
     // 0x82 (a timestamp), then seconds and increment.
     let number = |range: std::ops::Range<usize>| anyhow::Ok(u32::from_str_radix(&data[range], 16)?);
@@ -25,28 +25,28 @@ async fn saved_time(shop: &Shop) -> anyhow::Result<Timestamp> {
 }
 
 /// Where the oplog begins.
-async fn beginning(shop: &Shop) -> anyhow::Result<Timestamp> {
-    let oplog = shop.stores.mongodb().database("local").collection::<Document>("oplog.rs");
+async fn beginning(fixture: &Fixture) -> anyhow::Result<Timestamp> {
+    let oplog = fixture.stores.mongodb().database("local").collection::<Document>("oplog.rs");
     let first = oplog.find_one(doc! {}).sort(doc! { "$natural": 1 }).await?;
     Ok(first.context("an oplog is not empty")?.get_timestamp("ts")?)
 }
 
 /// The last entry of the oplog.
-async fn end(shop: &Shop) -> Timestamp {
-    let oplog = shop.stores.mongodb().database("local").collection::<Document>("oplog.rs");
+async fn end(fixture: &Fixture) -> Timestamp {
+    let oplog = fixture.stores.mongodb().database("local").collection::<Document>("oplog.rs");
     let last = oplog.find_one(doc! {}).sort(doc! { "$natural": -1 }).await.expect("mongod answers");
     last.expect("an oplog is not empty").get_timestamp("ts").expect("an entry has a time")
 }
 
 /// Writes to another database until the oplog begins after `time`.
-async fn pass_the_window(shop: &Shop, time: Timestamp) {
-    let noise = shop.stores.mongodb().database("noise").collection::<Document>("noise");
+async fn pass_the_window(fixture: &Fixture, time: Timestamp) {
+    let noise = fixture.stores.mongodb().database("noise").collection::<Document>("noise");
     let filler = "x".repeat(100_000);
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         for _ in 0..5 {
             noise.insert_one(doc! { "filler": &filler }).await?;
         }
-        let first = beginning(shop).await?;
+        let first = beginning(fixture).await?;
         ensure!(first > time, "the oplog still begins at {first}");
         Ok(())
     })
@@ -55,50 +55,50 @@ async fn pass_the_window(shop: &Shop, time: Timestamp) {
 
 #[tokio::test]
 async fn every_intermediate_event_arrives_after_the_oplog_rolled_over_while_the_relay_was_off() {
-    let shop = shop().await;
-    let first = shop.relay();
-    let ids = shop.written.products(10, 2).await;
-    shop.settled().await;
-    eventually(PATIENCE, || saved_time(&shop)).await;
-    first.stop(PATIENCE).await.expect("products drains");
+    let fixture = fixture().await;
+    let first = fixture.relay();
+    let ids = fixture.writer.products(10, 2).await;
+    fixture.settled().await;
+    eventually(TIMEOUT, || saved_time(&fixture)).await;
+    first.stop(TIMEOUT).await.expect("products drains");
     for id in &ids {
         for _ in 0..20 {
-            shop.written.update(id, 1).await;
+            fixture.writer.update(id, 1).await;
         }
     }
-    let newest = shop.written.products(3, 20).await;
-    pass_the_window(&shop, end(&shop).await).await;
-    let second = shop.relay();
-    shop.settled().await;
+    let newest = fixture.writer.products(3, 20).await;
+    pass_the_window(&fixture, end(&fixture).await).await;
+    let second = fixture.relay();
+    fixture.settled().await;
     assert!(second.output().contains(SCAN), "the token was not lost:\n{}", second.output());
     for id in ids.iter().chain(&newest) {
-        shop.written.update(id, 1).await;
+        fixture.writer.update(id, 1).await;
     }
-    shop.settled().await;
+    fixture.settled().await;
     second.kill().await;
 }
 
 #[tokio::test]
 async fn the_token_of_an_idle_database_keeps_up_with_a_busy_one() {
-    let shop = shop().await;
-    let idle = shop.relay();
-    let ids = shop.written.products(3, 2).await;
-    shop.settled().await;
-    let saved = eventually(PATIENCE, || saved_time(&shop)).await;
-    pass_the_window(&shop, saved).await;
-    eventually(PATIENCE, || async {
-        let (saved, first) = (saved_time(&shop).await?, beginning(&shop).await?);
+    let fixture = fixture().await;
+    let idle = fixture.relay();
+    let ids = fixture.writer.products(3, 2).await;
+    fixture.settled().await;
+    let saved = eventually(TIMEOUT, || saved_time(&fixture)).await;
+    pass_the_window(&fixture, saved).await;
+    eventually(TIMEOUT, || async {
+        let (saved, first) = (saved_time(&fixture).await?, beginning(&fixture).await?);
         ensure!(saved > first, "the idle relay's token stays at {saved}, and the oplog begins at {first}");
         Ok(())
     })
     .await;
     idle.kill().await;
-    shop.expire_lease().await;
+    fixture.expire_lease().await;
     for id in &ids {
-        shop.written.update(id, 2).await;
+        fixture.writer.update(id, 2).await;
     }
-    let next = shop.relay();
-    shop.settled().await;
+    let next = fixture.relay();
+    fixture.settled().await;
     assert!(!next.output().contains(SCAN), "the token was lost:\n{}", next.output());
     assert!(!idle.output().contains(SCAN), "the idle relay fell behind:\n{}", idle.output());
     next.kill().await;

@@ -1,9 +1,10 @@
 //! The broker's `max_payload` is below an event: who is stuck says so, and goes on by itself when it is raised.
 
 use super::{
-    PATIENCE, check,
-    shop::{STREAM, Shop},
-    write::{event, long_name, product},
+    TIMEOUT,
+    fixture::{Fixture, STREAM},
+    invariants,
+    writer::{event, long_name, product},
 };
 use anyhow::ensure;
 use bson::doc;
@@ -25,24 +26,24 @@ const LARGE: usize = 16 * 1024;
 const DEFAULT: usize = 1024 * 1024;
 
 /// Why the relay publishes nothing, as everyone is told.
-async fn problem(shop: &Shop) -> String {
-    let lease = shop.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers").unwrap_or_default();
+async fn problem(fixture: &Fixture) -> String {
+    let lease = fixture.leases().find_one(doc! { "_id": "relay" }).await.expect("mongod answers").unwrap_or_default();
     lease.get_str("problem").unwrap_or_default().to_owned()
 }
 
 /// Id of the event of this place.
-async fn event_id(shop: &Shop, id: &str, seq: i64) -> String {
-    let log = check::log(&shop.db).await.expect("mongod answers");
+async fn event_id(fixture: &Fixture, id: &str, seq: i64) -> String {
+    let log = invariants::log(&fixture.db).await.expect("mongod answers");
     let entry = log.iter().find(|entry| entry.aggregate.ends_with(id) && entry.seq == seq);
     entry.expect("it is in the log").eid.clone()
 }
 
 /// Waits until everyone is told that this event is too large; then the relay has said so once.
-async fn is_named(shop: &Shop, relay: &kit::Process, id: &str, seq: i64) {
-    shop.logged().await;
-    let eid = event_id(shop, id, seq).await;
-    eventually(PATIENCE, || async {
-        let (problem, output) = (problem(shop).await, relay.output());
+async fn is_named(fixture: &Fixture, relay: &kit::Process, id: &str, seq: i64) {
+    fixture.logged().await;
+    let eid = event_id(fixture, id, seq).await;
+    eventually(TIMEOUT, || async {
+        let (problem, output) = (problem(fixture).await, relay.output());
         ensure!(problem.contains(&eid) && problem.contains(&LOW.to_string()), "the problem is {problem:?}");
         ensure!(output.matches("event_too_large").count() == 1, "it is told once:\n{output}");
         Ok(())
@@ -52,18 +53,18 @@ async fn is_named(shop: &Shop, relay: &kit::Process, id: &str, seq: i64) {
 
 #[tokio::test]
 async fn an_event_above_the_brokers_limit_is_named_and_published_once_that_is_raised() {
-    let shop = Shop::open().await;
-    let relay = shop.relay();
-    let ids = shop.written.products(2, 2).await;
-    shop.settled().await;
-    shop.stores.limit_nats(LOW).await;
-    shop.written.try_rename(&ids[0], vec![long_name(LARGE)]).await.expect("mongod takes it");
-    shop.written.update(&ids[1], 2).await;
-    is_named(&shop, &relay, &ids[0], 3).await;
-    shop.stores.limit_nats(DEFAULT).await;
-    shop.settled().await;
-    eventually(PATIENCE, || async {
-        let problem = problem(&shop).await;
+    let fixture = Fixture::open().await;
+    let relay = fixture.relay();
+    let ids = fixture.writer.products(2, 2).await;
+    fixture.settled().await;
+    fixture.stores.limit_nats(LOW).await;
+    fixture.writer.try_rename(&ids[0], vec![long_name(LARGE)]).await.expect("mongod takes it");
+    fixture.writer.update(&ids[1], 2).await;
+    is_named(&fixture, &relay, &ids[0], 3).await;
+    fixture.stores.limit_nats(DEFAULT).await;
+    fixture.settled().await;
+    eventually(TIMEOUT, || async {
+        let problem = problem(&fixture).await;
         ensure!(problem.is_empty(), "{problem}");
         Ok(())
     })
@@ -73,51 +74,51 @@ async fn an_event_above_the_brokers_limit_is_named_and_published_once_that_is_ra
 
 #[tokio::test]
 async fn what_is_before_an_event_above_the_limit_does_not_wait_for_it() {
-    let shop = Shop::open().await;
-    let ids = shop.written.products(3, 20).await;
-    shop.written.try_rename(&ids[0], vec![long_name(LARGE)]).await.expect("mongod takes it");
-    shop.written.update(&ids[1], 1).await;
-    shop.stores.limit_nats(LOW).await;
-    let relay = shop.relay();
-    is_named(&shop, &relay, &ids[0], 21).await;
-    let nats = async_nats::jetstream::new(shop.stores.nats().await.expect("nats-server answers"));
-    let before = check::log(&shop.db).await.expect("mongod answers");
+    let fixture = Fixture::open().await;
+    let ids = fixture.writer.products(3, 20).await;
+    fixture.writer.try_rename(&ids[0], vec![long_name(LARGE)]).await.expect("mongod takes it");
+    fixture.writer.update(&ids[1], 1).await;
+    fixture.stores.limit_nats(LOW).await;
+    let relay = fixture.relay();
+    is_named(&fixture, &relay, &ids[0], 21).await;
+    let nats = async_nats::jetstream::new(fixture.stores.nats().await.expect("nats-server answers"));
+    let before = invariants::log(&fixture.db).await.expect("mongod answers");
     let before = before.iter().position(|entry| entry.data.len() > LARGE).expect("it is in the log");
-    check::stream(&nats, before as u64).await.expect("what is before it has been published");
-    shop.stores.limit_nats(DEFAULT).await;
-    shop.settled().await;
+    invariants::stream(&nats, before as u64).await.expect("what is before it has been published");
+    fixture.stores.limit_nats(DEFAULT).await;
+    fixture.settled().await;
     relay.kill().await;
 }
 
 #[tokio::test]
 async fn an_event_waits_over_restarts_of_relay_and_broker_and_a_limit_that_is_still_too_low() {
-    let shop = Shop::open().await;
-    shop.stores.limit_nats(LOW).await;
-    let relay = shop.relay();
-    let id = shop.written.insert().await;
-    shop.written.try_rename(&id, vec![long_name(LARGE)]).await.expect("mongod takes it");
-    is_named(&shop, &relay, &id, 2).await;
-    relay.stop(PATIENCE).await.expect("products drains");
-    shop.stores.limit_nats(LOW * 2).await;
-    let relay = shop.relay();
-    eventually(PATIENCE, || async {
-        let problem = problem(&shop).await;
+    let fixture = Fixture::open().await;
+    fixture.stores.limit_nats(LOW).await;
+    let relay = fixture.relay();
+    let id = fixture.writer.insert().await;
+    fixture.writer.try_rename(&id, vec![long_name(LARGE)]).await.expect("mongod takes it");
+    is_named(&fixture, &relay, &id, 2).await;
+    relay.stop(TIMEOUT).await.expect("products drains");
+    fixture.stores.limit_nats(LOW * 2).await;
+    let relay = fixture.relay();
+    eventually(TIMEOUT, || async {
+        let problem = problem(&fixture).await;
         ensure!(problem.contains(&(LOW * 2).to_string()), "{problem}");
         Ok(())
     })
     .await;
-    shop.stores.limit_nats(DEFAULT).await;
-    shop.settled().await;
+    fixture.stores.limit_nats(DEFAULT).await;
+    fixture.settled().await;
     relay.kill().await;
 }
 
 #[tokio::test]
 async fn a_change_with_an_event_above_the_limit_is_refused_and_changes_nothing() {
-    let shop = Shop::open().await;
-    let products = Documents::<Product>::new(&shop.db);
-    let id = shop.written.insert().await;
-    shop.written.try_rename(&id, vec![long_name(LARGE)]).await.expect("without a word from the broker it is taken");
-    shop.db.event_limit().set(LOW);
+    let fixture = Fixture::open().await;
+    let products = Documents::<Product>::new(&fixture.db);
+    let id = fixture.writer.insert().await;
+    fixture.writer.try_rename(&id, vec![long_name(LARGE)]).await.expect("without a word from the broker it is taken");
+    fixture.db.event_limit().set(LOW);
     let large = || vec![event("small"), event(&long_name(LARGE))];
     let refused = products.insert(&Kind::Product.new_id(), product(&id), large()).await;
     let Err(error @ Error::TooLarge { events: 1, limit: LOW, .. }) = refused else { panic!("{refused:?}") };
@@ -131,12 +132,12 @@ async fn a_change_with_an_event_above_the_limit_is_refused_and_changes_nothing()
     assert!(matches!(refused.await, Err(ChangeError::Store(Error::TooLarge { .. }))));
     let after = products.load(&id).await.expect("mongod answers").expect("is there");
     assert_eq!((before.rev, before.seq), (after.rev, after.seq));
-    shop.written.update(&id, 3).await; // others are taken
-    shop.db.event_limit().set(DEFAULT);
-    shop.written.try_rename(&id, vec![long_name(LARGE)]).await.expect("now it fits");
+    fixture.writer.update(&id, 3).await; // others are taken
+    fixture.db.event_limit().set(DEFAULT);
+    fixture.writer.try_rename(&id, vec![long_name(LARGE)]).await.expect("now it fits");
 }
 
-/// A product with a description of so many bytes.
+/// A product with a description of `bytes` letters.
 fn draft(bytes: usize) -> serde_json::Value {
     let price = json!({ "currencyCode": "EUR", "units": "12" });
     let sku = format!("LARGE-{:016x}", rand::random::<u64>());
@@ -144,7 +145,7 @@ fn draft(bytes: usize) -> serde_json::Value {
 }
 
 async fn is_refused(staff: &Client) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let refused = staff.post("/v1/products", draft(4_500)).await;
         ensure!(refused.status == 400 && reason(&refused) == "CHANGE_TOO_LARGE", "{:?}", refused.body);
         ensure!(refused.body["message"].as_str().is_some_and(|text| text.contains("at most 4096 bytes")));
@@ -154,7 +155,7 @@ async fn is_refused(staff: &Client) {
 }
 
 async fn is_taken(staff: &Client) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let taken = staff.post("/v1/products", draft(4_500)).await;
         ensure!(taken.status == 201, "{:?}", taken.body);
         Ok(())

@@ -25,7 +25,7 @@ use tokio::{
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A limit that passes within a test, and one that does not.
 const SHORT: Duration = Duration::from_millis(300);
@@ -88,7 +88,7 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> String {
     let mut read = String::new();
     while !read.contains(text) {
         let mut buffer = [0; 1024];
-        let count = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await.expect("an answer in time");
+        let count = tokio::time::timeout(TIMEOUT, stream.read(&mut buffer)).await.expect("an answer in time");
         let count = count.expect("the connection is whole");
         assert!(count > 0, "the connection ended after {read:?}");
         read.push_str(&String::from_utf8_lossy(&buffer[..count]));
@@ -99,7 +99,7 @@ async fn read_until(stream: &mut TcpStream, text: &str) -> String {
 /// Waits for the end of a connection; a reset is one.
 async fn ended(mut stream: TcpStream) {
     let mut rest = Vec::new();
-    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection ends in time");
+    let _ = tokio::time::timeout(TIMEOUT, stream.read_to_end(&mut rest)).await.expect("the connection ends in time");
 }
 
 /// Whether a request on a new connection is answered.
@@ -111,7 +111,7 @@ async fn answers(address: SocketAddr) -> bool {
         stream.write_all(request).await?;
         stream.read_to_end(&mut read).await
     };
-    tokio::time::timeout(PATIENCE, exchange).await.is_ok_and(|read| read.is_ok()) && read.starts_with(b"HTTP/1.1 200")
+    tokio::time::timeout(TIMEOUT, exchange).await.is_ok_and(|read| read.is_ok()) && read.starts_with(b"HTTP/1.1 200")
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_head_that_comes_byte_by_byte_gets_no_longer() {
     let (mut reader, mut writer) = connect(served.address, b"GET / HTTP/1.1\r\n").await.into_split();
     let writing = tokio::spawn(async move { while writer.write_all(b"a: b\r\n").await.is_ok() {} });
     let mut rest = Vec::new();
-    let _ = tokio::time::timeout(PATIENCE, reader.read_to_end(&mut rest)).await.expect("it ends in time");
+    let _ = tokio::time::timeout(TIMEOUT, reader.read_to_end(&mut rest)).await.expect("it ends in time");
     writing.abort();
     assert!(!String::from_utf8_lossy(&rest).contains("200"), "no request was complete");
 }
@@ -179,7 +179,7 @@ async fn an_idle_connection_ends_and_one_with_a_reply_under_way_does_not() {
 async fn who_takes_nothing_of_a_reply_is_cut_off() {
     let mut served = serve(Limits { idle_timeout: SHORT, ..limits() }).await;
     let _unread = connect(served.address, b"GET /endless HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    tokio::time::timeout(PATIENCE, served.cut.recv()).await.expect("the reply is given up in time");
+    tokio::time::timeout(TIMEOUT, served.cut.recv()).await.expect("the reply is given up in time");
 }
 
 #[tokio::test]
@@ -196,7 +196,7 @@ async fn silent_connections_make_room_for_whoever_sends_a_request() {
             assert!(answers(served.address).await, "after {number} silent ones");
         }
     }
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let open = silent.iter().filter(|each| is_open(each)).count();
         anyhow::ensure!(open < of_one, "{open} of one address are open");
         Ok(())
@@ -241,7 +241,7 @@ async fn when_all_have_a_request_under_way_the_next_is_refused_until_one_ends() 
     }
     assert!(!answers(served.address).await, "there is no room");
     drop(busy.pop());
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         anyhow::ensure!(answers(served.address).await, "there is room again");
         Ok(())
     })

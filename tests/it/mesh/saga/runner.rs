@@ -1,6 +1,6 @@
 //! The runner on a paused clock: dead peers, definitions that change, compensations that fail for an hour and for ever.
 
-use super::world::{Replica, Step, World, step};
+use super::fake_cluster::{FakeCluster, Replica, Step, step};
 use saga::{A_DAY, Outcome, Progress, RetryPolicy, Runner, Saga, Status, StepSpec};
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -30,9 +30,9 @@ struct Running {
 }
 
 impl Running {
-    fn start(world: &Arc<World>, registry: &'static Registry, owner: &str) -> Self {
+    fn start(cluster: &Arc<FakeCluster>, registry: &'static Registry, owner: &str) -> Self {
         let stop = CancellationToken::new();
-        let replica = Replica { world: world.clone(), registry };
+        let replica = Replica { cluster: cluster.clone(), registry };
         let runner = Runner::new(replica.clone(), replica, owner, stop.clone());
         tokio::spawn(runner.clone().run());
         Self { runner, stop }
@@ -55,27 +55,27 @@ async fn until(limit: Duration, what: &str, is_so: impl Fn() -> bool) {
 }
 
 /// Sagas whose runner is gone: due at once.
-fn orphans(world: &World, definition: &Definition, count: usize) {
+fn orphans(cluster: &FakeCluster, definition: &Definition, count: usize) {
     for number in 0..count {
-        let mut saga = Saga::start(definition, "gone", world.now());
-        saga.wake(world.now());
-        world.put(format!("{}-{number:05}", definition.kind), saga);
+        let mut saga = Saga::start(definition, "gone", cluster.now());
+        saga.wake(cluster.now());
+        cluster.put(format!("{}-{number:05}", definition.kind), saga);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn ten_thousand_due_at_once_with_one_peer_down_hold_up_nobody_else() {
-    let world = World::new("slow");
-    orphans(&world, &SLOW, 10_000);
+    let cluster = FakeCluster::new("slow");
+    orphans(&cluster, &SLOW, 10_000);
     sleep(Duration::from_millis(10)).await; // the others are due later than all of those
-    orphans(&world, &QUICK, 200);
-    let replicas = [Running::start(&world, BOTH, "one"), Running::start(&world, BOTH, "two")];
-    until(Duration::from_secs(3), "the other peer's sagas end", || world.count(Status::Completed) == 200).await;
+    orphans(&cluster, &QUICK, 200);
+    let replicas = [Running::start(&cluster, BOTH, "one"), Running::start(&cluster, BOTH, "two")];
+    until(Duration::from_secs(3), "the other peer's sagas end", || cluster.count(Status::Completed) == 200).await;
     sleep(Duration::from_secs(60)).await; // the outage
-    let most = world.most_under_way.load(Ordering::Relaxed);
+    let most = cluster.most_running.load(Ordering::Relaxed);
     assert!(most <= 2 * 128, "{most} calls at once to a peer that is down");
-    world.heal();
-    until(Duration::from_secs(60), "all end after healing", || world.count(Status::Completed) == 10_200).await;
+    cluster.heal();
+    until(Duration::from_secs(60), "all end after healing", || cluster.count(Status::Completed) == 10_200).await;
     drop(replicas);
 }
 
@@ -84,24 +84,24 @@ const DOUBTS: &Registry = &saga::Registry(&[&UNSURE]);
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_cannot_tell_yet_is_not_taken_for_one_that_is_down() {
-    let world = World::new("nobody");
-    orphans(&world, &UNSURE, 500);
-    let replica = Running::start(&world, DOUBTS, "here");
+    let cluster = FakeCluster::new("nobody");
+    orphans(&cluster, &UNSURE, 500);
+    let replica = Running::start(&cluster, DOUBTS, "here");
     let is_asked = |saga: &Saga| saga.steps[0].failures > 0;
-    until(Duration::from_secs(3), "each is asked for", || world.with(is_asked).len() == 500).await;
-    let asked = world.with(|_| true).remove(0).saga;
+    until(Duration::from_secs(3), "each is asked for", || cluster.with(is_asked).len() == 500).await;
+    let asked = cluster.with(|_| true).remove(0).saga;
     assert_eq!(asked.steps[0].error.as_deref(), Some("nobody knows yet"), "it is a failed attempt all the same");
     drop(replica);
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_replicas_share_what_is_due() {
-    let world = World::new("nobody");
-    orphans(&world, &QUICK, 5_000);
-    let replicas = [Running::start(&world, BOTH, "one"), Running::start(&world, BOTH, "two")];
-    until(Duration::from_secs(30), "all end", || world.count(Status::Completed) == 5_000).await;
+    let cluster = FakeCluster::new("nobody");
+    orphans(&cluster, &QUICK, 5_000);
+    let replicas = [Running::start(&cluster, BOTH, "one"), Running::start(&cluster, BOTH, "two")];
+    until(Duration::from_secs(30), "all end", || cluster.count(Status::Completed) == 5_000).await;
     for owner in ["one", "two"] {
-        let moved = world.with(|saga| saga.owner == owner).len();
+        let moved = cluster.with(|saga| saga.owner == owner).len();
         assert!(moved > 500, "{owner} moved only {moved} of 5,000");
     }
     drop(replicas);
@@ -109,23 +109,23 @@ async fn two_replicas_share_what_is_due() {
 
 #[tokio::test(start_paused = true)]
 async fn five_hundred_live_sagas_keep_their_version_through_a_rolling_change() {
-    let world = World::new("slow");
-    let old = Running::start(&world, BEFORE, "old");
+    let cluster = FakeCluster::new("slow");
+    let old = Running::start(&cluster, BEFORE, "old");
     for number in 0..500 {
-        let saga = Saga::start(&OLD, old.runner.owner(), world.now());
-        old.runner.spawn(world.put(format!("old-{number}"), saga));
+        let saga = Saga::start(&OLD, old.runner.owner(), cluster.now());
+        old.runner.spawn(cluster.put(format!("old-{number}"), saga));
     }
     // A replica of the new build has started these, and has died.
-    orphans(&world, &NEW, 500);
+    orphans(&cluster, &NEW, 500);
     sleep(Duration::from_secs(60)).await;
-    let untouched = world.with(|saga| saga.version == 2 && saga.owner == "gone" && saga.epoch == 1);
+    let untouched = cluster.with(|saga| saga.version == 2 && saga.owner == "gone" && saga.epoch == 1);
     assert_eq!(untouched.len(), 500, "the old build leaves alone what it does not know");
-    assert_eq!(world.count(Status::Parked), 0);
-    let new = Running::start(&world, AFTER, "new");
+    assert_eq!(cluster.count(Status::Parked), 0);
+    let new = Running::start(&cluster, AFTER, "new");
     drop(old);
-    world.heal();
-    until(Duration::from_secs(120), "all end", || world.count(Status::Completed) == 1_000).await;
-    for item in world.with(|_| true) {
+    cluster.heal();
+    until(Duration::from_secs(120), "all end", || cluster.count(Status::Completed) == 1_000).await;
+    for item in cluster.with(|_| true) {
         let names: Vec<&str> = item.saga.steps.iter().map(|step| step.name.as_str()).collect();
         let expected = if item.id.starts_with("old") { ["ask", "old_end"] } else { ["new_begin", "ask"] };
         assert_eq!(names, expected, "{}", item.id);
@@ -136,14 +136,14 @@ async fn five_hundred_live_sagas_keep_their_version_through_a_rolling_change() {
 
 #[tokio::test(start_paused = true)]
 async fn a_saga_of_an_unknown_version_is_left_alone_for_five_minutes_and_then_parked() {
-    let world = World::new("nobody");
-    orphans(&world, &NEW, 1);
-    let before = world.with(|_| true);
-    let _old = Running::start(&world, BEFORE, "old");
+    let cluster = FakeCluster::new("nobody");
+    orphans(&cluster, &NEW, 1);
+    let before = cluster.with(|_| true);
+    let _old = Running::start(&cluster, BEFORE, "old");
     sleep(Duration::from_secs(290)).await;
-    assert_eq!(world.with(|_| true)[0].saga, before[0].saga, "somebody else may know it");
-    until(Duration::from_secs(60), "it is parked", || world.count(Status::Parked) == 1).await;
-    let parked = world.with(|_| true).remove(0).saga;
+    assert_eq!(cluster.with(|_| true)[0].saga, before[0].saga, "somebody else may know it");
+    until(Duration::from_secs(60), "it is parked", || cluster.count(Status::Parked) == 1).await;
+    let parked = cluster.with(|_| true).remove(0).saga;
     assert!(parked.parked.is_some_and(|reason| reason.contains("thing version 2")), "the reason names it");
     assert!(parked.steps.iter().all(|step| step.progress != Progress::Done), "nothing was guessed");
 }
@@ -155,11 +155,11 @@ const TWO_WAYS: Definition = Definition {
 const UNDOING: &Registry = &saga::Registry(&[&TWO_WAYS]);
 
 /// A saga that is about to undo its first step.
-fn going_back(world: &World, owner: &str) -> Saga {
-    let mut saga = Saga::start(&TWO_WAYS, owner, world.now());
+fn going_back(cluster: &FakeCluster, owner: &str) -> Saga {
+    let mut saga = Saga::start(&TWO_WAYS, owner, cluster.now());
     for outcome in [Outcome::Done, Outcome::Rejected("NO".into())] {
         let call = saga.call("it").expect("a call");
-        assert!(saga.record(UNDOING, &call, outcome, world.now(), 0.5));
+        assert!(saga.record(UNDOING, &call, outcome, cluster.now(), 0.5));
     }
     assert_eq!(saga.status, Status::Compensating);
     saga
@@ -167,28 +167,28 @@ fn going_back(world: &World, owner: &str) -> Saga {
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_that_fails_for_an_hour_raises_an_alarm_and_is_done_when_the_peer_is_back() {
-    let world = World::new("slow");
-    let replica = Running::start(&world, UNDOING, "here");
-    replica.runner.spawn(world.put("it".into(), going_back(&world, "here")));
+    let cluster = FakeCluster::new("slow");
+    let replica = Running::start(&cluster, UNDOING, "here");
+    replica.runner.spawn(cluster.put("it".into(), going_back(&cluster, "here")));
     sleep(Duration::from_secs(3600)).await;
-    let saga = world.with(|_| true).remove(0).saga;
+    let saga = cluster.with(|_| true).remove(0).saga;
     assert_eq!((saga.status, saga.alarm_at.is_some()), (Status::Compensating, true), "{saga:?}");
     assert!(saga.steps[0].undo_attempts > 60, "{:?}", saga.steps[0]);
-    world.heal();
-    until(Duration::from_secs(60), "it is undone", || world.count(Status::Compensated) == 1).await;
-    let saga = world.with(|_| true).remove(0).saga;
+    cluster.heal();
+    until(Duration::from_secs(60), "it is undone", || cluster.count(Status::Compensated) == 1).await;
+    let saga = cluster.with(|_| true).remove(0).saga;
     assert_eq!((saga.steps[0].progress, saga.alarm_at), (Progress::Compensated, None));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_compensation_that_fails_for_ever_is_parked_after_a_day_and_never_skipped() {
-    let world = World::new("slow");
-    let replica = Running::start(&world, UNDOING, "here");
-    replica.runner.spawn(world.put("it".into(), going_back(&world, "here")));
+    let cluster = FakeCluster::new("slow");
+    let replica = Running::start(&cluster, UNDOING, "here");
+    replica.runner.spawn(cluster.put("it".into(), going_back(&cluster, "here")));
     sleep(Duration::from_secs(23 * 3600)).await;
-    assert_eq!(world.count(Status::Compensating), 1, "not given up before its time");
-    until(Duration::from_secs(2 * 3600), "it is parked", || world.count(Status::Parked) == 1).await;
-    let saga = world.with(|_| true).remove(0).saga;
+    assert_eq!(cluster.count(Status::Compensating), 1, "not given up before its time");
+    until(Duration::from_secs(2 * 3600), "it is parked", || cluster.count(Status::Parked) == 1).await;
+    let saga = cluster.with(|_| true).remove(0).saga;
     assert_eq!(saga.steps[0].progress, Progress::Done, "its effect still stands");
     assert!(saga.parked.as_deref().is_some_and(|reason| reason.contains("no answer")), "{saga:?}");
     assert!(saga.alarm_at.is_some() && saga.wake_at.is_none());
@@ -209,14 +209,14 @@ const BOUNDED: &Registry = &saga::Registry(&[&COUNTED, &TIMED]);
 
 #[tokio::test(start_paused = true)]
 async fn a_step_before_the_pivot_is_given_up_after_its_own_attempts_or_time() {
-    let world = World::new("slow");
-    let replica = Running::start(&world, BOUNDED, "here");
+    let cluster = FakeCluster::new("slow");
+    let replica = Running::start(&cluster, BOUNDED, "here");
     for definition in [&COUNTED, &TIMED] {
-        let saga = Saga::start(definition, "here", world.now());
-        replica.runner.spawn(world.put(definition.kind.into(), saga));
+        let saga = Saga::start(definition, "here", cluster.now());
+        replica.runner.spawn(cluster.put(definition.kind.into(), saga));
     }
-    until(Duration::from_secs(120), "both go back", || world.count(Status::Compensated) == 2).await;
-    for item in world.with(|_| true) {
+    until(Duration::from_secs(120), "both go back", || cluster.count(Status::Compensated) == 2).await;
+    for item in cluster.with(|_| true) {
         assert_eq!(item.saga.reason.as_deref(), Some("DEADLINE_EXCEEDED"));
         assert_eq!(item.saga.steps[0].error.as_deref(), Some("no answer within 2s"), "the attempt's own deadline");
         assert!(item.id != "counted" || item.saga.steps[0].attempts == 4, "{:?}", item.saga.steps[0]);

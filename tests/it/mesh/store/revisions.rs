@@ -1,8 +1,8 @@
 //! What every writer relies on: an older revision writes nothing, and a request that was carried out is remembered.
 
 use crate::mesh::events::{
-    shop::Shop,
-    write::{event, fresh_name, product},
+    fixture::Fixture,
+    writer::{event, fresh_name, product},
 };
 use bson::doc;
 use contracts::id::Kind;
@@ -24,8 +24,8 @@ fn described(old: &Versioned<Product>, description: &str) -> Change<Product> {
 
 #[tokio::test]
 async fn of_two_writes_over_one_revision_the_second_is_refused_and_changes_nothing() {
-    let shop = Shop::open().await;
-    let documents = Documents::<Product>::new(&shop.db);
+    let fixture = Fixture::open().await;
+    let documents = Documents::<Product>::new(&fixture.db);
     let read = stored(&documents).await;
     let written = documents.save(&read, described(&read, "by the first")).await.expect("is current");
     let refused = documents.save(&read, described(&read, "by the second")).await;
@@ -36,8 +36,8 @@ async fn of_two_writes_over_one_revision_the_second_is_refused_and_changes_nothi
 
 #[tokio::test]
 async fn a_request_that_has_changed_a_document_does_not_change_it_again() {
-    let shop = Shop::open().await;
-    let documents = Documents::<Product>::new(&shop.db);
+    let fixture = Fixture::open().await;
+    let documents = Documents::<Product>::new(&fixture.db);
     let first = stored(&documents).await;
     let longer =
         |old: &Versioned<Product>| Ok::<_, Infallible>(Some(described(old, &format!("{}+", old.state.description))));
@@ -62,8 +62,8 @@ fn nothing(_: &Versioned<Product>) -> Result<Option<Change<Product>>, Infallible
 
 #[tokio::test]
 async fn another_request_under_a_known_key_is_refused_also_when_the_first_had_no_effect() {
-    let shop = Shop::open().await;
-    let documents = Documents::<Product>::new(&shop.db);
+    let fixture = Fixture::open().await;
+    let documents = Documents::<Product>::new(&fixture.db);
     let first = stored(&documents).await;
     let same = documents.change_once(&first.id, request("a", 1).as_ref(), nothing).await.expect("mongod takes it");
     assert_eq!((same.rev, same.seq), (first.rev, first.seq), "no version and no event");
@@ -76,8 +76,8 @@ async fn another_request_under_a_known_key_is_refused_also_when_the_first_had_no
 
 #[tokio::test]
 async fn a_key_that_is_older_than_digests_answers_as_before() {
-    let shop = Shop::open().await;
-    let documents = Documents::<Product>::new(&shop.db);
+    let fixture = Fixture::open().await;
+    let documents = Documents::<Product>::new(&fixture.db);
     let first = stored(&documents).await;
     let name = request("a", 1).expect("a key").name().to_owned();
     let older = doc! { "$push": { "requests": name } };

@@ -5,7 +5,7 @@ use super::{
     rows::{count, rows_are_the_fold_of_the_logs, suffix},
 };
 use anyhow::ensure;
-use kit::shop::{PATIENCE, draft, id, product};
+use kit::shop::{TIMEOUT, draft, id, product};
 use kit::{Client, Stack, StackOptions, eventually};
 use rand::Rng;
 use serde_json::Value;
@@ -78,7 +78,7 @@ async fn a_rebuild_under_load_is_equal_and_no_reader_notices() {
         let customer = Client::register(&stack).await.0;
         ordering.push(tokio::spawn(keep_ordering(customer, product.clone(), placed.clone(), stop.clone())));
     }
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let placed = placed.load(Ordering::Relaxed);
         ensure!(placed >= ORDERS, "{placed} orders");
         Ok(())

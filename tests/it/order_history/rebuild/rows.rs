@@ -6,7 +6,7 @@ use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::events::v1::{Event as WireEvent, ListEventsRequest};
 use futures::TryStreamExt;
-use kit::shop::PATIENCE;
+use kit::shop::TIMEOUT;
 use kit::{Stack, eventually};
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ async fn fold_of_the_logs(stack: &Stack) -> anyhow::Result<BTreeMap<String, Entr
             let Some(last) = page.last() else { break };
             after = last.log_sequence;
             for event in page {
-                let fact = fact(&heard(event))?;
+                let fact = fact(&received(event))?;
                 if let Some(row) = fold(rows.get(&fact.order_id).cloned(), &fact)? {
                     rows.insert(fact.order_id, row);
                 }
@@ -55,7 +55,7 @@ async fn fold_of_the_logs(stack: &Stack) -> anyhow::Result<BTreeMap<String, Entr
     Ok(rows)
 }
 
-fn heard(event: WireEvent) -> events::Event {
+fn received(event: WireEvent) -> events::Event {
     let at = event.time.expect("an event has a time");
     events::Event {
         id: event.id,
@@ -74,7 +74,7 @@ fn heard(event: WireEvent) -> events::Event {
 
 /// Waits until the rows in use are what the logs tell.
 pub async fn rows_are_the_fold_of_the_logs(stack: &Stack) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let (rows, fold) = (rows(stack).await?, fold_of_the_logs(stack).await?);
         ensure!(rows.len() == fold.len(), "{} rows, the logs tell of {}", rows.len(), fold.len());
         for (id, row) in &fold {

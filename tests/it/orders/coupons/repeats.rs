@@ -10,7 +10,7 @@ use contracts::{
 use futures::future::join_all;
 use kit::{
     Client, eventually, shared,
-    shop::{PATIENCE, id, product},
+    shop::{TIMEOUT, id, product},
 };
 use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
@@ -71,15 +71,15 @@ async fn a_repeat_that_finds_the_coupon_used_up_by_its_own_order_gets_that_order
             Ok(request)
         },
     );
-    eventually(PATIENCE, || async { Ok(orders.clone().list_orders(ListOrdersRequest::default()).await?) }).await;
+    eventually(TIMEOUT, || async { Ok(orders.clone().list_orders(ListOrdersRequest::default()).await?) }).await;
     let request = CreateOrderRequest { order: Some(draft(&product, &code)), request_id: code.clone(), wait: None };
     let repeat = tokio::spawn(async move { orders.create_order(request).await });
-    replica.paused(PATIENCE).await.expect("it has found no order of this key");
+    replica.paused(TIMEOUT).await.expect("it has found no order of this key");
     let body = with_coupon(&product, &code, "tok_visa");
     let first = customer.post_with_key("/v1/orders?wait=25s", body, &code).await.expect(201);
     assert_eq!((&first["state"], uses(stack, &code).await), (&json!("CONFIRMED"), (1, 1)));
     replica.resume();
     let repeated = repeat.await.expect("no panic").expect("it is the same request").into_inner();
     assert_eq!(repeated.order_id, id(&first, "orderId"));
-    replica.stop(PATIENCE).await.expect("it drains");
+    replica.stop(TIMEOUT).await.expect("it drains");
 }

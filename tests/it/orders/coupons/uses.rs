@@ -16,7 +16,7 @@ async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
     databases.into_iter().map(|database| Coupons::new(&database.expect("the URI is valid"))).collect()
 }
 
-/// A coupon that so many orders may use.
+/// A coupon that `max_redemptions` orders may use.
 async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
     let (code, terms) = (new_code(), CouponTerms { max_redemptions, ..terms(Benefit::Percentage(1_000)) });
     coupons.create(&code, terms, None).await.expect("it is new");

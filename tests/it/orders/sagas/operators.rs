@@ -2,7 +2,7 @@
 
 use anyhow::{Context, ensure};
 use bson::{Document, doc};
-use kit::shop::{PATIENCE, id, order_with, place, product, reason, stock};
+use kit::shop::{TIMEOUT, id, order_with, place, product, reason, stock};
 use kit::{Client, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 
@@ -21,7 +21,7 @@ pub async fn set_payment(stack: &Stack, order: &Value, state: &str) {
 
 async fn saga_with(client: &Client, order: &Value, field: &str, value: &str) -> Value {
     let path = format!("/v1/orders/{}/saga", id(order, "orderId"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let saga = client.get(&path).await.expect(200);
         ensure!(saga[field] == value, "{field} is {} in {saga}", saga[field]);
         Ok(saga)
@@ -131,7 +131,7 @@ async fn goods_that_left_and_cannot_be_charged_wait_for_a_person_who_resumes() {
     assert_eq!(seen["interventions"], json!([]), "who did what is between members of staff");
     let ended = staff.post(&format!("{path}:resume"), why).await;
     assert_eq!((ended.status, reason(&ended).as_str()), (400, "SAGA_ENDED"));
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let names = events_of(stack, &order).await;
         for name in ["parked", "intervened", "shipped"] {
             ensure!(names.iter().filter(|known| *known == name).count() == 1, "{name} in {names:?}");
@@ -146,7 +146,7 @@ async fn pause_for_an_hour(stack: &Stack, order: &Value) {
     let orders = stack.db("orders").collection::<bson::Document>("orders");
     let an_hour = bson::DateTime::from_millis(store::now().timestamp_millis() + 3_600_000);
     let order = doc! { "_id": id(order, "orderId") };
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let found = orders.find_one(order.clone()).await?.context("the order is there")?;
         if found.get_document("saga")?.get_datetime("wake_at")? == &an_hour {
             return Ok(());
@@ -172,7 +172,7 @@ async fn a_retry_makes_the_call_of_a_failing_step_at_once() {
     dispatch(&stack, &order).await;
     let saga = saga_with(&customer, &order, "kind", "dispatch_order").await;
     assert_eq!(saga["state"], "RUNNING");
-    let failing = eventually(PATIENCE, || async {
+    let failing = eventually(TIMEOUT, || async {
         let saga = customer.get(&format!("/v1/orders/{}/saga", id(&order, "orderId"))).await.expect(200);
         ensure!(saga["steps"][0]["failures"].as_i64() >= Some(8), "{saga}");
         Ok(saga)
@@ -182,7 +182,7 @@ async fn a_retry_makes_the_call_of_a_failing_step_at_once() {
     pause_for_an_hour(&stack, &order).await;
     let _payments = stack.serve("payments");
     let staff = Client::staff(&stack).await;
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let payment = customer.get(&format!("/v1/payments/{}", id(&order, "paymentId"))).await;
         ensure!(payment.status == 200, "{payment:?}");
         Ok(())

@@ -1,15 +1,15 @@
 //! The pivot on real stores: the hold is extended just before it, and the saga's deadline exactly at it.
 
-use super::lost::{all_but, answers};
-use crate::{cli::verify::verify, payments::as_orders};
+use super::lost_replies::answers;
+use crate::{cli::verify::is_clean, payments::as_orders};
 use anyhow::ensure;
 use bson::{DateTime, Document, doc};
 use contracts::{
     id::Kind,
     inventory::v1::{HoldStockRequest, ReservationLine, inventory_service_client::InventoryServiceClient},
 };
-use kit::shop::{PATIENCE, draft, id, order_with, product, stock};
-use kit::{Client, Process, Stack, StackOptions, eventually};
+use kit::shop::{TIMEOUT, draft, id, order_with, product, stock};
+use kit::{Client, Process, Stack, StackOptions, all_but, eventually};
 use serde_json::{Value, json};
 
 /// Life of a hold: much shorter than the minute that must be left when an order is confirmed.
@@ -32,7 +32,7 @@ async fn end_of_hold(stack: &Stack, id: &str) -> DateTime {
 }
 
 async fn until(moment: DateTime) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         ensure!(store::now() >= moment, "it is not yet {moment}");
         Ok(())
     })
@@ -66,7 +66,7 @@ async fn another_hold(stack: &Stack, product: &str) -> String {
 }
 
 async fn has_run_out(stack: &Stack, id: &str) {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let found = reservation(stack, id).await?;
         ensure!(found.get_str("state")? == "Expired", "it is {}", found.get_str("state")?);
         Ok(())
@@ -93,7 +93,7 @@ async fn a_hold_is_extended_just_before_the_pivot_and_outlives_its_first_end_unt
     let control = another_hold(&stack, &product).await;
     until(plus(first_end, -LATE_MS)).await;
     approve(&customer, &order).await;
-    orders.paused(PATIENCE).await.expect("it is confirmed and not yet sold");
+    orders.paused(TIMEOUT).await.expect("it is confirmed and not yet sold");
     let extended = end_of_hold(&stack, order_id).await;
     assert!(extended > plus(first_end, 5_000), "{first_end} {extended}");
     has_run_out(&stack, &control).await;
@@ -104,7 +104,7 @@ async fn a_hold_is_extended_just_before_the_pivot_and_outlives_its_first_end_unt
     let confirmed = order_with(&customer, &order, "shipmentState", "CREATED").await;
     assert_eq!((&confirmed["state"], &confirmed["paymentState"]), (&json!("CONFIRMED"), &json!("AUTHORIZED")));
     assert_eq!(stock(&stack, &product).await, [5, 0, 1, 4]);
-    orders.stop(PATIENCE).await.expect("it drains");
+    orders.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }
 
@@ -133,7 +133,7 @@ async fn an_order_that_is_paid_exactly_at_its_sagas_deadline_is_confirmed_whole_
         }
     });
     futures::future::join_all(paying).await;
-    let ended = eventually(PATIENCE, || async {
+    let ended = eventually(TIMEOUT, || async {
         let all = customer.get("/v1/orders").await.expect(200)["orders"].as_array().cloned().unwrap_or_default();
         let open = all.iter().find(|order| !is_whole(order));
         ensure!(open.is_none() && all.len() == waiting.len(), "{open:?}");
@@ -146,7 +146,6 @@ async fn an_order_that_is_paid_exactly_at_its_sagas_deadline_is_confirmed_whole_
     eprintln!("paid at their deadline: {confirmed} confirmed, {rejected} rejected");
     let sold = i64::try_from(confirmed).expect("small");
     assert_eq!(stock(&stack, &product).await, [100, 0, sold, 100 - sold]);
-    let output = verify(&stack, &[]).await;
-    assert!(output.status.success(), "{output:?}");
+    is_clean(&stack).await;
     stack.stop().await;
 }

@@ -1,16 +1,16 @@
 //! An orchestrator that stands still while another one takes its saga over, and then goes on.
 
-use super::lost::{orders, send, stack};
-use crate::cli::verify::verify;
+use super::lost_replies::{orders, send, stack};
+use crate::cli::verify::is_clean;
 use bson::{Document, doc};
-use kit::shop::{PATIENCE, product, stock};
+use kit::shop::{TIMEOUT, product, stock};
 use kit::{Client, Process, Stack, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A document of the only order, once it is as wanted.
 async fn stored(stack: &Stack, place: (&str, &str), what: &str, is_so: impl Fn(&Document) -> bool) -> Document {
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let found = stack.db(place.0).collection::<Document>(place.1).find_one(doc! {}).await?;
         found.filter(|found| is_so(found)).ok_or_else(|| anyhow::anyhow!("{place:?} is not {what}"))
     })
@@ -46,7 +46,7 @@ async fn is_refused(zombie: &Process, order: &Document) -> String {
     // Its connections were cut while it slept. A write that is sent twice and finds the order changed is of unknown
     // outcome to it (ADR 4), and it leaves the saga alone as well.
     let tells = |line: &&str| line.contains("came too late") || line.contains("was not written");
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let output = zombie.output();
         let line = output.lines().filter(|line| line.contains(&id)).find(tells);
         line.map(str::to_owned).ok_or_else(|| anyhow::anyhow!("nothing was refused: {}", zombie.tail(40)))
@@ -60,8 +60,7 @@ async fn ledger(customer: &Client, order: &Document) -> Vec<Value> {
 }
 
 async fn end(stack: Stack, processes: [Process; 2]) {
-    let output = verify(&stack, &[]).await;
-    assert!(output.status.success(), "{output:?}");
+    is_clean(&stack).await;
     for process in processes {
         process.stop(Duration::from_secs(30)).await.expect("it drains");
     }
@@ -75,7 +74,7 @@ async fn an_orchestrator_that_was_stopped_and_replaced_writes_nothing_when_it_go
     let product = product(&stack, 5).await;
     let (customer, _) = Client::register(&stack).await;
     let sent = send(&customer, &product, "tok_action_required");
-    zombie.paused(PATIENCE).await.expect("it reaches the point");
+    zombie.paused(TIMEOUT).await.expect("it reaches the point");
     let before = stored(&stack, ORDER, "there", |_| true).await;
     assert!(has_payment_state(&before, "Unspecified"), "it has the answer in its hands and has written nothing");
     let other = another(&stack);
@@ -102,7 +101,7 @@ async fn a_participant_refuses_the_late_call_of_an_orchestrator_that_was_stopped
     let product = product(&stack, 5).await;
     let (customer, _) = Client::register(&stack).await;
     let sent = send(&customer, &product, "tok_visa");
-    zombie.paused(PATIENCE).await.expect("it reaches the point");
+    zombie.paused(TIMEOUT).await.expect("it reaches the point");
     let other = another(&stack);
     let done = stored(&stack, ORDER, "done", has_completed).await;
     let reservation = ("inventory", "reservations");

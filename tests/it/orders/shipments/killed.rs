@@ -1,11 +1,10 @@
 //! SIGKILL of shipping around a split, and of orders and payments around the captures of its shipments.
 
 use super::{act, id, is_sound, mills, order_with, payment, place, priced, split};
-use crate::orders::sagas::lost::all_but;
 use anyhow::ensure;
 use async_nats::jetstream::{self, consumer::pull};
 use futures::{StreamExt, TryStreamExt};
-use kit::shop::PATIENCE;
+use kit::shop::TIMEOUT;
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -20,7 +19,7 @@ async fn start(stack: &Stack, service: &str, crash_at: &str) -> Process {
         "payments" => "/v1/payments/pay_absent",
         _ => "/v1/orders/ord_absent",
     };
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let reply = staff.get(path).await;
         ensure!(reply.status == 404, "{reply:?}");
         Ok(())
@@ -37,7 +36,7 @@ async fn shipped(customer: &Client, order: &Value) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_split_whose_process_is_killed_at_any_step_happens_once_or_not_at_all() {
-    let options = StackOptions { services: Some(all_but(&["shipping"])), ..Default::default() };
+    let options = StackOptions::without(&["shipping"]);
     let stack = Stack::start(options).await;
     let mut process = start(&stack, "shipping", "").await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
@@ -45,12 +44,12 @@ async fn a_split_whose_process_is_killed_at_any_step_happens_once_or_not_at_all(
     for moment in ["writing", "committing", "committed"] {
         let order = place(&customer, &[(&product, 3)], "tok_visa").await;
         let first = id(&order, "shipmentId").to_owned();
-        process.stop(PATIENCE).await.expect("it drains");
+        process.stop(TIMEOUT).await.expect("it drains");
         process = start(&stack, "shipping", &format!("shipping.split.{moment}")).await;
         let path = format!("/v1/shipments/{first}:split");
         let body = json!({ "lines": [{ "productId": product, "quantity": 1 }], "requestId": moment });
         assert_ne!(staff.post(&path, body.clone()).await.status, 200, "it is killed");
-        process.ended(PATIENCE).await.expect("it is killed");
+        process.ended(TIMEOUT).await.expect("it is killed");
         process = start(&stack, "shipping", "").await;
         // mongod itself ends a transaction that was left open, after 60 s.
         let reply = eventually(Duration::from_secs(30), || async {
@@ -67,13 +66,13 @@ async fn a_split_whose_process_is_killed_at_any_step_happens_once_or_not_at_all(
         shipped(&customer, &order).await;
     }
     is_sound(&stack).await;
-    process.stop(PATIENCE).await.expect("it drains");
+    process.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn captures_per_shipment_survive_a_kill_of_orders_and_of_payments_at_any_step() {
-    let options = StackOptions { services: Some(all_but(&["orders", "payments"])), ..Default::default() };
+    let options = StackOptions::without(&["orders", "payments"]);
     let stack = Stack::start(options).await;
     let (mut orders, mut payments) = (start(&stack, "orders", "").await, start(&stack, "payments", "").await);
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
@@ -95,12 +94,12 @@ async fn captures_per_shipment_survive_a_kill_of_orders_and_of_payments_at_any_s
             (split(&staff, &first, &[(&product, 2)]).await, split(&staff, &first, &[(&product, 1)]).await);
         let (victim, name) =
             if label.starts_with("saga") { (&mut orders, "orders") } else { (&mut payments, "payments") };
-        victim.stop(PATIENCE).await.expect("it drains");
+        victim.stop(TIMEOUT).await.expect("it drains");
         *victim = start(&stack, name, label).await;
         act(&staff, &off, "dispatch").await;
         act(&staff, &first, "dispatch").await;
         act(&staff, &stopped, "stop").await;
-        victim.ended(PATIENCE).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
+        victim.ended(TIMEOUT).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
         *victim = start(&stack, name, "").await;
         order_with(&customer, &order, "state", "SHIPPED").await;
         let paid = payment(&customer, &order).await;
@@ -108,7 +107,7 @@ async fn captures_per_shipment_survive_a_kill_of_orders_and_of_payments_at_any_s
     }
     is_sound(&stack).await;
     for process in [orders, payments] {
-        process.stop(PATIENCE).await.expect("it drains");
+        process.stop(TIMEOUT).await.expect("it drains");
     }
     stack.stop().await;
 }
@@ -117,27 +116,27 @@ async fn captures_per_shipment_survive_a_kill_of_orders_and_of_payments_at_any_s
 async fn takes_and_dies(stack: &Stack, events: usize) {
     let stream = jetstream::new(stack.nats().await).get_stream(topology::stream("shipping")).await.expect("is there");
     let consumer = stream.get_consumer::<pull::Config>("orders").await.expect("is there");
-    let taken = consumer.fetch().max_messages(events).expires(PATIENCE).messages().await.expect("it delivers");
+    let taken = consumer.fetch().max_messages(events).expires(TIMEOUT).messages().await.expect("it delivers");
     let taken: Vec<_> = taken.take(events).try_collect().await.expect("they come");
     assert_eq!(taken.len(), events);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_split_that_orders_hears_of_after_the_dispatches_is_not_paid_for_when_its_units_are_stopped() {
-    let stack = Stack::start(StackOptions { services: Some(all_but(&["orders"])), ..Default::default() }).await;
+    let stack = Stack::start(StackOptions::without(&["orders"])).await;
     let mut orders = start(&stack, "orders", "").await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
     let product = priced(&stack, "EUR", "3", 330_000_000).await;
     let order = place(&customer, &[(&product, 5)], "tok_visa").await;
     let first = id(&order, "shipmentId").to_owned();
     let off = split(&staff, &first, &[(&product, 2)]).await;
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let order = customer.get(&format!("/v1/orders/{}", id(&order, "orderId"))).await.expect(200);
         ensure!(order["shipments"].as_array().is_some_and(|shipments| shipments.len() == 2), "{order}");
         Ok(())
     })
     .await;
-    orders.stop(PATIENCE).await.expect("it drains");
+    orders.stop(TIMEOUT).await.expect("it drains");
     let stopped = split(&staff, &first, &[(&product, 1)]).await;
     takes_and_dies(&stack, 2).await; // the split, and the new shipment
     act(&staff, &off, "dispatch").await;
@@ -149,6 +148,6 @@ async fn a_split_that_orders_hears_of_after_the_dispatches_is_not_paid_for_when_
     let paid = payment(&customer, &order).await;
     assert_eq!((mills(&paid["capturedAmount"]), mills(&paid["voidedAmount"])), (13_320, 3_330));
     is_sound(&stack).await;
-    orders.stop(PATIENCE).await.expect("it drains");
+    orders.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }

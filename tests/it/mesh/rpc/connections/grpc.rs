@@ -1,6 +1,6 @@
-//! The same at a gRPC port: channels between services and watches over them outlive idle time.
+//! Connections to a gRPC port that are kept and not used: channels between services and watches over them outlive idle time.
 
-use super::{LONG, PATIENCE, SHORT, connect, ended};
+use super::{LONG, SHORT, TIMEOUT, connect, ended};
 use crate::cli::settings::limits;
 use rpc::{Channel, KeySet, Limits, Server, server::Readiness};
 use std::{
@@ -80,7 +80,7 @@ async fn a_watch_outlives_every_timeout_and_tells_what_changes_after_them() {
         ended(connect(address, b"").await).await; // each takes the header timeout
     }
     readiness.set(false);
-    let next = tokio::time::timeout(PATIENCE, watch.message()).await.expect("in time");
+    let next = tokio::time::timeout(TIMEOUT, watch.message()).await.expect("in time");
     assert_eq!(next.expect("the connection is whole").expect("one more").status(), ServingStatus::NotServing);
 }
 

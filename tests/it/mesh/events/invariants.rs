@@ -1,8 +1,8 @@
 //! What must hold after every fault, in one place.
 
 use super::{
-    shop::{STREAM, Shop},
-    write::Names,
+    fixture::{Fixture, STREAM},
+    writer::Names,
 };
 use anyhow::{Context, ensure};
 use async_nats::jetstream;
@@ -41,9 +41,9 @@ impl Entry {
 }
 
 /// What [`logged`] says, and the stream is the log.
-pub async fn everything(shop: &Shop) -> anyhow::Result<()> {
-    let log = logged(shop).await?;
-    let nats = jetstream::new(shop.stores.nats().await?);
+pub async fn everything(fixture: &Fixture) -> anyhow::Result<()> {
+    let log = logged(fixture).await?;
+    let nats = jetstream::new(fixture.stores.nats().await?);
     let stream = stream(&nats, log.len() as u64).await?;
     for (logged, published) in log.iter().zip(&stream) {
         ensure!(logged == published, "the log has {logged:?} where the stream has {published:?}");
@@ -53,10 +53,10 @@ pub async fn everything(shop: &Shop) -> anyhow::Result<()> {
 }
 
 /// The log has what was answered, and numbers and sequences have no gaps.
-pub async fn logged(shop: &Shop) -> anyhow::Result<Vec<Entry>> {
-    let documents = documents(&shop.db).await?;
-    let log = log(&shop.db).await?;
-    the_log_is_whole(&log, &documents, &shop.written.names())?;
+pub async fn logged(fixture: &Fixture) -> anyhow::Result<Vec<Entry>> {
+    let documents = documents(&fixture.db).await?;
+    let log = log(&fixture.db).await?;
+    the_log_is_whole(&log, &documents, &fixture.writer.names())?;
     Ok(log)
 }
 
@@ -128,12 +128,12 @@ pub async fn stream(nats: &jetstream::Context, expected: u64) -> anyhow::Result<
 }
 
 /// What order-history knows of the products is the fold of their log.
-pub async fn read_model(shop: &Shop) -> anyhow::Result<()> {
+pub async fn read_model(fixture: &Fixture) -> anyhow::Result<()> {
     let mut folded: BTreeMap<String, (i64, String)> = BTreeMap::new();
-    for entry in log(&shop.db).await? {
+    for entry in log(&fixture.db).await? {
         folded.insert(entry.id().to_owned(), (entry.seq, entry.name()));
     }
-    let rows = shop.stores.mongodb().database("order_history").collection::<Document>("products");
+    let rows = fixture.stores.mongodb().database("order_history").collection::<Document>("products");
     let ids: Vec<&String> = folded.keys().collect();
     let rows: Vec<Document> = rows.find(doc! { "_id": { "$in": ids } }).await?.try_collect().await?;
     let row =

@@ -78,7 +78,7 @@ async fn copy(stack: &Stack, service: &str, collection: &str, original: &str, ch
     collection.insert_many(copies.collect::<Vec<_>>()).await.expect("mongod");
 }
 
-/// A system with an order of 100 lines of the largest products, and so many copies of it in every list.
+/// A system with an order of 100 lines of the largest products, and copies of it in every list.
 async fn large_stack() -> (Stack, String, Vec<String>) {
     let stack = Stack::start(StackOptions::default()).await;
     let staff = Client::staff(&stack).await;

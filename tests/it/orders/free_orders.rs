@@ -3,11 +3,11 @@
 use crate::orders::{
     coupons::{coupon, uses, with_coupon},
     refunds::settled,
-    sagas::lost,
+    sagas::lost_replies,
     shipments::{act, is_sound, priced, split},
 };
 use bson::{Document, doc};
-use kit::shop::{PATIENCE, draft, fields, id, order_with, place, product_with, reason, stock};
+use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product_with, reason, stock};
 use kit::{Client, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 
@@ -71,7 +71,7 @@ async fn an_order_of_free_articles_is_confirmed_shipped_returned_or_cancelled_wi
     act(&staff, &off, "stop").await;
     act(&staff, &first, "dispatch").await;
     order_with(&customer, &parted, "state", "SHIPPED").await;
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let stock = stock(&stack, &gift).await;
         anyhow::ensure!(stock == [6, 0, 0, 6], "{stock:?}");
         Ok(())
@@ -163,23 +163,23 @@ async fn a_free_part_that_leaves_while_the_paid_one_is_stopped_is_shipped_and_no
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn free_orders_survive_a_kill_and_a_shop_that_takes_none_says_so() {
-    let stack = lost::stack().await;
-    let mut process = lost::orders(&stack, "").await;
+    let stack = lost_replies::stack().await;
+    let mut process = lost_replies::orders(&stack, "").await;
     let gift = gift(&stack, 20).await;
     for label in ["saga.commit_stock.do.calling", "saga.commit_stock.do.called", "saga.commit_stock.do.recorded"] {
-        process.stop(PATIENCE).await.expect("it drains");
-        process = lost::orders(&stack, label).await;
+        process.stop(TIMEOUT).await.expect("it drains");
+        process = lost_replies::orders(&stack, label).await;
         let customer = Client::register(&stack).await.0;
-        drop(lost::send(&customer, &gift, ""));
-        process.ended(PATIENCE).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
-        process = lost::orders(&stack, "").await;
+        drop(lost_replies::send(&customer, &gift, ""));
+        process.ended(TIMEOUT).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
+        process = lost_replies::orders(&stack, "").await;
         crate::orders::coupons::only_order(&customer, "CONFIRMED", "").await;
     }
     assert_eq!(stock(&stack, &gift).await, [20, 0, 3, 17]);
-    process.stop(PATIENCE).await.expect("it drains");
+    process.stop(TIMEOUT).await.expect("it drains");
 
     let process = stack.serve_with("orders", &[("COMPTOIR_FREE_ORDERS", "refuse")]);
-    lost::answers(&stack).await;
+    lost_replies::answers(&stack).await;
     let customer = Client::register(&stack).await.0;
     let items = json!([{ "productId": gift, "quantity": 1 }]);
     let quote = customer.post("/v1/orders:quote", json!({ "items": items, "countryCode": "FR" })).await;
@@ -192,6 +192,6 @@ async fn free_orders_survive_a_kill_and_a_shop_that_takes_none_says_so() {
     assert_eq!((missing.status, fields(&missing)), (400, vec!["paymentToken".to_owned()]), "{missing:?}");
     assert_eq!(customer.get("/v1/orders").await.expect(200)["orders"], json!([]));
     is_sound(&stack).await;
-    process.stop(PATIENCE).await.expect("it drains");
+    process.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }

@@ -1,19 +1,13 @@
 //! An orchestrator that dies before it has written an answer.
 
 use anyhow::ensure;
-use kit::shop::{PATIENCE, draft, id, product, stock};
+use kit::shop::{TIMEOUT, draft, id, product, stock};
 use kit::{Client, Process, Stack, StackOptions, eventually};
 use std::time::Duration;
 
 /// Everything but orders.
 pub async fn stack() -> Stack {
-    Stack::start(StackOptions { services: Some(all_but(&["orders"])), ..Default::default() }).await
-}
-
-/// The names of all services but these, and of the gateway.
-pub fn all_but(others: &[&str]) -> Vec<String> {
-    let all = topology::Topology::get().service.keys().map(String::as_str).chain(["gateway"]);
-    all.filter(|name| !others.contains(name)).map(str::to_owned).collect()
+    Stack::start(StackOptions::without(&["orders"])).await
 }
 
 /// Orders in a process of its own, at the address that the gateway knows.
@@ -25,7 +19,7 @@ pub async fn orders(stack: &Stack, crash_at: &str) -> Process {
 
 pub async fn answers(stack: &Stack) {
     let customer = Client::customer(stack).await;
-    eventually(PATIENCE, || async {
+    eventually(TIMEOUT, || async {
         let reply = customer.get("/v1/orders").await;
         ensure!(reply.status == 200, "{reply:?}");
         Ok(())
@@ -48,10 +42,10 @@ async fn an_answer_that_is_lost_after_the_participant_has_committed_is_asked_for
     for step in ["hold_stock", "authorize_payment", "commit_stock", "create_shipment"] {
         let dying = orders(&stack, &format!("saga.{step}.do.called")).await;
         let sent = send(&customer, &product, "tok_visa");
-        dying.ended(PATIENCE).await.unwrap_or_else(|error| panic!("{step}: {error:#}"));
+        dying.ended(TIMEOUT).await.unwrap_or_else(|error| panic!("{step}: {error:#}"));
         sent.await.expect("the request ends");
         let replacement = orders(&stack, "").await;
-        let all = eventually(PATIENCE, || async {
+        let all = eventually(TIMEOUT, || async {
             let all = customer.get("/v1/orders").await.expect(200)["orders"].clone();
             let newest = &all[0];
             ensure!(newest["state"] == "CONFIRMED" && newest["shipmentState"] == "CREATED", "{step}: {newest}");
@@ -62,7 +56,7 @@ async fn an_answer_that_is_lost_after_the_participant_has_committed_is_asked_for
         placed.push(id(&all[0], "orderId").to_owned());
         // Shipping's own news of the shipment may be here before the step has been asked for again.
         let path = format!("/v1/orders/{}/saga", id(&all[0], "orderId"));
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let saga = customer.get(&path).await.expect(200);
             ensure!(saga["state"] == "COMPLETED", "{step}: {saga}");
             Ok(())

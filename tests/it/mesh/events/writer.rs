@@ -18,20 +18,20 @@ use store::Database;
 use store::{Change, ChangeError, Documents, NewEvent};
 
 /// How long a writer tries: over a restart of mongod, over a full outbox.
-const PERSISTENCE: Duration = Duration::from_secs(60);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The name that each event gives its product, by product and sequence.
 pub type Names = BTreeMap<(String, i64), String>;
 
 /// Writes to the products, and remembers.
 #[derive(Clone)]
-pub struct Written {
+pub struct Writer {
     database: Database,
     documents: Documents<Product>,
     names: Arc<Mutex<Names>>,
 }
 
-impl Written {
+impl Writer {
     /// To the products of `database`.
     pub fn new(database: &Database) -> Self {
         Self { database: database.clone(), documents: Documents::new(database), names: Arc::default() }
@@ -67,7 +67,7 @@ impl Written {
     /// A new product with one event; its id.
     pub async fn insert(&self) -> String {
         let id = Kind::Product.new_id();
-        within(PERSISTENCE, || async {
+        within(WRITE_TIMEOUT, || async {
             let name = fresh_name();
             match self.documents.insert(&id, product(&id), vec![event(&name)]).await {
                 Ok(_) => self.note(&id, 1, vec![name]),
@@ -98,9 +98,9 @@ impl Written {
         Ok(())
     }
 
-    /// The same, tried until it works.
+    /// Like [`Self::try_update`], tried until it works.
     pub async fn update(&self, id: &str, count: usize) {
-        let updated = within(PERSISTENCE, || async { Ok(self.try_update(id, count).await?) });
+        let updated = within(WRITE_TIMEOUT, || async { Ok(self.try_update(id, count).await?) });
         updated.await.expect("mongod takes the change");
     }
 
@@ -120,7 +120,7 @@ impl Written {
 /// A product that could be in the catalogue.
 pub fn product(id: &str) -> Product {
     let draft = Draft {
-        name: "Written by a test".into(),
+        name: "Writer by a test".into(),
         description: String::new(),
         sku: format!("TEST-{id}"),
         price: Money::new("EUR", 5.into()).expect("money"),
@@ -142,7 +142,7 @@ pub fn fresh_name() -> String {
     format!("{:016x}", rand::random::<u64>())
 }
 
-/// The same, this many bytes longer.
+/// A name like [`fresh_name`], `bytes` longer.
 pub fn long_name(bytes: usize) -> String {
     fresh_name() + &"x".repeat(bytes)
 }

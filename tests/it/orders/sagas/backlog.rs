@@ -1,6 +1,6 @@
 //! Ten thousand sagas due at once, all of them for a peer that is down.
 
-use super::lost::{all_but, answers, orders};
+use super::lost_replies::{answers, orders};
 use crate::cli::verify::verify;
 use ::orders::{Cancellation, Order, SAGAS};
 use anyhow::ensure;
@@ -9,8 +9,8 @@ use contracts::{
     id::Kind,
     orders::v1::{OrderChanged, OrderCreated, order::State as WireState},
 };
-use kit::shop::{PATIENCE, draft, id, order_with, place, product};
-use kit::{Client, Stack, StackOptions, eventually};
+use kit::shop::{TIMEOUT, draft, id, order_with, place, product};
+use kit::{Client, Stack, StackOptions, all_but, eventually};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use store::{Documents, NewEvent, now};
@@ -139,7 +139,7 @@ async fn ten_thousand_sagas_due_at_once_with_one_peer_down_hold_up_nobody_else_a
     let output = verify(&stack, &["--patience", "120"]).await;
     assert!(output.status.success(), "{output:?}");
     for process in replicas {
-        process.stop(PATIENCE).await.expect("it drains");
+        process.stop(TIMEOUT).await.expect("it drains");
     }
     stack.stop().await;
 }

@@ -21,14 +21,14 @@ pub struct Item {
 }
 
 /// The store and the participants, shared by all runners of a test.
-pub struct World {
+pub struct FakeCluster {
     pub items: Mutex<BTreeMap<String, Item>>,
     began: Instant,
     /// The peer that does not answer, and whether it is down.
     pub dead: &'static str,
     pub is_down: AtomicBool,
-    under_way: AtomicUsize,
-    pub most_under_way: AtomicUsize,
+    running: AtomicUsize,
+    pub most_running: AtomicUsize,
 }
 
 /// A step of a test: its name, and the service that it calls.
@@ -53,22 +53,22 @@ pub const fn step(name: &'static str, peer: &'static str) -> StepSpec<Step> {
     StepSpec::new(Step { name, peer })
 }
 
-/// What one process sees of the world: its build's definitions.
+/// What one process sees of the cluster: its build's definitions.
 #[derive(Clone)]
 pub struct Replica {
-    pub world: Arc<World>,
+    pub cluster: Arc<FakeCluster>,
     pub registry: &'static Registry<Step>,
 }
 
-impl World {
+impl FakeCluster {
     pub fn new(dead: &'static str) -> Arc<Self> {
         Arc::new(Self {
             items: Mutex::default(),
             began: Instant::now(),
             dead,
             is_down: AtomicBool::new(true),
-            under_way: AtomicUsize::new(0),
-            most_under_way: AtomicUsize::new(0),
+            running: AtomicUsize::new(0),
+            most_running: AtomicUsize::new(0),
         })
     }
 
@@ -120,7 +120,7 @@ impl SagaStore for Replica {
     }
 
     fn now(&self) -> Time {
-        self.world.now()
+        self.cluster.now()
     }
 
     async fn due(&self, due: Due) -> Result<Vec<Item>, Infallible> {
@@ -132,7 +132,7 @@ impl SagaStore for Replica {
                     Whose::Unknown => !is_known,
                 }
         };
-        let mut found = self.world.with(is_ours);
+        let mut found = self.cluster.with(is_ours);
         found.sort_by_key(|item| item.saga.wake_at);
         let skip = usize::try_from(due.skip).expect("small");
         Ok(found.into_iter().skip(skip).take(usize::try_from(due.limit).expect("small")).collect())
@@ -141,7 +141,7 @@ impl SagaStore for Replica {
     async fn claim(&self, item: &Item, owner: &str) -> Result<Option<Item>, Infallible> {
         let mut saga = item.saga.clone();
         saga.claim(self.registry, owner, self.now());
-        Ok(self.world.save(item, saga))
+        Ok(self.cluster.save(item, saga))
     }
 
     fn with_facts(&self, item: Item, _: &[()]) -> Item {
@@ -149,12 +149,12 @@ impl SagaStore for Replica {
     }
 
     async fn record(&self, item: Item, answers: Vec<Answer<()>>) -> Result<Recorded<Item>, Infallible> {
-        let newest = self.world.items.lock().expect("no holder panics").get(&item.id).cloned().expect("it is there");
+        let newest = self.cluster.items.lock().expect("no holder panics").get(&item.id).cloned().expect("it is there");
         let (mut saga, mut counted) = (newest.saga.clone(), false);
         for answer in &answers {
             counted |= saga.record(self.registry, &answer.call, answer.outcome.clone(), self.now(), rand::random());
         }
-        let saved = self.world.save(&newest, saga).expect("nothing runs in between");
+        let saved = self.cluster.save(&newest, saga).expect("nothing runs in between");
         Ok(Recorded { item: saved, counted })
     }
 
@@ -166,33 +166,33 @@ impl SagaStore for Replica {
 #[tonic::async_trait]
 impl StepExecutor<Replica> for Replica {
     async fn execute(&self, _: &Item, step: Step, _: &Call) -> (Outcome, Vec<()>) {
-        let world = &self.world;
+        let cluster = &self.cluster;
         if step.peer == "unsure" {
             return (Outcome::Undecided("nobody knows yet".to_owned()), Vec::new());
         }
-        if step.peer != world.dead || !world.is_down.load(Ordering::Relaxed) {
+        if step.peer != cluster.dead || !cluster.is_down.load(Ordering::Relaxed) {
             return (Outcome::Done, Vec::new());
         }
-        let under_way = UnderWay::new(world);
+        let running = RunningCall::new(cluster);
         std::future::pending::<()>().await; // a black hole: the attempt's own deadline ends it
-        drop(under_way);
+        drop(running);
         (Outcome::Done, Vec::new())
     }
 }
 
 /// Counts the calls that wait for the dead peer.
-struct UnderWay<'a>(&'a World);
+struct RunningCall<'a>(&'a FakeCluster);
 
-impl<'a> UnderWay<'a> {
-    fn new(world: &'a World) -> Self {
-        let now = world.under_way.fetch_add(1, Ordering::Relaxed) + 1;
-        world.most_under_way.fetch_max(now, Ordering::Relaxed);
-        Self(world)
+impl<'a> RunningCall<'a> {
+    fn new(cluster: &'a FakeCluster) -> Self {
+        let now = cluster.running.fetch_add(1, Ordering::Relaxed) + 1;
+        cluster.most_running.fetch_max(now, Ordering::Relaxed);
+        Self(cluster)
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for RunningCall<'_> {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.running.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -8,7 +8,7 @@ use contracts::{
     id::Kind,
     products::v1::{Product, ProductUpdated},
 };
-use kit::shop::PATIENCE;
+use kit::shop::TIMEOUT;
 use kit::{Stack, StackOptions, eventually};
 use prost::{Message, Name};
 
@@ -47,7 +47,7 @@ async fn a_rebuild_parks_what_cannot_be_applied_and_skips_what_was_given_up() {
             anyhow::Ok(answer.into_inner().dead_letters)
         }
     };
-    let parked = eventually(PATIENCE, || async {
+    let parked = eventually(TIMEOUT, || async {
         let parked = letters().await?;
         ensure!(parked.len() == 2, "{parked:?}");
         Ok(parked)
@@ -61,7 +61,7 @@ async fn a_rebuild_parks_what_cannot_be_applied_and_skips_what_was_given_up() {
     };
     assert_eq!(ids(&again), ids(&parked), "the same events wait for the new model");
     let first = ids(&again)[0].clone();
-    eventually(PATIENCE, || {
+    eventually(TIMEOUT, || {
         let (mut service, event_id) = (service.clone(), first.clone());
         async move { Ok(service.drop_dead_letter(DropDeadLetterRequest { event_id }).await?) }
     })

@@ -1,6 +1,6 @@
 //! Stores with nobody on them, the products of a test, and relays as processes of their own.
 
-use super::{PATIENCE, check, write::Written};
+use super::{TIMEOUT, invariants, writer::Writer};
 use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{DateTime, Document, doc};
@@ -15,16 +15,16 @@ pub const STREAM: &str = "EVT_PRODUCTS";
 pub const WINDOW: Duration = Duration::from_millis(100);
 
 /// Stores, and what was written to the products' database.
-pub struct Shop {
+pub struct Fixture {
     /// mongod and nats-server.
     pub stores: Stores,
     /// The products' database.
     pub db: Database,
     /// What was answered.
-    pub written: Written,
+    pub writer: Writer,
 }
 
-impl Shop {
+impl Fixture {
     /// On fresh stores.
     pub async fn open() -> Self {
         Self::on(Stores::start().await).await
@@ -43,7 +43,7 @@ impl Shop {
             ..Default::default()
         };
         nats.create_stream(config).await.expect("the operator may");
-        Self { written: Written::new(&db), db, stores }
+        Self { writer: Writer::new(&db), db, stores }
     }
 
     /// A relay: `comptoir serve products`.
@@ -76,7 +76,7 @@ impl Shop {
 
     /// Waits until a term after `epoch` has begun.
     pub async fn next_term(&self, epoch: i64) {
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             ensure!(self.epoch().await > epoch, "no relay has led since term {epoch}");
             Ok(())
         })
@@ -84,20 +84,20 @@ impl Shop {
     }
 
     /// Notes what was written over another connection.
-    pub fn also(&self, other: &Written) {
+    pub fn also(&self, other: &Writer) {
         for ((id, seq), name) in other.names() {
-            self.written.note(&id, seq, vec![name]);
+            self.writer.note(&id, seq, vec![name]);
         }
     }
 
     /// Waits until everything that was written is on the stream as it should be.
     pub async fn settled(&self) {
-        eventually(PATIENCE, || check::everything(self)).await;
+        eventually(TIMEOUT, || invariants::everything(self)).await;
     }
 
     /// Waits until everything that was written is in the log.
     pub async fn logged(&self) {
-        eventually(PATIENCE, || check::logged(self)).await;
+        eventually(TIMEOUT, || invariants::logged(self)).await;
     }
 
     /// The lease's collection.

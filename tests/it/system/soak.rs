@@ -12,7 +12,7 @@ use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::money::Money;
 use futures::TryStreamExt;
-use kit::shop::{PATIENCE, id, product_with, sagas_have_ended};
+use kit::shop::{TIMEOUT, id, product_with, sagas_have_ended};
 use kit::{Client, Reply, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 use std::{
@@ -157,7 +157,7 @@ impl Shop {
     }
 
     async fn with(&self, customer: &Client, path: &str, field: &str, value: &str) -> Value {
-        eventually(PATIENCE, || async {
+        eventually(TIMEOUT, || async {
             let order = customer.get(path).await.expect(200);
             ensure!(order[field] == value, "{field} is {} in {order}", order[field]);
             Ok(order)
