@@ -90,12 +90,12 @@ chaos: stores ## Play SEEDS=500 random faults under writers, or SEED=x again; pr
 chaos-orders: stores ## Kill each service and store at each step of the sagas, stop orchestrators: all of it, SEEDS=n, SEED=x again
 	@$(CARGO) build --quiet -p comptoir
 	@SEEDS=$(or $(SEEDS),matrix) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact chaos::orders::whoever_is_killed_or_stopped_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean --nocapture
+	  --exact chaos::orders::whoever_is_killed_at_whatever_step_every_order_ends_and_verify_is_clean --nocapture
 
 chaos-payments: stores ## Pay PAYMENTS=10000 orders with every token while payments and orders are killed
 	@$(CARGO) build --quiet -p comptoir
 	@PAYMENTS=$(or $(PAYMENTS),10000) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact chaos::payments::payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed --nocapture
+	  --exact chaos::payments::whoever_is_killed_what_is_captured_is_what_is_owed --nocapture
 
 chaos-inputs: stores ## Send webhooks of strangers, silent connections and large orders, ROUNDS=10 of each, while others order
 	@$(CARGO) build --quiet -p comptoir
@@ -128,7 +128,7 @@ bench-events: stores ## Measure the relay beside its floors: catch-up, latency, 
 shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, the reconciliation and the invariants
 	@$(CARGO) build --quiet -p comptoir
 	@ORDERS=$(or $(ORDERS),500) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact system::soak::a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider --nocapture
+	  --exact system::soak::a_days_statement_has_the_same_sums_in_orders_ledger_and_provider --nocapture
 
 bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (release build)
 	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins

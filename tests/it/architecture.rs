@@ -19,6 +19,9 @@ const MAX_LINES: usize = 350;
 const REFUSED_ONLY: [&str; 2] =
     ["/comptoir.orders.v1.SagaService/CompensateSaga", "/comptoir.orders.v1.SagaService/SkipSagaStep"];
 
+/// A test's name is a sentence about one behaviour.
+const MAX_NAME: usize = 80;
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository").to_owned()
 }
@@ -52,6 +55,17 @@ fn no_file_is_longer_than_350_lines_and_each_says_what_it_is() {
         let lines = text.lines().count();
         assert!(lines <= MAX_LINES, "{}: {lines} lines", path.display());
         assert!(text.starts_with("//!"), "{}: open it with //! and what it is", path.display());
+    }
+}
+
+#[test]
+fn no_name_of_a_function_is_longer_than_80_characters() {
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    for (path, text) in rust_files() {
+        for (_, rest) in text.match_indices("fn ").map(|(at, found)| text.split_at(at + found.len())) {
+            let name = rest.split(|letter| !is_part(letter)).next().unwrap_or_default();
+            assert!(name.len() <= MAX_NAME, "{}: {name} has {} characters", path.display(), name.len());
+        }
     }
 }
 

@@ -143,7 +143,7 @@ async fn a_release_that_comes_before_the_delayed_hold_refuses_it() {
 }
 
 #[tokio::test]
-async fn the_calls_of_a_runner_that_was_replaced_move_no_stock_and_a_repeat_by_its_successor_writes_nothing() {
+async fn a_replaced_runner_moves_no_stock_and_its_successors_repeat_writes_nothing() {
     let stack = shared().await;
     let (inventory, product, id) = (Inventory::of(stack), shop::product(stack, 5).await, Id::Order.new_id());
     let (zombie, successor) = (inventory.at(6), inventory.at(7));
@@ -289,7 +289,7 @@ async fn what_another_replica_has_sold_is_not_sold_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_process_that_dies_just_before_its_commit_keeps_its_product_from_nobody_for_long() {
+async fn a_process_that_dies_before_its_commit_keeps_its_product_from_nobody_for_long() {
     let stack = Stack::start(StackOptions::default()).await;
     let one = Inventory::of(&stack);
     let (other, process) = Inventory::of_another(&stack, &[("COMPTOIR_CRASH_AT", "inventory.committing")]).await;

@@ -129,7 +129,7 @@ fn refused<T: std::fmt::Debug>(reply: Result<T, Status>) -> (Code, String) {
 }
 
 #[tokio::test]
-async fn a_payment_is_authorized_captured_and_refunded_each_once_however_often_it_is_asked() {
+async fn a_payment_is_authorized_captured_and_refunded_once_however_often_it_is_asked() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     for _ in 0..2 {
         assert_eq!(payments.authorize(&id, "tok_visa").await.unwrap().state(), State::Authorized);
@@ -211,7 +211,7 @@ async fn a_capture_that_a_crash_left_open_is_carried_out() {
 }
 
 #[tokio::test]
-async fn a_runner_that_was_replaced_moves_no_money_and_a_repeat_by_its_successor_writes_nothing() {
+async fn a_replaced_runner_moves_no_money_and_its_successors_repeat_writes_nothing() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     let (zombie, successor) = (payments.at(6), payments.at(7));
     let stored = async || payments.database.collection::<Document>("payments").find_one(doc! { "_id": &id }).await;

@@ -227,7 +227,7 @@ fn an_order_is_not_confirmed_once_its_hold_has_run_out() {
 }
 
 #[test]
-fn a_hold_with_little_life_left_must_be_extended_before_the_pivot_and_a_longer_life_confirms() {
+fn a_hold_with_little_life_left_must_be_extended_before_the_pivot() {
     let order = authorizing();
     assert!(!order.needs_extension(at(639_000)) && order.needs_extension(at(640_000)));
     let facts = vec![Fact::Payment(PaymentState::Authorized), Fact::Held(at(1_600_000))];
@@ -286,7 +286,7 @@ fn an_unknown_outcome_at_the_deadline_is_undone_too() {
 }
 
 #[test]
-fn a_wish_to_cancel_that_was_taken_by_a_build_which_does_not_know_the_saga_turns_it_back_at_its_next_answer() {
+fn a_cancellation_taken_by_a_build_without_the_saga_acts_at_its_next_answer() {
     let mut order = authorizing();
     order.saga.version = 99;
     let wish = Cancellation { reason: "CANCELLED".into(), actor: "usr_1".into() };

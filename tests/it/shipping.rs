@@ -222,7 +222,7 @@ async fn a_cancelled_shipment_cannot_be_created_late_nor_dispatched() {
 }
 
 #[tokio::test]
-async fn a_runner_that_was_replaced_stops_no_shipment_and_a_repeat_by_its_successor_writes_nothing() {
+async fn a_replaced_runner_stops_no_shipment_and_its_successors_repeat_writes_nothing() {
     let stack = shared().await;
     let (shipping, id) = (Shipping::connect(stack), Id::Shipment.new_id());
     let (zombie, successor) = (shipping.at(6), shipping.at(7));

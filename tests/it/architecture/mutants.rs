@@ -1,4 +1,5 @@
-//! The table of planted faults (`make mutants`): each still has its place, and its tests exist.
+//! Tests that other files name: the table of planted faults (`make mutants`), in which each fault still has its place, and
+//! the Makefile.
 
 use serde::Deserialize;
 use std::{collections::BTreeSet, fs, path::Path};
@@ -34,9 +35,24 @@ fn every_planted_fault_has_its_place_and_its_tests() {
         assert_eq!(read(file).matches(find.as_str()).count(), 1, "{name}: its text is not once in {file}");
         assert!(find != replace && !why.is_empty() && !tests.is_empty(), "{name}");
         for test in tests {
-            let (module, function) = test.rsplit_once("::").expect("`file::name`");
-            let source = read(&format!("tests/it/{}.rs", module.replace("::", "/")));
-            assert!(source.contains(&format!("fn {function}(")), "{name}: no test is called {test}");
+            assert!(is_test(test), "{name}: no test is called {test}");
         }
+    }
+}
+
+/// Whether tests/it has a test of this name, `module::name`.
+fn is_test(name: &str) -> bool {
+    let (module, function) = name.rsplit_once("::").expect("`module::name`");
+    read(&format!("tests/it/{}.rs", module.replace("::", "/"))).contains(&format!("fn {function}("))
+}
+
+#[test]
+fn every_test_that_the_makefile_plays_exists() {
+    let makefile = read("Makefile");
+    let played = makefile.split("--exact ").skip(1).filter_map(|rest| rest.split_whitespace().next());
+    let played: Vec<&str> = played.collect();
+    assert!(played.len() >= 6, "{played:?}");
+    for test in played {
+        assert!(is_test(test), "Makefile: no test is called {test}");
     }
 }

@@ -24,7 +24,7 @@ fn seeds() -> Vec<u64> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_killed_or_stopped_at_whatever_step_every_order_comes_to_an_end_and_verify_is_clean() {
+async fn whoever_is_killed_at_whatever_step_every_order_ends_and_verify_is_clean() {
     let all = frame::play::<Cluster>(seeds(), WORKERS).await;
     assert!(all.reached * 4 >= all.runs * 3, "only {} of {} steps were reached", all.reached, all.runs);
 }

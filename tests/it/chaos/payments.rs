@@ -155,7 +155,7 @@ async fn until_answered<F: Future<Output = Reply>>(ask: impl Fn() -> F) -> Value
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn payments_under_every_token_with_kills_of_payments_and_orders_leave_captured_equal_to_owed() {
+async fn whoever_is_killed_what_is_captured_is_what_is_owed() {
     let orders = frame::number("PAYMENTS").unwrap_or(240);
     let cluster = Cluster::open(usize::try_from(orders).expect("small")).await;
     futures::future::join_all((0..CUSTOMERS).map(|_| cluster.keep_ordering())).await;

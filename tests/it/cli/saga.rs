@@ -92,7 +92,7 @@ async fn fill_outbox(orders: &Collection<Document>, order: &Value) -> Bson {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_the_store_refuses_to_change_is_reported_and_keeps_nobody_else_from_the_same_intervention() {
+async fn an_intervention_reports_the_order_that_cannot_be_written_and_reaches_the_others() {
     let stack = Stack::start(StackOptions::default()).await;
     let product = product(&stack, 10).await;
     let (customer, _) = Client::register(&stack).await;

@@ -56,7 +56,7 @@ async fn a_gap_is_told_to_the_fact_behind_it_and_to_no_other_in_its_company() {
 }
 
 #[tokio::test]
-async fn of_two_processes_that_write_a_row_at_once_one_is_told_and_each_fact_in_its_company() {
+async fn of_two_processes_that_write_a_row_at_once_one_is_refused_with_its_whole_batch() {
     let stores = Stores::start().await;
     let database = stores.db("order-history").await;
     for _ in 0..10 {

@@ -91,7 +91,7 @@ async fn a_rebuild_repairs_a_row_that_was_changed_by_hand() {
 }
 
 #[tokio::test]
-async fn a_second_rebuild_at_the_same_time_is_refused_and_one_that_is_left_changes_nothing() {
+async fn a_second_rebuild_at_once_is_refused_and_an_abandoned_one_changes_nothing() {
     let stack = Stack::start(StackOptions::default()).await;
     let mut service = event_service(&stack, "order-history").await;
     let first = service.rebuild_projection(RebuildProjectionRequest {}).await.expect("begins").into_inner();

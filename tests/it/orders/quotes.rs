@@ -55,7 +55,7 @@ async fn order(customer: &Client, body: Value) -> Reply {
 }
 
 #[tokio::test]
-async fn an_order_that_carries_a_quote_has_its_amounts_although_price_and_weight_have_changed() {
+async fn an_order_with_a_quote_has_its_amounts_although_price_and_weight_have_changed() {
     let stack = shared().await;
     let (customer, staff) = (Client::register(stack).await.0, Client::staff(stack).await);
     let tea =
@@ -85,7 +85,7 @@ async fn an_order_that_carries_a_quote_has_its_amounts_although_price_and_weight
 }
 
 #[tokio::test]
-async fn a_quote_of_something_else_of_somebody_else_or_by_somebody_else_is_refused_and_no_order_is_placed() {
+async fn a_quote_of_another_basket_customer_or_signer_is_refused_and_no_order_is_placed() {
     let stack = shared().await;
     let (customer, stranger) = (Client::register(stack).await.0, Client::register(stack).await.0);
     let tea = product(stack, json!({ "price": money("EUR", "5") })).await;
@@ -155,7 +155,7 @@ async fn a_quote_writes_nothing_and_needs_what_an_order_needs() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_quote_says_is_authorized_captured_and_with_every_line_and_the_rest_given_back() {
+async fn what_a_quote_says_is_authorized_captured_and_refunded_line_by_line() {
     let stack = Stack::start(StackOptions::default()).await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
     let food = json!({ "price": money("EUR", "3.33"), "weightGrams": 400, "taxCategory": "FOOD" });

@@ -49,7 +49,7 @@ fn euros(units: &str, nanos: i64) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refunds_per_line_of_an_amount_and_of_the_rest_sum_to_the_total_and_verify_is_clean() {
+async fn refunds_per_line_of_an_amount_and_of_the_rest_sum_to_the_total() {
     let stack = Stack::start(StackOptions::default()).await;
     let (kept, broken) = (product(&stack, 10).await, product(&stack, 10).await);
     let (customer, staff, order) = shipped(&stack, &[(&kept, 3), (&broken, 2)], "tok_visa").await;

@@ -56,7 +56,7 @@ pub(crate) async fn is_sound(stack: &Stack) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_in_two_and_three_shipments_dispatched_in_any_order_capture_their_total_to_the_minor_unit() {
+async fn shipments_dispatched_in_any_order_capture_the_total_to_the_minor_unit() {
     let stack = Stack::start(StackOptions::default()).await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
     for (currency, units, nanos) in [("JPY", "333", 0), ("EUR", "3", 330_000_000), ("KWD", "0", 777_000_000)] {
@@ -90,7 +90,7 @@ async fn orders_in_two_and_three_shipments_dispatched_in_any_order_capture_their
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn shipments_dispatched_at_once_are_all_captured_and_an_order_of_which_a_part_has_left_is_not_cancelled() {
+async fn shipments_dispatched_at_once_are_all_captured_and_the_order_cannot_be_cancelled() {
     let stack = shared().await;
     let (customer, staff) = (Client::register(stack).await.0, Client::staff(stack).await);
     let product = priced(stack, "EUR", "3", 330_000_000).await;
@@ -144,7 +144,7 @@ async fn what_is_stopped_is_not_paid_goes_back_on_the_shelf_and_cannot_be_refund
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_whose_shipments_are_all_stopped_is_cancelled_and_one_that_is_cancelled_stops_them_all() {
+async fn an_order_is_cancelled_with_its_last_shipment_and_its_shipments_with_the_order() {
     let stack = Stack::start(StackOptions::default()).await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);
     let product = priced(&stack, "EUR", "3", 330_000_000).await;
@@ -202,7 +202,7 @@ async fn a_lost_and_a_returned_shipment_keep_the_order_shipped_and_staff_refund_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_charge_back_of_a_part_freezes_the_order_and_what_leaves_after_it_waits_for_a_person() {
+async fn a_charge_back_of_a_part_freezes_the_order_and_later_shipments_wait_for_a_person() {
     let stack = shared().await;
     let (customer, staff) = (Client::register(stack).await.0, Client::staff(stack).await);
     let product = priced(stack, "EUR", "3", 330_000_000).await;

@@ -93,7 +93,7 @@ async fn own_webhooks_out_of_order_are_applied_soon_whatever_waits_before_them()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn webhooks_that_are_too_old_or_too_many_expire_are_listed_and_are_heard_when_sent_again() {
+async fn webhooks_that_are_too_old_or_too_many_expire_and_are_heard_when_sent_again() {
     let stack = Stack::start(StackOptions::default()).await;
     let payments = Payments::connect(&stack).await;
     let inbox = payments.database.collection::<Document>("webhook_inbox");

@@ -39,7 +39,7 @@ async fn what_is_open_is_given_back_once_and_what_was_captured_stays() {
 }
 
 #[tokio::test]
-async fn nothing_is_released_of_a_payment_that_waits_for_its_payer_and_all_of_one_that_was_never_captured() {
+async fn nothing_is_released_while_the_payer_is_awaited_and_all_that_was_never_captured() {
     let payments = Payments::connect(shared().await).await;
     let (waits, whole) = (Id::Payment.new_id(), Id::Payment.new_id());
     payments.authorize(&waits, "tok_action_required").await.unwrap();

@@ -74,7 +74,7 @@ async fn parts_are_captured_and_refunded_to_the_cent() {
 }
 
 #[tokio::test]
-async fn amounts_of_zero_negative_foreign_or_too_large_get_typed_errors_and_change_nothing() {
+async fn amounts_that_are_zero_negative_foreign_or_too_large_change_nothing() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     payments.authorize(&id, "tok_visa").await.unwrap();
     payments.capture_part(&id, Some(eur(500).to_wire()), "shp_1").await.unwrap();

@@ -51,7 +51,7 @@ fn a_half_goes_to_the_even_neighbour_line_by_line() {
 }
 
 #[test]
-fn a_category_or_a_country_that_the_table_does_not_name_has_the_standard_rate_or_none() {
+fn a_category_or_country_without_a_row_has_the_standard_rate_or_none() {
     let table = Table::default();
     let standard = Rate { millionths: 200_000, is_included: true };
     for category in ["", "STANDARD", "FURNITURE"] {

@@ -76,7 +76,7 @@ fn ids(shipment: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn tracking_events_that_come_twice_and_out_of_order_are_kept_once_and_the_shipment_only_moves_on() {
+async fn tracking_events_in_any_order_are_kept_once_and_the_shipment_only_moves_on() {
     let stack = shared().await;
     let (shipping, id, staff) = (Shipping::connect(stack), Id::Shipment.new_id(), Client::staff(stack).await);
     shipping.create(&id, &own(&id), "usr_1").await.unwrap();

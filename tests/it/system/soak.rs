@@ -293,7 +293,7 @@ fn print(statement: &BTreeMap<String, Sums>, ends: &BTreeMap<String, usize>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_day_of_a_shop_ends_in_a_statement_whose_sums_agree_in_orders_ledger_and_provider() {
+async fn a_days_statement_has_the_same_sums_in_orders_ledger_and_provider() {
     let orders = usize::try_from(frame::number("ORDERS").unwrap_or(105)).expect("small");
     let shop = Shop::open(orders).await;
     futures::future::join_all((0..CUSTOMERS).map(|_| shop.sell())).await;

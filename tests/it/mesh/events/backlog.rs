@@ -51,7 +51,7 @@ async fn a_writer_of_large_events_is_unavailable_once_their_bytes_are_too_many()
 }
 
 #[tokio::test]
-async fn a_change_that_no_outbox_could_hold_is_refused_for_good_and_the_largest_other_one_is_published() {
+async fn a_change_that_no_outbox_could_hold_is_refused_and_the_largest_other_is_published() {
     let fixture = Fixture::open().await;
     let products = Documents::<Product>::new(&fixture.db);
     let id = fixture.writer.insert().await;

@@ -178,7 +178,7 @@ async fn make_holes(stream: &Stream, count: u64, seqs: &[i64]) {
 }
 
 #[tokio::test]
-async fn one_poison_event_among_10000_holds_up_its_aggregate_alone_and_the_retry_applies_in_order() {
+async fn one_poison_event_among_10000_holds_up_its_aggregate_alone_until_the_retry() {
     let stack = stack_without(&["products"]).await;
     let ids = ids(1000);
     let poison = |index: usize, seq: i64| if (index, seq) == (500, 5) { vec![0xff, 0xff] } else { renamed(seq) };

@@ -150,7 +150,7 @@ async fn a_copy_of_an_event_is_neither_the_end_of_the_log_nor_applied_again() {
 }
 
 #[tokio::test]
-async fn a_relay_that_was_away_goes_on_behind_many_foreign_messages_and_tells_of_them_once() {
+async fn a_relay_that_was_away_goes_on_behind_many_foreign_messages_and_logs_them_once() {
     let fixture = Fixture::open().await;
     let first = fixture.relay();
     let ids = fixture.writer.products(2, 3).await;
@@ -198,7 +198,7 @@ async fn a_stream_that_begins_with_foreign_messages_gets_the_whole_log_behind_th
 }
 
 #[tokio::test]
-async fn nothing_is_published_again_when_all_entries_have_expired_and_foreign_messages_are_left() {
+async fn nothing_is_published_again_when_only_foreign_messages_are_left_on_the_stream() {
     let fixture = Fixture::open().await;
     let relay = fixture.relay();
     let ids = fixture.writer.products(3, 3).await;

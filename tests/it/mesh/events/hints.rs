@@ -128,7 +128,7 @@ async fn a_relay_that_had_hints_of_everything_still_publishes_the_writes_of_othe
 }
 
 #[tokio::test]
-async fn relays_that_take_the_lease_from_each_other_publish_what_their_own_processes_wrote_once() {
+async fn relays_that_take_the_lease_from_each_other_publish_their_own_writes_once() {
     let fixture = Fixture::open().await;
     let (relay, rival) = (Relay::of(&fixture).await, fixture.relay());
     let ids = fixture.writer.products(6, 2).await;

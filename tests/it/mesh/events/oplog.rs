@@ -54,7 +54,7 @@ async fn pass_the_window(fixture: &Fixture, time: Timestamp) {
 }
 
 #[tokio::test]
-async fn every_intermediate_event_arrives_after_the_oplog_rolled_over_while_the_relay_was_off() {
+async fn every_event_arrives_after_the_oplog_rolled_over_while_the_relay_was_off() {
     let fixture = fixture().await;
     let first = fixture.relay();
     let ids = fixture.writer.products(10, 2).await;

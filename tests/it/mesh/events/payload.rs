@@ -91,7 +91,7 @@ async fn what_is_before_an_event_above_the_limit_does_not_wait_for_it() {
 }
 
 #[tokio::test]
-async fn an_event_waits_over_restarts_of_relay_and_broker_and_a_limit_that_is_still_too_low() {
+async fn an_event_waits_through_restarts_and_a_limit_that_is_still_too_low() {
     let fixture = Fixture::open().await;
     fixture.stores.limit_nats(LOW).await;
     let relay = fixture.relay();
@@ -173,7 +173,7 @@ async fn limit_stream(stack: &Stack, bytes: i32) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_refuses_what_could_never_be_published_by_the_limit_that_the_broker_tells_now() {
+async fn a_service_refuses_what_the_broker_would_not_take_by_its_present_limit() {
     let stack = Stack::start(StackOptions::default()).await;
     let staff = Client::staff(&stack).await;
     let limit_nats = |bytes| kit::limit_nats(&stack.data(), stack.state().pids["nats-server"], bytes);

@@ -101,12 +101,12 @@ async fn with_events_pending(remove: impl AsyncFn(&Fixture, &str), what: &str) {
 }
 
 #[tokio::test]
-async fn a_collection_that_is_renamed_with_events_pending_is_an_alarm_that_names_the_document() {
+async fn a_collection_renamed_with_events_pending_is_an_alarm_that_names_the_document() {
     with_events_pending(async |fixture, _| rename(fixture, "products_old").await, "rename of products").await;
 }
 
 #[tokio::test]
-async fn a_collection_that_is_dropped_with_events_pending_is_an_alarm_that_names_the_document() {
+async fn a_collection_dropped_with_events_pending_is_an_alarm_that_names_the_document() {
     let drop = async |fixture: &Fixture, _: &str| fixture.writer.collection().drop().await.expect("root may");
     with_events_pending(drop, "drop of products").await;
 }

@@ -166,7 +166,7 @@ fn going_back(cluster: &FakeCluster, owner: &str) -> Saga {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_compensation_that_fails_for_an_hour_raises_an_alarm_and_is_done_when_the_peer_is_back() {
+async fn a_compensation_that_fails_for_an_hour_is_an_alarm_and_done_once_the_peer_is_back() {
     let cluster = FakeCluster::new("slow");
     let replica = Running::start(&cluster, UNDOING, "here");
     replica.runner.spawn(cluster.put("it".into(), going_back(&cluster, "here")));

@@ -44,7 +44,7 @@ async fn orders_that_are_killed_around_a_redemption_count_it_once_and_give_it_ba
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn orders_that_are_killed_while_a_cancellation_gives_the_coupon_back_give_it_back_once() {
+async fn orders_killed_while_a_cancellation_gives_the_coupon_back_give_it_back_once() {
     let stack = stack().await;
     let product = product(&stack, 20).await;
     let mut process = orders(&stack, "").await;
@@ -73,7 +73,7 @@ async fn orders_that_are_killed_while_a_cancellation_gives_the_coupon_back_give_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_whose_coupon_ends_between_its_acceptance_and_its_use_is_rejected_with_the_reason() {
+async fn an_order_whose_coupon_ends_before_its_use_is_rejected_with_the_reason() {
     let stack = stack().await;
     let product = product(&stack, 20).await;
     let process = orders(&stack, "").await;

@@ -48,7 +48,7 @@ async fn transactions(stores: &Stores) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_uses_of_a_one_use_coupon_by_two_replicas_take_two_transactions_at_most() {
+async fn a_thousand_uses_of_a_one_use_coupon_take_two_transactions_at_most() {
     let stores = Stores::start().await;
     let replicas = replicas(2, stores.mongodb_uri()).await;
     stores.db("orders").await.create_collection("redemptions").await.expect("root may");

@@ -195,7 +195,7 @@ async fn a_retry_makes_the_call_of_a_failing_step_at_once() {
 }
 
 #[tokio::test]
-async fn a_saga_of_a_version_that_this_build_does_not_know_is_parked_and_nothing_is_guessed() {
+async fn a_saga_of_a_version_that_this_build_does_not_know_is_parked() {
     let stack = shared().await;
     let product = product(stack, 5).await;
     let (customer, _) = Client::register(stack).await;

@@ -81,7 +81,7 @@ async fn orders_that_stop_before_the_sale(stack: &Stack) -> Process {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hold_is_extended_just_before_the_pivot_and_outlives_its_first_end_until_it_is_sold() {
+async fn a_hold_that_is_extended_just_before_the_pivot_outlives_its_first_end() {
     let (services, hold_seconds) = (Some(all_but(&["orders"])), Some(HOLD_SECONDS));
     let stack = Stack::start(StackOptions { services, hold_seconds, ..Default::default() }).await;
     let orders = orders_that_stop_before_the_sale(&stack).await;
@@ -115,7 +115,7 @@ fn is_whole(order: &Value) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_order_that_is_paid_exactly_at_its_sagas_deadline_is_confirmed_whole_or_rejected_whole() {
+async fn an_order_paid_at_its_sagas_deadline_is_confirmed_whole_or_rejected_whole() {
     let stack = Stack::start(StackOptions::default()).await;
     let product = product(&stack, 100).await;
     let (customer, _) = Client::register(&stack).await;

@@ -82,7 +82,7 @@ fn was_followed(order: &Document) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_hundred_live_orders_keep_their_version_through_a_rolling_change_of_real_processes() {
+async fn five_hundred_live_orders_keep_their_version_through_a_rolling_change() {
     let stack = stack().await;
     let product = product(&stack, 1_000).await;
     let (customer, _) = Client::register(&stack).await;

@@ -95,7 +95,7 @@ async fn an_orchestrator_that_was_stopped_and_replaced_writes_nothing_when_it_go
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_participant_refuses_the_late_call_of_an_orchestrator_that_was_stopped_and_replaced() {
+async fn a_participant_refuses_the_late_call_of_an_orchestrator_that_was_replaced() {
     let stack = stack().await;
     let zombie = orders(&stack, "saga.commit_stock.do.calling:1:stop").await;
     let product = product(&stack, 5).await;

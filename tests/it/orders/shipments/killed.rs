@@ -122,7 +122,7 @@ async fn takes_and_dies(stack: &Stack, events: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_split_that_orders_hears_of_after_the_dispatches_is_not_paid_for_when_its_units_are_stopped() {
+async fn stopped_units_are_not_paid_for_when_orders_hears_late_of_the_split() {
     let stack = Stack::start(StackOptions::without(&["orders"])).await;
     let mut orders = start(&stack, "orders", "").await;
     let (customer, staff) = (Client::register(&stack).await.0, Client::staff(&stack).await);

@@ -24,7 +24,7 @@ fn a_charge_back_freezes_the_payment() {
 }
 
 #[test]
-fn an_approval_that_is_heard_of_after_its_action_was_called_off_is_noted_with_its_void() {
+fn an_approval_heard_of_after_its_action_was_called_off_is_noted_with_its_void() {
     let waits = Outcome::ActionRequired { reference: "sbx_1".into(), ends_at: None };
     let voided = answered(&commanded(&answered(&begun(), &waits), Command::Cancel), &done());
     let news = ProviderEvent::Authorized { key: "elsewhere".into(), ends_at: None };
