@@ -8,3 +8,4 @@ pub mod quotes;
 pub mod refunds;
 pub mod sagas;
 mod shipments;
+mod wait;

@@ -44,9 +44,29 @@ pub fn draft(lines: &[(&str, i32)], token: &str) -> Value {
     })
 }
 
-/// Places an order and waits for the end of its saga.
+/// Places an order and waits for its outcome and, when that is CONFIRMED, for its shipment, with which its saga ends.
 pub async fn place(customer: &Client, lines: &[(&str, i32)], token: &str) -> Value {
-    customer.post("/v1/orders?wait=25s", draft(lines, token)).await.expect(201)
+    place_draft(customer, draft(lines, token)).await
+}
+
+/// As [`place`], with another body.
+pub async fn place_draft(customer: &Client, body: Value) -> Value {
+    let placed = customer.post("/v1/orders?wait=25s", body).await.expect(201);
+    with_shipment(customer, placed).await
+}
+
+/// The order once it has its shipment, if it is CONFIRMED.
+pub async fn with_shipment(customer: &Client, order: Value) -> Value {
+    if order["state"] != "CONFIRMED" {
+        return order;
+    }
+    let path = format!("/v1/orders/{}", id(&order, "orderId"));
+    eventually(TIMEOUT, || async {
+        let order = customer.get(&path).await.expect(200);
+        ensure!(order["shipmentId"] != "", "{order} has no shipment yet");
+        Ok(order)
+    })
+    .await
 }
 
 /// Waits until `field` of the order is `value`.

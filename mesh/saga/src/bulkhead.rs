@@ -27,13 +27,13 @@ pub(crate) struct Bulkhead {
     pub whose: Whose,
     permits: Arc<Semaphore>,
     failures: AtomicU32,
-    recovered: Notify,
+    woken: Notify,
 }
 
 impl Bulkhead {
     pub fn new(whose: Whose) -> Self {
         let permits = Arc::new(Semaphore::new(PERMITS));
-        Self { whose, permits, failures: AtomicU32::new(0), recovered: Notify::new() }
+        Self { whose, permits, failures: AtomicU32::new(0), woken: Notify::new() }
     }
 
     pub fn room(&self) -> usize {
@@ -69,14 +69,19 @@ impl Bulkhead {
             | Outcome::Bug(_) => {
                 let failures = self.failures.swap(0, Ordering::Relaxed);
                 if failures >= DOWN_AFTER {
-                    self.recovered.notify_one(); // what has piled up may go on
+                    self.wake(); // what has piled up may go on
                 }
             }
         }
     }
 
-    /// Waits for `pause`, or until the peer answers again after it was down.
-    pub async fn rest(&self, pause: Duration) {
-        let _ = tokio::time::timeout(pause, self.recovered.notified()).await;
+    /// Ends the rest of the poll: a saga may be due, or the peer answers again after it was down.
+    pub fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    /// Waits for `longest`, or until it is woken.
+    pub async fn rest(&self, longest: Duration) {
+        let _ = tokio::time::timeout(longest, self.woken.notified()).await;
     }
 }

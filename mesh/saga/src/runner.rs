@@ -9,12 +9,16 @@ use crate::{
 use bson::DateTime;
 use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
-use tokio::task::JoinHandle;
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
 
-/// Mean pause between two polls for sagas that are due.
-const POLL_INTERVAL: Duration = Duration::from_millis(250);
+/// Least mean pause between two looks for the next `wake_at`.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Longest mean pause on top of that. A saga that this runner moves tells when it waits; this is how late a saga is found
+/// whose runner has died.
+const IDLE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Mean pause between two polls for sagas of unknown definitions, and between two counts of alarms.
 const SLOW_POLL_INTERVAL: Duration = Duration::from_secs(15);
@@ -30,6 +34,8 @@ struct Inner<S: SagaStore> {
     executor: Box<dyn StepExecutor<S>>,
     owner: String,
     bulkheads: Vec<Bulkhead>,
+    /// Tells that a saga of this runner waits for its next attempt.
+    waiting: Notify,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 }
@@ -52,24 +58,27 @@ impl<S: SagaStore> Runner<S> {
         let peers = store.registry().peers().into_iter().map(Whose::Peer);
         let bulkheads = peers.chain([Whose::Unknown]).map(Bulkhead::new).collect();
         let (executor, tasks) = (Box::new(executor), TaskTracker::new());
-        Self(Arc::new(Inner { store, executor, owner: owner.to_owned(), bulkheads, tasks, shutdown }))
+        let (owner, waiting) = (owner.to_owned(), Notify::new());
+        Self(Arc::new(Inner { store, executor, owner, bulkheads, waiting, tasks, shutdown }))
     }
 
     pub fn owner(&self) -> &str {
         &self.0.owner
     }
 
-    /// Moves a saga that this runner has just started or adopted. The task ends with the aggregate as this runner last
-    /// knew it, when the saga has ended, waits, or is no longer this runner's.
-    pub fn spawn(&self, item: S::Item) -> JoinHandle<S::Item> {
+    /// Moves a saga that this runner has just started or adopted. The receiver has the aggregate as this runner has last
+    /// written it; it closes when the saga has ended, waits, or is no longer this runner's.
+    pub fn spawn(&self, item: S::Item) -> watch::Receiver<S::Item> {
+        let (newest, moving) = watch::channel(item);
         let runner = self.clone();
-        self.0.tasks.spawn(async move { runner.drive(item).await }.in_current_span())
+        self.0.tasks.spawn(async move { runner.drive(newest).await }.in_current_span());
+        moving
     }
 
     /// Looks for due sagas until shutdown, then waits for the calls under way.
     pub async fn run(self) {
         let polls = self.0.bulkheads.iter().map(|bulkhead| self.poll(bulkhead));
-        tokio::join!(join_all(polls), self.count_alarms());
+        tokio::join!(join_all(polls), self.look(), self.count_alarms());
         // The calls under way are waited for, so that a planned stop leaves no attempt without its outcome.
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -90,8 +99,35 @@ impl<S: SagaStore> Runner<S> {
                 if room == 0 {
                     bulkhead.has_room().await;
                 } else if !goes_on {
-                    bulkhead.rest(pause(bulkhead)).await;
+                    bulkhead.rest(longest_rest(bulkhead)).await;
                 }
+            };
+            self.0.shutdown.run_until_cancelled(rest).await;
+        }
+    }
+
+    /// Looks when the next saga is due and lets the polls look for it then. So a service at rest asks once for all peers.
+    async fn look(&self) {
+        while !self.0.shutdown.is_cancelled() {
+            let now = self.0.store.now();
+            let due_in = match self.0.store.next_wake().await {
+                Ok(None) => jittered(IDLE_INTERVAL),
+                Ok(Some(next)) => {
+                    let millis = next.timestamp_millis().saturating_sub(now.timestamp_millis());
+                    Duration::from_millis(u64::try_from(millis).unwrap_or(0)).min(jittered(IDLE_INTERVAL))
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the next due saga cannot be read");
+                    POLL_INTERVAL
+                }
+            };
+            if due_in.is_zero() {
+                let peers = self.0.bulkheads.iter().filter(|bulkhead| bulkhead.whose != Whose::Unknown);
+                peers.for_each(Bulkhead::wake);
+            }
+            let rest = async {
+                tokio::time::sleep(jittered(POLL_INTERVAL)).await; // many that begin to wait are one look
+                let _ = tokio::time::timeout(due_in, self.0.waiting.notified()).await;
             };
             self.0.shutdown.run_until_cancelled(rest).await;
         }
@@ -133,18 +169,16 @@ impl<S: SagaStore> Runner<S> {
     }
 
     /// Makes one call after another until the saga ends, waits, or the store fails; then `wake_at` brings it back.
-    async fn drive(&self, item: S::Item) -> S::Item {
-        let mut newest = item;
+    async fn drive(&self, newest: watch::Sender<S::Item>) {
+        let mut goes_on = true;
         // Stopping between two calls loses nothing: the intent is stored, and the end of the lease brings the saga to
         // another runner.
-        while !self.0.shutdown.is_cancelled() {
-            match self.step(&newest).await {
-                Some(Moved { item, goes_on: true }) => newest = item,
-                Some(Moved { item, goes_on: false }) => return item,
-                None => break,
-            }
+        while goes_on && !self.0.shutdown.is_cancelled() {
+            let item = newest.borrow().clone();
+            let Some(moved) = self.step(&item).await else { return };
+            goes_on = moved.goes_on;
+            newest.send_replace(moved.item);
         }
-        newest
     }
 
     /// Makes the call that the saga waits for and writes what it led to. `None` when nothing was written.
@@ -168,6 +202,9 @@ impl<S: SagaStore> Runner<S> {
                 }
                 sound_alarm(id, saga, self.0.store.saga(&recorded.item).1);
                 let is_over = matches!(outcome, Outcome::Transient(_) | Outcome::Undecided(_) | Outcome::Waiting);
+                if is_over {
+                    self.0.waiting.notify_one();
+                }
                 Some(Moved { goes_on: recorded.counted && !is_over, item: recorded.item })
             }
             Err(error) => {
@@ -242,12 +279,16 @@ impl<S: SagaStore> Runner<S> {
     }
 }
 
-/// From half to one and a half of the mean, so that replicas do not poll at the same moment.
-fn pause(bulkhead: &Bulkhead) -> Duration {
-    let mean = match bulkhead.whose {
-        Whose::Peer(_) => POLL_INTERVAL,
-        Whose::Unknown => SLOW_POLL_INTERVAL,
-    };
+/// How long a poll rests unless it is woken: sagas of unknown definitions are not among those that are looked for.
+fn longest_rest(bulkhead: &Bulkhead) -> Duration {
+    match bulkhead.whose {
+        Whose::Peer(_) => Duration::MAX,
+        Whose::Unknown => jittered(SLOW_POLL_INTERVAL),
+    }
+}
+
+/// From half to one and a half of the mean, so that replicas do not look at the same moment.
+fn jittered(mean: Duration) -> Duration {
     mean.mul_f64(rand::random_range(0.5..1.5))
 }
 

@@ -49,6 +49,8 @@ pub trait SagaStore: Send + Sync + 'static {
     }
     /// Aggregates whose `wake_at` has passed, longest first.
     async fn due(&self, due: Due) -> Result<Vec<Self::Item>, Self::Error>;
+    /// The earliest `wake_at` of the sagas of known definitions; `None` when none runs.
+    async fn next_wake(&self) -> Result<Option<DateTime>, Self::Error>;
     /// Claims the saga for `owner`; `None` when another runner was first.
     async fn claim(&self, item: &Self::Item, owner: &str) -> Result<Option<Self::Item>, Self::Error>;
     /// The aggregate with these facts, not yet written: the next call may depend on them.

@@ -61,8 +61,8 @@ impl OrderService for Handler {
             Placed::Before(order) => (order, None),
         };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let ended = watch::until_ended(orders, &self.changes, Watched { order, moving }, wait).await?;
-        Ok(Response::new(convert::to_wire(&ended)))
+        let decided = watch::until_decided(orders, &self.changes, Watched { order, moving }, wait).await?;
+        Ok(Response::new(convert::to_wire(&decided)))
     }
 
     async fn quote_order(&self, request: Request<QuoteOrderRequest>) -> Result<Response<OrderQuote>, Status> {

@@ -1,10 +1,10 @@
-//! Waiting for an order: until its saga has ended, or for each of its changes.
+//! Waiting for an order: until its outcome is known, or for each of its changes.
 
 use crate::{convert, domain::Order, error::Error, store::Orders};
 use ::store::{ChangeNotifier, Versioned};
 use contracts::orders::v1;
 use std::time::Duration;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
@@ -14,38 +14,39 @@ const QUEUE: usize = 8;
 /// A read without a notification, in case one was lost.
 const POLL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// An order, and the task that moves its saga when this process has just started it.
+/// An order, and what becomes of it when this process has just started its saga.
 pub struct Watched {
     pub order: Versioned<Order>,
-    pub moving: Option<JoinHandle<Versioned<Order>>>,
+    pub moving: Option<watch::Receiver<Versioned<Order>>>,
 }
 
-/// The order once its saga has ended, or as it is after `wait`.
-pub async fn until_ended(
+/// The order once its outcome is known, or as it is after `wait`. What follows the outcome, such as the record of the
+/// shipment, is not waited for: nobody but the shop's own services depends on it.
+pub async fn until_decided(
     orders: &Orders,
     changes: &ChangeNotifier,
     watched: Watched,
     wait: Duration,
 ) -> Result<Versioned<Order>, Error> {
     let mut newest = watched.order;
-    let ended = async {
-        if let Some(moving) = watched.moving
-            && let Ok(moved) = moving.await
-        {
-            newest = moved;
+    let decided = async {
+        if let Some(mut moving) = watched.moving {
+            // The receiver fails when the saga has stopped short of an outcome; the loop below then goes on with it.
+            let _ = moving.wait_for(|order| order.state.state.is_decided()).await;
+            newest = moving.borrow().clone();
         }
         let mut notified = changes.subscribe(&newest.id);
-        while !newest.state.saga.has_ended() {
+        while !newest.state.state.is_decided() {
             // Marked before the read: a change between the read and the wait then ends the wait at once.
             notified.mark_unchanged();
             newest = orders.get(&newest.id).await?;
-            if !newest.state.saga.has_ended() {
+            if !newest.state.state.is_decided() {
                 let _ = tokio::time::timeout(POLL_INTERVAL, notified.changed()).await;
             }
         }
         Ok(())
     };
-    match tokio::time::timeout(wait, ended).await {
+    match tokio::time::timeout(wait, decided).await {
         Ok(Err(error)) => Err(error),
         Ok(Ok(())) | Err(_) => Ok(newest),
     }

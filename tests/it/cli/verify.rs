@@ -4,7 +4,7 @@ mod auditor;
 mod corruptions;
 
 use crate::orders::coupons::coupon;
-use kit::shop::{TIMEOUT, draft, id, product};
+use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Stack, StackOptions, binary, eventually};
 use serde_json::{Value, json};
 use std::{
@@ -45,7 +45,7 @@ async fn keep_busy(stack: Arc<Stack>, product: String, enough: Arc<AtomicBool>, 
         if enough.load(Ordering::Relaxed) {
             return;
         }
-        let order = customer.post("/v1/orders?wait=20s", draft(&[(&product, 1)], token)).await.expect(201);
+        let order = place(&customer, &[(&product, 1)], token).await;
         placed.fetch_add(1, Ordering::Relaxed);
         match number % 4 {
             0 => {

@@ -10,7 +10,7 @@ use contracts::{
     shipping::v1::{Address, CreateShipmentRequest},
     text,
 };
-use kit::shop::{TIMEOUT, draft, fields, id, product, reason};
+use kit::shop::{TIMEOUT, draft, fields, id, place, product, reason};
 use kit::{Client, DEMO_PASSWORD, Reply, Stack, eventually, shared};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -234,7 +234,7 @@ async fn a_carrier_is_known_in_whatever_case_and_keys_are_compared_byte_by_byte(
     let stack = shared().await;
     let (customer, _) = Client::register(stack).await;
     let product = product(stack, 9).await;
-    let order = customer.post("/v1/orders?wait=25s", draft(&[(&product, 1)], "tok_visa")).await.expect(201);
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
     let path = format!("/v1/shipments/{}", id(&order, "shipmentId"));
     let staff = Client::staff(stack).await;
     staff.post(&format!("{path}:dispatch"), json!({})).await.expect(200);

@@ -14,7 +14,7 @@ use contracts::{
         BatchGetProductsRequest, ListProductsRequest, Product, product_service_client::ProductServiceClient,
     },
 };
-use kit::shop::{draft, id, order_with};
+use kit::shop::{id, place};
 use kit::{Client, Stack, StackOptions, Stores};
 use prost::Message;
 use rpc::{Channel, server::MESSAGE_BYTES};
@@ -95,8 +95,8 @@ async fn large_stack() -> (Stack, String, Vec<String>) {
     }
     let lines: Vec<(&str, i32)> = products.iter().map(|product| (product.as_str(), 1)).collect();
     let customer = Client::customer(&stack).await;
-    let order = customer.post("/v1/orders?wait=30s", draft(&lines, "tok_visa")).await.expect(201);
-    order_with(&customer, &order, "state", "CONFIRMED").await;
+    let order = place(&customer, &lines, "tok_visa").await;
+    assert_eq!(order["state"], "CONFIRMED");
     let first = id(&order, "orderId").to_owned();
     let copied = |document: &mut Document, number: usize| {
         document.insert("_id", format!("ord_{number:032}"));

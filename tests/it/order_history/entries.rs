@@ -9,6 +9,7 @@ use contracts::{
     shipping::v1::{ShipmentChanged, ShipmentSplit, shipment},
 };
 use events::Event;
+use kit::shop::place_draft;
 use kit::{Client, eventually, shared};
 use proptest::prelude::*;
 use prost::{Message, Name};
@@ -256,7 +257,7 @@ async fn place(customer: &Client, product: &Value) -> Value {
         },
         "paymentToken": "tok_visa",
     });
-    let placed = customer.post("/v1/orders?wait=20s", body).await.expect(201);
+    let placed = place_draft(customer, body).await;
     assert_eq!(placed["state"], "CONFIRMED", "{placed}");
     placed
 }

@@ -9,7 +9,7 @@ use crate::{cli::verify::verify, orders::shipments::priced, payments::event_name
 use anyhow::ensure;
 use bson::{Document, doc};
 use futures::future::join_all;
-use kit::shop::{TIMEOUT, draft, id, order_with, product, reason};
+use kit::shop::{TIMEOUT, draft, id, order_with, place_draft, product, reason};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -132,7 +132,7 @@ async fn a_discount_is_computed_once_and_what_is_left_is_paid() {
     // A quarter of 12.50 is 3.125: half-even to 3.12.
     let mut body = with_coupon(&product, &code, "tok_visa");
     body["expectedTotal"] = json!({ "currencyCode": "EUR", "units": "9", "nanos": 380_000_000 });
-    let order = customer.post("/v1/orders?wait=25s", body).await.expect(201);
+    let order = place_draft(&customer, body).await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");
     assert_eq!(order["couponCode"], json!(code));
     assert_eq!(order["discount"], json!({ "currencyCode": "EUR", "units": "3", "nanos": 120_000_000 }));

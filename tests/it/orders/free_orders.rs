@@ -7,7 +7,7 @@ use crate::orders::{
     shipments::{act, is_sound, priced, split},
 };
 use bson::{Document, doc};
-use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product_with, reason, stock};
+use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, place_draft, product_with, reason, stock};
 use kit::{Client, Stack, StackOptions, eventually};
 use serde_json::{Value, json};
 
@@ -20,7 +20,7 @@ async fn take(customer: &Client, lines: &[(&str, i32)], coupon: &str) -> Value {
     let mut body = draft(lines, "");
     body["couponCode"] = json!(coupon);
     body.as_object_mut().expect("an object").remove("paymentToken");
-    customer.post("/v1/orders?wait=25s", body).await.expect(201)
+    place_draft(customer, body).await
 }
 
 /// How many payments there are for an order, and charges at the provider for its payment.

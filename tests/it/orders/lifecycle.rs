@@ -1,7 +1,7 @@
 //! Orders through the gateway of a running system.
 
 use futures::future::join_all;
-use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product, reason, stock};
+use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product, reason, stock, with_shipment};
 use kit::{Client, Stack, StackOptions, eventually, reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -152,8 +152,9 @@ async fn the_same_idempotency_key_gives_the_same_order() {
     let (customer, _) = Client::register(stack).await;
     let body = draft(&[(&product, 1)], "tok_visa");
     let orders = join_all((0..8).map(|_| customer.post_with_key("/v1/orders?wait=25s", body.clone(), "key-1"))).await;
-    let ids: Vec<Value> = orders.into_iter().map(|reply| reply.expect(201)["orderId"].clone()).collect();
-    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+    let orders: Vec<Value> = orders.into_iter().map(|reply| reply.expect(201)).collect();
+    assert!(orders.iter().all(|order| order["orderId"] == orders[0]["orderId"]), "{orders:?}");
+    with_shipment(&customer, orders[0].clone()).await;
     assert_eq!(stock(stack, &product).await, [5, 0, 1, 4]);
 }
 

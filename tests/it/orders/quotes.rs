@@ -5,7 +5,7 @@ use crate::{
     orders::{coupons::coupon, refunds::settled},
 };
 use contracts::{google::r#type::Money as WireMoney, money::Money};
-use kit::shop::{draft, fields, id, order_with, product_with, reason};
+use kit::shop::{draft, fields, id, order_with, product_with, reason, with_shipment};
 use kit::{Client, Reply, Stack, StackOptions, shared};
 use serde_json::{Value, json};
 
@@ -167,7 +167,7 @@ async fn what_a_quote_says_is_authorized_captured_and_refunded_line_by_line() {
     body["couponCode"] = json!(code);
     body["shippingAddress"] = json!({ "name": "Test Customer", "line1": "1 Main Street", "city": "Toronto",
         "region": "ON", "postalCode": "M5V 2T6", "countryCode": "CA" });
-    let placed = order(&customer, body).await.expect(201);
+    let placed = with_shipment(&customer, order(&customer, body).await.expect(201)).await;
     // 89.97 less 7; 5 % on the lamps' 73.76 and on 36.90 of shipping.
     assert_eq!(sums(&placed), ["89.97 EUR", "7.00 EUR", "36.90 EUR", "5.53 EUR", "0.00 EUR", "125.40 EUR"], "{placed}");
     staff.post(&format!("/v1/shipments/{}:dispatch", id(&placed, "shipmentId")), json!({})).await.expect(200);

@@ -3,7 +3,7 @@
 use crate::orders::{coupons::new_code, refunds::settled};
 use contracts::money::{MOST_OF_A_PRICE, MOST_OF_A_SUM, Money, currencies};
 use futures::{StreamExt, stream};
-use kit::shop::{draft, fields, id, order_with, product_with, reason};
+use kit::shop::{draft, fields, id, order_with, place, product_with, reason};
 use kit::{Client, Stack, shared};
 use serde_json::{Value, json};
 
@@ -48,7 +48,7 @@ async fn ten_thousand_units_at_the_highest_price_are_paid_captured_and_refunded(
     let (customer, staff) = (Client::register(stack).await.0, Client::staff(stack).await);
     for currency in ["VND", "KRW", "IDR", "KWD", "CLF"] {
         let product = dearest(stack, currency, 10_000).await;
-        let placed = customer.post("/v1/orders?wait=25s", draft(&[(&product, 10_000)], "tok_visa")).await.expect(201);
+        let placed = place(&customer, &[(&product, 10_000)], "tok_visa").await;
         let total = minor(currency, MOST_OF_A_PRICE * 10_000);
         assert_eq!((&placed["state"], &placed["total"]["units"]), (&json!("CONFIRMED"), &total["units"]), "{placed}");
         staff.post(&format!("/v1/shipments/{}:dispatch", id(&placed, "shipmentId")), json!({})).await.expect(200);

@@ -39,4 +39,9 @@ impl State {
     pub fn is_final(self) -> bool {
         matches!(self, State::Delivered | State::Rejected | State::Cancelled)
     }
+
+    /// Whether its customer knows what came of it: it is not on its way to an answer.
+    pub fn is_decided(self) -> bool {
+        !matches!(self, State::Pending | State::Cancelling)
+    }
 }

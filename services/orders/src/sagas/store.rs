@@ -107,6 +107,14 @@ impl SagaStore for Orders {
         Ok(self.documents.find_readable(filter, sort, due.limit).await?)
     }
 
+    async fn next_wake(&self) -> Result<Option<Time>, Error> {
+        let peers =
+            doc! { "saga.peer": { "$in": Vec::from_iter(self.sagas.peers()) }, "saga.wake_at": { "$type": "date" } };
+        let next = self.collection().find_one(peers).sort(doc! { "saga.wake_at": 1 });
+        let next = next.projection(doc! { "_id": 0, "saga.wake_at": 1 }).await.map_err(::store::Error::from)?;
+        Ok(next.and_then(|order| order.get_document("saga").ok()?.get_datetime("wake_at").ok().copied()))
+    }
+
     async fn claim(&self, order: &Versioned<Order>, owner: &str) -> Result<Option<Versioned<Order>>, Error> {
         let mut state = order.state.clone();
         state.saga.claim(self.sagas, owner, now());

@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Pause of a customer between two orders.
 const PAUSE: Duration = Duration::from_millis(30);
 
+/// How often a customer looks for the shipment of a new order.
+const LOOKS: usize = 20;
+
 /// Orders that were answered with 201.
 pub type Answered = Arc<Mutex<BTreeSet<String>>>;
 
@@ -77,12 +80,30 @@ impl Customer {
         if reply.status() == 201 { reply.json().await.ok() } else { None }
     }
 
+    /// The shipment of an order, which follows its outcome unless a service is away for long.
+    async fn shipment(&self, path: &str) -> Option<String> {
+        for _ in 0..LOOKS {
+            tokio::time::sleep(PAUSE).await;
+            let reply = self.client.request(Method::GET, path).timeout(LIMIT).send().await;
+            let order: Option<Value> = async { reply.ok()?.json().await.ok() }.await;
+            let shipment = order.as_ref().map_or("", |order| text(order, "shipmentId"));
+            if !shipment.is_empty() {
+                return Some(shipment.to_owned());
+            }
+        }
+        None
+    }
+
     /// Whether it worked is nobody's business here: the services are dying.
     async fn end(&self, order: &Value, fate: Fate) {
+        let path = format!("/v1/orders/{}", text(order, "orderId"));
         let (client, path) = match fate {
             Fate::Kept => return,
-            Fate::Cancelled => (&self.client, format!("/v1/orders/{}:cancel", text(order, "orderId"))),
-            Fate::Dispatched => (&self.staff, format!("/v1/shipments/{}:dispatch", text(order, "shipmentId"))),
+            Fate::Cancelled => (&self.client, format!("{path}:cancel")),
+            Fate::Dispatched => match self.shipment(&path).await {
+                Some(shipment) => (&self.staff, format!("/v1/shipments/{shipment}:dispatch")),
+                None => return,
+            },
         };
         let _ = client.request(Method::POST, &path).json(&json!({})).timeout(LIMIT).send().await;
     }

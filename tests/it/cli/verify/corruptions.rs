@@ -46,7 +46,7 @@ impl Fixture {
             crate::orders::coupons::coupon(&self.stack, json!({ "percentage": "10", "maxRedemptions": 5 })).await;
         let mut with_coupon = draft(&lines, "tok_visa");
         with_coupon["couponCode"] = json!(self.coupon);
-        let confirmed = customer.post("/v1/orders?wait=25s", with_coupon).await.expect(201);
+        let confirmed = shop::place_draft(&customer, with_coupon).await;
         let shipped = shop::place(&customer, &lines, "tok_visa").await;
         let path = format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId"));
         staff.post(&path, json!({})).await.expect(200);

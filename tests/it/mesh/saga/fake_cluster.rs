@@ -138,6 +138,11 @@ impl SagaStore for Replica {
         Ok(found.into_iter().skip(skip).take(usize::try_from(due.limit).expect("small")).collect())
     }
 
+    async fn next_wake(&self) -> Result<Option<Time>, Infallible> {
+        let known = self.cluster.with(|saga| saga.definition(self.registry).is_some());
+        Ok(known.iter().filter_map(|item| item.saga.wake_at).min())
+    }
+
     async fn claim(&self, item: &Item, owner: &str) -> Result<Option<Item>, Infallible> {
         let mut saga = item.saga.clone();
         saga.claim(self.registry, owner, self.now());
