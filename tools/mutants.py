@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Plants the faults of tests/mutants.toml, one at a time, and expects the tests to notice: `make mutants`.
 
+A test is `file::name` of tests/it, or `crate/module::tests::name` of the crate comptoir-CRATE, beside its code.
+
 The checkout is copied to target/mutants/tree and mutated only there. First the tests that are named must pass on the
 unchanged copy. Then, for each fault: replace the text, build, run its tests, expect every one of them to fail, restore. A
 fault that a test lets pass, that does not compile, or whose text is not there exactly once, is an error.
@@ -85,10 +87,10 @@ def play(faults, as_json):
     copy_checkout()
     tests = sorted({test for fault in faults for test in fault["tests"]})
     say(f"building the unchanged copy and running {len(tests)} tests")
-    program = build()
-    if program is None:
+    programs = build(tests)
+    if programs is None:
         raise Broken("the unchanged copy does not build")
-    passed, output = run(program, tests, None)
+    passed, output = run(programs, tests, None)
     if passed != tests:
         raise Broken(f"{', '.join(set(tests) - set(passed))}: fails without any fault:\n{output}")
     results = []
@@ -111,11 +113,11 @@ def plant(fault):
     passed = []
     try:
         path.write_text(sound.replace(fault["find"], fault["replace"]))
-        program = build()
-        if program is None:
+        programs = build(fault["tests"])
+        if programs is None:
             verdict = "does not compile"
         else:
-            passed, _ = run(program, fault["tests"], LIMIT_SECONDS)
+            passed, _ = run(programs, fault["tests"], LIMIT_SECONDS)
             verdict = "SURVIVED" if passed else "caught"
     finally:
         path.write_text(sound)  # newer than what was built of the fault, so that cargo builds it again
@@ -146,33 +148,65 @@ def environment():
     return {**os.environ, **own, "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1"}
 
 
-def build():
-    """Builds the binary and the tests; the tests' program, or none when it does not compile."""
-    command = [os.environ.get("CARGO", "cargo"), "build", "--quiet", "--workspace", "--bin", "comptoir", "--test", "it"]
-    command += ["--message-format", "json-render-diagnostics"]
+def crate_of(test):
+    """The crate of a test beside the code; none of a test of tests/it."""
+    return test.split("/")[0] if "/" in test else None
+
+
+def build(tests):
+    """Builds what these tests need: the program of each crate (none is tests/it), or nothing when it does not compile."""
+    crates = {crate_of(test) for test in tests}
+    programs = {}
+    # Whole workspace in both cases: with fewer packages cargo would build other crates with other features once more.
+    if None in crates:
+        programs |= compiled(["build", "--bin", "comptoir", "--test", "it"]) or {}
+    if crates - {None}:
+        programs |= compiled(["test", "--no-run", "--lib"]) or {}
+    return programs if crates <= set(programs) else None
+
+
+def compiled(what):
+    """The test programs by crate, or none when they do not compile."""
+    command = [os.environ.get("CARGO", "cargo"), *what, "--quiet", "--workspace", "--message-format", "json-render-diagnostics"]
     built = subprocess.run(command, cwd=TREE, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     if built.returncode != 0:
         say(built.stderr)
         return None
     messages = [json.loads(line) for line in built.stdout.splitlines() if line.startswith("{")]
-    programs = [each["executable"] for each in messages if each.get("target", {}).get("name") == "it"]
-    return programs[-1]
+    tests = [each for each in messages if each.get("executable") and each["profile"]["test"]]
+    return {program_of(each["target"]): each["executable"] for each in tests}
 
 
-def run(program, tests, limit):
+def program_of(target):
+    """The crate whose tests a target has, as tests are spelled; none for tests/it."""
+    return None if target["name"] == "it" else target["name"].removeprefix("comptoir_").replace("_", "-")
+
+
+def run(programs, tests, limit):
     """Runs exactly these tests: those that passed, and what was printed. Who hangs for `limit` seconds has failed."""
-    command = [program, "--exact", *tests]
+    passed, printed = set(), ""
+    for crate, program in programs.items():
+        names = {test.rpartition("/")[2]: test for test in tests if crate_of(test) == crate}
+        if names:
+            output = output_of(program, crate, list(names), limit)
+            lines = set(output.splitlines())
+            passed |= {test for name, test in names.items() if f"test {name} ... ok" in lines}
+            printed += output
+    return [test for test in tests if test in passed], printed
+
+
+def output_of(program, crate, names, limit):
+    """What a program prints when it runs exactly these tests."""
+    folder = TREE / "tests" if crate is None else TREE
     try:
-        ran = subprocess.run(
-            command, cwd=TREE / "tests", env=environment(), capture_output=True, text=True, timeout=limit
-        )
+        command = [program, "--exact", *names]
+        ran = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=limit)
         output = ran.stdout + ran.stderr
     except subprocess.TimeoutExpired as hung:
         output = (hung.stdout or b"").decode(errors="replace")
-    if f"running {len(tests)} test" not in output:
-        raise Broken(f"one of these is not a test: {', '.join(tests)}")
-    lines = set(output.splitlines())
-    return [test for test in tests if f"test {test} ... ok" in lines], output
+    if f"running {len(names)} test" not in output:
+        raise Broken(f"one of these is not a test: {', '.join(names)}")
+    return output
 
 
 class Table:

@@ -38,6 +38,29 @@ pub(crate) fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Whether a file is a test: of those in `tests/` of the repository, or of the pure rules beside the code.
+pub(crate) fn is_test(path: &Path) -> bool {
+    let path = path.strip_prefix(root()).unwrap_or(path);
+    path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests")
+}
+
+/// The file of a test and the test's name. `file::name` is one of tests/it; `orders/domain::tests::name` one of the crate
+/// orders, which lies beside the code.
+pub(crate) fn source_of(test: &str) -> (String, &str) {
+    let (path, function) = test.rsplit_once("::").expect("`file::name`");
+    let (folders, module) = match path.split_once('/') {
+        None => (vec!["tests/it".to_owned()], path),
+        Some(("contracts", module)) => (vec!["proto".to_owned()], module),
+        Some(("gateway", module)) => (vec!["gateway/src".to_owned()], module),
+        Some((name, module)) => {
+            (["services", "mesh", "gateway"].map(|folder| format!("{folder}/{name}/src")).to_vec(), module)
+        }
+    };
+    let file = format!("{}.rs", module.replace("::", "/"));
+    let read = |folder: String| fs::read_to_string(root().join(folder).join(&file)).ok();
+    (folders.into_iter().find_map(read).unwrap_or_default(), function)
+}
+
 fn rust_files() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     sources(&root(), &mut found);

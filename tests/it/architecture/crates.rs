@@ -1,7 +1,7 @@
 //! Who may depend on whom, as cargo itself resolves it: layers, the purity of what must stay pure, no dependency without a
 //! use, and licences that may be linked.
 
-use super::{root, sources};
+use super::{is_test, root, sources};
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
@@ -45,7 +45,7 @@ fn metadata(more: &[&str]) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// A crate of the workspace: its name, its folder, and what it depends on outside its tests.
+/// A crate of the workspace: its name, its folder, and what it depends on.
 struct Crate {
     name: String,
     dir: PathBuf,
@@ -56,6 +56,7 @@ struct Crate {
 struct Need {
     package: String,
     name: String,
+    is_for_tests: bool,
 }
 
 fn workspace() -> Vec<Crate> {
@@ -64,13 +65,13 @@ fn workspace() -> Vec<Crate> {
     let need = |found: &Value| {
         let package = text(found, "name");
         let name = found["rename"].as_str().unwrap_or(&package).replace('-', "_");
-        Need { name, package }
+        Need { name, package, is_for_tests: found["kind"] == "dev" }
     };
     let packages = metadata["packages"].as_array().expect("there are packages").iter();
     packages
         .map(|package| {
             let needs = package["dependencies"].as_array().expect("a list").iter();
-            let needs = needs.filter(|found| found["kind"] != "dev").map(need).collect();
+            let needs = needs.map(need).collect();
             let manifest = PathBuf::from(text(package, "manifest_path"));
             let dir = manifest.parent().expect("a manifest has a folder").to_owned();
             Crate { name: text(package, "name"), dir, needs }
@@ -86,7 +87,7 @@ fn layer(name: &str) -> Option<usize> {
 fn a_crate_depends_on_crates_of_lower_layers_alone() {
     for each in workspace().iter().filter(|each| each.name != "comptoir-tests") {
         let own = layer(&each.name).unwrap_or_else(|| panic!("{} is in no layer", each.name));
-        for need in &each.needs {
+        for need in each.needs.iter().filter(|need| !need.is_for_tests) {
             let is_lower = layer(&need.package).is_none_or(|other| other < own);
             assert!(is_lower, "{} depends on {}, which is no lower", each.name, need.package);
         }
@@ -98,7 +99,8 @@ fn what_must_stay_pure_knows_no_library_of_the_outside() {
     let crates = workspace();
     for (name, forbidden) in FORBIDDEN {
         let found = crates.iter().find(|each| each.name == name).unwrap_or_else(|| panic!("there is no {name}"));
-        let known: Vec<&str> = found.needs.iter().map(|need| need.package.as_str()).collect();
+        let needs = found.needs.iter().filter(|need| !need.is_for_tests);
+        let known: Vec<&str> = needs.map(|need| need.package.as_str()).collect();
         assert!(forbidden.iter().all(|library| !known.contains(library)), "{name} depends on {known:?}");
     }
 }
@@ -110,11 +112,14 @@ fn every_dependency_is_used() {
     for each in workspace().into_iter().filter(|each| each.name != "comptoir-contracts") {
         let mut files = Vec::new();
         sources(&each.dir, &mut files);
-        let texts: Vec<String> = files.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let read =
+            |path: PathBuf| Some((is_test(&path) && each.name != "comptoir-tests", fs::read_to_string(path).ok()?));
+        let texts: Vec<(bool, String)> = files.into_iter().filter_map(read).collect();
         for need in &each.needs {
             let words = [format!("{}::", need.name), format!("use {};", need.name), format!("{}!", need.name)];
-            let is_used = texts.iter().any(|text| words.iter().any(|word| text.contains(word)));
-            if !is_used {
+            // What only tests use is a dependency of the tests.
+            let mut texts = texts.iter().filter(|(is_test, _)| *is_test == need.is_for_tests).map(|(_, text)| text);
+            if !texts.any(|text| words.iter().any(|word| text.contains(word))) {
                 unused.push(format!("{} of {}", need.name, each.name));
             }
         }

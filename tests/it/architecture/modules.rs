@@ -1,7 +1,7 @@
 //! No two modules of a crate need each other: what one file names of its crate is resolved to the file that defines it, and
 //! the files form no circle.
 
-use super::{root, sources};
+use super::{is_test, root, sources};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -26,7 +26,7 @@ impl Tree {
     fn read(src: &Path) -> Self {
         let mut found = Vec::new();
         sources(src, &mut found);
-        let files = found.into_iter().filter_map(|path| {
+        let files = found.into_iter().filter(|path| !is_test(path)).filter_map(|path| {
             let text = fs::read_to_string(&path).ok()?;
             Some((module(src, &path)?, File::parse(&text)))
         });

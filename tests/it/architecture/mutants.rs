@@ -1,6 +1,7 @@
 //! Tests that other files name: the table of planted faults (`make mutants`), in which each fault still has its place, and
 //! the Makefile.
 
+use crate::architecture::source_of;
 use serde::Deserialize;
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -40,10 +41,10 @@ fn every_planted_fault_has_its_place_and_its_tests() {
     }
 }
 
-/// Whether tests/it has a test of this name, `module::name`.
+/// Whether there is a test of this name, as `source_of` takes it.
 fn is_test(name: &str) -> bool {
-    let (module, function) = name.rsplit_once("::").expect("`module::name`");
-    read(&format!("tests/it/{}.rs", module.replace("::", "/"))).contains(&format!("fn {function}("))
+    let (source, function) = source_of(name);
+    source.contains(&format!("fn {function}("))
 }
 
 #[test]
