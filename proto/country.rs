@@ -1,5 +1,8 @@
 //! Countries: the codes of ISO 3166-1 (`countries.tsv`), and what people write in their place. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use crate::text;
 use std::sync::LazyLock;
 

@@ -7,6 +7,8 @@
 
 mod currency;
 mod share;
+#[cfg(test)]
+mod tests;
 
 pub use currency::{all as currencies, decimals};
 

@@ -1,5 +1,8 @@
 //! Who a caller is on the network: the peer of the connection, or whom trusted proxies name in `X-Forwarded-For`.
 
+#[cfg(test)]
+mod tests;
+
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, request::Parts};
 use ipnet::{IpNet, Ipv6Net};

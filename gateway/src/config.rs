@@ -1,6 +1,6 @@
 //! Configuration of the gateway.
 
-use crate::TrustedProxies;
+use crate::client::TrustedProxies;
 use rpc::{Limits, attempts::Rate};
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::{collections::BTreeMap, time::Duration};

@@ -33,7 +33,6 @@ mod sign_ins;
 mod state;
 mod stream;
 
-pub use client::{NoNetwork, TrustedProxies};
-pub use config::{Config, IgnoredParameters, KEYS};
+pub use config::{Config, KEYS};
 pub use error::Error;
 pub use server::run;

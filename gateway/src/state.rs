@@ -1,6 +1,6 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
-use crate::{Config, Error, TrustedProxies};
+use crate::{Config, Error, client::TrustedProxies};
 use rpc::{KeySet, attempts::Attempts};
 use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;

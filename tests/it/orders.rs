@@ -8,4 +8,5 @@ pub mod quotes;
 pub mod refunds;
 pub mod sagas;
 mod shipments;
+pub mod stored;
 mod wait;

@@ -36,6 +36,8 @@ mod router;
 mod rpc;
 mod status;
 mod template;
+#[cfg(test)]
+mod tests;
 
 pub use error::{BuildError, Error, Reason, Violation};
 pub use parts::{Body, Parts};
@@ -45,4 +47,4 @@ pub use response::Reply;
 pub use route::Route;
 pub use router::{Match, Router};
 pub use rpc::{Access, Rpc};
-pub use status::{DOMAIN, code_name, http_status, oauth_json, status_json};
+pub use status::{http_status, oauth_json};

@@ -91,7 +91,7 @@ impl Router {
         answered(self.routes.iter().map(|route| route.method.as_str()).collect())
     }
 
-    /// A gRPC status as JSON; see [`status::status_json`].
+    /// A gRPC status as JSON, with its details.
     pub fn status_json(&self, status: &Status) -> serde_json::Value {
         status::status_json(&self.pool, status)
     }

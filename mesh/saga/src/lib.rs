@@ -34,4 +34,4 @@ pub use intervene::{Action, InterventionError, Operator};
 pub use participant::{Stale, StepCall, StepCalls};
 pub use runner::Runner;
 pub use state::{Answer, Call, Direction, Intervention, LEASE, Outcome, Progress, Saga, Status, StepState};
-pub use store::{Due, Recorded, SagaStore, StepExecutor, UNKNOWN_GRACE, Whose};
+pub use store::{Due, Recorded, SagaStore, StepExecutor, Whose};

@@ -1,5 +1,8 @@
 //! How money is stored: `{currency, amount: Decimal128}`. Use with `#[serde(with = "store::fields::money")]`.
 
+#[cfg(test)]
+mod tests;
+
 pub mod money {
     use bson::Decimal128;
     use contracts::money::Money;

@@ -2,6 +2,8 @@
 
 mod error;
 mod posting;
+#[cfg(test)]
+mod tests;
 mod working_set;
 
 pub use error::Error;

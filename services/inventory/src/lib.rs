@@ -38,8 +38,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
-pub use domain::{Command, Entry, Error as Refusal, Line, Movement, Outcome, Reservation, State, Stock, WorkingSet};
-pub use error::Error;
+pub use domain::{Reservation, Stock};
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, hold } = config;

@@ -37,8 +37,7 @@ use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
 pub use consumer::fact;
-pub use domain::{Amount, Entry, Fact, Gap, Item, Order, Payment, Shipment, What, fold};
-pub use error::Malformed;
+pub use domain::{Entry, Fact, Gap, fold};
 pub use folding::Folding;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

@@ -5,6 +5,8 @@
 //! address in a country without a rule here is taken as it is.
 
 mod regions;
+#[cfg(test)]
+mod tests;
 
 use crate::domain::Address;
 use contracts::{country, text, validate::Violation};

@@ -1,6 +1,9 @@
 //! Configuration of orders.
 
-use crate::{SAGAS, Sagas, Table, Taxes};
+use crate::{
+    pricing::taxes::{Table, Taxes},
+    sagas::definitions::{SAGAS, Sagas},
+};
 use settings::{Error, Key, Settings};
 use std::sync::Arc;
 

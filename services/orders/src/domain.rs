@@ -6,6 +6,8 @@ mod pricing;
 mod refunds;
 mod shipments;
 mod state;
+#[cfg(test)]
+pub(crate) mod tests;
 
 pub use error::Error;
 pub use pricing::{Delivery, price};

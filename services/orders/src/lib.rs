@@ -64,24 +64,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use address::checked as checked_address;
 pub use config::{Config, KEYS};
-pub use coupons::{
-    domain::{Benefit, Coupon, CouponRefusal, CouponState, CouponTerms, Discount, Minimum},
-    store::Coupons,
-};
-pub use domain::{
-    Address, Amounts, Cancellation, Capture, Charges, Delivery, Disposition, Error as Refusal, Extent, Fact, Item,
-    Line, Order, Refund, RefundProgress, RefundRequest, Returned, ReturnedUnits, Shipment, ShipmentUpdate, State, Tax,
-    Transition, UserSnapshot, price,
-};
-pub use error::{Error, LineFault};
-pub use pricing::quote::{Basket, QUOTE_TTL, QuoteSigner, QuotedPrice, QuotedPrices};
-pub use pricing::taxes::{BadTaxes, Rate, Table, Taxes};
-pub use sagas::definitions::{
-    CANCEL_LATE_PAYMENT, CANCEL_ORDER, CANCEL_ORDER_WITH_COUPON, CLOSE_ORDER, DISPATCH_ORDER, DISPATCH_SHIPMENT,
-    Definition, PLACE_FREE_ORDER, PLACE_ORDER, PLACE_ORDER_WITH_COUPON, REFUND_ORDER, SAGAS, Sagas,
-};
+pub use coupons::{domain::Coupon, store::Coupons};
+pub use domain::Order;
+pub use sagas::definitions::{CANCEL_ORDER, DISPATCH_ORDER, Definition, PLACE_ORDER, REFUND_ORDER, SAGAS, Sagas};
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, taxes, free_orders, sagas } = config;
@@ -102,7 +88,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let secret = service.config.service_key.reveal();
     let sagas = sagas::rpc::Handler { commands: commands.clone(), pager: Pager::new(secret, "sagas") };
     let pager = Pager::new(secret, "orders");
-    let signer = QuoteSigner::new(secret);
+    let signer = pricing::quote::QuoteSigner::new(secret);
     let payable = pricing::payable::Payable::new(peers.clone());
     let pricer = pricing::pricer::Pricer { peers, coupons: coupons.clone(), taxes, signer, payable, free_orders };
     let orders = rpc::Handler { commands, pricer, changes, pager, shutdown };

@@ -7,6 +7,8 @@ mod ledger;
 mod operation;
 mod outcome;
 mod state;
+#[cfg(test)]
+mod tests;
 mod token;
 
 pub use command::{Command, Portion};

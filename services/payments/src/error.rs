@@ -1,5 +1,8 @@
 //! Why a payment was refused, and how callers are told.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{domain, provider};
 use rpc::status;
 use tonic::{Code, Status};

@@ -48,6 +48,7 @@ mod store;
 mod webhooks;
 
 use ::store::Pager;
+use config::ProviderKind;
 use contracts::payments::v1::payment_service_server::PaymentServiceServer;
 use service::Service;
 use std::sync::Arc;
@@ -55,13 +56,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use config::{Config, KEYS, ProviderKind};
-pub use domain::{
-    Amounts, Asked, Command, Entry, Error as Refusal, Intent, Kind, Ledger, Movement, Operation, Outcome, Payment,
-    Portion, ProviderEvent, Start, State, Token, transition,
-};
-pub use error::Error;
-pub use provider::{Charge, Notification, Payable, Provider, Rejected, Reported, Stripe, Unavailable};
+pub use config::{Config, KEYS};
+pub use domain::Payment;
 
 /// Why the service could not start or ended early.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +91,7 @@ pub async fn run(config: Config, listeners: Listeners, shutdown: CancellationTok
     Ok(service.serve(listeners.grpc, routes).await?)
 }
 
-fn provider(config: &Config) -> Result<Arc<dyn Provider>, reqwest::Error> {
+fn provider(config: &Config) -> Result<Arc<dyn provider::Provider>, reqwest::Error> {
     let (url, key, secret) = (&config.url, config.key.clone(), config.webhook_secret.clone());
     Ok(match config.provider {
         ProviderKind::Sandbox => Arc::new(provider::Sandbox::new(url, key, secret)?),

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
-pub use domain::{Draft, Product, Status};
+pub use domain::Product;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let service = Service::start(config.service, shutdown).await?;

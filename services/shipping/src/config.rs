@@ -1,6 +1,6 @@
 //! Configuration of shipping.
 
-use crate::Rates;
+use crate::rates::Rates;
 use settings::{Error, Key, Settings};
 
 const RATES_FILE: Key = Key::new(

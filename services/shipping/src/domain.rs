@@ -3,6 +3,8 @@
 mod error;
 mod split;
 mod state;
+#[cfg(test)]
+mod tests;
 mod tracking;
 
 pub use error::Error;

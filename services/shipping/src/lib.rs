@@ -47,14 +47,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use carrier::{Carrier, Sandbox, Unreachable};
 pub use config::{Config, KEYS};
-pub use domain::{
-    Address, Command, Error as Refusal, Label, Line, NewShipment, Order, Shipment, Split, SplitRequest, SplitResult,
-    State, TrackingEvent, TrackingKind, transition,
-};
-pub use error::Error;
-pub use rates::{BadRates, Rate, Rates};
+pub use domain::Shipment;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, rates } = config;
@@ -62,7 +56,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.indexes(&store::indexes()).await?;
     let shipments = store::Shipments::new(&service.database);
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
-    let commands = commands::Commands { shipments, carrier: Arc::new(Sandbox) };
+    let commands = commands::Commands { shipments, carrier: Arc::new(carrier::Sandbox) };
     let routes = Routes::new(ShippingServiceServer::new(rpc::Handler { commands, rates }));
     service.serve(listener, routes).await
 }

@@ -1,5 +1,8 @@
 //! What it costs to send a parcel: zones of countries and steps of weight, from a file that a deployment may replace. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::Error;
 use contracts::{
     country,

@@ -37,8 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
-pub use domain::{Draft, Preferences, Profile, Status, User};
-pub use locale::{language, time_zone};
+pub use domain::User;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let signer = Signer::new(USER_TOKENS, config.user_token_key.reveal())?;

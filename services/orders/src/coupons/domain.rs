@@ -1,5 +1,8 @@
 //! What a coupon is, what it takes off, and whether an order may use it. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use ::store::Time;
 use contracts::money::{self, MOST_OF_A_SUM, Money};
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,9 @@
 //! A quote id is a signature with its content: the expiry, a digest of user and basket, and the prices and rates of that
 //! moment. From these the amounts are computed again.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{domain::Delivery, error::Error, pricing::taxes::Rate};
 use ::store::{Time, TokenSigner};
 use contracts::{money::Money, orders::v1::OrderDraftItem};

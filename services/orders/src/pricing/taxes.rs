@@ -1,5 +1,8 @@
 //! Which tax a product of a category has in a country: a trait, and the table that a deployment may replace. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use contracts::{country, text};
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde::Deserialize;

@@ -26,18 +26,6 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 9] = [
-        State::Created,
-        State::Authorizing,
-        State::Authorized,
-        State::Captured,
-        State::Refunded,
-        State::Declined,
-        State::Voided,
-        State::ActionRequired,
-        State::Unknown,
-    ];
-
     /// The states in which a payment may begin.
     pub const FIRST: [State; 3] = [State::Created, State::Authorizing, State::Voided];
 

@@ -6,6 +6,8 @@
 mod event;
 mod minor;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use super::{
     Charge, Notification, Outcome, Page, Payable, Provider, Rejected, Reported, Token, Unavailable, answered, readable,

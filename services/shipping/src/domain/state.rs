@@ -15,9 +15,6 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 6] =
-        [State::Created, State::Dispatched, State::Delivered, State::Cancelled, State::Lost, State::Returned];
-
     /// The states in which a shipment may begin.
     pub const FIRST: [State; 2] = [State::Created, State::Cancelled];
 

@@ -1,13 +1,13 @@
 //! Writers: products changed as the service does it, and a note of every event whose write was answered.
 
-use bson::Document;
+use crate::orders::stored::euros;
+use bson::{Document, doc};
 use contracts::{
     id::Kind,
-    money::Money,
     products::v1::{Product as Wire, ProductUpdated},
 };
 use kit::within;
-use products::{Draft, Product, Status};
+use products::Product;
 use std::{
     collections::BTreeMap,
     convert::Infallible,
@@ -119,16 +119,12 @@ impl Writer {
 
 /// A product that could be in the catalogue.
 pub fn product(id: &str) -> Product {
-    let draft = Draft {
-        name: "Writer by a test".into(),
-        description: String::new(),
-        sku: format!("TEST-{id}"),
-        price: Money::new("EUR", 5.into()).expect("money"),
-        status: Status::Active,
-        tax_category: String::new(),
-        weight_grams: 0,
+    let (price, now) = (euros("5.00"), store::now());
+    let stored = doc! {
+        "name": "Written by a test", "description": "", "sku": format!("TEST-{id}"), "sku_key": format!("TEST-{id}"),
+        "price": price, "status": "Active", "created_at": now, "updated_at": now, "request_key": id,
     };
-    Product::create(draft, id.to_owned(), store::now()).expect("a product")
+    bson::deserialize_from_document(stored).expect("a product can be read")
 }
 
 /// An event that gives its product this name.

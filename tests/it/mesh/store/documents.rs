@@ -1,6 +1,6 @@
 //! Whatever state follows whatever other state of an aggregate, what is read back is what was written.
 
-use crate::saga::order;
+use crate::orders::stored::order;
 use ::orders::{Coupon, Order};
 use bson::{Bson, Document, doc};
 use inventory::{Reservation, Stock};

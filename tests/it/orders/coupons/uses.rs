@@ -1,13 +1,14 @@
 //! Uses of coupons against a real mongod, from several replicas at once.
 
 use super::new_code;
-use crate::coupons::rules::terms;
-use crate::saga::{item, order};
-use ::orders::{Benefit, CouponRefusal, CouponTerms, Coupons, Discount, Error, Order};
-use bson::{Document, doc};
-use contracts::{id::Kind, money::Money};
+use crate::orders::stored::{euros, order};
+use ::orders::{Coupons, Order};
+use bson::{Document, deserialize_from_document as read, doc};
+use contracts::id::Kind;
 use futures::future::join_all;
 use kit::{Stores, shared};
+use rpc::status::reason;
+use tonic::Status;
 
 /// Coupons as replicas of orders have them: each with a connection of its own.
 async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
@@ -18,28 +19,37 @@ async fn replicas(count: usize, uri: &str) -> Vec<Coupons> {
 
 /// A coupon that `max_redemptions` orders may use.
 async fn limited(coupons: &Coupons, max_redemptions: i32) -> String {
-    let (code, terms) = (new_code(), CouponTerms { max_redemptions, ..terms(Benefit::Percentage(1_000)) });
-    coupons.create(&code, terms, None).await.expect("it is new");
+    with_limits(coupons, max_redemptions, 0).await
+}
+
+/// A coupon of 10 % with both limits; 0 is none.
+async fn with_limits(coupons: &Coupons, max_redemptions: i32, max_redemptions_per_user: i32) -> String {
+    let code = new_code();
+    let terms = doc! {
+        "benefit": { "Percentage": 1_000 }, "max_redemptions": max_redemptions,
+        "max_redemptions_per_user": max_redemptions_per_user,
+    };
+    coupons.create(&code, read(terms).expect("they can be read"), None).await.expect("it is new");
     code
 }
 
 /// An order of ten euros with a coupon.
 fn placed(code: &str) -> Order {
-    let price = Money::from_minor("EUR", 1_000).expect("money");
-    let item = item(1, price.clone(), price);
-    let amount = Money::from_minor("EUR", 100).expect("money");
-    Order { items: vec![item], discount: Some(Discount { code: code.to_owned(), amount }), ..order() }
+    let item = doc! {
+        "product_id": "prd_1", "quantity": 1, "name": "Product", "sku": "SKU", "price": euros("10.00"),
+        "amount": euros("10.00"),
+    };
+    let discount = doc! { "code": code, "amount": euros("1.00") };
+    let (items, discount) = (vec![read(item).expect("a line")], Some(read(discount).expect("a discount")));
+    Order { items, discount, ..order() }
 }
 
 async fn count(coupons: &Coupons, code: &str) -> i64 {
     coupons.get(code).await.expect("it is there").state.redemption_count
 }
 
-fn refusal(result: Result<(), Error>) -> CouponRefusal {
-    match result {
-        Err(Error::Coupon(refusal)) => refusal,
-        other => panic!("{other:?}"),
-    }
+fn refusal(result: Result<(), impl Into<Status>>) -> String {
+    reason(&result.expect_err("it is refused").into())
 }
 
 async fn transactions(stores: &Stores) -> i64 {
@@ -61,7 +71,7 @@ async fn a_thousand_uses_of_a_one_use_coupon_take_two_transactions_at_most() {
     let results: Vec<_> = join_all(uses).await.into_iter().map(|result| result.expect("no panic")).collect();
     let (done, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), refused.len()), (1, 999));
-    assert!(refused.into_iter().all(|result| refusal(result) == CouponRefusal::Exhausted));
+    assert!(refused.into_iter().all(|result| refusal(result) == "COUPON_EXHAUSTED"));
     let started = transactions(&stores).await - before;
     println!("1000 uses of a one-use coupon by two replicas: 1 done, 999 refused, {started} transactions");
     assert!((1..=2).contains(&started), "{started} transactions");
@@ -77,10 +87,10 @@ async fn a_limit_of_forty_is_reached_exactly_by_four_replicas_at_once() {
         let (coupons, order, id) = (replicas[number % 4].clone(), order.clone(), Kind::Order.new_id());
         tokio::spawn(async move {
             loop {
-                match coupons.redeem(&id, &order).await {
-                    // What a saga does: somebody else was faster, or events wait to be published.
-                    Err(Error::Store(store::Error::Conflict | store::Error::Backlog(_))) => {}
-                    done => return done,
+                let result = coupons.redeem(&id, &order).await.map_err(Status::from);
+                // What a saga does: somebody else was faster, or events wait to be published.
+                if !result.as_ref().is_err_and(|status| ["CONFLICT", "EVENT_BACKLOG"].contains(&&*reason(status))) {
+                    return result;
                 }
             }
         })
@@ -88,20 +98,19 @@ async fn a_limit_of_forty_is_reached_exactly_by_four_replicas_at_once() {
     let results: Vec<_> = join_all(uses).await.into_iter().map(|result| result.expect("no panic")).collect();
     let (done, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), refused.len()), (40, 80));
-    assert!(refused.into_iter().all(|result| refusal(result) == CouponRefusal::Exhausted));
+    assert!(refused.into_iter().all(|result| refusal(result) == "COUPON_EXHAUSTED"));
     assert_eq!(count(&replicas[0], &code).await, 40);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orders_of_one_user_at_once_use_a_coupon_as_often_as_one_user_may() {
     let coupons = replicas(1, &shared().await.state().mongodb_uri).await.remove(0);
-    let (code, terms) = (new_code(), terms(Benefit::Percentage(1_000)));
-    coupons.create(&code, CouponTerms { max_redemptions_per_user: 2, ..terms }, None).await.expect("it is new");
+    let code = with_limits(&coupons, 0, 2).await;
     let (order, ids) = (placed(&code), [(); 20].map(|()| Kind::Order.new_id()));
     let results = join_all(ids.iter().map(|id| coupons.redeem(id, &order))).await;
     let (done, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
     assert_eq!((done.len(), refused.len()), (2, 18));
-    assert!(refused.into_iter().all(|result| refusal(result) == CouponRefusal::UserLimit));
+    assert!(refused.into_iter().all(|result| refusal(result) == "COUPON_USER_LIMIT"));
     assert_eq!(count(&coupons, &code).await, 2);
 }
 
@@ -119,7 +128,7 @@ async fn an_order_that_redeems_and_releases_again_and_again_counts_once() {
     let back = join_all((0..20).map(|number: usize| replicas[number % 2].release(&id, &order))).await;
     assert!(back.iter().all(Result::is_ok), "{back:?}");
     assert_eq!(count(coupons, &code).await, 1, "the other order's use stays");
-    assert!(again().await.into_iter().all(|result| refusal(result) == CouponRefusal::Released));
+    assert!(again().await.into_iter().all(|result| refusal(result) == "COUPON_RELEASED"));
     assert_eq!(count(coupons, &code).await, 1);
 }
 
@@ -130,7 +139,7 @@ async fn a_redemption_that_arrives_after_its_release_does_nothing() {
     let (code, id) = (limited(&coupons, 1).await, Kind::Order.new_id());
     let order = placed(&code);
     coupons.release(&id, &order).await.expect("a mark");
-    assert_eq!(refusal(coupons.redeem(&id, &order).await), CouponRefusal::Released);
+    assert_eq!(refusal(coupons.redeem(&id, &order).await), "COUPON_RELEASED");
     coupons.release(&id, &order).await.expect("the same");
     let found = coupons.get(&code).await.expect("it is there");
     assert_eq!((found.rev, found.state.redemption_count), (1, 0), "the coupon was never written");

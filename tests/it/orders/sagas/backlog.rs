@@ -1,8 +1,8 @@
 //! Ten thousand sagas due at once, all of them for a peer that is down.
 
 use super::lost_replies::{answers, orders};
-use crate::cli::verify::verify;
-use ::orders::{Cancellation, Order, SAGAS};
+use crate::{cli::verify::verify, orders::stored::order};
+use ::orders::{Order, SAGAS};
 use anyhow::ensure;
 use bson::{Document, doc};
 use contracts::{
@@ -37,7 +37,7 @@ async fn cancelled(documents: &Documents<Order>) {
         created_at: now,
         updated_at: now,
         request_key: id.clone(),
-        ..crate::saga::order()
+        ..order()
     };
     let created = OrderCreated {
         order_id: id.clone(),
@@ -47,8 +47,8 @@ async fn cancelled(documents: &Documents<Order>) {
         create_time: Some(store::fields::time::to_wire(now)),
         ..OrderCreated::default()
     };
-    let wish = Cancellation { reason: "CANCELLED".into(), actor: placed.user_id.clone() };
-    let order = placed.cancel(SAGAS, wish, now).expect("legal").expect("a change");
+    let wish = bson::deserialize_from_document(doc! { "reason": "CANCELLED", "actor": &placed.user_id });
+    let order = placed.cancel(SAGAS, wish.expect("a wish"), now).expect("legal").expect("a change");
     let changed = OrderChanged {
         order_id: id.clone(),
         user_id: order.user_id.clone(),
