@@ -9,7 +9,7 @@ use crate::{cli::verify::verify, orders::shipments::priced, payments::event_name
 use anyhow::ensure;
 use bson::{Document, doc};
 use futures::future::join_all;
-use kit::shop::{TIMEOUT, draft, id, order_with, place_draft, product, reason};
+use kit::shop::{TIMEOUT, draft, id, order_with, place_draft, product, reason, with_shipment};
 use kit::{Client, Reply, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub fn with_coupon(product: &str, code: &str, token: &str) -> Value {
     body
 }
 
-/// Places an order and waits for the end of its saga, or for a refusal.
+/// Places an order and waits for its outcome, or for a refusal.
 pub async fn buy(customer: &Client, product: &str, code: &str, token: &str) -> Reply {
     customer.post("/v1/orders?wait=30s", with_coupon(product, code, token)).await
 }
@@ -185,7 +185,7 @@ async fn a_cancellation_before_anything_has_left_gives_the_coupon_back() {
     let staff = Client::staff(stack).await;
     let code = coupon(stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
     for is_stopped in [false, true] {
-        let confirmed = buy(&customer, &product, &code, "tok_visa").await.expect(201);
+        let confirmed = with_shipment(&customer, buy(&customer, &product, &code, "tok_visa").await.expect(201)).await;
         assert_eq!(confirmed["state"], "CONFIRMED", "{confirmed}");
         assert_eq!(uses(stack, &code).await, (1, 1));
         if is_stopped {
@@ -197,7 +197,7 @@ async fn a_cancellation_before_anything_has_left_gives_the_coupon_back() {
         assert_eq!(uses(stack, &code).await, (0, 0));
     }
     // What has left has used its coupon, also when all of it comes back.
-    let shipped = buy(&customer, &product, &code, "tok_visa").await.expect(201);
+    let shipped = with_shipment(&customer, buy(&customer, &product, &code, "tok_visa").await.expect(201)).await;
     staff.post(&format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId")), json!({})).await.expect(200);
     order_with(&customer, &shipped, "state", "SHIPPED").await;
     staff.post(&format!("/v1/orders/{}:refund", id(&shipped, "orderId")), json!({})).await.expect(200);
