@@ -41,8 +41,9 @@ pub struct Options {
     /// Check only these invariants, by name as the table shows them
     #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
     pub only: Vec<Invariant>,
-    /// A suspect that stays the same for so long is a violation
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// A suspect that stays the same for so long is a violation; an event that was not acknowledged is delivered again
+    /// after 10 s
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
     pub settle: u64,
     /// A suspect that keeps changing is a violation after so long
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
