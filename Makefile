@@ -105,7 +105,7 @@ chaos-inputs: stores ## Send webhooks of strangers, silent connections and large
 flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir
 	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
-	  --exact inventory_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
+	  --exact inventory::flash_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
 
 mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
 	@$(PYTHON) tools/mutants.py $(ARGS)
