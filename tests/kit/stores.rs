@@ -131,7 +131,7 @@ impl Stores {
 
     /// A connection to NATS as services have it.
     pub async fn broker(&self) -> Result<events::Nats, events::Error> {
-        events::connect(&self.nats_url, "test", nats::OPERATOR, &self.credentials.nats_operator).await
+        events::connect(&self.nats_url, "test", (nats::OPERATOR, &self.credentials.nats_operator), true).await
     }
 
     /// The gateway, when it runs: `http://host:port`.

@@ -23,6 +23,9 @@ const GREETING_BYTES: u64 = 64 * 1024;
 pub struct Nats {
     pub client: Client,
     pub jetstream: jetstream::Context,
+    /// What events are delivered on: a connection of its own where the service reads events. The client drops a connection
+    /// over a message that it cannot read, and with it every answer that is under way.
+    pub(crate) deliveries: jetstream::Context,
     url: Arc<str>,
 }
 
@@ -91,15 +94,20 @@ async fn greeting(url: &str) -> Result<ServerInfo, Error> {
 }
 
 /// Connects as `user`; keeps trying in the background, so that a service starts without its broker.
-pub async fn connect(url: &str, service: &str, user: &str, password: &str) -> Result<Nats, Error> {
-    let client = ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
+pub async fn connect(url: &str, service: &str, login: (&str, &str), reads_events: bool) -> Result<Nats, Error> {
+    let client = dial(url, service, login).await?;
+    let jetstream = jetstream::new(client.clone());
+    let deliveries = if reads_events { jetstream::new(dial(url, service, login).await?) } else { jetstream.clone() };
+    Ok(Nats { client, jetstream, deliveries, url: url.into() })
+}
+
+async fn dial(url: &str, service: &str, (user, password): (&str, &str)) -> Result<Client, Error> {
+    ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned())
         .name(format!("comptoir {service}"))
         .custom_inbox_prefix(format!("_INBOX_{service}"))
         .retry_on_initial_connect()
         .ping_interval(Duration::from_secs(5))
         .connect(url)
         .await
-        .map_err(Error::nats)?;
-    let jetstream = jetstream::new(client.clone());
-    Ok(Nats { client, jetstream, url: url.into() })
+        .map_err(Error::nats)
 }

@@ -68,7 +68,7 @@ impl Durable {
             ..Default::default()
         };
         let stream = topology::stream(source);
-        let created = self.nats.jetstream.create_consumer_on_stream(config, &stream).await;
+        let created = self.nats.deliveries.create_consumer_on_stream(config, &stream).await;
         created.map_err(|error| self.refused(&stream, error))
     }
 

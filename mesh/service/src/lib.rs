@@ -75,8 +75,8 @@ impl Service {
         let keys = KeySet::from_jwks(&config.jwks)?;
         let signer = Signer::new(&config.name, config.service_key.reveal())?;
         let database = store::connect(config.mongodb_uri.reveal(), &config.database, &config.name).await?;
-        let password = config.nats_password.reveal();
-        let nats = events::connect(&config.nats_url, &config.name, &config.nats_user, password).await?;
+        let (login, reads_events) = ((&*config.nats_user, config.nats_password.reveal()), !table.consumes.is_empty());
+        let nats = events::connect(&config.nats_url, &config.name, login, reads_events).await?;
         let background = CancellationToken::new();
         let tasks = JoinSet::new();
         let reads = Reads::Nothing;

@@ -127,7 +127,7 @@ impl Site {
 
 async fn connect(state: &State, name: &str) -> anyhow::Result<(Database, Nats)> {
     let database = store::connect(&state.mongodb_uri, &name.replace('-', "_"), "bench-events").await?;
-    let nats = events::connect(&state.nats_url, name, &state.nats_user, &state.nats_password).await?;
+    let nats = events::connect(&state.nats_url, name, (&state.nats_user, &state.nats_password), true).await?;
     Ok((database, nats))
 }
 
