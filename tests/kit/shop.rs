@@ -3,6 +3,10 @@
 use crate::{Client, Reply, Stack, eventually};
 use anyhow::ensure;
 use bson::{Document, doc};
+use contracts::{
+    orders::v1::{OrderDraft, OrderDraftItem},
+    shipping::v1::Address,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -42,6 +46,18 @@ pub fn draft(lines: &[(&str, i32)], token: &str) -> Value {
         },
         "paymentToken": token,
     })
+}
+
+/// The same as gRPC takes it: one unit, paid with `tok_visa`.
+pub fn order_draft(product: &str) -> OrderDraft {
+    let [name, line1, city] = ["Test Customer", "1 rue de la Paix", "Paris"].map(str::to_owned);
+    let [postal_code, country_code] = ["75002", "FR"].map(str::to_owned);
+    OrderDraft {
+        items: vec![OrderDraftItem { product_id: product.to_owned(), quantity: 1 }],
+        shipping_address: Some(Address { name, line1, city, postal_code, country_code, ..Default::default() }),
+        payment_token: "tok_visa".into(),
+        ..Default::default()
+    }
 }
 
 /// Places an order and waits for its outcome and, when that is CONFIRMED, for its shipment, with which its saga ends.

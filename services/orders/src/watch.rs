@@ -21,7 +21,7 @@ pub struct Watched {
 }
 
 /// The order once its outcome is known, or as it is after `wait`. What follows the outcome, such as the record of the
-/// shipment, is not waited for: nobody but the shop's own services depends on it.
+/// shipment, is not waited for: the order may not name its shipment yet.
 pub async fn until_decided(
     orders: &Orders,
     changes: &ChangeNotifier,

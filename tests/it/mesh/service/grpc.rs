@@ -77,28 +77,11 @@ async fn a_service_without_its_token_or_with_another_services_token_is_refused()
 
 #[tokio::test]
 async fn an_expired_deadline_is_deadline_exceeded_and_the_order_goes_on() {
-    use contracts::{
-        orders::v1::{CreateOrderRequest, OrderDraft, OrderDraftItem, order_service_client::OrderServiceClient},
-        shipping::v1::Address,
-    };
+    use contracts::orders::v1::{CreateOrderRequest, OrderDraft, order_service_client::OrderServiceClient};
     let stack = shared().await;
     let product = kit::shop::product(stack, 5).await;
     let (customer, _) = Client::register(stack).await;
-    let draft = OrderDraft {
-        items: vec![OrderDraftItem { product_id: product, quantity: 1 }],
-        shipping_address: Some(Address {
-            name: "Test Customer".into(),
-            line1: "1 rue de la Paix".into(),
-            city: "Paris".into(),
-            postal_code: "75002".into(),
-            country_code: "FR".into(),
-            ..Default::default()
-        }),
-        payment_token: "tok_action_required".into(),
-        quote_id: String::new(),
-        expected_total: None,
-        coupon_code: String::new(),
-    };
+    let draft = OrderDraft { payment_token: "tok_action_required".into(), ..kit::shop::order_draft(&product) };
     let wait = Some(prost_types::Duration { seconds: 20, nanos: 0 });
     let create = CreateOrderRequest { order: Some(draft.clone()), request_id: "deadline".into(), wait };
     let token = customer.token().expect("signed in").to_owned();

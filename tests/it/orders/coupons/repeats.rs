@@ -1,38 +1,17 @@
 //! Repeats of a request whose own order has used the coupon up.
 
 use super::{coupon, uses, with_coupon};
-use contracts::{
-    orders::v1::{
-        CreateOrderRequest, ListOrdersRequest, OrderDraft, OrderDraftItem, order_service_client::OrderServiceClient,
-    },
-    shipping::v1::Address,
+use contracts::orders::v1::{
+    CreateOrderRequest, ListOrdersRequest, OrderDraft, order_service_client::OrderServiceClient,
 };
 use futures::future::join_all;
 use kit::{
     Client, eventually, shared,
-    shop::{TIMEOUT, id, product},
+    shop::{TIMEOUT, id, order_draft, product},
 };
 use serde_json::json;
 use std::{collections::BTreeSet, time::Duration};
 use tonic::Request;
-
-/// The draft of [`with_coupon`] as gRPC takes it.
-fn draft(product: &str, code: &str) -> OrderDraft {
-    OrderDraft {
-        items: vec![OrderDraftItem { product_id: product.to_owned(), quantity: 1 }],
-        shipping_address: Some(Address {
-            name: "Test Customer".into(),
-            line1: "1 rue de la Paix".into(),
-            city: "Paris".into(),
-            postal_code: "75002".into(),
-            country_code: "FR".into(),
-            ..Default::default()
-        }),
-        payment_token: "tok_visa".into(),
-        coupon_code: code.to_owned(),
-        ..Default::default()
-    }
-}
 
 #[tokio::test]
 async fn the_same_key_at_once_with_a_one_use_coupon_gives_the_same_order_to_all() {
@@ -72,7 +51,8 @@ async fn a_repeat_that_finds_the_coupon_used_up_by_its_own_order_gets_that_order
         },
     );
     eventually(TIMEOUT, || async { Ok(orders.clone().list_orders(ListOrdersRequest::default()).await?) }).await;
-    let request = CreateOrderRequest { order: Some(draft(&product, &code)), request_id: code.clone(), wait: None };
+    let draft = OrderDraft { coupon_code: code.clone(), ..order_draft(&product) };
+    let request = CreateOrderRequest { order: Some(draft), request_id: code.clone(), wait: None };
     let repeat = tokio::spawn(async move { orders.create_order(request).await });
     replica.paused(TIMEOUT).await.expect("it has found no order of this key");
     let body = with_coupon(&product, &code, "tok_visa");

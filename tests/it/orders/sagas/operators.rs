@@ -1,9 +1,10 @@
 //! What staff see of sagas and do to them, through the gateway.
 
+use crate::cli::verify::is_clean;
 use anyhow::{Context, ensure};
 use bson::{Document, doc};
-use kit::shop::{TIMEOUT, id, order_with, place, product, reason, stock};
-use kit::{Client, Stack, StackOptions, eventually, shared};
+use kit::shop::{TIMEOUT, draft, id, order_with, place, product, reason, stock};
+use kit::{Client, Stack, StackOptions, all_but, eventually, shared};
 use serde_json::{Value, json};
 
 async fn dispatch(stack: &Stack, order: &Value) {
@@ -192,6 +193,61 @@ async fn a_retry_makes_the_call_of_a_failing_step_at_once() {
     staff.post(&path, json!({ "reason": "it is back" })).await.expect(200);
     assert_eq!(order_with(&customer, &order, "state", "SHIPPED").await["paymentState"], "CAPTURED");
     stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compensated_saga_undoes_its_steps_and_rejects_the_order() {
+    let services = Some(all_but(&["payments"]));
+    let stack = Stack::start(StackOptions { services, ..Default::default() }).await;
+    let product = product(&stack, 5).await;
+    let (customer, _) = Client::register(&stack).await;
+    let order = customer.post("/v1/orders", draft(&[(&product, 2)], "tok_visa")).await.expect(201);
+    saga_with(&customer, &order, "step", "authorize_payment").await;
+    assert_eq!(stock(&stack, &product).await, [5, 2, 0, 3]);
+    let path = format!("/v1/sagas/{}", id(&order, "orderId"));
+    let staff = Client::staff(&stack).await;
+    let why = json!({ "reason": "the provider is closed" });
+    let turned = staff.post(&format!("{path}:compensate"), why.clone()).await.expect(200);
+    assert_eq!((&turned["state"], &turned["step"]), (&json!("COMPENSATING"), &json!("authorize_payment")));
+    assert_eq!(
+        (&turned["interventions"][0]["action"], &turned["interventions"][0]["reason"]),
+        (&json!("COMPENSATE"), &why["reason"])
+    );
+    let again = staff.post(&format!("{path}:compensate"), why).await;
+    assert_eq!((again.status, reason(&again).as_str()), (400, "SAGA_GOING_BACK"));
+    assert_eq!(stock(&stack, &product).await, [5, 2, 0, 3], "the payment may exist; it is undone before the hold");
+
+    let payments = stack.serve("payments");
+    let rejected = order_with(&customer, &order, "state", "REJECTED").await;
+    assert_eq!((&rejected["reason"], &rejected["paymentState"]), (&json!("COMPENSATED_BY_OPERATOR"), &json!("VOIDED")));
+    assert_eq!(stock(&stack, &product).await, [5, 0, 0, 5]);
+    assert_eq!(staff.get(&path).await.expect(200)["state"], "COMPENSATED");
+    is_clean(&stack).await;
+    payments.stop(TIMEOUT).await.expect("it drains");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_skipped_step_makes_no_call_and_the_saga_goes_on_behind_it() {
+    let stack = shared().await;
+    let product = product(stack, 5).await;
+    let (customer, _) = Client::register(stack).await;
+    let order = parked_order(stack, &customer, &product).await;
+    let path = format!("/v1/sagas/{}", id(&order, "orderId"));
+    let body = json!({ "reason": "the customer has paid in cash", "acknowledgeEffect": true });
+    let staff = Client::staff(stack).await;
+    staff.post(&format!("{path}:skip"), body.clone()).await.expect(200);
+    let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
+    assert_eq!(shipped["paymentState"], "AUTHORIZED", "the last that orders has heard of the payment");
+    let payment = customer.get(&format!("/v1/payments/{}", id(&order, "paymentId"))).await.expect(200);
+    let kinds: Vec<&Value> = payment["ledger"].as_array().expect("a list").iter().map(|entry| &entry["kind"]).collect();
+    assert_eq!((&payment["state"], kinds), (&json!("VOIDED"), vec![&json!("AUTHORIZATION")]), "nothing was captured");
+    let saga = staff.get(&path).await.expect(200);
+    assert_eq!((&saga["state"], &saga["steps"][0]["progress"]), (&json!("COMPLETED"), &json!("SKIPPED")), "{saga}");
+    assert_eq!(
+        (&saga["interventions"][0]["action"], &saga["interventions"][0]["step"]),
+        (&json!("SKIP"), &json!("capture_payment"))
+    );
 }
 
 #[tokio::test]
