@@ -22,6 +22,9 @@ export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 # Each RPC that a process answers in `make test` is a line of this file.
 RPC_COVERAGE = $(abspath $(or $(CARGO_TARGET_DIR),target))/rpc-coverage
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
+MEASURED = $(or $(CARGO_TARGET_DIR),target)/measure
+MEASURE_BUILD = RUSTFLAGS="-C force-frame-pointers=yes" $(PYTHON) tools/build.py \
+  $(CARGO) build --profile measure -p comptoir -p comptoir-tests --bins
 
 help: ## List the targets
 	@echo "usage: make <target>"
@@ -117,19 +120,19 @@ clean: ## Remove build results, fetched tools and the data of `make run`
 	$(CARGO) clean
 	rm -rf .tools .comptoir
 
-bench-orders: stores ## Measure confirmed orders per second, latency, CPU, writes, memory (release build); ARGS=--help
-	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
-	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-orders $(ARGS)
+bench-orders: stores ## Measure confirmed orders per second, latency, CPU, writes, memory (optimised build); ARGS=--help
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-orders $(ARGS)
 
-bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (release build)
-	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
-	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-events $(ARGS)
+bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (optimised build)
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-events $(ARGS)
 
 shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, the reconciliation and the invariants
 	@$(CARGO) build --quiet -p comptoir
 	@ORDERS=$(or $(ORDERS),500) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact system::soak::a_days_statement_has_the_same_sums_in_orders_ledger_and_provider --nocapture
 
-bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (release build)
-	@$(CARGO) build --release -p comptoir -p comptoir-tests --bins
-	@COMPTOIR_BIN=$(or $(CARGO_TARGET_DIR),target)/release/comptoir $(or $(CARGO_TARGET_DIR),target)/release/bench-payments
+bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (optimised build)
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-payments

@@ -6,6 +6,10 @@
 
 #[path = "orders/alone.rs"]
 mod alone;
+#[path = "orders/budget.rs"]
+mod budget;
+#[path = "orders/counts.rs"]
+mod counts;
 #[path = "orders/flash.rs"]
 mod flash;
 #[path = "orders/floors.rs"]
@@ -14,8 +18,6 @@ mod floors;
 mod load;
 #[path = "orders/usage.rs"]
 mod usage;
-#[path = "orders/writers.rs"]
-mod writers;
 
 use clap::{Parser, ValueEnum};
 use kit::{Client, Stack, StackOptions};
@@ -46,6 +48,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Part {
+    /// Commands, documents and messages of an order, by collection; fails over the budgets
+    Counts,
     /// Closed and open loop, all services in one process, beside the floor and the reference
     Orders,
     /// Holds of one product, beside single conditional updates
@@ -60,6 +64,9 @@ async fn main() -> anyhow::Result<()> {
     let chosen = |part| parts.is_empty() || parts.contains(&part);
     let mut stack = Stack::start(StackOptions::default()).await;
     let product = load::product(&stack, 10_000_000).await?;
+    if chosen(Part::Counts) {
+        budget::check(&stack, &product).await?;
+    }
     if chosen(Part::Orders) {
         orders(&stack, &product).await?;
     }

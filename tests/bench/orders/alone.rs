@@ -2,9 +2,9 @@
 
 use crate::{
     CLIENTS, TIME,
+    counts::{self, Counts},
     load::{self, Load},
     usage::{self, Pids, Usage, Used},
-    writers,
 };
 use comptoir::healthcheck;
 use kit::{Client, Process, Stack, eventually};
@@ -26,13 +26,13 @@ pub async fn measure(stack: &Stack, product: &str) -> anyhow::Result<()> {
     let (seconds, latencies) = run(TIME).await;
     let used = Usage::of(stack, &pids).await?.since(&before, latencies.len());
     let memory = pids.iter().map(|(name, pid)| (name.clone(), usage::memory(*pid))).collect();
-    let (logged, writers) = writers::during(stack, run(TIME / 3)).await?;
+    let (logged, counts) = counts::during(stack, run(TIME / 3)).await?;
     let rate = |(seconds, latencies): &(f64, Vec<Duration>)| latencies.len() as f64 / seconds;
     println!(
         "\neach service in a process of its own, {CLIENTS} clients, {} s; goal of memory <= 60 MB each",
         TIME.as_secs()
     );
-    print(&used, &per_order(writers, logged.1.len()), &memory);
+    print(&used, &durable(&counts, &services, logged.1.len()), &memory);
     println!("  {:.1} orders/s with {:.2} durable writes each;", rate(&(seconds, latencies)), used.writes);
     println!("  whose they are: from mongod's log of {} s more, {:.1} orders/s", (TIME / 3).as_secs(), rate(&logged));
     for process in services.values() {
@@ -52,8 +52,10 @@ async fn start(stack: &Stack) -> BTreeMap<String, Process> {
     services
 }
 
-fn per_order(writers: BTreeMap<String, usize>, orders: usize) -> BTreeMap<String, f64> {
-    writers.into_iter().map(|(name, writes)| (name, writes as f64 / orders.max(1) as f64)).collect()
+/// Durable commands of each service, per order.
+fn durable(counts: &Counts, services: &BTreeMap<String, Process>, orders: usize) -> BTreeMap<String, f64> {
+    let of = |name: &String| counts.of_service(name).durable as f64 / orders.max(1) as f64;
+    services.keys().map(|name| (name.clone(), of(name))).collect()
 }
 
 fn print(used: &Used, writers: &BTreeMap<String, f64>, memory: &BTreeMap<String, (f64, f64)>) {
