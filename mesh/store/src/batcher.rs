@@ -9,7 +9,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
-use tokio::{sync::oneshot, time::Instant};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 /// Bytes of one command; the server takes 48 MB, a document 16 MiB.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -23,8 +26,13 @@ pub trait BatchWorker: Send + Sync + 'static {
     type Request: Send + 'static;
     type Outcome: Send + 'static;
 
-    /// Batches begin at least this far apart.
+    /// Batches begin at least this far apart, but for one that is full.
     const MIN_INTERVAL: Duration;
+
+    /// The same of one worker, where its instances differ.
+    fn min_interval(&self) -> Duration {
+        Self::MIN_INTERVAL
+    }
 
     /// Most requests of a batch.
     const MAX_BATCH: usize = 256;
@@ -45,6 +53,8 @@ impl<W: BatchWorker> Clone for Batcher<W> {
 struct Inner<W: BatchWorker> {
     worker: W,
     queue: Mutex<Queue<W>>,
+    /// Told when a full batch waits.
+    full: Notify,
 }
 
 struct Queue<W: BatchWorker> {
@@ -64,7 +74,7 @@ struct Waiting<W: BatchWorker> {
 impl<W: BatchWorker> Batcher<W> {
     pub fn new(worker: W) -> Self {
         let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false, taken_at: None });
-        Self(Arc::new(Inner { worker, queue }))
+        Self(Arc::new(Inner { worker, queue, full: Notify::new() }))
     }
 
     /// The outcome of `request`, which adds `bytes` to its batch. [`Error::Busy`] when too many wait.
@@ -76,6 +86,9 @@ impl<W: BatchWorker> Batcher<W> {
                 return Err(Error::Busy);
             }
             queue.waiting.push_back(Waiting { request, bytes, reply });
+            if queue.waiting.len() == W::MAX_BATCH {
+                self.0.full.notify_one();
+            }
             // The flag changes under the lock under which the task finds the queue empty: a request is either taken
             // by the task that is about to end, or starts the next one.
             !std::mem::replace(&mut queue.is_served, true)
@@ -103,7 +116,7 @@ impl<W: BatchWorker> Serving<W> {
     async fn run(self) {
         loop {
             if let Some(next_at) = self.0.next_at() {
-                tokio::time::sleep_until(next_at).await;
+                let _ = tokio::time::timeout_at(next_at, self.0.full.notified()).await;
             }
             let Some(batch) = self.0.take() else { return };
             let (requests, replies): (Vec<_>, Vec<_>) =
@@ -125,8 +138,8 @@ impl<W: BatchWorker> Inner<W> {
     /// When the next batch may be taken, unless that is now. The end of the task at work need not wait for it.
     fn next_at(&self) -> Option<Instant> {
         let queue = self.queue();
-        let next_at = queue.taken_at? + W::MIN_INTERVAL;
-        (!queue.waiting.is_empty() && next_at > Instant::now()).then_some(next_at)
+        let next_at = queue.taken_at? + self.worker.min_interval();
+        ((1..W::MAX_BATCH).contains(&queue.waiting.len()) && next_at > Instant::now()).then_some(next_at)
     }
 
     /// The next batch; `None` ends the task at work.

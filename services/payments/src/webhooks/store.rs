@@ -3,10 +3,7 @@
 use ::store::{Error, Found, GroupCommit, Index, Time, page};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
-use mongodb::{
-    Collection, Database,
-    options::{Acknowledgment, WriteConcern},
-};
+use mongodb::{Collection, Database};
 
 pub const COLLECTION: &str = "webhook_inbox";
 
@@ -87,6 +84,8 @@ pub struct Waiting {
 pub struct Store {
     events: Collection<Document>,
     group: GroupCommit,
+    /// For events that told nothing new: a crash may lose them, and nothing with them.
+    repeats: GroupCommit,
 }
 
 pub fn indexes() -> [Index; 3] {
@@ -97,19 +96,17 @@ pub fn indexes() -> [Index; 3] {
     ]
 }
 
-/// How an event is kept that told nothing new: without a wait for the journal. A crash may lose it, and nothing with it.
-fn unhurried() -> WriteConcern {
-    WriteConcern::builder().w(Acknowledgment::Nodes(1)).journal(false).build()
-}
-
 fn before(now: Time, millis: i64) -> Time {
     Time::from_millis(now.timestamp_millis().saturating_sub(millis))
 }
 
 impl Store {
     pub fn new(database: &Database) -> Self {
-        let (events, group) = (database.collection(COLLECTION), GroupCommit::new(database, COLLECTION));
-        Self { events, group }
+        Self {
+            events: database.collection(COLLECTION),
+            group: GroupCommit::new(database, COLLECTION),
+            repeats: GroupCommit::unhurried(database, COLLECTION),
+        }
     }
 
     /// Keeps an event. One that is known stays as it is; but what had expired is taken up again when it is sent again.
@@ -120,16 +117,11 @@ impl Store {
             event.insert("look_at", before(now, -SHORTEST_PAUSE_MS));
         }
         let again = event.clone();
-        let kept = match disposition {
-            Disposition::Applied { is_new: false } => {
-                let inserting = self.events.insert_one(event).write_concern(unhurried()).await;
-                inserting.map(drop).map_err(Error::from)
-            }
-            Disposition::Applied { is_new: true } | Disposition::Waiting | Disposition::Expired => {
-                self.group.insert(event).await
-            }
+        let group = match disposition {
+            Disposition::Applied { is_new: false } => &self.repeats,
+            Disposition::Applied { is_new: true } | Disposition::Waiting | Disposition::Expired => &self.group,
         };
-        match kept {
+        match group.insert(event).await {
             Err(Error::Duplicate) => self.revive(again).await,
             kept => kept,
         }
