@@ -39,6 +39,12 @@ impl From<prost::DecodeError> for HandlerError {
 pub trait Handler: Send + Sync + 'static {
     async fn apply(&self, event: &Event) -> Result<(), HandlerError>;
 
+    /// Whether `seq` is stored with each effect, so that an event that overtakes another of its aggregate is refused as a
+    /// gap. The events of a lane may then be applied at the same time, and share their writes.
+    fn stores_seq(&self) -> bool {
+        false
+    }
+
     /// Counts an event as applied without its effect: an operator has given it up.
     async fn skip(&self, _event: &Event) -> Result<(), HandlerError> {
         Ok(())

@@ -7,6 +7,7 @@ use crate::{
     letter::Letter,
 };
 use async_nats::jetstream::{AckKind, Message};
+use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -60,29 +61,75 @@ pub(crate) fn start(settler: &Settler, tasks: &mut JoinSet<()>, shutdown: &Cance
     let (sender, mut queue) = mpsc::channel(QUEUE);
     let (settler, shutdown) = (settler.clone(), shutdown.clone());
     tasks.spawn(async move {
-        while let Some(Some(work)) = shutdown.run_until_cancelled(queue.recv()).await {
-            if let Err(error) = settler.work(work).await {
-                tracing::warn!(%error, "an event could not be settled; it comes again");
+        let mut works = Vec::new();
+        while let Some(1..) = shutdown.run_until_cancelled(queue.recv_many(&mut works, QUEUE)).await {
+            for work in settler.deliver_together(std::mem::take(&mut works)).await {
+                if let Err(error) = settler.work(work).await {
+                    tracing::warn!(%error, "an event could not be settled; it comes again");
+                }
             }
         }
     });
     sender
 }
 
+/// The span of an event's effect, linked to what caused the event.
+fn span(event: &Event) -> tracing::Span {
+    let span = tracing::info_span!("consume", otel.kind = "consumer", r#type = %event.r#type, id = %event.id);
+    if let Some(trace) = &event.trace {
+        telemetry::link_trace(&span, trace);
+    }
+    span
+}
+
+async fn acknowledge(message: &Message) -> Result<(), Error> {
+    // A crash before the acknowledgement delivers the event again; its effect holds its `seq` and does not happen twice.
+    telemetry::crash_point("consumer.applied");
+    message.ack().await.map_err(Error::nats)
+}
+
 impl Settler {
+    /// Applies deliveries together and acknowledges them. What is left is done one by one.
+    async fn deliver_together(&self, works: Vec<Work>) -> Vec<Work> {
+        let mut events = Vec::with_capacity(works.len());
+        for work in &works {
+            let Work::Deliver(event, _) = work else { return works };
+            events.push(event);
+        }
+        let applied = self.apply_together(&events).await;
+        let mut left = Vec::new();
+        for (work, is_applied) in works.into_iter().zip(applied) {
+            match &work {
+                Work::Deliver(event, message) if is_applied => {
+                    if let Err(error) = acknowledge(message).await {
+                        tracing::warn!(id = %event.id, %error, "an event could not be acknowledged; it comes again");
+                    }
+                }
+                _ => left.push(work),
+            }
+        }
+        left
+    }
+
+    /// Applies events at the same time, if the handler allows it and none of them is behind a letter. Says of each whether
+    /// it was applied; those that were not are settled one by one.
+    pub async fn apply_together(&self, events: &[&Event]) -> Vec<bool> {
+        let is_parked = |event: &&Event| self.letters.is_parked(&event.aggregate_id);
+        if events.len() < 2 || !self.handler.stores_seq() || events.iter().any(is_parked) {
+            return vec![false; events.len()];
+        }
+        let apply = async |event: &&Event| {
+            let applied = self.handler.apply(event).instrument(span(event)).await;
+            applied.inspect_err(|error| tracing::debug!(id = %event.id, %error, "not applied with others")).is_ok()
+        };
+        join_all(events.iter().map(apply)).await
+    }
+
     async fn work(&self, work: Work) -> Result<(), Error> {
         match work {
             Work::Deliver(event, message) => {
-                let span =
-                    tracing::info_span!("consume", otel.kind = "consumer", r#type = %event.r#type, id = %event.id);
-                if let Some(trace) = &event.trace {
-                    telemetry::link_trace(&span, trace);
-                }
-                self.settle(&event, Some(&message)).instrument(span).await?;
-                // A crash before the acknowledgement delivers the event again; its effect holds its `seq` and does
-                // not happen twice.
-                telemetry::crash_point("consumer.applied");
-                message.ack().await.map_err(Error::nats)
+                self.settle(&event, Some(&message)).instrument(span(&event)).await?;
+                acknowledge(&message).await
             }
             Work::SetAside(letter, message) => {
                 self.letters.set_aside(&letter).await?;

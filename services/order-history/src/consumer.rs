@@ -45,6 +45,10 @@ impl Handler for Fold {
         Ok(())
     }
 
+    fn stores_seq(&self) -> bool {
+        true
+    }
+
     async fn skip(&self, event: &Event) -> Result<(), HandlerError> {
         match event.service.as_str() {
             "users" => self.histories.join(&self.histories.users, event, Joined::Nothing).await?,

@@ -13,9 +13,8 @@ use crate::{
 };
 use async_nats::jetstream::consumer::{Info, PullConsumer};
 use contracts::events::v1::{RebuildProgress, rebuild_progress::Phase};
-use futures::TryStreamExt;
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -23,9 +22,6 @@ use store::Time;
 use tokio::{sync::mpsc, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
-
-/// Aggregates whose events are folded at the same time: as many as lanes of a consumer.
-const CONCURRENCY: usize = 32;
 
 /// The consumers of the new copy begin this long before the rebuild, for the clocks of service and broker differ.
 const CLOCK_MARGIN: Duration = Duration::from_secs(60);
@@ -86,6 +82,10 @@ impl Handler for Folding {
         Ok(())
     }
 
+    fn stores_seq(&self) -> bool {
+        self.handler.stores_seq()
+    }
+
     async fn skip(&self, event: &Event) -> Result<(), HandlerError> {
         self.handler.skip(event).await
     }
@@ -99,7 +99,8 @@ impl Build {
 
     /// Builds the new model and puts it into use. Dropping the future leaves the old one in use.
     pub async fn run(&self) -> Result<RebuildProgress, Failure> {
-        let from = Time::from_millis(store::now().timestamp_millis() - CLOCK_MARGIN.as_millis() as i64);
+        let start = store::now();
+        let from = Time::from_millis(start.timestamp_millis() - CLOCK_MARGIN.as_millis() as i64);
         self.model.clear(self.color).await?;
         dead_letters::keep_foreign(&self.model.0.database, self.lease.seen.color, self.color).await?;
         let folding: Arc<dyn Handler> = Arc::new(Folding {
@@ -107,7 +108,7 @@ impl Build {
             given_up: dead_letters::given_up(&self.model.0.database).await?,
             reached: self.reached.clone(),
         });
-        self.read(folding.clone()).await?;
+        self.read(folding.clone(), start).await?;
         // The consumers begin before the rebuild began, so that no event falls between the end of a log and the start
         // of a stream.
         let consumers = self.model.consumers_of(self.color, folding, Some(from))?;
@@ -124,8 +125,8 @@ impl Build {
         Ok(RebuildProgress { old_hash: hashes.old, new_hash: hashes.new, ..done })
     }
 
-    /// Folds the log of each source, aggregates side by side, the events of each in order.
-    async fn read(&self, handler: Arc<dyn Handler>) -> Result<(), Failure> {
+    /// Folds the log of each source as it was at `start`; what was appended later, the consumers deliver.
+    async fn read(&self, handler: Arc<dyn Handler>, start: Time) -> Result<(), Failure> {
         let letters = DeadLetters::new(&self.model.0.database, self.color);
         letters.open().await?;
         let settler = Settler { handler, event_sources: self.model.0.event_sources.clone(), letters };
@@ -133,16 +134,15 @@ impl Build {
             let mut after = 0;
             loop {
                 let page = self.page(source, after).await?;
-                let Some(last) = page.last() else { break };
-                after = last.log_sequence;
-                let mut aggregates: HashMap<String, Vec<Event>> = HashMap::new();
-                for event in page {
-                    aggregates.entry(event.aggregate_id.clone()).or_default().push(event);
+                let applied = settler.apply_together(&page.iter().collect::<Vec<_>>()).await;
+                for (event, _) in page.iter().zip(applied).filter(|(_, is_applied)| !is_applied) {
+                    settler.settle(event, None).await?;
                 }
-                futures::stream::iter(aggregates.into_values().map(Ok::<_, Error>))
-                    .try_for_each_concurrent(CONCURRENCY, |events| settle(&settler, events))
-                    .await?;
                 self.report(Phase::Reading).await;
+                match page.last() {
+                    Some(last) if last.at < start => after = last.log_sequence,
+                    _ => break,
+                }
             }
         }
         Ok(())
@@ -224,13 +224,6 @@ impl Build {
     async fn report(&self, phase: Phase) {
         let _ = self.reports.try_send(Ok(report(phase, self.reached.events())));
     }
-}
-
-async fn settle(settler: &Settler, events: Vec<Event>) -> Result<(), Error> {
-    for event in events {
-        settler.settle(&event, None).await?;
-    }
-    Ok(())
 }
 
 fn has_reached(info: &Info, target: u64) -> bool {
