@@ -1,7 +1,7 @@
 //! The watcher of a change stream: it tells which documents changed, and the token to resume from. Never what changed.
 //!
-//! The server wakes every waiting stream for every write of any database. So the watcher awaits changes only while other
-//! processes write, of which this process has no hints; else it polls.
+//! The server wakes every waiting stream for every write of any database. So a watcher whose process writes much, and of
+//! whose writes there are hints, polls the stream instead of awaiting it, unless other processes write too.
 
 use crate::{Error, source::Source};
 use bson::{Document, Timestamp, doc};

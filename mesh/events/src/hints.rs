@@ -17,9 +17,13 @@ use tokio::{
 /// process takes a while to get there.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// For this time after the last write by another process the change stream is awaited, and not only polled: such writes
-/// come in bursts.
+/// For this time after the last write by another process the change stream is awaited, and not only polled, for such writes
+/// come in bursts. For the same time after its last hints this process counts as busy.
 const ATTENTION: Duration = Duration::from_secs(10);
+
+/// With so many hints in a second this process is busy, and the change stream is polled: awaited, it would answer for each
+/// write that a hint has told already. With fewer, it is awaited: a poll is a command, and an awaited stream is silent.
+const BUSY: usize = 5;
 
 /// Most notices that wait for their hints, as a bound of memory; beyond them all count as writes by others.
 const UNSETTLED: usize = 4096;
@@ -34,11 +38,17 @@ pub(crate) struct HintTracker {
     unsettled: VecDeque<(Instant, String, String, i64)>,
     /// When others were last known to write; the start of the term, at first.
     others_at: Instant,
+    /// Hints since the beginning of a second.
+    second: (Instant, usize),
+    /// When this process was last busy.
+    busy_at: Option<Instant>,
 }
 
 impl HintTracker {
     pub fn new(hints: Receiver<Arc<WriteHint>>) -> Self {
-        Self { hints, seqs: BTreeMap::new(), unsettled: VecDeque::new(), others_at: Instant::now() }
+        let now = Instant::now();
+        let (seqs, unsettled) = (BTreeMap::new(), VecDeque::new());
+        Self { hints, seqs, unsettled, others_at: now, second: (now, 0), busy_at: None }
     }
 
     /// Waits for a hint and returns the outboxes of all waiting hints, by collection. Empty when hints were missed: the
@@ -52,6 +62,7 @@ impl HintTracker {
             Err(RecvError::Closed) => std::future::pending().await,
         };
         for _ in 0..BATCH {
+            self.count();
             if let Some(outbox) = self.outbox(&hint) {
                 found.entry(hint.collection.to_owned()).or_default().push(outbox);
             }
@@ -61,6 +72,17 @@ impl HintTracker {
             };
         }
         found
+    }
+
+    fn count(&mut self) {
+        let now = Instant::now();
+        if now.duration_since(self.second.0) > Duration::from_secs(1) {
+            self.second = (now, 0);
+        }
+        self.second.1 += 1;
+        if self.second.1 >= BUSY {
+            self.busy_at = Some(now);
+        }
     }
 
     /// The entries of the document's outbox that no earlier hint had. None when an entry cannot be parsed: the document is
@@ -100,6 +122,7 @@ impl HintTracker {
                 self.others_at = now;
             }
         }
-        if self.others_at.elapsed() < ATTENTION { WatchMode::Await } else { WatchMode::Poll }
+        let is_busy = self.busy_at.is_some_and(|busy_at| busy_at.elapsed() < ATTENTION);
+        if is_busy && self.others_at.elapsed() >= ATTENTION { WatchMode::Poll } else { WatchMode::Await }
     }
 }

@@ -115,7 +115,7 @@ impl Outboxes {
         Ok(found)
     }
 
-    /// The watcher awaits changes only while there are changes that no hint covers.
+    /// The watcher polls while this process is busy and hints cover everything.
     fn set_mode(&mut self, watcher: &Watcher) {
         let wanted = self.hints.mode();
         if *watcher.mode.borrow() != wanted {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two looks: shorter than that between two probes, so that each probe sees the present state.
-const PING_INTERVAL: Duration = Duration::from_millis(500);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longest wait for MongoDB's answer: less than the driver waits for a primary, so that an election shows.
 const PING_TIMEOUT: Duration = Duration::from_secs(2);

@@ -13,7 +13,8 @@ use mongodb::{
     options::{Acknowledgment, WriteConcern},
 };
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 const COLLECTION: &str = "charges";
@@ -22,7 +23,7 @@ const COLLECTION: &str = "charges";
 const ATTEMPTS: u32 = 16;
 
 /// Delay of a webhook as a rule: replies take a few milliseconds, so that the reply comes first.
-const PROMPT_DELAY: Duration = Duration::from_millis(300);
+pub const PROMPT_DELAY: Duration = Duration::from_millis(300);
 
 /// Delay of a webhook that is late: the resolver of payments, which polls each second, is faster.
 const LATE_DELAY: Duration = Duration::from_secs(5);
@@ -93,12 +94,20 @@ pub struct Charges {
     charges: Collection<Document>,
     group: GroupCommit,
     has_webhooks: bool,
+    /// Told of each charge that this process has written.
+    written: Arc<Notify>,
 }
 
 impl Charges {
     /// The charges of this database; `has_webhooks` whether events become webhooks.
     pub fn new(database: &Database, has_webhooks: bool) -> Self {
-        Self { charges: database.collection(COLLECTION), group: GroupCommit::new(database, COLLECTION), has_webhooks }
+        let (charges, group) = (database.collection(COLLECTION), GroupCommit::new(database, COLLECTION));
+        Self { charges, group, has_webhooks, written: Arc::default() }
+    }
+
+    /// Waits until this process has written a charge, at once if it has since the last wait.
+    pub async fn written(&self) {
+        self.written.notified().await;
     }
 
     /// Makes the indexes; waits for the database as long as it takes.
@@ -129,7 +138,10 @@ impl Charges {
         let mut document = bson::serialize_to_document(&stored.charge)?;
         document.extend(bson::serialize_to_document(&stored.exchange)?);
         match self.group.insert(document).await {
-            Ok(()) => Ok((Outcome::Done(body), Some(stored))),
+            Ok(()) => {
+                self.written.notify_one();
+                Ok((Outcome::Done(body), Some(stored)))
+            }
             // The key is the document's id, so the second of two requests under one key always finds the first one's reply.
             Err(::store::Error::Duplicate) => {
                 let before = self.by_key(&stored.charge.key).await?;
@@ -160,7 +172,10 @@ impl Charges {
             let update = self.update(&found, &next, &request.reply(&body))?;
             // The charge, its reply and its webhooks are one write, so that a crash loses all of them or none.
             match self.group.update(&found.charge.key, found.exchange.rev, update).await {
-                Ok(()) => return Ok(Some(Outcome::Done(body))),
+                Ok(()) => {
+                    self.written.notify_one();
+                    return Ok(Some(Outcome::Done(body)));
+                }
                 Err(::store::Error::Conflict) => {}
                 Err(error) => return Err(error),
             }

@@ -3,7 +3,7 @@
 use crate::{
     Config,
     domain::{Command, after},
-    store::{Charges, RequestKey, Webhook},
+    store::{Charges, PROMPT_DELAY, RequestKey, Webhook},
 };
 use ::store::now;
 use futures::{StreamExt, stream};
@@ -11,8 +11,12 @@ use settings::Secret;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Pause between two polls; less than the delay of a prompt webhook, 300 ms.
-const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// A look this long after a charge was written finds its webhook due.
+const LOOK_AFTER: Duration = PROMPT_DELAY.saturating_add(Duration::from_millis(20));
+
+/// Longest pause between two looks: this is how much later others go, that are late on purpose, are sent again, or were
+/// left by another process.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Charges of one poll; bounds the memory that a backlog of webhooks takes.
 const BATCH: i64 = 512;
@@ -47,7 +51,11 @@ impl WebhookWorker {
             if let Err(error) = self.poll_once().await {
                 tracing::warn!(%error, "webhooks wait: the sandbox cannot reach its database");
             }
-            shutdown.run_until_cancelled(tokio::time::sleep(POLL_INTERVAL)).await;
+            let rest = async {
+                let _ = tokio::time::timeout(POLL_INTERVAL, self.charges.written()).await;
+                tokio::time::sleep(LOOK_AFTER).await;
+            };
+            shutdown.run_until_cancelled(rest).await;
         }
     }
 

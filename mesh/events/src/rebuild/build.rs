@@ -33,7 +33,7 @@ const ATTEMPTS: u32 = 20;
 const STALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// In this time everyone has noticed that the old copy must not be filled: longer than [`super::follow::POLL_INTERVAL`].
-const HANDOVER: Duration = Duration::from_millis(1000);
+const HANDOVER: Duration = Duration::from_millis(2500);
 
 /// Pause between two looks at the consumers.
 const CHECK_INTERVAL: Duration = Duration::from_millis(100);

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two looks at which copy is in use.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(250);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longest time for tidying up: within its lease. It is tried again.
 const TIDY_TIMEOUT: Duration = Duration::from_millis(LEASE_MS.unsigned_abs() / 2);

@@ -113,7 +113,9 @@ async fn a_relay_that_had_hints_of_everything_still_publishes_the_writes_of_othe
     let fixture = Fixture::open().await;
     let relay = Relay::of(&fixture).await;
     let ids = fixture.writer.products(3, 2).await;
-    tokio::time::sleep(LONGER_THAN_ATTENTION).await; // the condition under test
+    tokio::time::sleep(LONGER_THAN_ATTENTION).await; // the condition under test: for so long nobody else has written
+    fixture.writer.products(10, 1).await; // so many hints in a second that it polls
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let other = of_another_process(&fixture.stores).await;
     for round in 0..3 {
         for id in &ids {
