@@ -6,7 +6,7 @@ use crate::{
     Aggregate, Database, Error, EventLimit, Found, GroupCommit, HintSender, LOG, NewEvent, WriteHint, group_commit,
     now, outbox, page,
 };
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawBson, RawBsonRef, RawDocumentBuf, doc, raw::cstr, rawdoc};
 use mongodb::Collection;
 use std::{
     marker::PhantomData,
@@ -32,7 +32,7 @@ pub struct Versioned<T> {
     pub seq: i64,
     pub state: T,
     /// The fields of the state as stored: a write sends only those that changed.
-    fields: Document,
+    fields: Arc<RawDocumentBuf>,
     outbox: Arc<Vec<Bson>>,
     /// Whether the write that made this version brought events.
     has_events: bool,
@@ -64,6 +64,7 @@ pub struct Change<T> {
 pub struct Documents<T> {
     group: GroupCommit,
     collection: Collection<Document>,
+    raw: Collection<RawDocumentBuf>,
     log: Collection<Document>,
     hints: HintSender,
     limit: EventLimit,
@@ -75,6 +76,7 @@ impl<T> Clone for Documents<T> {
         Self {
             group: self.group.clone(),
             collection: self.collection.clone(),
+            raw: self.raw.clone(),
             log: self.log.clone(),
             hints: self.hints.clone(),
             limit: self.limit.clone(),
@@ -85,9 +87,15 @@ impl<T> Clone for Documents<T> {
 
 impl<T: Aggregate> Documents<T> {
     pub fn new(database: &Database) -> Self {
-        let (collection, log) = (database.collection(T::COLLECTION), database.collection(LOG));
-        let (group, hints) = (GroupCommit::new(database, T::COLLECTION), database.hints().clone());
-        Self { group, collection, log, hints, limit: database.event_limit().clone(), kind: PhantomData }
+        Self {
+            group: GroupCommit::new(database, T::COLLECTION),
+            collection: database.collection(T::COLLECTION),
+            raw: database.collection(T::COLLECTION),
+            log: database.collection(LOG),
+            hints: database.hints().clone(),
+            limit: database.event_limit().clone(),
+            kind: PhantomData,
+        }
     }
 
     /// The collection, for queries.
@@ -120,14 +128,22 @@ impl<T: Aggregate> Documents<T> {
     }
 
     /// The document that [`Documents::insert`] would write, for a transaction.
-    pub(crate) fn first(&self, id: &str, state: T, events: Vec<NewEvent>) -> Result<(Document, Versioned<T>), Error> {
+    pub(crate) fn first(
+        &self,
+        id: &str,
+        state: T,
+        events: Vec<NewEvent>,
+    ) -> Result<(RawDocumentBuf, Versioned<T>), Error> {
         outbox::admit(&[], &events, &self.limit)?;
-        let fields = bson::serialize_to_document(&state)?;
+        let fields = Arc::new(bson::serialize_to_raw_document_buf(&state)?);
         let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
         let entries = outbox::entries(events, 0, now())?;
-        let mut document = doc! { "_id": id, "rev": 1_i64, "seq": count };
-        document.extend(fields.clone());
-        document.insert("outbox", entries.clone());
+        let mut document = rawdoc! { "_id": id, "rev": 1_i64, "seq": count };
+        for field in fields.iter() {
+            let (name, value) = field?;
+            document.append(name, value);
+        }
+        document.append(cstr!("outbox"), RawBson::try_from(Bson::Array(entries.clone()))?);
         let (id, outbox, requests) = (id.to_owned(), Arc::new(entries), Vec::new());
         Ok((document, Versioned { id, rev: 1, seq: count, state, fields, outbox, has_events: count > 0, requests }))
     }
@@ -143,12 +159,12 @@ impl<T: Aggregate> Documents<T> {
     }
 
     pub async fn find_one(&self, filter: Document) -> Result<Option<Versioned<T>>, Error> {
-        self.collection.find_one(filter).await?.map(parse).transpose()
+        self.raw.find_one(filter).await?.map(parse).transpose()
     }
 
     /// The documents that match, in `sort` order, at most `limit`.
     pub async fn find(&self, filter: Document, sort: Document, limit: i64) -> Result<Vec<Versioned<T>>, Error> {
-        let mut cursor = self.collection.find(filter).sort(sort).limit(limit).await?;
+        let mut cursor = self.raw.find(filter).sort(sort).limit(limit).await?;
         let mut found = Vec::new();
         while cursor.advance().await? {
             found.push(parse(cursor.deserialize_current()?)?);
@@ -158,7 +174,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// The documents that match, as a page: at most `limit`, and no more bytes than a page may have.
     pub async fn page(&self, filter: Document, sort: Document, limit: i64) -> Result<Found<Versioned<T>>, Error> {
-        let cursor = self.collection.find(filter).sort(sort).limit(limit.saturating_add(1)).await?;
+        let cursor = self.raw.find(filter).sort(sort).limit(limit.saturating_add(1)).await?;
         let Found { entries, is_last } = page::read(cursor, limit).await?;
         Ok(Found { entries: entries.into_iter().map(parse).collect::<Result<_, _>>()?, is_last })
     }
@@ -175,11 +191,11 @@ impl<T: Aggregate> Documents<T> {
         let longest = limit.saturating_mul(UNREADABLE);
         // The first batch is what is wanted; the driver fetches more only when some of it cannot be read.
         let batch = u32::try_from(limit).unwrap_or(0);
-        let mut cursor = self.collection.find(filter).sort(sort).limit(longest).batch_size(batch).await?;
+        let mut cursor = self.raw.find(filter).sort(sort).limit(longest).batch_size(batch).await?;
         let (mut found, mut unreadable) = (Vec::new(), Vec::new());
         while found.len() < most && cursor.advance().await? {
-            let document: Document = cursor.deserialize_current()?;
-            let id = document.get("_id").map(|id| id.to_string()).unwrap_or_default();
+            let document: RawDocumentBuf = cursor.deserialize_current()?;
+            let id = document.get("_id").ok().flatten().map(|id| format!("{id:?}")).unwrap_or_default();
             match parse(document) {
                 Ok(document) => found.push(document),
                 Err(error) => unreadable.push((id, error)),
@@ -216,11 +232,16 @@ impl<T: Aggregate> Documents<T> {
         }
         outbox::admit(&outbox, &change.events, &self.limit)?;
         let entries = outbox::entries(change.events, old.seq, now())?;
-        let fields = bson::serialize_to_document(&change.state)?;
+        let fields = bson::serialize_to_raw_document_buf(&change.state)?;
         // Only fields that differ are sent, so that a field which a newer version of the service has added survives
         // this write.
-        let mut set: Document =
-            fields.iter().filter(|(key, value)| old.fields.get(key) != Some(*value)).map(own).collect();
+        let mut set = doc! {};
+        for field in fields.iter() {
+            let (name, value) = field?;
+            if old.fields.get(name)? != Some(value) {
+                set.insert(name.as_str(), Bson::try_from(value)?);
+            }
+        }
         let seq = old.seq + i64::try_from(entries.len()).unwrap_or(0);
         set.insert("rev", old.rev + 1);
         if seq != old.seq {
@@ -240,7 +261,7 @@ impl<T: Aggregate> Documents<T> {
             update.insert("$unset", unset);
         }
         let (id, rev, requests) = (old.id.clone(), old.rev + 1, old.requests.clone());
-        let (outbox, has_events) = (Arc::new(outbox), seq != old.seq);
+        let (outbox, fields, has_events) = (Arc::new(outbox), Arc::new(fields), seq != old.seq);
         let written = Versioned { id, rev, seq, state: change.state, fields, outbox, has_events, requests };
         Ok((doc! { "_id": &old.id, "rev": old.rev }, update, written))
     }
@@ -255,38 +276,52 @@ fn is_to_be_logged() -> bool {
     is_long_ago && LOGGED_AT.compare_exchange(logged_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
 }
 
-fn parse<T: Aggregate>(mut document: Document) -> Result<Versioned<T>, Error> {
-    let id = document.remove("_id").and_then(|id| id.as_str().map(str::to_owned)).unwrap_or_default();
-    let rev = document.remove("rev").and_then(|rev| rev.as_i64()).unwrap_or_default();
-    let seq = document.remove("seq").and_then(|seq| seq.as_i64()).unwrap_or_default();
-    // The mark is no part of the state: the next write sets another one.
-    document.remove(group_commit::MARK);
-    let (outbox, requests) = (Arc::new(list(&mut document, "outbox")), list(&mut document, "requests"));
-    let state = bson::deserialize_from_document(document.clone())?;
-    Ok(Versioned { id, rev, seq, state, fields: document, outbox, has_events: false, requests })
+fn parse<T: Aggregate>(document: RawDocumentBuf) -> Result<Versioned<T>, Error> {
+    let (mut id, mut rev, mut seq) = (String::new(), 0, 0);
+    let (mut fields, mut outbox, mut requests) = (RawDocumentBuf::new(), Vec::new(), Vec::new());
+    for field in document.iter() {
+        let (name, value) = field?;
+        match name.as_str() {
+            "_id" => id = value.as_str().unwrap_or_default().to_owned(),
+            "rev" => rev = value.as_i64().unwrap_or_default(),
+            "seq" => seq = value.as_i64().unwrap_or_default(),
+            "outbox" => outbox = list(value)?,
+            "requests" => requests = list(value)?,
+            // The mark is no part of the state: the next write sets another one.
+            _ if name == group_commit::MARK => {}
+            _ => fields.append(name, value),
+        }
+    }
+    let state = bson::deserialize_from_slice(fields.as_bytes())?;
+    let (fields, outbox) = (Arc::new(fields), Arc::new(outbox));
+    Ok(Versioned { id, rev, seq, state, fields, outbox, has_events: false, requests })
 }
 
 /// The fields that the old state had and the new one has no more. A stored field that the type does not know belongs to a
 /// newer version of the service, and stays.
-fn vanished<T: Aggregate>(old: &Versioned<T>, fields: &Document) -> Result<Document, Error> {
-    let mut absent: Document =
-        old.fields.keys().filter(|key| !fields.contains_key(*key)).map(|key| (key.clone(), "".into())).collect();
+fn vanished<T: Aggregate>(old: &Versioned<T>, fields: &RawDocumentBuf) -> Result<Document, Error> {
+    let mut absent = Vec::new();
+    for field in old.fields.iter() {
+        let (name, _) = field?;
+        if fields.get(name)?.is_none() {
+            absent.push(name);
+        }
+    }
+    let mut unset = doc! {};
     if !absent.is_empty() {
-        let known = bson::serialize_to_document(&old.state)?;
-        absent = absent.into_iter().filter(|(key, _)| known.contains_key(key)).collect();
+        let known = bson::serialize_to_raw_document_buf(&old.state)?;
+        for name in absent {
+            if known.get(name)?.is_some() {
+                unset.insert(name.as_str(), "");
+            }
+        }
     }
-    Ok(absent)
+    Ok(unset)
 }
 
-fn list(document: &mut Document, key: &str) -> Vec<Bson> {
-    match document.remove(key) {
-        Some(Bson::Array(entries)) => entries,
-        _ => Vec::new(),
-    }
-}
-
-fn own((key, value): (&String, &Bson)) -> (String, Bson) {
-    (key.clone(), value.clone())
+fn list(value: RawBsonRef) -> Result<Vec<Bson>, Error> {
+    let entries = value.as_array().into_iter().flatten();
+    entries.map(|entry| Ok(Bson::try_from(entry?)?)).collect()
 }
 
 fn seq_of(entry: &Bson) -> i64 {

@@ -18,7 +18,7 @@ use mongodb::{Collection, Database};
 use std::{collections::HashMap, time::Duration};
 
 /// Field of the mark; private to this file, and no part of any state.
-pub(crate) const MARK: &str = "mark";
+pub(crate) const MARK: &CStr = cstr!("mark");
 
 /// How often a command is sent when its reply is lost, as often as the driver's own retryable writes.
 const ATTEMPTS: u32 = 2;
@@ -57,57 +57,58 @@ impl GroupCommit {
     }
 
     /// Writes a new document. [`Error::Duplicate`] when its `_id`, or another unique value, is taken.
-    pub async fn insert(&self, mut document: Document) -> Result<(), Error> {
+    pub async fn insert(&self, mut document: RawDocumentBuf) -> Result<(), Error> {
         let id = document.get_str("_id").unwrap_or_default().to_owned();
-        let mark = mark(&mut document);
-        let body = bson::serialize_to_raw_document_buf(&document)?;
-        let bytes = body.as_bytes().len();
-        self.inserts.submit(Write { id, mark, rev: 0, body }, bytes).await?
+        let mark = rand::random();
+        document.append(MARK, mark);
+        let bytes = document.as_bytes().len();
+        self.inserts.submit(Write { id, mark, rev: 0, body: document }, bytes).await?
     }
 
-    /// Applies `update`, operators or a whole document, to revision `rev` of a document; it must add one to `rev`.
-    /// [`Error::Conflict`] when that is no longer the revision.
-    pub async fn update(&self, id: &str, rev: i64, mut update: Document) -> Result<(), Error> {
-        let mark = match update.get_document_mut("$set") {
-            Ok(set) => mark(set),
-            Err(_) => mark(&mut update),
-        };
-        let body = bson::serialize_to_raw_document_buf(&doc! { "q": { "_id": id, "rev": rev }, "u": update })?;
+    /// Applies operators to revision `rev` of a document; they must add one to `rev`. [`Error::Conflict`] when that is no
+    /// longer the revision.
+    pub async fn update(&self, id: &str, rev: i64, mut operators: Document) -> Result<(), Error> {
+        let mark: i64 = rand::random();
+        let set = operators.entry("$set".to_owned()).or_insert_with(|| doc! {}.into());
+        set.as_document_mut().expect("$set has a document").insert(MARK.as_str(), mark);
+        self.write_over(id, rev, mark, bson::serialize_to_raw_document_buf(&operators)?).await
+    }
+
+    /// Puts a whole document, whose `rev` is one more, in the place of revision `rev`. [`Error::Conflict`] when that is no
+    /// longer the revision.
+    pub async fn replace(&self, id: &str, rev: i64, mut document: RawDocumentBuf) -> Result<(), Error> {
+        let mark = rand::random();
+        document.append(MARK, mark);
+        self.write_over(id, rev, mark, document).await
+    }
+
+    async fn write_over(&self, id: &str, rev: i64, mark: i64, update: RawDocumentBuf) -> Result<(), Error> {
+        let body = rawdoc! { "q": { "_id": id, "rev": rev }, "u": update };
         let bytes = body.as_bytes().len();
         self.updates.submit(Write { id: id.to_owned(), mark, rev, body }, bytes).await?
     }
 
-    /// The document of this id, without its mark.
-    pub async fn load(&self, id: &str) -> Result<Option<Document>, Error> {
-        let mut found = self.reads.submit(id.to_owned(), id.len()).await??;
-        if let Some(document) = &mut found {
-            document.remove(MARK);
-        }
-        Ok(found)
+    /// The document of this id.
+    pub async fn load(&self, id: &str) -> Result<Option<RawDocumentBuf>, Error> {
+        self.reads.submit(id.to_owned(), id.len()).await?
     }
 }
 
-fn mark(document: &mut Document) -> i64 {
-    let mark = rand::random();
-    document.insert(MARK, mark);
-    mark
-}
-
-struct Reads(Collection<Document>);
+struct Reads(Collection<RawDocumentBuf>);
 
 impl Reads {
-    async fn find(&self, ids: &[String]) -> Result<HashMap<String, Document>, mongodb::error::Error> {
+    async fn find(&self, ids: &[String]) -> Result<HashMap<String, RawDocumentBuf>, mongodb::error::Error> {
         let batch_size = u32::try_from(ids.len()).unwrap_or(u32::MAX).saturating_add(1);
         let found = self.0.find(doc! { "_id": { "$in": ids } }).batch_size(batch_size).await?;
-        let found: Vec<Document> = found.try_collect().await?;
-        let by_id = |document: Document| Some((document.get_str("_id").ok()?.to_owned(), document));
+        let found: Vec<RawDocumentBuf> = found.try_collect().await?;
+        let by_id = |document: RawDocumentBuf| Some((document.get_str("_id").ok()?.to_owned(), document));
         Ok(found.into_iter().filter_map(by_id).collect())
     }
 }
 
 impl BatchWorker for Reads {
     type Request = String;
-    type Outcome = Result<Option<Document>, Error>;
+    type Outcome = Result<Option<RawDocumentBuf>, Error>;
     // Reads wait for no journal, so their batches may begin closer together than those of writes.
     const MIN_INTERVAL: Duration = Duration::from_millis(3);
 
@@ -235,10 +236,10 @@ impl Writes {
     /// Revision and mark of these documents as they are now.
     async fn marks(&self, writes: &[Write]) -> Result<HashMap<String, (i64, i64)>, mongodb::error::Error> {
         let ids: Vec<&str> = writes.iter().map(|write| write.id.as_str()).collect();
-        let find = self.collection.find(doc! { "_id": { "$in": ids } }).projection(doc! { "rev": 1, MARK: 1 });
+        let find = self.collection.find(doc! { "_id": { "$in": ids } }).projection(doc! { "rev": 1, MARK.as_str(): 1 });
         let found: Vec<Document> = find.await?.try_collect().await?;
         let entry = |document: Document| {
-            let (rev, mark) = (document.get_i64("rev").unwrap_or(0), document.get_i64(MARK).unwrap_or(0));
+            let (rev, mark) = (document.get_i64("rev").unwrap_or(0), document.get_i64(MARK.as_str()).unwrap_or(0));
             Some((document.get_str("_id").ok()?.to_owned(), (rev, mark)))
         };
         Ok(found.into_iter().filter_map(entry).collect())

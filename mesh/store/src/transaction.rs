@@ -8,7 +8,7 @@ use crate::{
     Aggregate, Change, Database, Documents, Error, NewEvent, Versioned, WriteHint,
     group_commit::{Reply, Verb},
 };
-use bson::{Document, doc};
+use bson::{Document, RawArrayBuf, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::{Client, ClientSession, Collection, options::ReadConcern};
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub struct Transaction {
 struct Command {
     verb: Verb,
     collection: String,
-    statements: Vec<Document>,
+    statements: Vec<RawDocumentBuf>,
 }
 
 impl Transaction {
@@ -66,7 +66,7 @@ impl Transaction {
         change: Change<T>,
     ) -> Result<Versioned<T>, Error> {
         let (filter, update, written) = documents.statement(old, change).await?;
-        self.add(Verb::Update, T::COLLECTION, doc! { "q": filter, "u": update });
+        self.add(Verb::Update, T::COLLECTION, bson::serialize_to_raw_document_buf(&doc! { "q": filter, "u": update })?);
         self.hints.extend(documents.hint(&written));
         Ok(written)
     }
@@ -77,16 +77,23 @@ impl Transaction {
         collection: &Collection<T>,
         document: &T,
     ) -> Result<(), Error> {
-        self.add(Verb::Insert, collection.name(), bson::serialize_to_document(document)?);
+        self.add(Verb::Insert, collection.name(), bson::serialize_to_raw_document_buf(document)?);
         Ok(())
     }
 
     /// Adds an update of a document that has no events; the commit is [`Error::Conflict`] when none matches `filter`.
-    pub fn update_raw<T: Send + Sync>(&mut self, collection: &Collection<T>, filter: Document, update: Document) {
-        self.add(Verb::Update, collection.name(), doc! { "q": filter, "u": update });
+    pub fn update_raw<T: Send + Sync>(
+        &mut self,
+        collection: &Collection<T>,
+        filter: Document,
+        update: Document,
+    ) -> Result<(), Error> {
+        let statement = bson::serialize_to_raw_document_buf(&doc! { "q": filter, "u": update })?;
+        self.add(Verb::Update, collection.name(), statement);
+        Ok(())
     }
 
-    fn add(&mut self, verb: Verb, collection: &str, statement: Document) {
+    fn add(&mut self, verb: Verb, collection: &str, statement: RawDocumentBuf) {
         let same = |command: &&mut Command| command.verb == verb && command.collection == collection;
         match self.commands.iter_mut().find(same) {
             Some(command) => command.statements.push(statement),
@@ -126,8 +133,10 @@ impl Transaction {
 impl Command {
     async fn send(self, database: &Database, session: &mut ClientSession) -> Result<(), Error> {
         let ([verb, list], expected) = (self.verb.names(), self.statements.len());
-        let command = doc! { verb.as_str(): self.collection, list.as_str(): self.statements };
-        let reply = database.run_command(command).session(session).await;
+        let mut command = RawDocumentBuf::new();
+        command.append(verb, self.collection);
+        command.append(list, self.statements.into_iter().collect::<RawArrayBuf>());
+        let reply = database.run_raw_command(command).session(session).await;
         let Reply { matched, errors } = Reply::parse(&reply.map_err(transient)?)?;
         match errors.into_values().next() {
             Some(code) => Err(Error::of_write(code)),

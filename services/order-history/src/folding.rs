@@ -83,7 +83,8 @@ impl Folding {
     }
 
     async fn entry(&self, id: &str) -> Result<Option<Entry>, StoreError> {
-        Ok(self.0.load(id).await?.map(bson::deserialize_from_document).transpose()?)
+        let found = self.0.load(id).await?;
+        Ok(found.map(|found| bson::deserialize_from_slice(found.as_bytes())).transpose()?)
     }
 
     /// Folds the fact at `place` into its row.
@@ -121,9 +122,9 @@ impl Folding {
     async fn write_entry(&self, rev: i64, entry: Option<Entry>) -> Result<bool, StoreError> {
         let Some(mut next) = entry else { return Ok(true) };
         next.rev = rev + 1;
-        let document = bson::serialize_to_document(&next)?;
+        let document = bson::serialize_to_raw_document_buf(&next)?;
         let written =
-            if rev > 0 { self.0.update(&next.order_id, rev, document).await } else { self.0.insert(document).await };
+            if rev > 0 { self.0.replace(&next.order_id, rev, document).await } else { self.0.insert(document).await };
         match written {
             Ok(()) => Ok(true),
             Err(StoreError::Conflict | StoreError::Duplicate) => Ok(false),

@@ -6,7 +6,7 @@ use crate::{
     domain::{Charge, Command, Operation, Refusal, after},
 };
 use ::store::{GroupCommit, Index, Time, now};
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc};
 use futures::TryStreamExt;
 use mongodb::{
     Collection, Database,
@@ -91,7 +91,7 @@ impl RequestKey<'_> {
 
 #[derive(Clone)]
 pub struct Charges {
-    charges: Collection<Document>,
+    charges: Collection<RawDocumentBuf>,
     group: GroupCommit,
     has_webhooks: bool,
     /// Told of each charge that this process has written.
@@ -137,7 +137,7 @@ impl Charges {
         let stored = StoredCharge { charge, exchange: Exchange { rev: 1, replies, webhooks } };
         let mut document = bson::serialize_to_document(&stored.charge)?;
         document.extend(bson::serialize_to_document(&stored.exchange)?);
-        match self.group.insert(document).await {
+        match self.group.insert(bson::serialize_to_raw_document_buf(&document)?).await {
             Ok(()) => {
                 self.written.notify_one();
                 Ok((Outcome::Done(body), Some(stored)))
@@ -227,7 +227,7 @@ impl Charges {
     pub async fn changed(&self, since: Time, after: &str, limit: i64) -> Result<Vec<StoredCharge>, ::store::Error> {
         let filter = doc! { "updated_at": { "$gte": since }, "_id": { "$gt": after } };
         let found = self.charges.find(filter).sort(doc! { "_id": 1 }).limit(limit).await?;
-        found.try_collect::<Vec<Document>>().await?.into_iter().map(StoredCharge::parse).collect()
+        found.try_collect::<Vec<RawDocumentBuf>>().await?.into_iter().map(StoredCharge::parse).collect()
     }
 
     pub async fn due(&self, now: Time, limit: i64) -> Result<Vec<StoredCharge>, ::store::Error> {
@@ -246,7 +246,7 @@ impl Charges {
         sort: Document,
         limit: i64,
     ) -> Result<Vec<StoredCharge>, ::store::Error> {
-        let found: Vec<Document> = self.charges.find(filter).sort(sort).limit(limit).await?.try_collect().await?;
+        let found: Vec<RawDocumentBuf> = self.charges.find(filter).sort(sort).limit(limit).await?.try_collect().await?;
         let parse = |document| {
             StoredCharge::parse(document).inspect_err(|error| tracing::error!(%error, "a charge cannot be read")).ok()
         };
@@ -272,9 +272,9 @@ impl Charges {
 }
 
 impl StoredCharge {
-    fn parse(document: Document) -> Result<Self, ::store::Error> {
-        let charge = bson::deserialize_from_document(document.clone())?;
-        Ok(Self { charge, exchange: bson::deserialize_from_document(document)? })
+    fn parse(document: RawDocumentBuf) -> Result<Self, ::store::Error> {
+        let bytes = document.as_bytes();
+        Ok(Self { charge: bson::deserialize_from_slice(bytes)?, exchange: bson::deserialize_from_slice(bytes)? })
     }
 
     /// The reply that the key got before.

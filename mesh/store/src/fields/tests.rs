@@ -51,6 +51,9 @@ proptest! {
         minor in prop_oneof![4 => -1_000_000_i128..1_000_000, 1 => -LIMIT..LIMIT],
     ) {
         let money = Money::from_minor(code, minor).unwrap();
-        prop_assert_eq!(&stored_and_read(&money).1, &money);
+        let (document, read) = stored_and_read(&money);
+        prop_assert_eq!(&read, &money);
+        let amount: bson::Decimal128 = money.amount.to_string().parse().unwrap();
+        prop_assert_eq!(document, doc! { "price": { "currency": code, "amount": amount } });
     }
 }

@@ -193,7 +193,7 @@ impl Redemptions {
                 Ok(Effect::Release) => {
                     let redeemed = doc! { "_id": &claim.order_id, "state": "Redeemed" };
                     let released = doc! { "$set": { "state": "Released", "updated_at": draft.now } };
-                    transaction.update_raw(&self.redemptions, redeemed, released);
+                    transaction.update_raw(&self.redemptions, redeemed, released)?;
                 }
                 Ok(Effect::Nothing) | Err(_) => {}
             }

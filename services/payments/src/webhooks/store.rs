@@ -121,7 +121,7 @@ impl Store {
             Disposition::Applied { is_new: false } => &self.repeats,
             Disposition::Applied { is_new: true } | Disposition::Waiting | Disposition::Expired => &self.group,
         };
-        match group.insert(event).await {
+        match group.insert(bson::serialize_to_raw_document_buf(&event)?).await {
             Err(Error::Duplicate) => self.revive(again).await,
             kept => kept,
         }

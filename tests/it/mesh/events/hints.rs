@@ -62,7 +62,7 @@ async fn what_its_own_process_hints_at_is_published_without_a_read() {
     let mut transaction = Transaction::new(&fixture.db);
     transaction.insert(&documents, &id, product(&id), vec![event(&name)]).expect("a product");
     let emptied = doc! { "$set": { "outbox": [] } };
-    transaction.update_raw(documents.collection(), doc! { "_id": &id }, emptied);
+    transaction.update_raw(documents.collection(), doc! { "_id": &id }, emptied).expect("an update");
     transaction.commit("test").await.expect("mongod takes it");
     fixture.writer.note(&id, 1, vec![name]);
     fixture.logged().await;

@@ -1,6 +1,6 @@
 //! Group commit: each write has its own outcome, also when the reply was lost.
 
-use bson::{Document, doc};
+use bson::{Document, RawDocumentBuf, doc, rawdoc};
 use kit::Stores;
 use std::sync::{
     Arc,
@@ -12,8 +12,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-fn document(id: &str) -> Document {
-    doc! { "_id": id, "rev": 1_i64, "count": 0_i64 }
+fn document(id: &str) -> RawDocumentBuf {
+    rawdoc! { "_id": id, "rev": 1_i64, "count": 0_i64 }
 }
 
 fn increment(rev: i64) -> Document {

@@ -71,7 +71,8 @@ async fn a_commit_writes_every_document_and_then_sends_the_hints_of_their_events
     transaction.update(&bank.accounts, &b, Change { events: Vec::new(), ..change(110) }).await.expect("it fits");
     transaction.insert(&bank.accounts, "c", Account { balance: 0 }, vec![event()]).expect("it fits");
     transaction.insert_raw(&bank.receipts, &doc! { "_id": "new" }).expect("a document");
-    transaction.update_raw(&bank.receipts, doc! { "_id": "taken" }, doc! { "$set": { "state": "PAID" } });
+    let paid = doc! { "$set": { "state": "PAID" } };
+    transaction.update_raw(&bank.receipts, doc! { "_id": "taken" }, paid).expect("an update");
     assert!(matches!(hints.try_recv(), Err(TryRecvError::Empty)), "the hint comes before the write");
     assert_eq!(bank.balances().await, [100, 100], "it is written before the commit");
     transaction.commit("test").await.expect("nobody else writes");
@@ -103,9 +104,13 @@ async fn a_transaction_that_is_refused_writes_nothing_sends_no_hint_and_is_abort
             "duplicate" => {
                 drop(transaction.insert(&bank.accounts, "a", Account { balance: 0 }, vec![event()]).expect("it fits"));
             }
-            "unmatched" => transaction.update_raw(&bank.receipts, both.clone(), doc! { "$set": { "n": 1 } }),
+            "unmatched" => {
+                transaction.update_raw(&bank.receipts, both.clone(), doc! { "$set": { "n": 1 } }).expect("an update")
+            }
             "duplicate receipt" => transaction.insert_raw(&bank.receipts, &both).expect("a document"),
-            _ => transaction.update_raw(&bank.receipts, doc! { "_id": "taken" }, doc! { "$inc": { "state": 1 } }),
+            _ => transaction
+                .update_raw(&bank.receipts, doc! { "_id": "taken" }, doc! { "$inc": { "state": 1 } })
+                .expect("an update"),
         }
         let error = transaction.commit("test").await.expect_err(refused);
         let is_right = match refused {
