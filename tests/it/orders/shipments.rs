@@ -46,6 +46,18 @@ async fn paid(customer: &Client, order: &Value, shipments: usize) -> Value {
     .await
 }
 
+/// Waits until the order has heard that one of its shipments was stopped.
+async fn knows_of_a_stop(customer: &Client, order: &Value) {
+    let path = format!("/v1/orders/{}", id(order, "orderId"));
+    eventually(TIMEOUT, || async {
+        let order = customer.get(&path).await.expect(200);
+        let mut shipments = order["shipments"].as_array().into_iter().flatten();
+        ensure!(shipments.any(|shipment| shipment["state"] == "CANCELLED"), "{order}");
+        Ok(())
+    })
+    .await;
+}
+
 async fn payment(customer: &Client, order: &Value) -> Value {
     customer.get(&format!("/v1/payments/{}", id(order, "paymentId"))).await.expect(200)
 }
@@ -127,6 +139,9 @@ async fn what_is_stopped_is_not_paid_goes_back_on_the_shelf_and_cannot_be_refund
         };
         for (shipment, verb) in steps {
             act(&staff, shipment, verb).await;
+            if verb == "stop" {
+                knows_of_a_stop(&customer, &order).await; // else the dispatch may be heard of first
+            }
         }
         let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
         let paid = payment(&customer, &order).await;

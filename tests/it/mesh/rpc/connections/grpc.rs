@@ -5,9 +5,13 @@ use crate::cli::settings::limits;
 use rpc::{Channel, KeySet, Limits, Server, server::Readiness};
 use std::{
     net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
@@ -34,6 +38,22 @@ fn health(address: SocketAddr) -> HealthClient<Channel> {
     HealthClient::new(Channel::new(&format!("http://{address}"), None).expect("an address"))
 }
 
+/// Passes connections on to `address`; where, and how many there were.
+async fn counted(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
+    let (listener, count) = (TcpListener::bind("127.0.0.1:0").await.expect("a free port"), Arc::default());
+    let (entrance, counter) = (listener.local_addr().expect("bound"), Arc::clone(&count));
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            counter.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(address).await?;
+                tokio::io::copy_bidirectional(&mut from, &mut to).await
+            });
+        }
+    });
+    (entrance, count)
+}
+
 fn name(name: &str) -> HealthCheckRequest {
     HealthCheckRequest { service: name.to_owned() }
 }
@@ -43,7 +63,8 @@ async fn a_channel_that_was_idle_for_longer_than_the_limits_loses_no_call() {
     let idle = Duration::from_millis(50);
     let limits = Limits { idle_timeout: idle, header_timeout: idle, ..limits() };
     let (address, _readiness, _stop) = serve(limits).await;
-    let mut client = health(address);
+    let (entrance, connections) = counted(address).await;
+    let mut client = health(entrance);
     for number in 0..60 {
         client.check(name(NAME)).await.unwrap_or_else(|status| panic!("call {number}: {status:?}"));
         // The pause is what is tested: from a little before the limit to a little after.
@@ -52,6 +73,8 @@ async fn a_channel_that_was_idle_for_longer_than_the_limits_loses_no_call() {
     let beyond = connect(address, PREFACE).await;
     ended(beyond).await; // more than either limit has passed
     client.check(name(NAME)).await.expect("the channel is as it was");
+    // A call that is sent while the server says goodbye would be lost; so the server never does.
+    assert_eq!(connections.load(Ordering::Relaxed), 1, "a connection was ended for being idle");
 }
 
 #[tokio::test]
