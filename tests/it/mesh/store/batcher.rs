@@ -47,6 +47,19 @@ async fn the_first_goes_at_once_and_those_who_come_fast_share_a_batch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_that_is_full_does_not_wait() {
+    let echo = Echo::default();
+    let (batcher, began) = (Batcher::new(echo.clone()), Instant::now());
+    batcher.submit(0, 1).await.expect("an answer");
+    let mut waiting = std::pin::pin!(batcher.submit(1, 1));
+    assert!(futures::poll!(waiting.as_mut()).is_pending());
+    tokio::task::yield_now().await; // the task at work waits for the interval to pass
+    let rest = futures::future::join_all((2..=Echo::MAX_BATCH).map(|number| batcher.submit(number, 1)));
+    assert!(rest.await.iter().all(Result::is_ok) && waiting.await.is_ok());
+    assert_eq!(echo.batches(), [(began, 1), (began, Echo::MAX_BATCH)]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_panics_is_unknown_to_its_requests_and_the_next_is_served() {
     let batcher = Batcher::new(Echo::default());
     let lost = batcher.submit(PANICS, 1).await;
