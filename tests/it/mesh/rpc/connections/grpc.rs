@@ -40,7 +40,8 @@ fn health(address: SocketAddr) -> HealthClient<Channel> {
 
 /// Passes connections on to `address`; where, and how many there were.
 async fn counted(address: SocketAddr) -> (SocketAddr, Arc<AtomicUsize>) {
-    let (listener, count) = (TcpListener::bind("127.0.0.1:0").await.expect("a free port"), Arc::default());
+    let (listener, count) =
+        (TcpListener::bind("127.0.0.1:0").await.expect("a free port"), Arc::new(AtomicUsize::new(0)));
     let (entrance, counter) = (listener.local_addr().expect("bound"), Arc::clone(&count));
     tokio::spawn(async move {
         while let Ok((mut from, _)) = listener.accept().await {
