@@ -19,10 +19,11 @@ mod load;
 #[path = "orders/usage.rs"]
 mod usage;
 
+use anyhow::Context;
 use clap::{Parser, ValueEnum};
 use kit::{Client, Stack, StackOptions};
 use load::{Load, Measured};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 use usage::Usage;
 
 /// How long each load is measured, after a warm-up of a fifth of it.
@@ -31,8 +32,8 @@ const TIME: Duration = Duration::from_secs(15);
 /// The concurrency at which floor and reference are compared.
 const CLIENTS: usize = 32;
 
-/// The reference as listed, at 32 clients on this kind of machine: orders per second, and CPU ms per order.
-const REFERENCE: (f64, f64) = (82.0, 30.0);
+/// Rounds of the comparison with another system, of which the medians count.
+const ROUNDS: &str = "5";
 
 /// Clients of the flash sale.
 const FLASH_CLIENTS: usize = 64;
@@ -50,12 +51,14 @@ struct Arguments {
 enum Part {
     /// Commands, documents and messages of an order, by collection; fails over the budgets
     Counts,
-    /// Closed and open loop, all services in one process, beside the floor and the reference
+    /// Closed and open loop, all services in one process, beside the floor
     Orders,
     /// Holds of one product, beside single conditional updates
     Flash,
     /// Each service in a process of its own: CPU, durable writes and memory of each
     Alone,
+    /// The same orders on another system in turn, when REFERENCE names the folder of its side-by-side.sh
+    Reference,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -82,6 +85,25 @@ async fn main() -> anyhow::Result<()> {
         alone::measure(&stack, &product).await?;
         stack.stop().await;
     }
+    match std::env::var_os("REFERENCE") {
+        Some(folder) if chosen(Part::Reference) => side_by_side(folder.as_ref()).await,
+        None if parts.contains(&Part::Reference) => {
+            anyhow::bail!(
+                "set REFERENCE to the folder whose side-by-side.sh runs the other system: REFERENCE=../reference"
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs `side-by-side.sh BINARY ROUNDS` of `folder`, which prints the medians and ratios.
+async fn side_by_side(folder: &Path) -> anyhow::Result<()> {
+    let script = folder.join("side-by-side.sh");
+    println!("\nside by side, {ROUNDS} rounds: {}", script.display());
+    let mut run = tokio::process::Command::new(&script);
+    let status = run.arg(kit::binary()).arg(ROUNDS).kill_on_drop(true).status().await;
+    let status = status.with_context(|| format!("run {}", script.display()))?;
+    anyhow::ensure!(status.success(), "{} failed: {status}", script.display());
     Ok(())
 }
 
@@ -118,21 +140,15 @@ async fn verify(stack: &Stack) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Beside the floor and the reference.
+/// Beside the floor.
 async fn compare(stack: &Stack, closed: &Measured) -> anyhow::Result<()> {
     let writes = closed.writes.round().max(1.0) as usize;
     let floor = floors::orders(stack, CLIENTS, writes, TIME / 3).await?;
-    let (reference, reference_cpu) = REFERENCE;
-    let (rate, cpu) = (closed.per_second, closed.cpu.sum());
+    let rate = closed.per_second;
     println!("\nat {CLIENTS} clients");
     println!(
         "  floor      {floor:>7.1} x {writes} bare writes/s   orders {:>5.0} % of it (goal >= 60 %)",
         100.0 * rate / floor
-    );
-    println!("  reference  {reference:>7.1} orders/s                orders {:>5.1} x (goal >= 5 x)", rate / reference);
-    println!(
-        "  reference  {reference_cpu:>7.1} ms of CPU per order     here {cpu:>5.1} ms (goal <= {:.1})",
-        reference_cpu / 5.0
     );
     println!("  durable writes per order {:.1} (goal <= 8)", closed.writes);
     Ok(())

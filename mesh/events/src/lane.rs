@@ -7,7 +7,7 @@ use crate::{
     letter::Letter,
 };
 use async_nats::jetstream::{AckKind, Message};
-use futures::future::join_all;
+use futures::{StreamExt, future::join_all, stream::FuturesUnordered};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, oneshot},
@@ -61,9 +61,11 @@ pub(crate) fn start(settler: &Settler, tasks: &mut JoinSet<()>, shutdown: &Cance
     let (sender, mut queue) = mpsc::channel(QUEUE);
     let (settler, shutdown) = (settler.clone(), shutdown.clone());
     tasks.spawn(async move {
-        let mut works = Vec::new();
-        while let Some(1..) = shutdown.run_until_cancelled(queue.recv_many(&mut works, QUEUE)).await {
-            for work in settler.deliver_together(std::mem::take(&mut works)).await {
+        while let Some(Some(work)) = shutdown.run_until_cancelled(queue.recv()).await {
+            let Some(left) = shutdown.run_until_cancelled(settler.deliver_together(work, &mut queue)).await else {
+                return;
+            };
+            for work in left {
                 if let Err(error) = settler.work(work).await {
                     tracing::warn!(%error, "an event could not be settled; it comes again");
                 }
@@ -89,40 +91,60 @@ async fn acknowledge(message: &Message) -> Result<(), Error> {
 }
 
 impl Settler {
-    /// Applies deliveries together and acknowledges them. What is left is done one by one.
-    async fn deliver_together(&self, works: Vec<Work>) -> Vec<Work> {
-        let mut events = Vec::with_capacity(works.len());
-        for work in &works {
-            let Work::Deliver(event, _) = work else { return works };
-            events.push(event);
-        }
-        let applied = self.apply_together(&events).await;
-        let mut left = Vec::new();
-        for (work, is_applied) in works.into_iter().zip(applied) {
-            match &work {
-                Work::Deliver(event, message) if is_applied => {
-                    if let Err(error) = acknowledge(message).await {
-                        tracing::warn!(id = %event.id, %error, "an event could not be acknowledged; it comes again");
+    /// Applies deliveries and acknowledges them, also those that come while others are being applied: so they share writes.
+    /// Ends with the first work that cannot be done so, and returns it and what came after it, in order.
+    async fn deliver_together(&self, first: Work, queue: &mut mpsc::Receiver<Work>) -> Vec<Work> {
+        let (mut next, mut place, mut left) = (Some(first), 0, Vec::new());
+        let mut applying = FuturesUnordered::new();
+        loop {
+            match next.take() {
+                Some(Work::Deliver(event, message)) if left.is_empty() && self.may_be_applied_with_others(&event) => {
+                    applying.push(async move { (place, self.deliver(&event, &message).await, event, message) });
+                }
+                Some(work) => left.push((place, work)),
+                None => {}
+            }
+            place += 1;
+            let has_room = left.is_empty() && applying.len() < QUEUE;
+            tokio::select! {
+                Some((place, is_applied, event, message)) = applying.next() => {
+                    if !is_applied {
+                        left.push((place, Work::Deliver(event, message)));
                     }
                 }
-                _ => left.push(work),
+                Some(work) = queue.recv(), if has_room && !applying.is_empty() => next = Some(work),
+                else => break,
             }
         }
-        left
+        left.sort_by_key(|(place, _)| *place);
+        left.into_iter().map(|(_, work)| work).collect()
+    }
+
+    /// Applies one of several events and acknowledges it. False when it was not applied.
+    async fn deliver(&self, event: &Event, message: &Message) -> bool {
+        let is_applied = self.is_applied(event).await;
+        if is_applied && let Err(error) = acknowledge(message).await {
+            tracing::warn!(id = %event.id, %error, "an event could not be acknowledged; it comes again");
+        }
+        is_applied
+    }
+
+    fn may_be_applied_with_others(&self, event: &Event) -> bool {
+        self.handler.stores_seq() && !self.letters.is_parked(&event.aggregate_id)
+    }
+
+    async fn is_applied(&self, event: &Event) -> bool {
+        let applied = self.handler.apply(event).instrument(span(event)).await;
+        applied.inspect_err(|error| tracing::debug!(id = %event.id, %error, "not applied with others")).is_ok()
     }
 
     /// Applies events at the same time, if the handler allows it and none of them is behind a letter. Says of each whether
     /// it was applied; those that were not are settled one by one.
     pub async fn apply_together(&self, events: &[&Event]) -> Vec<bool> {
-        let is_parked = |event: &&Event| self.letters.is_parked(&event.aggregate_id);
-        if events.len() < 2 || !self.handler.stores_seq() || events.iter().any(is_parked) {
+        if !events.iter().all(|event| self.may_be_applied_with_others(event)) {
             return vec![false; events.len()];
         }
-        let apply = async |event: &&Event| {
-            let applied = self.handler.apply(event).instrument(span(event)).await;
-            applied.inspect_err(|error| tracing::debug!(id = %event.id, %error, "not applied with others")).is_ok()
-        };
-        join_all(events.iter().map(apply)).await
+        join_all(events.iter().map(|event| self.is_applied(event))).await
     }
 
     async fn work(&self, work: Work) -> Result<(), Error> {

@@ -1,7 +1,8 @@
 //! Requests in batches: those that come while a batch is on its way, or just after it began, are the next batch.
 //!
 //! After a pause a request goes out at once. Where many come, batches begin some milliseconds apart, because a command
-//! costs the server as much as several of its writes do.
+//! costs the server as much as several of its writes do. A deferred request, for which nobody waits, lets others come first and
+//! goes with them.
 
 use crate::Error;
 use std::{
@@ -20,6 +21,10 @@ const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Requests that may wait, 16 full batches; one more is refused. A store that is further behind is not helped by waiting
 /// requests, which would only take memory.
 const QUEUE: usize = 4096;
+
+/// Longest wait of a deferred request for others to go with. The next step of its saga comes so much later, and a person
+/// who looks does not notice.
+const DEFERRAL: Duration = Duration::from_millis(100);
 
 /// Carries out batches of requests.
 pub trait BatchWorker: Send + Sync + 'static {
@@ -53,8 +58,8 @@ impl<W: BatchWorker> Clone for Batcher<W> {
 struct Inner<W: BatchWorker> {
     worker: W,
     queue: Mutex<Queue<W>>,
-    /// Told when a full batch waits.
-    full: Notify,
+    /// Told when a full batch waits, or one is due earlier than before.
+    earlier: Notify,
 }
 
 struct Queue<W: BatchWorker> {
@@ -63,6 +68,8 @@ struct Queue<W: BatchWorker> {
     is_served: bool,
     /// When the last batch was taken.
     taken_at: Option<Instant>,
+    /// When the first of those that wait must go.
+    due: Instant,
 }
 
 struct Waiting<W: BatchWorker> {
@@ -73,21 +80,34 @@ struct Waiting<W: BatchWorker> {
 
 impl<W: BatchWorker> Batcher<W> {
     pub fn new(worker: W) -> Self {
-        let queue = Mutex::new(Queue { waiting: VecDeque::new(), is_served: false, taken_at: None });
-        Self(Arc::new(Inner { worker, queue, full: Notify::new() }))
+        let queue = Queue { waiting: VecDeque::new(), is_served: false, taken_at: None, due: Instant::now() };
+        Self(Arc::new(Inner { worker, queue: Mutex::new(queue), earlier: Notify::new() }))
     }
 
     /// The outcome of `request`, which adds `bytes` to its batch. [`Error::Busy`] when too many wait.
     pub async fn submit(&self, request: W::Request, bytes: usize) -> Result<W::Outcome, Error> {
+        self.submit_until(Instant::now(), request, bytes).await
+    }
+
+    /// [`Batcher::submit`] for a request that may wait a tenth of a second for others to go with.
+    pub async fn submit_deferred(&self, request: W::Request, bytes: usize) -> Result<W::Outcome, Error> {
+        self.submit_until(Instant::now() + DEFERRAL, request, bytes).await
+    }
+
+    async fn submit_until(&self, due: Instant, request: W::Request, bytes: usize) -> Result<W::Outcome, Error> {
         let (reply, outcome) = oneshot::channel();
         let starts = {
             let mut queue = self.0.queue();
             if queue.waiting.len() >= QUEUE {
                 return Err(Error::Busy);
             }
+            if queue.waiting.is_empty() || due < queue.due {
+                queue.due = due;
+                self.0.earlier.notify_one();
+            }
             queue.waiting.push_back(Waiting { request, bytes, reply });
             if queue.waiting.len() == W::MAX_BATCH {
-                self.0.full.notify_one();
+                self.0.earlier.notify_one();
             }
             // The flag changes under the lock under which the task finds the queue empty: a request is either taken
             // by the task that is about to end, or starts the next one.
@@ -115,8 +135,8 @@ impl<W: BatchWorker> Drop for Serving<W> {
 impl<W: BatchWorker> Serving<W> {
     async fn run(self) {
         loop {
-            if let Some(next_at) = self.0.next_at() {
-                let _ = tokio::time::timeout_at(next_at, self.0.full.notified()).await;
+            while let Some(next_at) = self.0.next_at() {
+                let _ = tokio::time::timeout_at(next_at, self.0.earlier.notified()).await;
             }
             let Some(batch) = self.0.take() else { return };
             let (requests, replies): (Vec<_>, Vec<_>) =
@@ -138,7 +158,8 @@ impl<W: BatchWorker> Inner<W> {
     /// When the next batch may be taken, unless that is now. The end of the task at work need not wait for it.
     fn next_at(&self) -> Option<Instant> {
         let queue = self.queue();
-        let next_at = queue.taken_at? + self.worker.min_interval();
+        let rested = queue.taken_at.map_or(queue.due, |taken_at| taken_at + self.worker.min_interval());
+        let next_at = queue.due.max(rested);
         ((1..W::MAX_BATCH).contains(&queue.waiting.len()) && next_at > Instant::now()).then_some(next_at)
     }
 
@@ -155,7 +176,7 @@ impl<W: BatchWorker> Inner<W> {
         }
         queue.is_served = !batch.is_empty();
         if queue.is_served {
-            queue.taken_at = Some(Instant::now());
+            (queue.taken_at, queue.due) = (Some(Instant::now()), Instant::now());
         }
         queue.is_served.then_some(batch)
     }

@@ -98,6 +98,11 @@ impl<T: Aggregate> Documents<T> {
         }
     }
 
+    /// The same documents, for writes that nobody waits for: each waits a little for others to go with.
+    pub fn deferred(&self) -> Self {
+        Self { group: self.group.deferred(), ..self.clone() }
+    }
+
     /// The collection, for queries.
     pub fn collection(&self) -> &Collection<Document> {
         &self.collection

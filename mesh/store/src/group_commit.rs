@@ -35,6 +35,7 @@ pub struct GroupCommit {
     inserts: Batcher<Writes>,
     updates: Batcher<Writes>,
     reads: Batcher<Reads>,
+    is_deferred: bool,
 }
 
 impl GroupCommit {
@@ -53,7 +54,12 @@ impl GroupCommit {
             Batcher::new(Writes { verb, is_durable, database, collection })
         };
         let reads = Batcher::new(Reads(database.collection(collection)));
-        Self { inserts: writes(Verb::Insert), updates: writes(Verb::Update), reads }
+        Self { inserts: writes(Verb::Insert), updates: writes(Verb::Update), reads, is_deferred: false }
+    }
+
+    /// The same for writes that nobody waits for: each waits a little for others to go with.
+    pub fn deferred(&self) -> Self {
+        Self { is_deferred: true, ..self.clone() }
     }
 
     /// Writes a new document. [`Error::Duplicate`] when its `_id`, or another unique value, is taken.
@@ -62,7 +68,7 @@ impl GroupCommit {
         let mark = rand::random();
         document.append(MARK, mark);
         let bytes = document.as_bytes().len();
-        self.inserts.submit(Write { id, mark, rev: 0, body: document }, bytes).await?
+        self.submit(&self.inserts, Write { id, mark, rev: 0, body: document }, bytes).await
     }
 
     /// Applies operators to revision `rev` of a document; they must add one to `rev`. [`Error::Conflict`] when that is no
@@ -85,7 +91,15 @@ impl GroupCommit {
     async fn write_over(&self, id: &str, rev: i64, mark: i64, update: RawDocumentBuf) -> Result<(), Error> {
         let body = rawdoc! { "q": { "_id": id, "rev": rev }, "u": update };
         let bytes = body.as_bytes().len();
-        self.updates.submit(Write { id: id.to_owned(), mark, rev, body }, bytes).await?
+        self.submit(&self.updates, Write { id: id.to_owned(), mark, rev, body }, bytes).await
+    }
+
+    async fn submit(&self, batcher: &Batcher<Writes>, write: Write, bytes: usize) -> Result<(), Error> {
+        if self.is_deferred {
+            batcher.submit_deferred(write, bytes).await?
+        } else {
+            batcher.submit(write, bytes).await?
+        }
     }
 
     /// The document of this id.

@@ -29,7 +29,12 @@ impl Commands {
 
     /// Carries out a command. Safe to repeat.
     pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
-        self.batcher.submit(command, 0).await.map_err(|_| Error::Busy)?
+        // Nobody waits until what is sold is off the shelf: it goes with the next hold.
+        let submitted = match command {
+            Command::Commit(..) => self.batcher.submit_deferred(command, 0).await,
+            command => self.batcher.submit(command, 0).await,
+        };
+        submitted.map_err(|_| Error::Busy)?
     }
 
     pub async fn hold(&self, id: String, call: StepCall, lines: Vec<Line>) -> Result<Outcome, Error> {

@@ -35,6 +35,11 @@ impl Orders {
         Self { documents: Documents::new(database), sagas }
     }
 
+    /// The same orders, for writes that nobody waits for.
+    pub fn deferred(&self) -> Self {
+        Self { documents: self.documents.deferred(), sagas: self.sagas }
+    }
+
     pub fn collection(&self) -> &Collection<Document> {
         self.documents.collection()
     }

@@ -45,7 +45,8 @@ impl Shipments {
 
     /// Stores a new shipment, or finds the one that the same request made before.
     pub async fn create(&self, id: &str, new: NewShipment) -> Result<Versioned<Shipment>, Error> {
-        match self.insert(id, Shipment::create(new.clone(), now())).await {
+        // The customer knows of the order already, and nobody waits for its shipment.
+        match insert(&self.documents.deferred(), id, Shipment::create(new.clone(), now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 let found = self.get(id).await?;
                 found.state.repeats(&new)?;
@@ -84,7 +85,7 @@ impl Shipments {
             found.state.belongs_to(&order)?;
             return self.change(id, Command::Cancel, Some(call)).await;
         }
-        match self.insert(id, Shipment::cancelled(order.clone(), call, now())).await {
+        match insert(&self.documents, id, Shipment::cancelled(order.clone(), call, now())).await {
             Err(Error::Store(::store::Error::Duplicate)) => {
                 self.get(id).await?.state.belongs_to(&order)?;
                 self.change(id, Command::Cancel, Some(call)).await
@@ -180,14 +181,14 @@ impl Shipments {
         transaction.commit("shipping.split").await?;
         Ok((left, off))
     }
+}
 
-    async fn insert(&self, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
-        let events = events::moved(id, None, &[shipment.state], &shipment);
-        telemetry::crash_point("shipping.create.writing");
-        let inserted = self.documents.insert(id, shipment, events).await;
-        telemetry::crash_point("shipping.create.written");
-        Ok(inserted?)
-    }
+async fn insert(documents: &Documents<Shipment>, id: &str, shipment: Shipment) -> Result<Versioned<Shipment>, Error> {
+    let events = events::moved(id, None, &[shipment.state], &shipment);
+    telemetry::crash_point("shipping.create.writing");
+    let inserted = documents.insert(id, shipment, events).await;
+    telemetry::crash_point("shipping.create.written");
+    Ok(inserted?)
 }
 
 /// Where a test kills this process: `shipping.dispatch.written`. Release builds have none of this.

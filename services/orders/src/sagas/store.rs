@@ -1,9 +1,9 @@
 //! Finds, claims and moves the sagas of stored orders.
 
 use crate::{
-    domain::{Fact, Order},
+    domain::{Fact, Order, State},
     error::Error,
-    sagas::definitions::{Definition, Sagas, Step},
+    sagas::definitions::{Definition, Purpose, Sagas, Step},
     store::{Orders, change},
 };
 use ::store::{Found, Time, Versioned, now};
@@ -143,7 +143,10 @@ impl SagaStore for Orders {
         };
         // The answers are decided on the newest version: events of shipping may have changed the order during the
         // call.
-        let (item, counted) = self.change(order, None, record).await?;
+        let (item, counted) = match is_known_to_the_customer(&order.state) {
+            true => self.deferred().change(order, None, record).await?,
+            false => self.change(order, None, record).await?,
+        };
         Ok(Recorded { item, counted })
     }
 
@@ -153,4 +156,9 @@ impl SagaStore for Orders {
         let failing = count(doc! { "saga.status": is_live(), "saga.alarm_at": { "$ne": null } }).await?;
         Ok((parked, failing))
     }
+}
+
+/// Whether the customer has the answer: what is left of placing the order is for the warehouse.
+fn is_known_to_the_customer(order: &Order) -> bool {
+    order.state == State::Confirmed && Purpose::of(&order.saga) == Some(Purpose::Place)
 }

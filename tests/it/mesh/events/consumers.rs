@@ -231,8 +231,19 @@ async fn an_event_that_is_given_up_counts_as_applied_and_those_behind_it_follow(
     relay.stop(TIMEOUT).await.expect("products drains");
 }
 
-fn is_ten(seq: &Bson) -> bool {
-    seq.as_i64() == Some(10)
+/// The rows of these orders, once each has ten events of its shipment.
+async fn rows_with_ten_events(stack: &Stack, orders: &[String]) -> Vec<Document> {
+    let rows = stack.db("order-history").collection::<Document>("order_history");
+    let is_ten = |seq: &Bson| seq.as_i64() == Some(10);
+    let has_all = |row: &Document| row.get_document("applied").is_ok_and(|applied| applied.values().any(is_ten));
+    eventually(TIMEOUT, || async {
+        let rows = rows.find(doc! { "_id": { "$in": orders } }).sort(doc! { "_id": 1 }).await?;
+        let rows: Vec<Document> = rows.try_collect().await?;
+        let done = rows.iter().filter(|row| has_all(row)).count();
+        ensure!(done == orders.len(), "{done} of {} rows have 10 events", orders.len());
+        Ok(rows)
+    })
+    .await
 }
 
 #[tokio::test]
@@ -246,19 +257,24 @@ async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_even
         consumer.ended(TIMEOUT).await.expect("it crashes where it was told to");
     }
     let consumer = stack.serve("order-history");
-    let rows = stack.db("order-history").collection::<Document>("order_history");
-    let found =
-        async || rows.find(doc! { "_id": { "$in": &orders } }).sort(doc! { "_id": 1 }).await?.try_collect().await;
-    let has_all = |row: &Document| row.get_document("applied").is_ok_and(|applied| applied.values().any(is_ten));
-    let complete: Vec<Document> = eventually(TIMEOUT, || async {
-        let rows: Vec<Document> = found().await?;
-        let done = rows.iter().filter(|row| has_all(row)).count();
-        ensure!(done == 20, "{done} of 20 rows have 10 events");
-        Ok(rows)
-    })
-    .await;
+    let complete = rows_with_ten_events(&stack, &orders).await;
     no_lag(&operator(&stack)).await; // what was not acknowledged has come again
-    assert_eq!(found().await.expect("mongod answers"), complete, "what came again has written");
+    assert_eq!(rows_with_ten_events(&stack, &orders).await, complete, "what came again has written");
+    consumer.stop(TIMEOUT).await.expect("order-history drains");
+    relay.stop(TIMEOUT).await.expect("shipping drains");
+}
+
+#[tokio::test]
+async fn a_consumer_killed_before_it_writes_what_it_holds_has_acknowledged_none_of_it() {
+    let stack = stack_without(&["shipping", "order-history"]).await;
+    let orders: Vec<String> = (0..20).map(|_| Kind::Order.new_id()).collect();
+    stack.db("shipping").collection("shipments").insert_many(shipments(&orders, 10)).await.expect("inserts");
+    let relay = stack.serve("shipping");
+    // The first write has one event; by the second all are held.
+    let killed = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", "order_history.writing:2")]);
+    killed.ended(TIMEOUT).await.expect("it crashes where it was told to");
+    let consumer = stack.serve("order-history");
+    rows_with_ten_events(&stack, &orders).await;
     consumer.stop(TIMEOUT).await.expect("order-history drains");
     relay.stop(TIMEOUT).await.expect("shipping drains");
 }

@@ -60,6 +60,21 @@ async fn a_batch_that_is_full_does_not_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_deferred_request_goes_with_the_next_one_or_alone_after_a_tenth_of_a_second() {
+    let echo = Echo::default();
+    let (batcher, began) = (Batcher::new(echo.clone()), Instant::now());
+    let mut deferred = std::pin::pin!(batcher.submit_deferred(1, 1));
+    assert!(futures::poll!(deferred.as_mut()).is_pending());
+    tokio::time::sleep(Duration::from_millis(40)).await;
+    assert_eq!(batcher.submit(2, 1).await.expect("an answer"), 2);
+    assert_eq!(deferred.await.expect("an answer"), 1);
+    let went = began + Duration::from_millis(40);
+    assert_eq!(echo.batches(), [(went, 2)], "who does not wait takes it along at once");
+    batcher.submit_deferred(3, 1).await.expect("an answer");
+    assert_eq!(echo.batches()[1], (went + Duration::from_millis(100), 1), "nobody came");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_batch_that_panics_is_unknown_to_its_requests_and_the_next_is_served() {
     let batcher = Batcher::new(Echo::default());
     let lost = batcher.submit(PANICS, 1).await;

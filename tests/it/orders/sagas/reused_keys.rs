@@ -52,8 +52,8 @@ fn is_refused<T: std::fmt::Debug>(reply: Result<T, Status>, why: &str) {
 #[tokio::test]
 async fn the_same_key_with_another_body_is_refused_by_orders_and_by_every_participant() {
     let stack = shared().await;
+    placing_an_order(stack, &product(stack, 9).await).await;
     let product = product(stack, 9).await;
-    placing_an_order(stack, &product).await;
     let before = stock(stack, &product).await;
     let mut inventory = InventoryServiceClient::new(as_orders(stack, "inventory"));
     let order = Kind::Order.new_id();
