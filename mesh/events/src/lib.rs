@@ -11,7 +11,7 @@
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
-//! unique indexes of the log and the expected sequence of the stream let one of them win each step; the other steps down.
+//! unique places of the log and the expected sequence of the stream let one of them win each step; the other steps down.
 
 mod append;
 mod change_stream;

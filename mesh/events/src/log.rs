@@ -3,7 +3,7 @@
 use crate::{Error, event::Entry};
 use bson::{Bson, Document, RawArrayBuf, doc, raw::cstr, rawdoc};
 use futures::TryStreamExt;
-use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
+use mongodb::{Collection, Database, IndexModel, error::ErrorKind, options::IndexOptions};
 use std::collections::HashMap;
 use store::{Cache, page};
 
@@ -24,13 +24,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the log and makes its unique indexes.
+    /// Opens the log and makes its unique index: each place of an aggregate is one event.
     pub async fn open(database: &Database) -> Result<Self, Error> {
-        let unique = |keys: Document| {
-            IndexModel::builder().keys(keys).options(IndexOptions::builder().unique(true).build()).build()
-        };
+        let options = IndexOptions::builder().unique(true).build();
+        let places = IndexModel::builder().keys(doc! { "agg": 1, "aid": 1, "seq": 1 }).options(options).build();
         let entries = database.collection::<Entry>(store::LOG);
-        entries.create_indexes([unique(doc! { "eid": 1 }), unique(doc! { "agg": 1, "aid": 1, "seq": 1 })]).await?;
+        entries.create_index(places).await?;
+        // Earlier releases had an index of event ids. Nobody asks for one, and every entry paid for it.
+        match entries.drop_index("eid_1").await {
+            Err(error) if !is_not_there(&error) => return Err(error.into()),
+            _ => {}
+        }
         Ok(Self { database: database.clone(), entries, raw: database.collection(store::LOG) })
     }
 
@@ -118,4 +122,10 @@ impl Log {
         let find = self.entries.find(doc! { "_id": { "$gt": gseq } }).sort(doc! { "_id": 1 });
         Ok(page::read(find.limit(limit).batch_size(batch_size).await?, limit).await?.entries)
     }
+}
+
+/// Whether the index to be dropped is not there.
+fn is_not_there(error: &mongodb::error::Error) -> bool {
+    const INDEX_NOT_FOUND: i32 = 27;
+    matches!(error.kind.as_ref(), ErrorKind::Command(command) if command.code == INDEX_NOT_FOUND)
 }

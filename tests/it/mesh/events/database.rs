@@ -2,8 +2,9 @@
 
 use super::{TIMEOUT, fixture::Fixture};
 use anyhow::ensure;
-use bson::doc;
+use bson::{Document, doc};
 use kit::eventually;
+use mongodb::IndexModel;
 
 #[tokio::test]
 async fn nothing_is_lost_when_mongod_is_killed_under_the_relay_and_its_writers() {
@@ -47,5 +48,19 @@ async fn a_document_deleted_by_hand_is_reported_and_the_others_go_on() {
         Ok(())
     })
     .await;
+    relay.kill().await;
+}
+
+#[tokio::test]
+async fn the_log_of_an_earlier_release_goes_on_without_its_index_of_event_ids() {
+    let fixture = Fixture::open().await;
+    let log = fixture.db.collection::<Document>("events");
+    log.create_index(IndexModel::builder().keys(doc! { "eid": 1 }).build()).await.expect("root may");
+    let relay = fixture.relay();
+    fixture.writer.products(2, 2).await;
+    fixture.settled().await;
+    let mut indexes = log.list_index_names().await.expect("mongod answers");
+    indexes.sort();
+    assert_eq!(indexes, ["_id_", "agg_1_aid_1_seq_1"]);
     relay.kill().await;
 }
