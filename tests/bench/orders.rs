@@ -64,6 +64,22 @@ enum Part {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let Arguments { parts } = Arguments::parse();
+    let reference = std::env::var_os("REFERENCE");
+    anyhow::ensure!(
+        reference.is_some() || !parts.contains(&Part::Reference),
+        "set REFERENCE to the folder whose side-by-side.sh runs the other system: REFERENCE=../reference"
+    );
+    if parts != [Part::Reference] {
+        measure_here(&parts).await?;
+    }
+    match reference {
+        Some(folder) if parts.is_empty() || parts.contains(&Part::Reference) => side_by_side(folder.as_ref()).await,
+        _ => Ok(()),
+    }
+}
+
+/// Everything that this system is measured by alone.
+async fn measure_here(parts: &[Part]) -> anyhow::Result<()> {
     let chosen = |part| parts.is_empty() || parts.contains(&part);
     let mut stack = Stack::start(StackOptions::default()).await;
     let product = load::product(&stack, 10_000_000).await?;
@@ -85,15 +101,7 @@ async fn main() -> anyhow::Result<()> {
         alone::measure(&stack, &product).await?;
         stack.stop().await;
     }
-    match std::env::var_os("REFERENCE") {
-        Some(folder) if chosen(Part::Reference) => side_by_side(folder.as_ref()).await,
-        None if parts.contains(&Part::Reference) => {
-            anyhow::bail!(
-                "set REFERENCE to the folder whose side-by-side.sh runs the other system: REFERENCE=../reference"
-            )
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 /// Runs `side-by-side.sh BINARY ROUNDS` of `folder`, which prints the medians and ratios.

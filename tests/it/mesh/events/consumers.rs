@@ -13,7 +13,7 @@ use contracts::{
     shipping::v1::{ShipmentChanged, shipment},
 };
 use futures::TryStreamExt;
-use kit::{Stack, StackOptions, eventually};
+use kit::{Process, Stack, StackOptions, eventually};
 use prost::{Message, Name};
 use std::time::Duration;
 use tonic::{
@@ -246,12 +246,18 @@ async fn rows_with_ten_events(stack: &Stack, orders: &[String]) -> Vec<Document>
     .await
 }
 
-#[tokio::test]
-async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_event_once() {
+/// A stack without order-history in which shipping has ten events of the shipment of each of 20 orders.
+async fn shipments_that_nobody_reads() -> (Stack, Vec<String>, Process) {
     let stack = stack_without(&["shipping", "order-history"]).await;
     let orders: Vec<String> = (0..20).map(|_| Kind::Order.new_id()).collect();
     stack.db("shipping").collection("shipments").insert_many(shipments(&orders, 10)).await.expect("inserts");
     let relay = stack.serve("shipping");
+    (stack, orders, relay)
+}
+
+#[tokio::test]
+async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_event_once() {
+    let (stack, orders, relay) = shipments_that_nobody_reads().await;
     for pass in [1, 50, 120] {
         let consumer = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", &format!("consumer.applied:{pass}"))]);
         consumer.ended(TIMEOUT).await.expect("it crashes where it was told to");
@@ -266,10 +272,7 @@ async fn a_consumer_killed_after_its_effect_and_before_its_ack_applies_each_even
 
 #[tokio::test]
 async fn a_consumer_killed_before_it_writes_what_it_holds_has_acknowledged_none_of_it() {
-    let stack = stack_without(&["shipping", "order-history"]).await;
-    let orders: Vec<String> = (0..20).map(|_| Kind::Order.new_id()).collect();
-    stack.db("shipping").collection("shipments").insert_many(shipments(&orders, 10)).await.expect("inserts");
-    let relay = stack.serve("shipping");
+    let (stack, orders, relay) = shipments_that_nobody_reads().await;
     // The first write has one event; by the second all are held.
     let killed = stack.serve_with("order-history", &[("COMPTOIR_CRASH_AT", "order_history.writing:2")]);
     killed.ended(TIMEOUT).await.expect("it crashes where it was told to");
