@@ -143,10 +143,8 @@ impl SagaStore for Orders {
         };
         // The answers are decided on the newest version: events of shipping may have changed the order during the
         // call.
-        let (item, counted) = match is_known_to_the_customer(&order.state) {
-            true => self.deferred().change(order, None, record).await?,
-            false => self.change(order, None, record).await?,
-        };
+        let orders = if is_known_to_the_customer(&order.state) { &self.deferred() } else { self };
+        let (item, counted) = orders.change(order, None, record).await?;
         Ok(Recorded { item, counted })
     }
 
