@@ -6,7 +6,7 @@ pub(crate) mod connect;
 pub(crate) mod json;
 mod lag;
 mod letters;
-mod merge;
+pub mod merge;
 mod operate;
 pub(crate) mod since;
 mod subject;

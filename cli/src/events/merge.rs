@@ -1,7 +1,8 @@
 //! Several streams of events into one, by time.
 //!
 //! Each service sends its own in order. An event is let through when every other service has sent a later one or has
-//! been silent for a while; within a service the order of its log stays.
+//! been silent for a while; within a service the order of its log stays. Across services the order is only as good as
+//! their relays are fast: the events of one that is behind come after later ones of the others.
 
 use contracts::events::v1::Event;
 use std::{
@@ -10,7 +11,8 @@ use std::{
 };
 
 /// A service that has sent nothing for this time counts as having nothing to send: the others must not wait for it.
-const SILENCE_LIMIT: Duration = Duration::from_millis(300);
+/// What it sends later is printed when it comes.
+pub const SILENCE_LIMIT: Duration = Duration::from_millis(300);
 
 /// With more events in hand the oldest is let through at once: memory is bounded, at the price of their order.
 const WAITING_LIMIT: usize = 10_000;

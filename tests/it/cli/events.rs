@@ -95,20 +95,24 @@ async fn tail_prints_the_events_of_an_order_in_order_with_their_data() {
         Ok(found)
     })
     .await;
-    let first = &found[0];
+    let from = |source: &str| found.iter().filter(|event| event["source"] == source).collect::<Vec<_>>();
+    let orders = from("/comptoir/orders");
+    let first = orders[0];
     assert_eq!(first["type"], "comptoir.orders.v1.OrderCreated", "{found:?}");
     assert_eq!(first["specversion"], "1.0");
     assert_eq!(first["subject"], format!("order/{order}"));
     assert_eq!(first["natssubject"], format!("evt.orders.order.created.{order}"));
     assert_eq!(first["data"]["items"][0]["quantity"], 2);
     assert_eq!(first["data"]["total"]["units"], "25");
-    let own = found.iter().filter(|event| event["source"] == "/comptoir/orders");
-    let sequences: Vec<i64> = own.filter_map(|event| event["sequence"].as_i64()).collect();
-    assert_eq!(sequences, (1..=sequences.len() as i64).collect::<Vec<_>>());
-    let times = found.iter().filter_map(|event| event["time"].as_str());
-    let times: Vec<bson::DateTime> =
-        times.map(|time| bson::DateTime::parse_rfc3339_str(time).expect("RFC 3339")).collect();
-    assert!(times.is_sorted(), "{times:?}");
+    for (events, aggregate) in [(orders, "order"), (from("/comptoir/payments"), "payment")] {
+        assert!(events.iter().all(|event| event["subject"].as_str().is_some_and(|of| of.starts_with(aggregate))));
+        let sequences: Vec<i64> = events.iter().filter_map(|event| event["sequence"].as_i64()).collect();
+        assert_eq!(sequences, (1..=events.len() as i64).collect::<Vec<_>>(), "{found:?}");
+        let times = events.iter().filter_map(|event| event["time"].as_str());
+        let times: Vec<bson::DateTime> =
+            times.map(|time| bson::DateTime::parse_rfc3339_str(time).expect("RFC 3339")).collect();
+        assert!(times.len() == events.len() && times.is_sorted(), "{times:?}");
+    }
 
     let filtered = Tail::start(stack, &["--since", "1h", "--subject", "evt.*.order.>"]);
     let some = eventually(TIMEOUT, || async {
