@@ -40,13 +40,10 @@ pub(crate) fn as_orders(stack: &Stack, service: &str) -> Channel {
 
 /// The names of the events of an aggregate, in order, once there are `count` of them in the log.
 pub(crate) async fn event_names(database: &mongodb::Database, id: &str, count: usize) -> Vec<String> {
-    let log = database.collection::<Document>("events");
     let names = eventually(Duration::from_secs(10), || async {
-        let mut found = log.find(doc! { "aid": id }).sort(doc! { "seq": 1 }).await?;
-        let mut names = Vec::new();
-        while found.advance().await? {
-            names.push(found.deserialize_current()?.get_str("name")?.to_owned());
-        }
+        let found = kit::log(database, doc! { "aid": id }).await?;
+        let names: Vec<String> =
+            found.iter().filter_map(|entry| Some(entry.get_str("name").ok()?.to_owned())).collect();
         ensure!(names.len() >= count, "only {names:?}");
         Ok(names)
     });

@@ -107,9 +107,8 @@ async fn staff_dispatch_and_deliver_a_shipment_and_repeats_change_nothing() {
     }
     let database = stack.connect().await.database("shipping");
     assert_eq!(event_names(&database, &id, 3).await, ["created", "dispatched", "delivered"]);
-    let mut events = database.collection::<Document>("events").find(doc! { "aid": &id }).await.unwrap();
-    while events.advance().await.unwrap() {
-        let bytes = events.current().as_bytes();
+    for event in kit::log(&database, doc! { "aid": &id }).await.unwrap() {
+        let bytes = event.to_vec().unwrap();
         assert!(!bytes.windows(8).any(|window| window == b"Lovelace"), "an event carries the address");
     }
 }

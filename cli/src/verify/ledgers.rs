@@ -90,10 +90,10 @@ fn parsed(stored: &Document) -> Result<Money, Error> {
 
 /// Refunds ≤ captures ≤ authorizations, the state is what the ledger says, and so are the amounts that were told last.
 pub async fn sound(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
-    let (payments, events) = (cluster.collection("payments", "payments")?, cluster.collection("payments", "events")?);
+    let (payments, log) = (cluster.collection("payments", "payments")?, cluster.collection("payments", store::LOG)?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "token": 0 }).await? {
-        let told = told(&mut snapshot, &events, &found).await?;
+        let told = told(&mut snapshot, &log, &found).await?;
         for payment in &found {
             let id = text(payment, "_id");
             examined.checked += 1;
@@ -116,12 +116,12 @@ pub async fn sound(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined>
 /// The newest event of each payment that tells its amounts, from the log and from its outbox.
 async fn told(
     snapshot: &mut Snapshot,
-    events: &mongodb::Collection<Document>,
+    log: &mongodb::Collection<Document>,
     payments: &[Document],
 ) -> anyhow::Result<HashMap<String, PaymentChanged>> {
     let ids: Vec<&str> = payments.iter().map(|payment| text(payment, "_id")).collect();
-    let fields = doc! { "aid": 1, "seq": 1, "type": 1, "data": 1 };
-    let logged = snapshot.find(events, doc! { "aid": { "$in": ids }, "type": CHANGED }, fields, 0).await?;
+    let stages = store::log::entries(doc! { "agg": "payment", "aid": { "$in": ids }, "type": CHANGED });
+    let logged = snapshot.aggregate(log, stages).await?;
     let mut newest: HashMap<String, (i64, &Document)> = HashMap::new();
     // The newest event may not have left its document yet.
     let waiting =

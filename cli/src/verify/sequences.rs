@@ -9,26 +9,24 @@ use super::{
 use bson::{Document, doc};
 use mongodb::Collection;
 use std::collections::HashMap;
+use store::log::{self, LOG};
 use topology::Topology;
-
-/// Collection of the log in each service's database.
-pub const LOG: &str = "events";
 
 /// Looks at every aggregate of every service that publishes.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let mut examined = Examined::default();
     for (service, table) in &Topology::get().service {
-        let log = cluster.collection(service, LOG)?;
+        let segments = cluster.collection(service, LOG)?;
         for (collection, noun) in &table.aggregates {
             let subject = format!("{service}/{noun}/");
             let Some(scope) = within(scope, &subject) else { continue };
             let aggregates =
-                Aggregates { subject, noun, log: &log, documents: cluster.collection(service, collection)? };
+                Aggregates { subject, noun, log: &segments, documents: cluster.collection(service, collection)? };
             aggregates.up_to_date(cluster, &scope, &mut examined).await?;
             aggregates.without_gaps(cluster.snapshot().await?, &scope, &mut examined).await?;
         }
         if !table.aggregates.is_empty() && within(scope, &format!("{service}/{LOG}")).is_some() {
-            log_without_gaps(cluster.snapshot().await?, &log, service, &mut examined).await?;
+            log_without_gaps(cluster.snapshot().await?, &segments, service, &mut examined).await?;
         }
     }
     Ok(examined)
@@ -56,11 +54,9 @@ impl Aggregates<'_> {
         let fields = doc! { "seq": 1, "outbox.seq": 1 };
         while let Some((mut snapshot, found)) = pages.read(cluster, &self.documents, fields.clone()).await? {
             let ids: Vec<&str> = found.iter().map(|document| text(document, "_id")).collect();
-            let pipeline = vec![
-                doc! { "$match": { "agg": self.noun, "aid": { "$in": ids } } },
-                doc! { "$group": { "_id": "$aid", "last": { "$max": "$seq" } } },
-            ];
-            let logged = snapshot.aggregate(self.log, pipeline).await?;
+            let mut stages = log::entries(doc! { "agg": self.noun, "aid": { "$in": ids } });
+            stages.push(doc! { "$group": { "_id": "$aid", "last": { "$max": "$seq" } } });
+            let logged = snapshot.aggregate(self.log, stages).await?;
             let logged: HashMap<&str, i64> =
                 logged.iter().map(|entry| (text(entry, "_id"), number(entry, "last"))).collect();
             for document in &found {
@@ -96,13 +92,13 @@ impl Aggregates<'_> {
         if let Scope::Only(ids) = scope {
             filter.insert("aid", doc! { "$in": ids });
         }
-        let pipeline = vec![
-            doc! { "$match": filter },
+        let mut stages = log::entries(filter);
+        stages.extend([
             doc! { "$group": { "_id": "$aid", "count": { "$sum": 1_i64 }, "last": { "$max": "$seq" } } },
             // mongod answers with the faulty aggregates alone, however many there are.
             doc! { "$match": { "$expr": { "$ne": ["$count", "$last"] } } },
-        ];
-        for entry in snapshot.aggregate(self.log, pipeline).await? {
+        ]);
+        for entry in snapshot.aggregate(self.log, stages).await? {
             let (count, last) = (number(&entry, "count"), number(&entry, "last"));
             let subject = format!("{}{}", self.subject, text(&entry, "_id"));
             examined.suspect(&subject, format!("events 1 to {last} in the log"), format!("{count} of them"));
@@ -113,13 +109,15 @@ impl Aggregates<'_> {
 
 async fn log_without_gaps(
     mut snapshot: Snapshot,
-    log: &Collection<Document>,
+    segments: &Collection<Document>,
     service: &str,
     examined: &mut Examined,
 ) -> anyhow::Result<()> {
     let group = doc! { "_id": null, "count": { "$sum": 1_i64 }, "last": { "$max": "$_id" } };
     examined.checked += 1;
-    for entry in snapshot.aggregate(log, vec![doc! { "$group": group }]).await? {
+    let mut stages = log::entries(doc! {});
+    stages.push(doc! { "$group": group });
+    for entry in snapshot.aggregate(segments, stages).await? {
         let (count, last) = (number(&entry, "count"), number(&entry, "last"));
         if count != last {
             let (expected, found) = (format!("entries 1 to {last}"), format!("{count} of them"));

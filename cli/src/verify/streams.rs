@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{Cluster, Scope},
-    sequences::{LOG, within},
+    sequences::within,
     snapshot::{Snapshot, number, text},
     violation::Examined,
 };
@@ -23,6 +23,7 @@ use std::{
     collections::HashMap,
     time::{Duration, Instant},
 };
+use store::log::{self, LOG};
 use topology::Topology;
 
 /// Messages that are asked for at a time.
@@ -126,8 +127,12 @@ impl Comparison<'_> {
     }
 
     async fn last(&self) -> anyhow::Result<i64> {
-        let newest = self.log.find_one(doc! {}).sort(doc! { "_id": -1 }).projection(doc! { "_id": 1 }).await?;
-        Ok(newest.map_or(0, |entry| number(&entry, "_id")))
+        Ok(self.place(log::last()).await?.unwrap_or(0))
+    }
+
+    async fn place(&self, stages: Vec<Document>) -> anyhow::Result<Option<i64>> {
+        let found = self.log.aggregate(stages).await?.try_next().await?;
+        Ok(found.map(|found| number(&found, "_id")))
     }
 
     /// The first entry that the stream must still have: that of its first message, or the first that is young enough.
@@ -139,8 +144,10 @@ impl Comparison<'_> {
         }
         let kept = i64::try_from(max_age.saturating_sub(MARGIN).as_millis()).unwrap_or(i64::MAX);
         let since = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis().saturating_sub(kept));
-        let young = self.log.find_one(doc! { "at": { "$gte": since } }).sort(doc! { "_id": 1 });
-        let young = young.projection(doc! { "_id": 1 }).await?.map(|entry| number(&entry, "_id"));
+        let mut stages = vec![doc! { "$sort": { "_id": 1 } }];
+        stages.extend(log::entries(doc! { "at": { "$gte": since } }));
+        stages.push(doc! { "$limit": 1 });
+        let young = self.place(stages).await?;
         let last = self.last().await?;
         Ok(first.into_iter().chain(young).min().unwrap_or(last + 1))
     }
@@ -233,9 +240,15 @@ fn message(stored: Stored) -> Option<Message> {
 
 async fn entries(
     mut snapshot: Snapshot,
-    log: &Collection<Document>,
+    segments: &Collection<Document>,
     places: &[i64],
 ) -> anyhow::Result<HashMap<i64, Document>> {
-    let found = snapshot.find(log, doc! { "_id": { "$in": places } }, doc! { "trace": 0 }, 0).await?;
+    let (Some(from), Some(to)) = (places.iter().min(), places.iter().max()) else { return Ok(HashMap::new()) };
+    let first = snapshot.aggregate(segments, log::segment_of(*from)).await?;
+    let first = first.first().map_or(*from, |segment| number(segment, "_id"));
+    let mut stages = vec![doc! { "$match": { "_id": { "$gte": first, "$lte": to } } }];
+    stages.extend(log::entries(doc! {}));
+    stages.extend([doc! { "$match": { "_id": { "$in": places } } }, doc! { "$project": { "trace": 0 } }]);
+    let found = snapshot.aggregate(segments, stages).await?;
     Ok(found.into_iter().map(|entry| (number(&entry, "_id"), entry)).collect())
 }

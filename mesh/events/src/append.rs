@@ -11,7 +11,7 @@ use crate::{
 use mongodb::change_stream::event::ResumeToken;
 use serde::Deserialize;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     time::Duration,
 };
 use store::Pending;
@@ -69,7 +69,7 @@ impl Appender {
         Ok(Self { source: source.clone(), log, next: last + 1, known, unlogged, appended, publisher_is_slow: false })
     }
 
-    /// Appenders what `found` has and the log has not, in one insert. Then it is known what was lost.
+    /// Appends what `found` has and the log has not, in one insert. Then it is known what was lost.
     pub async fn append(&mut self, found: Found) -> Result<(), Error> {
         self.append_outboxes(found.outboxes).await?;
         for (collection, changed) in found.changed {
@@ -119,11 +119,12 @@ impl Appender {
         Ok(())
     }
 
-    /// The highest `seq` in the log of each aggregate that this term does not know yet.
+    /// The highest `seq` in the log of each aggregate that this term does not know yet, and that is not new here.
     async fn logged(&self, collection: &str, noun: &str, outboxes: &[Outbox]) -> Result<HashMap<String, i64>, Error> {
         let known = self.known.get(collection);
-        let is_known = |id: &str| known.is_some_and(|known| known.get(id).is_some());
-        let unknown = outboxes.iter().filter(|each| !each.is_new && !is_known(&each.id));
+        let new: HashSet<&str> = outboxes.iter().filter(|each| each.is_new).map(|each| each.id.as_str()).collect();
+        let is_known = |id: &str| new.contains(id) || known.is_some_and(|known| known.get(id).is_some());
+        let unknown = outboxes.iter().filter(|each| !is_known(&each.id));
         // Aggregates with a long history are asked for apart, so that the query covers the end of their history only.
         let (new, old): (Vec<&Outbox>, Vec<&Outbox>) = unknown.partition(|each| first_seq(each) <= 1);
         let mut logged = HashMap::new();

@@ -11,11 +11,11 @@ use store::{Time, fields::time};
 /// Header that carries `gseq`; the tail of the stream is compared with the log by it.
 pub(crate) const GSEQ: &str = "ce-logsequence";
 
-/// An entry of the log, collection `events`.
+/// An entry of the log; collection `events` keeps the entries of an append together (`store::log`).
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Entry {
-    /// Place in the log: gap-free, from 1.
-    #[serde(rename = "_id")]
+    /// Place in the log: gap-free, from 1. Stored for the first entry of a segment alone.
+    #[serde(rename = "_id", skip_serializing)]
     pub gseq: i64,
     pub eid: String,
     pub agg: String,

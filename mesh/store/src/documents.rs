@@ -231,8 +231,8 @@ impl<T: Aggregate> Documents<T> {
         // The log is asked only when the outbox is long and about to grow: a read for every write would double its
         // cost.
         if outbox::is_long(&outbox) && !change.events.is_empty() {
-            let archived = outbox::archived(&self.log, T::NOUN, &old.id).await?;
-            outbox.retain(|entry| seq_of(entry) > archived);
+            let archived = outbox::archived(&self.log, T::NOUN, &old.id, &outbox).await?;
+            outbox.retain(|entry| outbox::seq_of(entry) > archived);
             trimmed = outbox.len() < old.outbox.len();
         }
         outbox::admit(&outbox, &change.events, &self.limit)?;
@@ -327,8 +327,4 @@ fn vanished<T: Aggregate>(old: &Versioned<T>, fields: &RawDocumentBuf) -> Result
 fn list(value: RawBsonRef) -> Result<Vec<Bson>, Error> {
     let entries = value.as_array().into_iter().flatten();
     entries.map(|entry| Ok(Bson::try_from(entry?)?)).collect()
-}
-
-fn seq_of(entry: &Bson) -> i64 {
-    entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX)
 }

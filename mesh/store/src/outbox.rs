@@ -1,17 +1,15 @@
 //! The outbox inside a document: events that are durable with the state and not yet known to be in the log.
 
-use crate::{Error, Time};
+use crate::{Error, Time, log};
 use bson::{Bson, Document, doc, spec::BinarySubtype};
 use contracts::id::Kind;
+use futures::TryStreamExt;
 use mongodb::Collection;
 use serde::{Deserialize, Serialize};
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering},
 };
-
-/// Name of the log's collection, in each service's own database.
-pub const LOG: &str = "events";
 
 /// At this number of pending events the writer drops those that the log has: documents stay small, and one write in about
 /// eight pays for the question.
@@ -136,8 +134,16 @@ fn pending_bytes(pending: &[Bson]) -> usize {
     data.map(|bytes| bytes + ENTRY_BYTES).sum()
 }
 
-/// The highest `seq` of this aggregate that the log has.
-pub(crate) async fn archived(log: &Collection<Document>, noun: &str, id: &str) -> Result<i64, Error> {
-    let newest = log.find_one(doc! { "agg": noun, "aid": id }).sort(doc! { "seq": -1 }).projection(doc! { "seq": 1 });
-    Ok(newest.await?.and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(0))
+/// The place of a pending event among those of its aggregate.
+pub(crate) fn seq_of(entry: &Bson) -> i64 {
+    entry.as_document().and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(i64::MAX)
+}
+
+/// The highest `seq` of the pending events that the log has; 0 when it has none of them.
+pub(crate) async fn archived(log: &Collection<Document>, noun: &str, id: &str, pending: &[Bson]) -> Result<i64, Error> {
+    let Some(first) = pending.iter().map(seq_of).min() else { return Ok(0) };
+    let mut stages = log::entries(doc! { "agg": noun, "aid": id, "seq": { "$gte": first } });
+    stages.extend([doc! { "$sort": { "seq": -1 } }, doc! { "$limit": 1 }, doc! { "$project": { "seq": 1 } }]);
+    let newest = log.aggregate(stages).await?.try_next().await?;
+    Ok(newest.and_then(|entry| entry.get_i64("seq").ok()).unwrap_or(0))
 }

@@ -59,7 +59,7 @@ async fn a_coupon(customer: &Client, staff: &Client, product: &str) {
 
 async fn logged(mongodb: &mongodb::Client, service: &str) -> anyhow::Result<Vec<Document>> {
     let database = mongodb.database(&Topology::get().service[service].database);
-    Ok(database.collection::<Document>("events").find(doc! {}).await?.try_collect().await?)
+    kit::log(&database, doc! {}).await
 }
 
 /// Compares an entry of a log with the contract of its event.

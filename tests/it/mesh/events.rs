@@ -19,6 +19,7 @@ mod payload;
 mod permissions;
 mod refused;
 mod removed_data;
+mod segments;
 mod stuck;
 mod takeover;
 pub mod write_forms;

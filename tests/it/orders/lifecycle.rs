@@ -170,13 +170,11 @@ async fn a_confirmed_order_can_be_cancelled_and_gives_everything_back() {
     let cancelled = order_with(&customer, &order, "state", "CANCELLED").await;
     assert_eq!((&cancelled["paymentState"], &cancelled["shipmentState"]), (&json!("VOIDED"), &json!("CANCELLED")));
     assert_eq!(cancelled["reason"], "changed my mind");
-    let mongodb = stack.connect().await;
-    let log = mongodb.database("orders").collection::<bson::Document>("events");
+    let database = stack.connect().await.database("orders");
     let of_order = bson::doc! { "aid": id(&order, "orderId") };
-    let mut events = log.find(of_order).await.expect("mongod answers");
-    while events.advance().await.expect("mongod answers") {
-        let data = events.current().get_binary("data").expect("an entry has data").bytes.to_vec();
-        assert!(!String::from_utf8_lossy(&data).contains("my mind"), "the customer's words travel in an event");
+    for entry in kit::log(&database, of_order).await.expect("mongod answers") {
+        let data = entry.get_binary_generic("data").expect("an entry has data");
+        assert!(!String::from_utf8_lossy(data).contains("my mind"), "the customer's words travel in an event");
     }
     assert_eq!(stock(stack, &product).await, [5, 0, 0, 5]);
     assert_eq!(customer.post(&path, json!({})).await.expect(200)["state"], "CANCELLED");

@@ -45,7 +45,7 @@ async fn the_token_is_gone_when_the_outcome_is_known_and_never_in_an_event() {
     let (payments, id) = (Payments::connect(shared().await).await, Id::Payment.new_id());
     payments.authorize(&id, "tok_visa").await.unwrap();
     event_names(&payments.database, &id, 2).await;
-    for (collection, filter) in [("payments", doc! { "_id": &id }), ("events", doc! { "aid": &id })] {
+    for (collection, filter) in [("payments", doc! { "_id": &id }), ("events", doc! { "entries.aid": &id })] {
         let mut found = payments.database.collection::<Document>(collection).find(filter).await.unwrap();
         while found.advance().await.unwrap() {
             let bytes = found.current().as_bytes();

@@ -37,11 +37,10 @@ async fn refresh_grant(client: &Client, token: &Value) -> Reply {
 
 /// The log of the users service about one account, once it ends with `last`.
 async fn events(stack: &Stack, user: &Value, last: &str) -> Vec<Document> {
-    let log = stack.connect().await.database("users").collection::<Document>("events");
+    let database = stack.connect().await.database("users");
     let id = user["userId"].as_str().unwrap();
     eventually(Duration::from_secs(10), || async {
-        let found = log.find(doc! { "aid": id }).sort(doc! { "seq": 1 }).await?;
-        let found: Vec<Document> = found.try_collect().await?;
+        let found = kit::log(&database, doc! { "aid": id }).await?;
         let name = found.last().and_then(|event| event.get_str("name").ok());
         ensure!(name == Some(last), "the last event of {id} is {name:?}");
         Ok(found)

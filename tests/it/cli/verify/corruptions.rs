@@ -246,21 +246,23 @@ async fn sequences(fixture: &Fixture) {
     let counted = doc! { "$inc": { "seq": 1_i64 } };
     fixture.broken(("orders", "orders"), order, counted, (name, &subject, "is nowhere")).await;
     let log = fixture.collection("orders", "events");
-    let gone = log.find_one_and_delete(doc! { "aid": order, "seq": 1_i64 }).await.expect("root may").expect("is there");
+    let first = doc! { "aid": order, "seq": 1_i64 };
+    let pulled = doc! { "$pull": { "entries": &first } };
+    let its_segment = doc! { "entries": { "$elemMatch": &first } };
+    let whole = log.find_one_and_update(its_segment, pulled).await.expect("root may").expect("is there");
     let subjects: Vec<String> =
         fixture.check(name).await.iter().filter_map(|each| each["subject"].as_str().map(str::to_owned)).collect();
     assert_eq!(subjects, ["orders/events", &subject], "the log has a gap, and so has the aggregate");
-    log.insert_one(gone).await.expect("root may");
+    log.replace_one(doc! { "_id": whole.get("_id") }, whole).await.expect("root may");
 }
 
 async fn streams(fixture: &Fixture) {
     let (order, name) = (fixture.of_order("_id"), "streams-are-logs");
     let nats = jetstream::new(fixture.stack.nats().await);
-    let log = fixture.collection("orders", "events");
-    let logged = log.find_one(doc! { "aid": order, "seq": 1_i64 }).await.expect("answers").expect("is there");
+    let database = fixture.stack.connect().await.database("orders");
+    let logged = kit::log(&database, doc! { "aid": order, "seq": 1_i64 }).await.expect("mongod answers").remove(0);
     let place = logged.get_i64("_id").expect("a place");
-    let other = doc! { "$set": { "seq": 77_i64 } };
-    fixture.broken_log(place, other, (name, &format!("orders/log#{place}"), order)).await;
+    fixture.renumbered(&logged, (name, &format!("orders/log#{place}"), order)).await;
     let stream = nats.get_stream("EVT_ORDERS").await.expect("the stream is there");
     let sequence = u64::try_from(place).expect("from 1");
     stream.delete_message(sequence).await.expect("the operator may");
@@ -283,11 +285,13 @@ async fn streams(fixture: &Fixture) {
 }
 
 impl Fixture {
-    async fn broken_log(&self, place: i64, change: Document, expect: (&str, &str, &str)) {
+    /// Gives an entry of the log another `seq`, checks, and puts its segment back.
+    async fn renumbered(&self, entry: &Document, expect: (&str, &str, &str)) {
         let log = self.collection("orders", "events");
-        let before = log.find_one(doc! { "_id": place }).await.expect("answers").expect("it is there");
-        log.update_one(doc! { "_id": place }, change).await.expect("root may");
+        let its_segment = doc! { "entries.eid": entry.get_str("eid").expect("an id") };
+        let other = doc! { "$set": { "entries.$.seq": 77_i64 } };
+        let before = log.find_one_and_update(its_segment, other).await.expect("root may").expect("it is there");
         self.finds(expect.0, expect.1, expect.2).await;
-        log.replace_one(doc! { "_id": place }, before).await.expect("root may");
+        log.replace_one(doc! { "_id": before.get("_id") }, before).await.expect("root may");
     }
 }

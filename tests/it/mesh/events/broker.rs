@@ -47,6 +47,7 @@ async fn a_broker_rolled_back_to_an_older_copy_gets_the_rest_again_and_consumers
     }
     fixture.settled().await;
     eventually(TIMEOUT, || invariants::read_model(&fixture)).await;
+    fixture.acknowledged().await;
     fixture.stores.kill_nats().await;
     fixture.stores.roll_nats_files_back();
     fixture.stores.restart_nats().await;
@@ -96,6 +97,7 @@ async fn a_relay_looks_at_the_stream_as_soon_as_it_has_connected_again() {
     let second = fixture.relay();
     fixture.writer.update(&ids[0], 3).await;
     fixture.settled().await;
+    fixture.acknowledged().await;
     fixture.stores.kill_nats().await;
     fixture.stores.roll_nats_files_back();
     fixture.stores.restart_nats().await;

@@ -1,10 +1,10 @@
 //! mongod is killed under a relay and its writers; a hand in the data is reported.
 
-use super::{TIMEOUT, fixture::Fixture};
+use super::{TIMEOUT, fixture::Fixture, invariants::log};
 use anyhow::ensure;
 use bson::{Document, doc};
 use kit::eventually;
-use mongodb::IndexModel;
+use mongodb::{Database, IndexModel, options::IndexOptions};
 
 #[tokio::test]
 async fn nothing_is_lost_when_mongod_is_killed_under_the_relay_and_its_writers() {
@@ -51,16 +51,35 @@ async fn a_document_deleted_by_hand_is_reported_and_the_others_go_on() {
     relay.kill().await;
 }
 
+/// Puts each entry of the log into a document of its own, under the indexes that the log had then.
+async fn as_earlier_releases_kept_it(db: &Database) {
+    let log = db.collection::<Document>("events");
+    let singles = kit::log(db, doc! {}).await.expect("mongod answers");
+    log.drop().await.expect("root may");
+    let places = IndexModel::builder().keys(doc! { "agg": 1, "aid": 1, "seq": 1 });
+    log.create_index(places.options(IndexOptions::builder().unique(true).build()).build()).await.expect("root may");
+    log.insert_many(singles).await.expect("root may");
+}
+
 #[tokio::test]
-async fn the_log_of_an_earlier_release_goes_on_without_its_index_of_event_ids() {
+async fn the_log_of_an_earlier_release_is_put_into_segments_and_goes_on() {
     let fixture = Fixture::open().await;
-    let log = fixture.db.collection::<Document>("events");
-    log.create_index(IndexModel::builder().keys(doc! { "eid": 1 }).build()).await.expect("root may");
     let relay = fixture.relay();
-    fixture.writer.products(2, 2).await;
+    let ids = fixture.writer.products(2, 2).await;
     fixture.settled().await;
-    let mut indexes = log.list_index_names().await.expect("mongod answers");
+    relay.kill().await;
+    let before = log(&fixture.db).await.expect("the log");
+    as_earlier_releases_kept_it(&fixture.db).await;
+    fixture.expire_lease().await;
+    let relay = fixture.relay();
+    for id in &ids {
+        fixture.writer.update(id, 1).await;
+    }
+    fixture.settled().await;
+    let after = log(&fixture.db).await.expect("the log");
+    assert!(after.starts_with(&before) && after.len() == before.len() + 2, "{after:?} after {before:?}");
+    let mut indexes = fixture.db.collection::<Document>("events").list_index_names().await.expect("mongod answers");
     indexes.sort();
-    assert_eq!(indexes, ["_id_", "agg_1_aid_1_seq_1"]);
+    assert_eq!(indexes, ["_id_", "entries.agg_1_entries.aid_1_entries.seq_1"]);
     relay.kill().await;
 }

@@ -100,6 +100,19 @@ impl Fixture {
         eventually(TIMEOUT, || invariants::logged(self)).await;
     }
 
+    /// Waits until the relay knows that everything in the log is on the stream: it has heard the broker's answer to the
+    /// last of it.
+    pub async fn acknowledged(&self) {
+        eventually(TIMEOUT, || async {
+            let log = i64::try_from(invariants::log(&self.db).await?.len())?;
+            let lease = self.leases().find_one(doc! {}).await?.unwrap_or_default();
+            let published = lease.get_i64("gseq").unwrap_or_default();
+            ensure!(published == log, "the relay knows of {published} of {log} entries");
+            Ok(())
+        })
+        .await;
+    }
+
     /// The lease's collection.
     pub fn leases(&self) -> mongodb::Collection<Document> {
         self.db.collection("relay")

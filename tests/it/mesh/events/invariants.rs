@@ -94,8 +94,7 @@ async fn documents(db: &Database) -> anyhow::Result<Vec<Document>> {
 
 /// The log, in order.
 pub async fn log(db: &Database) -> anyhow::Result<Vec<Entry>> {
-    let cursor = db.collection::<Document>("events").find(doc! {}).sort(doc! { "_id": 1 }).await?;
-    let entries: Vec<Document> = cursor.try_collect().await?;
+    let entries = kit::log(db, doc! {}).await?;
     let parse = |entry: &Document| {
         Ok(Entry {
             gseq: entry.get_i64("_id")?,

@@ -59,7 +59,7 @@ async fn a_token_is_not_saved_before_what_it_covers_is_in_the_log() {
     let mut blocking = fixture.db.client().start_session().await.expect("mongod answers");
     blocking.start_transaction().await.expect("begins");
     let log = fixture.db.collection::<Document>("events");
-    log.insert_one(doc! { "_id": 3_i64, "eid": "evt_of_nobody" }).session(&mut blocking).await.expect("is free");
+    log.insert_one(doc! { "_id": 3_i64, "entries": [] }).session(&mut blocking).await.expect("is free");
     for id in &ids {
         fixture.writer.update(id, 1).await;
     }

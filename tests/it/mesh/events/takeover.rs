@@ -102,8 +102,8 @@ async fn the_log_refuses_an_event_and_a_place_that_it_has() {
     fixture.writer.products(1, 2).await;
     fixture.settled().await;
     let log = fixture.db.collection::<Document>("events");
-    let last = log.find_one(doc! { "_id": 2_i64 }).await.expect("mongod answers").expect("is there");
-    for fresh in [doc! { "_id": 3_i64 }, doc! { "seq": 3_i64 }] {
+    let last = log.find_one(doc! {}).sort(doc! { "_id": -1 }).await.expect("mongod answers").expect("is there");
+    for fresh in [doc! { "_id": 3_i64 }, doc! { "entries": [{ "agg": "product", "aid": "prd_new", "seq": 1_i64 }] }] {
         let mut repeated = last.clone();
         repeated.extend(fresh);
         let refused = log.insert_one(&repeated).await.map_err(store::Error::from);

@@ -42,15 +42,9 @@ pub async fn parked_order(stack: &Stack, customer: &Client, product: &str) -> Va
 
 /// Names of the events in the log of orders about one of them.
 async fn events_of(stack: &Stack, order: &Value) -> Vec<String> {
-    let log = stack.connect().await.database("orders").collection::<Document>("events");
-    let mut cursor =
-        log.find(doc! { "aid": id(order, "orderId") }).sort(doc! { "seq": 1 }).await.expect("mongod answers");
-    let mut names = Vec::new();
-    while cursor.advance().await.expect("mongod answers") {
-        let entry: Document = cursor.deserialize_current().expect("a document");
-        names.push(entry.get_str("name").expect("a name").to_owned());
-    }
-    names
+    let database = stack.connect().await.database("orders");
+    let found = kit::log(&database, doc! { "aid": id(order, "orderId") }).await.expect("mongod answers");
+    found.iter().map(|entry| entry.get_str("name").expect("a name").to_owned()).collect()
 }
 
 #[tokio::test]
