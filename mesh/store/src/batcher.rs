@@ -34,11 +34,6 @@ pub trait BatchWorker: Send + Sync + 'static {
     /// Batches begin at least this far apart, but for one that is full.
     const MIN_INTERVAL: Duration;
 
-    /// The same of one worker, where its instances differ.
-    fn min_interval(&self) -> Duration {
-        Self::MIN_INTERVAL
-    }
-
     /// Most requests of a batch.
     const MAX_BATCH: usize = 256;
 
@@ -158,7 +153,7 @@ impl<W: BatchWorker> Inner<W> {
     /// When the next batch may be taken, unless that is now. The end of the task at work need not wait for it.
     fn next_at(&self) -> Option<Instant> {
         let queue = self.queue();
-        let rested = queue.taken_at.map_or(queue.due, |taken_at| taken_at + self.worker.min_interval());
+        let rested = queue.taken_at.map_or(queue.due, |taken_at| taken_at + W::MIN_INTERVAL);
         let next_at = queue.due.max(rested);
         ((1..W::MAX_BATCH).contains(&queue.waiting.len()) && next_at > Instant::now()).then_some(next_at)
     }

@@ -23,9 +23,6 @@ pub(crate) const MARK: &CStr = cstr!("mark");
 /// How often a command is sent when its reply is lost, as often as the driver's own retryable writes.
 const ATTEMPTS: u32 = 2;
 
-/// Batches of writes that need not be durable begin this far apart.
-const UNHURRIED_INTERVAL: Duration = Duration::from_millis(50);
-
 /// Longest wait for the majority.
 const WRITE_TIMEOUT_MS: i32 = 10_000;
 
@@ -40,18 +37,9 @@ pub struct GroupCommit {
 
 impl GroupCommit {
     pub fn new(database: &Database, collection: &str) -> Self {
-        Self::with(database, collection, true)
-    }
-
-    /// For writes that a crash may lose: they wait for no journal, and longer for each other.
-    pub fn unhurried(database: &Database, collection: &str) -> Self {
-        Self::with(database, collection, false)
-    }
-
-    fn with(database: &Database, collection: &str, is_durable: bool) -> Self {
         let writes = |verb| {
             let (database, collection) = (database.clone(), database.collection(collection));
-            Batcher::new(Writes { verb, is_durable, database, collection })
+            Batcher::new(Writes { verb, database, collection })
         };
         let reads = Batcher::new(Reads(database.collection(collection)));
         Self { inserts: writes(Verb::Insert), updates: writes(Verb::Update), reads, is_deferred: false }
@@ -136,7 +124,6 @@ impl BatchWorker for Reads {
 
 struct Writes {
     verb: Verb,
-    is_durable: bool,
     database: Database,
     collection: Collection<Document>,
 }
@@ -180,10 +167,6 @@ impl BatchWorker for Writes {
     // A majority write that is journaled takes some milliseconds anyway: under load 8 ms add little to it, and
     // otherwise nothing, because the first write after a pause goes at once.
     const MIN_INTERVAL: Duration = Duration::from_millis(8);
-
-    fn min_interval(&self) -> Duration {
-        if self.is_durable { Self::MIN_INTERVAL } else { UNHURRIED_INTERVAL }
-    }
 
     async fn run(&self, writes: Vec<Write>) -> Vec<Self::Outcome> {
         match self.outcomes(&writes).await {
@@ -237,11 +220,7 @@ impl Writes {
         command.append(verb, self.collection.name());
         // A write that is refused must not keep those behind it, which belong to other requests, from being tried.
         command.append(cstr!("ordered"), false);
-        let concern = if self.is_durable {
-            rawdoc! { "w": "majority", "j": true, "wtimeout": WRITE_TIMEOUT_MS }
-        } else {
-            rawdoc! { "w": 1, "j": false }
-        };
+        let concern = rawdoc! { "w": "majority", "j": true, "wtimeout": WRITE_TIMEOUT_MS };
         command.append(cstr!("writeConcern"), concern);
         command.append(list, bodies);
         command

@@ -1,6 +1,6 @@
 //! Webhooks: taken over HTTP, kept as they came, and applied by the code that records the provider's replies.
 //!
-//! An event is kept once by (provider, event id). What concerns no payment that is known here waits and is tried again, each
+//! An event is kept once by (provider, event id), unless it tells nothing new: then its payment has it all. What concerns no payment that is known here waits and is tried again, each
 //! time later; so does what cannot be applied yet, because what comes before it is on its way. Once its payment has changed
 //! it is tried at once, whatever else waits. What has waited too long, or is too much, expires and is listed.
 
@@ -31,7 +31,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json;
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -59,11 +59,13 @@ pub struct Webhooks {
     pub store: Store,
     /// Bytes that wait: as the last sweep has counted, and what came since.
     waiting_bytes: AtomicI64,
+    /// Events that told nothing new. One of them may be in the list of those that have expired, until the next look.
+    repeats: Mutex<Vec<Bson>>,
 }
 
 impl Webhooks {
     pub fn new(commands: Commands, store: Store) -> Self {
-        Self { commands, store, waiting_bytes: AtomicI64::new(0) }
+        Self { commands, store, waiting_bytes: AtomicI64::new(0), repeats: Mutex::default() }
     }
 
     /// Serves `POST /v1/webhooks/{provider}` until `stop`.
@@ -97,22 +99,23 @@ impl Webhooks {
 
     /// Applies what is due, and first what waits for payments that have changed. Tells whether another look is worthwhile.
     async fn poll_once(&self) -> Result<bool, Error> {
+        let repeats = std::mem::take(&mut *self.repeats.lock().unwrap_or_else(PoisonError::into_inner));
+        self.store.mark_applied(&repeats).await?;
         let changed = self.commands.payments.take_changed();
         let mut waiting = self.store.of_charges(&changed).await?;
         let due = self.store.due(now()).await?;
         let is_full = due.len() >= store::BATCH;
         waiting.extend(due);
         let tried = stream::iter(waiting).map(|event| async move {
-            let disposition = match self.read(&event) {
+            let applied = match self.read(&event) {
                 Some(notification) => self.apply(&notification).await,
-                None => Disposition::Waiting,
+                None => None,
             };
-            (event.get("_id").cloned().unwrap_or(Bson::Null), disposition)
+            (event.get("_id").cloned().unwrap_or(Bson::Null), applied)
         });
-        let tried: Vec<(Bson, Disposition)> = tried.buffer_unordered(PARALLEL).collect().await;
-        let (waits, applied): (Vec<_>, Vec<_>) =
-            tried.into_iter().partition(|(_, disposition)| *disposition == Disposition::Waiting);
-        let ids = |events: Vec<(Bson, Disposition)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
+        let tried: Vec<(Bson, Option<bool>)> = tried.buffer_unordered(PARALLEL).collect().await;
+        let (applied, waits): (Vec<_>, Vec<_>) = tried.into_iter().partition(|(_, applied)| applied.is_some());
+        let ids = |events: Vec<(Bson, Option<bool>)>| events.into_iter().map(|(id, _)| id).collect::<Vec<_>>();
         let has_applied = !applied.is_empty();
         self.store.mark_applied(&ids(applied)).await?;
         // Each wait is longer than the one before, so that what can never be applied costs less and less.
@@ -143,15 +146,13 @@ impl Webhooks {
             .ok()
     }
 
-    async fn apply(&self, notification: &Notification) -> Disposition {
-        match self.commands.apply(notification).await {
-            Ok(Some(is_new)) => Disposition::Applied { is_new },
-            Ok(None) => Disposition::Waiting,
-            Err(error) => {
-                tracing::warn!(event = notification.event_id, %error, "a webhook was not applied; it waits");
-                Disposition::Waiting
-            }
-        }
+    /// Whether it told something new; none when it cannot be applied yet.
+    async fn apply(&self, notification: &Notification) -> Option<bool> {
+        let applied = self.commands.apply(notification).await;
+        applied.unwrap_or_else(|error| {
+            tracing::warn!(event = notification.event_id, %error, "a webhook was not applied; it waits");
+            None
+        })
     }
 
     /// Keeps an event with what became of it. The provider sends again what is not kept.
@@ -160,10 +161,16 @@ impl Webhooks {
         let notification = self.commands.provider.notification(headers, body, seconds)?;
         // Applied before it is kept, so that one write tells what became of it. A crash in between loses nothing: the
         // provider sends again what was not answered.
-        let disposition = self.apply(&notification).await;
+        let applied = self.apply(&notification).await;
         let (provider, bytes) = (self.commands.provider.name(), i64::try_from(body.len()).unwrap_or(i64::MAX));
+        let id = format!("{provider}/{}", notification.event_id);
+        let disposition = match applied {
+            Some(false) => return self.note_repeat(id).await.map_err(Failure::Store),
+            Some(true) => Disposition::Applied,
+            None => Disposition::Waiting,
+        };
         let event = doc! {
-            "_id": format!("{provider}/{}", notification.event_id),
+            "_id": id,
             "rev": 1_i64,
             "provider": provider,
             "event_id": &notification.event_id,
@@ -176,6 +183,16 @@ impl Webhooks {
             self.waiting_bytes.fetch_add(bytes, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Notes an event that tells nothing new. A crash may forget it: an expired one then stays in the list.
+    async fn note_repeat(&self, id: String) -> Result<(), ::store::Error> {
+        let full = {
+            let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+            repeats.push(id.into());
+            if repeats.len() < store::BATCH { Vec::new() } else { std::mem::take(&mut *repeats) }
+        };
+        self.store.mark_applied(&full).await
     }
 }
 

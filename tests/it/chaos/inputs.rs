@@ -9,7 +9,7 @@ use super::{
 };
 use crate::payments::{
     Payments,
-    webhooks::{applied, event, seconds, signed},
+    webhooks::{event, heard, seconds, signed},
 };
 use anyhow::ensure;
 use contracts::id::Kind as Id;
@@ -164,7 +164,7 @@ impl Cluster {
             let dispatch = format!("/v1/shipments/{}:dispatch", id(&planned, "shipmentId"));
             staff.post(&dispatch, json!({})).await.expect(200);
             let shipped = order_with(&customer, &order, "state", "SHIPPED").await;
-            applied(&payments, id(&shipped, "paymentId"), 2).await;
+            heard(&self.system.stack, &payments, id(&shipped, "paymentId")).await;
         }
     }
 

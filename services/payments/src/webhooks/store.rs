@@ -37,8 +37,8 @@ const DELETED: u64 = 10_000;
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disposition {
-    /// The payment has what the event tells; it had it before unless the event `is_new`.
-    Applied { is_new: bool },
+    /// The payment has what the event tells.
+    Applied,
     /// The event is tried again.
     Waiting,
     /// The event is not tried again, and is listed for people.
@@ -49,7 +49,7 @@ impl Disposition {
     /// Its word in the documents.
     pub const fn name(self) -> &'static str {
         match self {
-            Disposition::Applied { .. } => "heard",
+            Disposition::Applied => "heard",
             Disposition::Waiting => "waits",
             Disposition::Expired => "given_up",
         }
@@ -84,8 +84,6 @@ pub struct Waiting {
 pub struct Store {
     events: Collection<Document>,
     group: GroupCommit,
-    /// For events that told nothing new: a crash may lose them, and nothing with them.
-    repeats: GroupCommit,
 }
 
 pub fn indexes() -> [Index; 3] {
@@ -102,11 +100,7 @@ fn before(now: Time, millis: i64) -> Time {
 
 impl Store {
     pub fn new(database: &Database) -> Self {
-        Self {
-            events: database.collection(COLLECTION),
-            group: GroupCommit::new(database, COLLECTION),
-            repeats: GroupCommit::unhurried(database, COLLECTION),
-        }
+        Self { events: database.collection(COLLECTION), group: GroupCommit::new(database, COLLECTION) }
     }
 
     /// Keeps an event. One that is known stays as it is; but what had expired is taken up again when it is sent again.
@@ -117,11 +111,7 @@ impl Store {
             event.insert("look_at", before(now, -SHORTEST_PAUSE_MS));
         }
         let again = event.clone();
-        let group = match disposition {
-            Disposition::Applied { is_new: false } => &self.repeats,
-            Disposition::Applied { is_new: true } | Disposition::Waiting | Disposition::Expired => &self.group,
-        };
-        match group.insert(bson::serialize_to_raw_document_buf(&event)?).await {
+        match self.group.insert(bson::serialize_to_raw_document_buf(&event)?).await {
             Err(Error::Duplicate) => self.revive(again).await,
             kept => kept,
         }
@@ -164,9 +154,15 @@ impl Store {
         Ok(found)
     }
 
+    /// Notes of those of these events that are kept that they have been applied, also of expired ones.
     pub async fn mark_applied(&self, ids: &[Bson]) -> Result<(), Error> {
-        let applied = doc! { "$set": { "fate": Disposition::Applied { is_new: true }.name() } };
-        self.update(ids, applied.into()).await
+        if !ids.is_empty() {
+            let applied = Disposition::Applied.name();
+            let others = doc! { "_id": { "$in": ids }, "fate": { "$ne": applied } };
+            let mark = doc! { "$set": { "fate": applied }, "$unset": { "expired_at": "", "expiry": "" } };
+            self.events.update_many(others, mark).await?;
+        }
+        Ok(())
     }
 
     /// Has these tried again later: the longer they have waited, the later.
@@ -174,13 +170,9 @@ impl Store {
         let waited = doc! { "$max": [SHORTEST_PAUSE_MS, { "$subtract": [now, "$received_at"] }] };
         let pause = doc! { "$min": [LONGEST_PAUSE_MS, waited] };
         let later = vec![doc! { "$set": { "look_at": { "$add": [now, pause] } } }];
-        self.update(ids, later.into()).await
-    }
-
-    async fn update(&self, ids: &[Bson], update: mongodb::options::UpdateModifications) -> Result<(), Error> {
         if !ids.is_empty() {
             let waiting = doc! { "_id": { "$in": ids }, "fate": Disposition::Waiting.name() };
-            self.events.update_many(waiting, update).await?;
+            self.events.update_many(waiting, later).await?;
         }
         Ok(())
     }
@@ -235,7 +227,7 @@ impl Store {
 
     /// Deletes what was applied long ago, or is too much; and all but the newest of what has expired.
     pub async fn forget(&self, now: Time) -> Result<(), Error> {
-        let (applied, expired) = (Disposition::Applied { is_new: true }.name(), Disposition::Expired.name());
+        let (applied, expired) = (Disposition::Applied.name(), Disposition::Expired.name());
         self.delete_until(applied, Some(before(now, APPLIED_MS))).await?;
         if self.size().await? > ALL_BYTES {
             self.delete_until(applied, self.came(applied, 1, DELETED).await?).await?;
