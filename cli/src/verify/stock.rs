@@ -56,7 +56,9 @@ pub async fn movements(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Exami
 fn fold(ids: &[&str]) -> Vec<Document> {
     let mut group = doc! { "_id": "$product_id", "count": { "$sum": 1_i64 } };
     group.extend(NAMES.map(|name| (name.to_owned(), doc! { "$sum": format!("${name}") }.into())));
-    vec![doc! { "$match": { "product_id": { "$in": ids } } }, doc! { "$group": group }]
+    let mut stages = inventory::movements(doc! { "product_id": { "$in": ids } });
+    stages.push(doc! { "$group": group });
+    stages
 }
 
 /// reserved and committed = units of the reservations, and nothing is sold that is not there.

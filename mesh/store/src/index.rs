@@ -22,4 +22,10 @@ impl Index {
         index.model.options.get_or_insert_default().unique = Some(true);
         index
     }
+
+    /// The same for documents that have the fields; of the others there may be many.
+    pub fn sparse(mut self) -> Self {
+        self.model.options.get_or_insert_default().sparse = Some(true);
+        self
+    }
 }

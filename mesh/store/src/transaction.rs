@@ -72,10 +72,10 @@ impl Transaction {
     }
 
     /// Adds a new document that has no events.
-    pub fn insert_raw<T: Serialize + Send + Sync>(
+    pub fn insert_raw(
         &mut self,
-        collection: &Collection<T>,
-        document: &T,
+        collection: &Collection<impl Send + Sync>,
+        document: &impl Serialize,
     ) -> Result<(), Error> {
         self.add(Verb::Insert, collection.name(), bson::serialize_to_raw_document_buf(document)?);
         Ok(())

@@ -4,7 +4,8 @@
 //! **RPCs** `InventoryService`: read and adjust stock, allow backorder, list movements; hold, extend,
 //! commit, release, ship and restock a reservation.
 //! **Collections** `stock` (`_id` prd_…), `reservations` (`_id` = the order's id; index state, expires_at), `movements`
-//! (the ledger: `_id` names the cause, so that nothing moves twice; index product_id, seq; counters are its fold).
+//! (the ledger, a document for each batch; the `_id` of a movement names its cause, so that nothing moves twice; indexes
+//! moves._id and moves.product_id, moves.seq; counters are its fold).
 //! **Events out** `evt.inventory.{stock,reservation}.changed`. **Events in** none.
 //!
 //! All commands of a process pass through one batcher (`commands`): it takes what has queued up, decides every command in
@@ -39,11 +40,13 @@ use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
 pub use domain::{Reservation, Stock};
+pub use store::movements;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
     let Config { service, hold } = config;
     let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
+    store::take_over_singles(&service.database).await?;
     let store = store::Store::new(&service.database);
     let commands = commands::Commands::new(store.clone(), hold);
     service.spawn(sweep::run(store.clone(), commands.clone(), hold, service.background()));

@@ -9,9 +9,10 @@ use crate::{
 use ::store::{
     Aggregate, Change, Database, Documents, Found, Index, NewEvent, Time, Transaction, Versioned, page, transaction,
 };
-use bson::doc;
+use bson::{Document, doc};
 use futures::TryStreamExt;
 use mongodb::Collection;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Aggregate for Stock {
@@ -24,11 +25,53 @@ impl Aggregate for Reservation {
     const NOUN: &'static str = "reservation";
 }
 
-pub fn indexes() -> [Index; 2] {
+/// The ledger: one document for the movements of a batch.
+const MOVEMENTS: &str = "movements";
+
+/// Movements of a document: who looks for one of them has mongod read all.
+const MOVEMENTS_A_DOCUMENT: usize = 500;
+
+/// The index of a ledger that had a document for each movement.
+const SINGLES: &str = "product_id_1_seq_1";
+
+pub fn indexes() -> [Index; 3] {
     [
         Index::new(Reservation::COLLECTION, doc! { "state": 1, "expires_at": 1 }),
-        Index::new("movements", doc! { "product_id": 1, "seq": 1 }),
+        Index::new(MOVEMENTS, doc! { "moves.product_id": 1, "moves.seq": 1 }),
+        Index::unique(MOVEMENTS, doc! { "moves._id": 1 }).sparse(),
     ]
+}
+
+/// Earlier releases had a document for each movement. Each becomes a batch; the index goes last, because it tells that
+/// there are such documents.
+pub async fn take_over_singles(database: &Database) -> Result<(), ::store::Error> {
+    let movements = database.collection::<Document>(MOVEMENTS);
+    if movements.list_index_names().await?.iter().any(|name| name == SINGLES) {
+        tracing::info!("the movements of the ledger are put into batches");
+        let batch = vec![doc! { "$replaceWith": { "_id": "$_id", "moves": ["$$ROOT"] } }];
+        movements.update_many(doc! { "moves": { "$exists": false } }, batch).await?;
+        movements.drop_index(SINGLES).await?;
+    }
+    Ok(())
+}
+
+/// Stages that make a document of each movement that matches.
+pub fn movements(filter: Document) -> Vec<Document> {
+    vec![
+        doc! { "$match": { "moves": { "$elemMatch": &filter } } },
+        doc! { "$unwind": "$moves" },
+        doc! { "$replaceWith": "$moves" },
+        doc! { "$match": filter },
+    ]
+}
+
+/// Movements that were made together.
+#[derive(Serialize)]
+struct MovementBatch<'a> {
+    /// That of the first.
+    #[serde(rename = "_id")]
+    id: &'a str,
+    moves: &'a [Movement],
 }
 
 #[derive(Clone)]
@@ -36,7 +79,7 @@ pub struct Store {
     database: Database,
     stock: Documents<Stock>,
     reservations: Documents<Reservation>,
-    movements: Collection<Movement>,
+    movements: Collection<Document>,
 }
 
 /// The state on which a batch is decided, and the documents in the versions that its writes expect.
@@ -52,7 +95,7 @@ impl Store {
             database: database.clone(),
             stock: Documents::new(database),
             reservations: Documents::new(database),
-            movements: database.collection("movements"),
+            movements: database.collection(MOVEMENTS),
         }
     }
 
@@ -66,12 +109,15 @@ impl Store {
 
     /// Movements of a product before place `before`, newest first.
     pub async fn movements(&self, product_id: &str, before: Option<i64>, limit: i64) -> Result<Found<Movement>, Error> {
-        let mut filter = doc! { "product_id": product_id };
-        if let Some(before) = before {
-            filter.insert("seq", doc! { "$lt": before });
-        }
-        let cursor = self.movements.find(filter).sort(doc! { "seq": -1 }).limit(limit + 1).await?;
-        Ok(page::read(cursor, limit).await?)
+        let before = match before {
+            Some(before) => before,
+            None => self.stock.load(product_id).await?.map_or(0, |stock| stock.state.moves) + 1,
+        };
+        // The ledger has no gaps, so the places of a page are known; without the first of them mongod would read all.
+        let places = doc! { "$lt": before, "$gte": before.saturating_sub(limit).saturating_sub(1) };
+        let mut stages = movements(doc! { "product_id": product_id, "seq": places });
+        stages.push(doc! { "$sort": { "seq": -1 } });
+        Ok(page::read(self.movements.aggregate(stages).with_type::<Movement>().await?, limit).await?)
     }
 
     /// Holds that ran out before `now`, oldest first.
@@ -104,7 +150,8 @@ impl Store {
     }
 
     async fn moved_by(&self, keys: Vec<String>) -> Result<Vec<Movement>, Error> {
-        Ok(self.movements.find(doc! { "_id": { "$in": keys } }).await?.try_collect().await?)
+        let moved = self.movements.aggregate(movements(doc! { "_id": { "$in": keys } })).with_type::<Movement>();
+        Ok(moved.await?.try_collect().await?)
     }
 
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when another replica was first.
@@ -121,8 +168,9 @@ impl Store {
         let reservations =
             add(&mut transaction, &self.reservations, &reading.reservations, set.reservations, reservation_events)
                 .await?;
-        for movement in &set.movements {
-            transaction.insert_raw(&self.movements, movement)?;
+        for moves in set.movements.chunks(MOVEMENTS_A_DOCUMENT) {
+            let Some(first) = moves.first() else { continue };
+            transaction.insert_raw(&self.movements, &MovementBatch { id: &first.id, moves })?;
         }
         transaction.commit("inventory").await?;
         Ok(Written { stock, reservations })

@@ -1,5 +1,6 @@
 //! Inventory over gRPC, as orders calls it.
 
+mod ledger;
 mod sweep;
 
 use crate::payments::{as_orders, event_names};

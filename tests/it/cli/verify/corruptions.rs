@@ -144,7 +144,7 @@ async fn stock(fixture: &Fixture) {
     let (at, product) = (("inventory", "stock"), fixture.product.as_str());
     let ledger = "stock-is-its-movements";
     fixture.broken(at, product, doc! { "$inc": { "on_hand": 1 } }, (ledger, product, "on_hand +1")).await;
-    let movement = doc! { "product_id": product, "kind": "BACKORDER_ON" };
+    let movement = doc! { "moves": { "$elemMatch": { "product_id": product, "kind": "BACKORDER_ON" } } };
     let allowed = Client::staff(&fixture.stack).await;
     allowed.post(&format!("/v1/stock/{product}:setBackorder"), json!({ "allowed": true })).await.expect(200);
     fixture.removed(("inventory", "movements"), movement, (ledger, product, "1 fewer")).await;
