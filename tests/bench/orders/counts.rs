@@ -114,8 +114,8 @@ fn count(line: &str) -> Option<((String, String), Count)> {
     let told = &line["attr"];
     let service = told["appName"].as_str()?;
     let (database, collection) = told["ns"].as_str()?.split_once('.')?;
-    // The namespace of some commands is the database alone; the command then begins with the collection.
-    let named = told["command"].as_object().and_then(|command| command.values().find_map(Value::as_str));
+    // The namespace of these commands is the database alone; they name their collection themselves.
+    let named = ["update", "delete"].iter().find_map(|verb| told["command"][*verb].as_str());
     let collection = if collection == "$cmd" { named.unwrap_or("") } else { collection };
     let number = |field: &str| told[field].as_u64().unwrap_or(0);
     let count = match line["c"].as_str()? {
