@@ -92,8 +92,10 @@ async fn measure_here(parts: &[Part]) -> anyhow::Result<()> {
     if chosen(Part::Flash) {
         let (clients, holds) = (FLASH_CLIENTS, flash::holds(&stack, &product, FLASH_CLIENTS, TIME).await?);
         let floor = floors::conditional_updates(&stack, FLASH_CLIENTS, TIME / 3).await?;
+        let calls = flash::refusals(&stack, FLASH_CLIENTS, TIME / 3).await?;
         println!("\nflash sale: one product, {clients} clients; goal >= 3 x single conditional updates");
         println!("  holds {holds:.0}/s   bare conditional updates {floor:.0}/s   ratio {:.2}", holds / floor);
+        println!("  calls that are refused at once {calls:.0}/s   ratio {:.2}", calls / floor);
     }
     stack.stop().await;
     if chosen(Part::Alone) {

@@ -13,10 +13,16 @@ use crate::{
 };
 use ::store::{RequestKey, Versioned, now, request_key};
 use contracts::{
-    id::Kind, money::Money, orders::v1::OrderDraft, payments::v1::payment::State as PaymentState,
-    shipping::v1::shipment::State as ShipmentState, users::v1::user,
+    id::Kind,
+    money::Money,
+    orders::v1::OrderDraft,
+    payments::v1::payment::State as PaymentState,
+    products::v1::Product,
+    shipping::v1::shipment::State as ShipmentState,
+    users::v1::{User, user},
 };
 use saga::Saga;
+use tonic::Status;
 
 pub struct Placement {
     pub order_id: String,
@@ -36,11 +42,22 @@ pub enum Placed {
 
 /// Accepts an order for the runner called `owner`, or answers the repeat of a request with the order that it placed.
 pub async fn place(orders: &Orders, pricer: &Pricer, owner: &str, placement: Placement) -> Result<Placed, Error> {
-    if let Some(before) = answer_repeat(orders, &placement).await? {
-        return Ok(Placed::Before(before));
-    }
+    // The customer waits for the slowest of three questions, and a repeat for its own alone.
+    let repeat = async {
+        match answer_repeat(orders, &placement).await {
+            Ok(None) => Ok(()),
+            Ok(Some(before)) => Err(Ok(Placed::Before(before))),
+            Err(error) => Err(Err(error)),
+        }
+    };
+    let peers =
+        async { Ok(tokio::join!(pricer.peers.user(&placement.user_id), pricer.products(&placement.draft.items))) };
+    let told = match tokio::try_join!(repeat, peers) {
+        Ok(((), told)) => told,
+        Err(answer) => return answer,
+    };
     telemetry::crash_point("orders.pricing");
-    match accept(orders, pricer, owner, &placement).await {
+    match accept(orders, pricer, owner, &placement, told).await {
         // The same request, a moment ago, may have used the coupon up, or the key.
         Err(error @ (Error::Coupon(_) | Error::Store(::store::Error::Duplicate))) => {
             answer_repeat(orders, &placement).await?.map(Placed::Before).ok_or(error)
@@ -56,19 +73,18 @@ async fn answer_repeat(orders: &Orders, placement: &Placement) -> Result<Option<
     if request.repeats(&before.state.request_digest) { Ok(Some(before)) } else { Err(Error::KeyReused) }
 }
 
-/// Stores the order at the prices of now, or of its quote.
+/// Stores the order of a user for products, as the peers have `told` of them, at the prices of now or of its quote.
 async fn accept(
     orders: &Orders,
     pricer: &Pricer,
     owner: &str,
     placement: &Placement,
+    told: (Result<User, Status>, Result<Vec<Product>, Error>),
 ) -> Result<Versioned<Order>, Error> {
     let Placement { order_id, user_id, draft, .. } = placement;
     let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
     let address = address.map_err(Error::Address)?;
-    // Both peers are asked at the same time: the customer waits for the slower one only.
-    let (user, products) = tokio::join!(pricer.peers.user(user_id), pricer.products(&draft.items));
-    let user = user?;
+    let (user, products) = (told.0?, told.1);
     if user.status() != user::Status::Active {
         return Err(Error::AccountClosed);
     }
