@@ -11,7 +11,6 @@ use async_nats::jetstream;
 use bson::{Document, doc};
 use comptoir::docs::{self, Catalogue, Event, HEADERS, Kind, fields, proto_text};
 use contracts::api::v1::Data;
-use futures::TryStreamExt;
 use kit::shop::{self, TIMEOUT};
 use kit::{Client, Stack, eventually, shared};
 use prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, Kind as FieldKind, MessageDescriptor};

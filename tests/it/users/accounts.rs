@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use bson::{Document, doc};
-use futures::TryStreamExt;
 use kit::shop::fields;
 use kit::{Client, DEMO_PASSWORD, Reply, Stack, eventually, shared};
 use serde_json::{Value, json};
