@@ -56,7 +56,7 @@ async fn service(stack: &Stack, clients: usize) -> anyhow::Result<Measured> {
     let mut pids = pids(stack);
     pids.insert("payments".to_owned(), service.pid());
     let measured = load::measure(stack, &pids, clients, async |id| service.authorize(id).await).await?;
-    println!("{measured}  payments {:.0} MB", memory(service.pid()).1);
+    println!("{measured}  payments {:.0} MB", memory(service.pid()).peak);
     service.stop().await?;
     Ok(measured)
 }

@@ -4,7 +4,7 @@ use crate::{
     CLIENTS, TIME,
     counts::{self, Counts},
     load::{self, Load},
-    usage::{self, Pids, Usage, Used},
+    usage::{self, Memory, Pids, Usage, Used},
 };
 use comptoir::healthcheck;
 use kit::{Client, Process, Stack, eventually};
@@ -58,16 +58,19 @@ fn durable(counts: &Counts, services: &BTreeMap<String, Process>, orders: usize)
     services.keys().map(|name| (name.clone(), of(name))).collect()
 }
 
-fn print(used: &Used, writers: &BTreeMap<String, f64>, memory: &BTreeMap<String, (f64, f64)>) {
-    println!("  {:<14} {:>12} {:>16} {:>9} {:>7}", "per order", "CPU ms", "durable writes", "memory MB", "peak MB");
-    for (name, (resident, peak)) in memory {
+fn print(used: &Used, writers: &BTreeMap<String, f64>, memory: &BTreeMap<String, Memory>) {
+    println!(
+        "  {:<14} {:>12} {:>16} {:>9} {:>7} {:>7}",
+        "per order", "CPU ms", "durable writes", "memory MB", "own MB", "peak MB"
+    );
+    for (name, Memory { resident, own, peak }) in memory {
         let cpu = used.cpu.0.get(name).copied().unwrap_or(f64::NAN);
         let writes = match (name.as_str(), writers.get(name)) {
             ("nats-server", _) => format!("{:.2} messages", used.messages),
             (_, Some(writes)) => format!("{writes:.2}"),
             (_, None) => "-".to_owned(),
         };
-        println!("  {name:<14} {cpu:>12.2} {writes:>16} {resident:>9.0} {peak:>7.0}");
+        println!("  {name:<14} {cpu:>12.2} {writes:>16} {resident:>9.0} {own:>7.0} {peak:>7.0}");
     }
     println!("  {:<14} {:>12.2} {:>16.2}", "all", used.cpu.sum(), writers.values().sum::<f64>());
 }

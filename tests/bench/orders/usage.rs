@@ -97,12 +97,22 @@ fn number(document: &Document, key: &str) -> i64 {
     }
 }
 
-/// Resident memory of a process in megabytes: now, and the most that it ever had.
-pub fn memory(pid: u32) -> (f64, f64) {
+/// Memory of a process in megabytes.
+pub struct Memory {
+    /// All that is resident.
+    pub resident: f64,
+    /// What it has allocated; the rest is its program, which processes of one binary share.
+    pub own: f64,
+    /// The most that was ever resident.
+    pub peak: f64,
+}
+
+pub fn memory(pid: u32) -> Memory {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let megabytes = |field: &str| -> Option<f64> {
+    let kilobytes = |field: &str| -> Option<f64> {
         let line = status.lines().find(|line| line.starts_with(field))?;
-        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+        line.split_whitespace().nth(1)?.parse().ok()
     };
-    (megabytes("VmRSS:").unwrap_or(f64::NAN), megabytes("VmHWM:").unwrap_or(f64::NAN))
+    let megabytes = |field: &str| kilobytes(field).map_or(f64::NAN, |kilobytes| kilobytes / 1024.0);
+    Memory { resident: megabytes("VmRSS:"), own: megabytes("RssAnon:"), peak: megabytes("VmHWM:") }
 }

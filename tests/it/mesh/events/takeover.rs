@@ -112,6 +112,31 @@ async fn the_log_refuses_an_event_and_a_place_that_it_has() {
     relay.kill().await;
 }
 
+/// Its lease holds when it goes on, so nothing but the place of the segment tells it that somebody else has appended.
+#[tokio::test]
+async fn a_relay_whose_place_in_the_log_is_taken_publishes_what_is_in_the_log() {
+    let fixture = Fixture::open().await;
+    let first = fixture.relay();
+    let ids = fixture.writer.products(2, 1).await;
+    fixture.settled().await;
+    first.stop(TIMEOUT).await.expect("products drains");
+    fixture.writer.update(&ids[1], 1).await;
+    let relay = fixture.relay_until("relay.appending:1:stop");
+    relay.paused(TIMEOUT).await.expect("it has an event to append");
+    fixture.writer.update(&ids[0], 1).await;
+    // Another event than the one that this relay is about to append.
+    let written = fixture.writer.collection().find_one(doc! { "_id": &ids[0] }).await.expect("mongod answers");
+    let outbox = written.expect("is there").get_array("outbox").expect("an outbox").clone();
+    let mut entry = outbox.last().and_then(bson::Bson::as_document).expect("an event waits").clone();
+    let id = entry.remove("id");
+    entry.extend(doc! { "eid": id, "agg": "product", "aid": &ids[0] });
+    let log = fixture.db.collection::<Document>("events");
+    log.insert_one(doc! { "_id": 3_i64, "entries": [entry] }).await.expect("root may");
+    relay.resume();
+    fixture.settled().await;
+    relay.kill().await;
+}
+
 /// At each point a relay stops in the middle of a step, another one does that step and more, and then the first goes on.
 #[tokio::test]
 async fn a_relay_that_sleeps_in_the_middle_of_a_step_is_refused_when_it_goes_on() {
