@@ -15,7 +15,7 @@ use kit::{Stack, StackOptions};
 use load::Measured;
 use std::time::Duration;
 use through::Service;
-use usage::{Pids, memory};
+use usage::{Memory, Pids, memory};
 
 /// How long each load is measured, after a warm-up of a fifth of it.
 const TIME: Duration = Duration::from_secs(12);
@@ -56,7 +56,8 @@ async fn service(stack: &Stack, clients: usize) -> anyhow::Result<Measured> {
     let mut pids = pids(stack);
     pids.insert("payments".to_owned(), service.pid());
     let measured = load::measure(stack, &pids, clients, async |id| service.authorize(id).await).await?;
-    println!("{measured}  payments {:.0} MB", memory(service.pid()).peak);
+    let Memory { resident, own, peak } = memory(service.pid());
+    println!("{measured}  payments {resident:.0} MB, allocated {own:.0} of them, at most {peak:.0}");
     service.stop().await?;
     Ok(measured)
 }
