@@ -144,10 +144,7 @@ impl Comparison<'_> {
         }
         let kept = i64::try_from(max_age.saturating_sub(MARGIN).as_millis()).unwrap_or(i64::MAX);
         let since = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis().saturating_sub(kept));
-        let mut stages = vec![doc! { "$sort": { "_id": 1 } }];
-        stages.extend(log::entries(doc! { "at": { "$gte": since } }));
-        stages.push(doc! { "$limit": 1 });
-        let young = self.place(stages).await?;
+        let young = self.place(log::first_since(since)).await?;
         let last = self.last().await?;
         Ok(first.into_iter().chain(young).min().unwrap_or(last + 1))
     }

@@ -20,8 +20,8 @@ const SEGMENT_BYTES: usize = 512 * 1024;
 /// Longest wait for the majority: then the term ends, and the next one finds out what the log has.
 const INSERT_TIMEOUT_MS: i32 = 10_000;
 
-/// The index of a log that was not in segments.
-const SINGLES: &str = "agg_1_aid_1_seq_1";
+/// The unique indexes of logs that were not in segments: they would let no two segments be.
+const OBSOLETE: [&str; 2] = ["eid_1", "agg_1_aid_1_seq_1"];
 
 /// The highest `seq` that the log is known to have of each aggregate: 32,768 in a generation of the cache, some MB.
 pub(crate) type LoggedSeqs = Cache<i64, 32_768>;
@@ -48,19 +48,13 @@ impl Log {
         Self { database: database.clone(), segments: database.collection(store::LOG) }
     }
 
-    /// Earlier releases kept each entry in a document of its own. Each becomes a segment; its index goes last, because it
-    /// tells that there are such entries, and would let no two segments be.
+    /// Earlier releases kept each entry in a document of its own: each becomes a segment.
     async fn take_over_singles(&self) -> Result<(), Error> {
-        if !self.segments.list_index_names().await?.iter().any(|name| name == SINGLES) {
-            return Ok(());
-        }
-        tracing::info!("the entries of the log are put into segments");
         let fields = ["eid", "agg", "aid", "seq", "type", "name", "at", "trace", "data"];
         let entry: Document =
             fields.map(|field| (field.to_owned(), Bson::from(format!("${field}")))).into_iter().collect();
         let segment = vec![doc! { "$set": { "entries": [entry] } }];
-        self.segments.update_many(doc! { "entries": { "$exists": false } }, segment).await?;
-        Ok(self.segments.drop_index(SINGLES).await?)
+        Ok(store::take_over(&self.segments, "entries", segment, &OBSOLETE).await?)
     }
 
     /// At most `limit` entries of one aggregate after `seq`, and no more bytes than a page has, in order.
@@ -90,10 +84,7 @@ impl Log {
 
     /// The `gseq` before the first entry at or after `time`; the last one when there is none.
     pub async fn before(&self, time: store::Time) -> Result<i64, Error> {
-        let mut stages = vec![doc! { "$sort": { "_id": 1 } }];
-        stages.extend(log::entries(doc! { "at": { "$gte": time } }));
-        stages.push(doc! { "$limit": 1 });
-        match self.place(stages).await? {
+        match self.place(log::first_since(time)).await? {
             Some(gseq) => Ok(gseq - 1),
             None => self.last().await,
         }

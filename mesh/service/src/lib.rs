@@ -116,15 +116,23 @@ impl Service {
 
     /// Creates one index with options of its own, once the store is there; not after shutdown.
     pub async fn index(&self, collection: &str, index: IndexModel) -> Result<(), Error> {
-        // A service starts without its stores, and must not serve without the indexes that keep its promises of
-        // uniqueness.
-        while let Err(error) = self.database.collection::<Document>(collection).create_index(index.clone()).await {
-            tracing::warn!(service = %self.config.name, %error, "an index cannot be made; trying again");
+        let collection = self.database.collection::<Document>(collection);
+        self.prepare("an index", || async { collection.create_index(index.clone()).await.map(drop) }).await;
+        Ok(())
+    }
+
+    /// Repeats `step`, without which the service must not serve, until it has worked: a service starts without its stores.
+    /// Gives up at shutdown.
+    pub async fn prepare<F>(&self, what: &str, step: impl Fn() -> F)
+    where
+        F: Future<Output = Result<(), mongodb::error::Error>>,
+    {
+        while let Err(error) = step().await {
+            tracing::warn!(service = %self.config.name, %error, "{what} cannot be made ready; trying again");
             if self.shutdown.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_none() {
-                return Ok(());
+                return;
             }
         }
-        Ok(())
     }
 
     /// A channel to a peer of the topology.

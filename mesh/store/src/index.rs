@@ -1,7 +1,7 @@
 //! Indexes, as each collection's store declares them.
 
-use bson::Document;
-use mongodb::{IndexModel, options::IndexOptions};
+use bson::{Document, doc};
+use mongodb::{Collection, IndexModel, options::IndexOptions};
 
 #[derive(Debug, Clone)]
 pub struct Index {
@@ -28,4 +28,24 @@ impl Index {
         self.model.options.get_or_insert_default().sparse = Some(true);
         self
     }
+}
+
+/// Rewrites the documents of an earlier release, those without `field`, and drops its indexes after that, in this order: while
+/// the last of them is there, such documents may be.
+pub async fn take_over(
+    collection: &Collection<Document>,
+    field: &str,
+    rewrite: Vec<Document>,
+    obsolete: &[&str],
+) -> Result<(), mongodb::error::Error> {
+    let names = collection.list_index_names().await?;
+    let obsolete: Vec<&&str> = obsolete.iter().filter(|index| names.iter().any(|name| name == **index)).collect();
+    if !obsolete.is_empty() {
+        tracing::info!(collection = collection.name(), "the documents of an earlier release are rewritten");
+        collection.update_many(doc! { field: { "$exists": false } }, rewrite).await?;
+    }
+    for index in obsolete {
+        collection.drop_index(*index).await?;
+    }
+    Ok(())
 }

@@ -36,7 +36,7 @@ pub use documents::{Change, Documents, Versioned};
 pub use error::{ChangeError, Error};
 pub use group_commit::GroupCommit;
 pub use hints::{HintSender, WriteHint};
-pub use index::Index;
+pub use index::{Index, take_over};
 pub use log::LOG;
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, NewEvent, Pending};
 pub use page::{Found, Pager, limit};

@@ -1,6 +1,7 @@
 //! The log as it is stored: segments, one for each append, `{_id, entries: [{eid, agg, aid, seq, type, name, at, trace,
 //! data}]}`. An entry's place is the `_id` of its segment, which is the place of the first, and its index in it.
 
+use crate::Time;
 use bson::{Document, doc};
 
 /// Name of the log's collection, in each service's own database.
@@ -17,6 +18,14 @@ pub fn entries(filter: Document) -> Vec<Document> {
         stages.insert(0, doc! { "$match": { "entries": { "$elemMatch": &filter } } });
         stages.push(doc! { "$match": filter });
     }
+    stages
+}
+
+/// Stages that find the first entry at or after `time`. No index knows it: the log is read from its beginning.
+pub fn first_since(time: Time) -> Vec<Document> {
+    let mut stages = vec![doc! { "$sort": { "_id": 1 } }];
+    stages.extend(entries(doc! { "at": { "$gte": time } }));
+    stages.push(doc! { "$limit": 1 });
     stages
 }
 

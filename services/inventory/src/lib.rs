@@ -46,7 +46,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let Config { service, hold } = config;
     let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
-    store::take_over_singles(&service.database).await?;
+    service.prepare("the ledger", || store::take_over_singles(&service.database)).await;
     let store = store::Store::new(&service.database);
     let commands = commands::Commands::new(store.clone(), hold);
     service.spawn(sweep::run(store.clone(), commands.clone(), hold, service.background()));

@@ -7,7 +7,8 @@ use crate::{
     memory::{Memory, WriteCache, Written},
 };
 use ::store::{
-    Aggregate, Change, Database, Documents, Found, Index, NewEvent, Time, Transaction, Versioned, page, transaction,
+    Aggregate, Change, Database, Documents, Found, Index, NewEvent, Time, Transaction, Versioned, page, take_over,
+    transaction,
 };
 use bson::{Document, doc};
 use futures::TryStreamExt;
@@ -42,17 +43,10 @@ pub fn indexes() -> [Index; 3] {
     ]
 }
 
-/// Earlier releases had a document for each movement. Each becomes a batch; the index goes last, because it tells that
-/// there are such documents.
-pub async fn take_over_singles(database: &Database) -> Result<(), ::store::Error> {
-    let movements = database.collection::<Document>(MOVEMENTS);
-    if movements.list_index_names().await?.iter().any(|name| name == SINGLES) {
-        tracing::info!("the movements of the ledger are put into batches");
-        let batch = vec![doc! { "$replaceWith": { "_id": "$_id", "moves": ["$$ROOT"] } }];
-        movements.update_many(doc! { "moves": { "$exists": false } }, batch).await?;
-        movements.drop_index(SINGLES).await?;
-    }
-    Ok(())
+/// Earlier releases had a document for each movement: each becomes a batch.
+pub async fn take_over_singles(database: &Database) -> Result<(), mongodb::error::Error> {
+    let batch = vec![doc! { "$replaceWith": { "_id": "$_id", "moves": ["$$ROOT"] } }];
+    take_over(&database.collection(MOVEMENTS), "moves", batch, &[SINGLES]).await
 }
 
 /// Stages that make a document of each movement that matches.

@@ -1,8 +1,9 @@
 //! Webhooks: taken over HTTP, kept as they came, and applied by the code that records the provider's replies.
 //!
-//! An event is kept once by (provider, event id), unless it tells nothing new: then its payment has it all. What concerns no payment that is known here waits and is tried again, each
-//! time later; so does what cannot be applied yet, because what comes before it is on its way. Once its payment has changed
-//! it is tried at once, whatever else waits. What has waited too long, or is too much, expires and is listed.
+//! An event is kept once by (provider, event id), unless it tells nothing new: then its payment has it all. What concerns no
+//! payment that is known here waits and is tried again, each time later; so does what cannot be applied yet, because what
+//! comes before it is on its way. Once its payment has changed it is tried at once, whatever else waits. What has waited
+//! too long, or is too much, expires and is listed.
 
 mod convert;
 mod store;

@@ -56,8 +56,10 @@ async fn as_earlier_releases_kept_it(db: &Database) {
     let log = db.collection::<Document>("events");
     let singles = kit::log(db, doc! {}).await.expect("mongod answers");
     log.drop().await.expect("root may");
-    let places = IndexModel::builder().keys(doc! { "agg": 1, "aid": 1, "seq": 1 });
-    log.create_index(places.options(IndexOptions::builder().unique(true).build()).build()).await.expect("root may");
+    for keys in [doc! { "eid": 1 }, doc! { "agg": 1, "aid": 1, "seq": 1 }] {
+        let unique = IndexOptions::builder().unique(true).build();
+        log.create_index(IndexModel::builder().keys(keys).options(unique).build()).await.expect("root may");
+    }
     log.insert_many(singles).await.expect("root may");
 }
 

@@ -42,9 +42,7 @@ pub async fn parked_order(stack: &Stack, customer: &Client, product: &str) -> Va
 
 /// Names of the events in the log of orders about one of them.
 async fn events_of(stack: &Stack, order: &Value) -> Vec<String> {
-    let database = stack.connect().await.database("orders");
-    let found = kit::log(&database, doc! { "aid": id(order, "orderId") }).await.expect("mongod answers");
-    found.iter().map(|entry| entry.get_str("name").expect("a name").to_owned()).collect()
+    crate::payments::event_names(&stack.db("orders"), id(order, "orderId"), 0).await
 }
 
 #[tokio::test]
