@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day mutants bench-orders bench-events bench-payments
+.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -109,6 +109,9 @@ flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@$(CARGO) build --quiet -p comptoir
 	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact inventory::flash_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
+
+differential: ## Read and write COUNT=100000 messages with the transcoder and with prost-reflect, there and back
+	@COUNT=$(or $(COUNT),100000) $(CARGO) test --quiet -p comptoir-transcode differential
 
 mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
 	@$(PYTHON) tools/mutants.py $(ARGS)

@@ -32,6 +32,8 @@ pub enum Command {
     Healthcheck(crate::healthcheck::Options),
     /// See and move events: what is published, who is behind, what could not be applied
     Events(crate::events::Options),
+    /// See what the gateway answers to, and how it reads one request
+    Gateway(crate::gateway::Options),
     /// See and repair the sagas that move orders: what they wait for, why they are parked
     Saga(crate::saga::Options),
     /// Compare the payments with what their provider reports

@@ -10,7 +10,7 @@
 //! `comptoir serve <name>` is one of them alone, configured by flags and `COMPTOIR_*` variables; `comptoir config
 //! <name>` prints that configuration; `comptoir healthcheck` asks a running one how it is; `comptoir events` shows and
 //! moves events, `comptoir saga` shows and repairs sagas, `comptoir payments` compares with the provider; `comptoir
-//! verify` checks that a running system is what it promises to be, `comptoir check` that it takes an order; `comptoir
+//! gateway` shows what the gateway answers to; `comptoir verify` checks that a running system is what it promises to be, `comptoir check` that it takes an order; `comptoir
 //! secrets` makes what an installation keeps secret.
 //!
 //! Invariants: a data directory has one `dev` at a time; every secret in it is readable by its owner only; each service
@@ -27,6 +27,7 @@ pub mod config;
 pub mod dev;
 pub mod docs;
 pub mod events;
+pub mod gateway;
 pub mod healthcheck;
 pub mod logging;
 pub mod payments;

@@ -2,6 +2,7 @@
 
 mod check;
 pub mod events;
+mod gateway;
 mod merge;
 pub mod reconcile;
 mod saga;

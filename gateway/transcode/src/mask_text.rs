@@ -1,36 +1,41 @@
-//! A field mask as callers write it.
+//! A field mask as callers write it, and as ProtoJSON does.
 
-use serde_json::Value;
-
-/// A mask as a caller writes it, in the one form that ProtoJSON knows: camelCase, separated by commas. The contract's own
-/// spelling (`weight_grams`) and `*` are welcome too.
-pub(crate) fn normal(json: Value) -> Result<Value, String> {
-    let wrong = || "must be names of fields separated by commas, such as name,profile.bio".to_owned();
-    let Value::String(text) = json else { return Err(wrong()) };
+/// The protobuf paths of a mask: `weight_grams` of `weightGrams`. The contract's own spelling and `*` are welcome too.
+pub(crate) fn paths(text: &str) -> Option<Vec<String>> {
     let is_name = |path: &str| {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
         path == "*" || (!path.is_empty() && path.bytes().all(fits))
     };
     let paths: Vec<&str> = text.split(',').map(str::trim).filter(|_| !text.is_empty()).collect();
-    if !paths.iter().all(|path| is_name(path)) {
-        return Err(wrong());
-    }
-    Ok(paths.into_iter().map(camel).collect::<Vec<_>>().join(",").into())
+    paths.iter().all(|path| is_name(path)).then(|| paths.into_iter().map(snake).collect())
 }
 
-/// `weightGrams` of `weight_grams`.
-fn camel(path: &str) -> String {
-    let mut out = String::with_capacity(path.len());
-    let mut is_start = false;
+fn snake(path: &str) -> String {
+    let mut out = String::with_capacity(path.len() + 4);
+    for character in path.chars() {
+        if character.is_ascii_uppercase() {
+            out.push('_');
+        }
+        out.push(character.to_ascii_lowercase());
+    }
+    out
+}
+
+/// Writes a path as ProtoJSON does: `weightGrams`. False when it would not be read as the same path.
+pub(crate) fn write_camel(out: &mut String, path: &str) -> bool {
+    let mut is_after_underscore = false;
     for character in path.chars() {
         match character {
-            '_' => is_start = true,
-            other if is_start => {
-                out.push(other.to_ascii_uppercase());
-                is_start = false;
+            '_' if is_after_underscore => return false,
+            '_' => is_after_underscore = true,
+            'a'..='z' if is_after_underscore => {
+                out.push(character.to_ascii_uppercase());
+                is_after_underscore = false;
             }
+            'A'..='Z' => return false,
+            _ if is_after_underscore => return false,
             other => out.push(other),
         }
     }
-    out
+    !is_after_underscore
 }

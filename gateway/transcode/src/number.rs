@@ -1,47 +1,35 @@
 //! Whole numbers in the forms of ProtoJSON: `2`, `2.0` and `1e2`, with quotes or without.
 
-use prost_reflect::Kind;
-use rust_decimal::Decimal;
-use serde_json::Value;
-
-/// `json` with each whole number for a field of `kind` as plain digits. What is not one stays as it is: the parser of the
-/// field refuses it. A decimal keeps all digits of a 64-bit integer, which a floating-point number does not.
-pub(crate) fn exact(kind: &Kind, json: Value) -> Value {
-    if !is_whole(kind) {
-        return json;
-    }
-    match json {
-        Value::Array(items) => items.into_iter().map(|item| exact(kind, item)).collect(),
-        Value::Number(number) if number.is_f64() => {
-            digits(&number.to_string()).map_or(Value::Number(number), Value::from)
-        }
-        Value::String(text) => digits(&text).map_or(Value::String(text), Value::from),
-        other => other,
-    }
+/// The whole number that `text` writes; none when it is not one, or has more than 20 digits. Every digit counts: a
+/// floating-point number, which has 53 bits, would silently change a 64-bit integer.
+pub(crate) fn whole(text: &str) -> Option<i128> {
+    let (is_negative, rest) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let is_plain = rest.len() <= 18 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let value = if is_plain { rest.parse::<i64>().ok().map(i128::from) } else { decimal(rest) }?;
+    Some(if is_negative { -value } else { value })
 }
 
-fn digits(text: &str) -> Option<String> {
-    let is_number = text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'e' | b'E' | b'+' | b'-'));
-    let starts = text.strip_prefix('-').unwrap_or(text).starts_with(|first: char| first.is_ascii_digit());
-    if !is_number || !starts {
+/// A number with a fraction, an exponent, or many digits.
+fn decimal(text: &str) -> Option<i128> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let digits = || whole.bytes().chain(fraction.bytes());
+    if whole.is_empty() || fraction.is_empty() || !digits().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // A floating-point number has 53 bits: it would silently change a 64-bit integer.
-    let number = Decimal::from_str_exact(text).or_else(|_| Decimal::from_scientific(text)).ok()?;
-    number.is_integer().then(|| number.trunc().normalize().to_string())
-}
-
-fn is_whole(kind: &Kind) -> bool {
-    match kind {
-        Kind::Message(message) => matches!(
-            message.full_name(),
-            "google.protobuf.Int32Value"
-                | "google.protobuf.Int64Value"
-                | "google.protobuf.UInt32Value"
-                | "google.protobuf.UInt64Value"
-        ),
-        Kind::Double | Kind::Float | Kind::Bool | Kind::String | Kind::Bytes | Kind::Enum(_) => false,
-        // The ten kinds that are left are whole numbers.
-        _ => true,
+    let zeros_behind = digits().rev().take_while(|byte| *byte == b'0').count();
+    let all = whole.len() + fraction.len();
+    if zeros_behind == all {
+        return Some(0);
     }
+    let zeros_before = digits().take_while(|byte| *byte == b'0').count();
+    let count = all - zeros_behind - zeros_before;
+    let exponent = i64::from(exponent) + i64::try_from(zeros_behind).ok()? - i64::try_from(fraction.len()).ok()?;
+    // Below 0, there are digits behind the point. 64 bits have 20 digits.
+    let exponent = u32::try_from(exponent).ok().filter(|exponent| count.saturating_add(*exponent as usize) <= 20)?;
+    let value = digits().skip(zeros_before).take(count).fold(0, |value, digit| value * 10 + i128::from(digit - b'0'));
+    Some(value * 10_i128.pow(exponent))
 }

@@ -1,19 +1,18 @@
 //! From path variables, query, header and body to the encoded request message.
 
 use crate::{
+    bound::{Bound, Given, Target},
     error::{Error, Reason},
-    field::{set_text, spell},
-    json, mask,
+    parse::Parser,
     parts::{Body, Parts},
-    query::{self, Given},
+    query,
     report::{Report, Source},
-    route::Binding,
+    route::{Binding, Route},
     router::Match,
+    schema::ETAG,
+    wire::{self, WireType},
 };
 use bytes::Bytes;
-use prost::Message;
-use prost_reflect::{DynamicMessage, Kind, ReflectMessage, Value as Reflected};
-use serde_json::{Map, Value};
 use std::time::Duration;
 
 /// A message ready to be sent.
@@ -24,98 +23,137 @@ pub struct Request {
     pub wait: Duration,
 }
 
+/// What a request binds, before it is one message.
+#[derive(Default)]
+struct Binder {
+    bound: Vec<Bound>,
+    report: Report,
+    /// The body on the wire.
+    body: Vec<u8>,
+    /// The paths of the leaves that the body mentions: for the update mask, or because they are asked for.
+    mentioned: Vec<String>,
+    wants_mentioned: bool,
+}
+
+/// How a request would be bound.
+#[derive(Debug)]
+pub struct Explained {
+    /// Where each field comes from: first the path, then the query, the headers and the body.
+    pub origins: Vec<Origin>,
+    /// The request message as JSON.
+    pub request: Result<Vec<u8>, Error>,
+}
+
+/// Where a field comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Its path as callers write it.
+    pub field: String,
+    /// A phrase such as `in the path`.
+    pub from: &'static str,
+}
+
 impl Match {
     /// Binds everything and encodes the request message, or tells all that is wrong with it.
     pub fn request(&self, parts: Parts<'_>) -> Result<Request, Error> {
-        let mut message = DynamicMessage::new(self.route.rpc.input.clone());
-        let mut report = Report::default();
-        self.bind_path(&mut message, &mut report);
-        query::bind(&self.route, &parts, &mut message, &mut report);
-        if let (Some(key), Some(field)) = (parts.idempotency_key, &self.route.request_id) {
-            let given = Given { at: field.name(), text: key, source: Source::Header };
-            query::put(&mut message, std::slice::from_ref(field), given, &mut report);
-        }
-        if let (Some(etag), Some(path)) = (parts.etag, &self.route.etag) {
-            let given = Given { at: &spell(path), text: etag, source: Source::IfMatch };
-            query::put(&mut message, path, given, &mut report);
-        }
-        // Last, because the update mask of a PATCH is filled from the body only when no other source has set it.
-        self.bind_body(parts.body, &mut message, &mut report);
-        report.finish(|path| self.route.json_path(path))?;
-        Ok(Request { wait: query::wait(parts.query, &message), message: message.encode_to_vec().into() })
+        let mut binder = Binder::default();
+        self.bind(parts, &mut binder);
+        binder.finish(&self.route)
     }
 
-    fn bind_path(&self, message: &mut DynamicMessage, report: &mut Report) {
-        for (path, value) in self.route.variables.iter().zip(&self.values) {
-            let spelled = spell(path);
-            // The path is bound first, so a second value for one of its fields is told as a conflict with the path.
-            report.claim(&spelled, Source::Path, false);
-            if let Err(problem) = set_text(message, path, value) {
-                report.fault(&spelled, problem, Reason::InvalidPath);
-            }
-        }
+    /// Tells where each field of the request would come from, and the message or what is wrong with it.
+    pub fn explain(&self, parts: Parts<'_>) -> Explained {
+        let (route, mut binder) = (&self.route, Binder { wants_mentioned: true, ..Binder::default() });
+        self.bind(parts, &mut binder);
+        let origin = |field: &str, from| Origin { field: route.json_path(field), from };
+        let bound = binder.bound.iter();
+        let mut origins: Vec<Origin> =
+            bound.map(|bound| origin(&bound.target.spelled(&route.schema), bound.source.name())).collect();
+        origins.extend(binder.mentioned.iter().map(|field| origin(field, Source::Body.name())));
+        Explained { origins, request: binder.finish(route).and_then(|request| route.request_json(&request.message)) }
     }
 
-    fn bind_body(&self, body: Body<'_>, message: &mut DynamicMessage, report: &mut Report) {
-        match (body, &self.route.body) {
+    fn bind(&self, parts: Parts<'_>, binder: &mut Binder) {
+        self.bind_parts(&parts, &mut binder.bound, &mut binder.report);
+        let route = &self.route;
+        match (parts.body, &route.body) {
             (Body::Empty, _) => {}
             (Body::Json(_) | Body::Form(_), Binding::None) => {
-                report.fault("", "this method takes no body", Reason::UnexpectedBody);
+                binder.report.fault("", "this method takes no body", Reason::UnexpectedBody);
             }
-            (Body::Json(bytes), _) => match json::parse(bytes) {
-                Ok(json) => self.bind_json(json, message, report),
-                Err(problem) => report.fault("", problem, Reason::MalformedJson),
-            },
+            (Body::Json(json), _) => route.read_json(json, binder),
             (Body::Form(bytes), _) => match std::str::from_utf8(bytes) {
-                Ok(form) => self.bind_form(form, message, report),
-                Err(_) => report.fault("", "is not UTF-8", Reason::InvalidValue),
+                Ok(form) => route.read_form(form, binder),
+                Err(_) => binder.report.fault("", "is not UTF-8", Reason::InvalidValue),
             },
         }
     }
 
-    fn bind_json(&self, json: Value, message: &mut DynamicMessage, report: &mut Report) {
-        match (&self.route.body, json) {
-            (Binding::None, _) => {}
-            (Binding::Whole, Value::Object(fields)) => json::object(message, fields, "", report),
-            (Binding::Whole, _) => report.fault("", "must be a JSON object", Reason::InvalidValue),
-            (Binding::Field(field), json) => {
-                if let (Some(_), Value::Object(fields)) = (self.route.body.resource(), &json) {
-                    self.fill_mask(fields, message);
-                }
-                json::bind(message, field, json, field.name(), report);
+    /// What stands beside the body. The path comes first, so that a second value for one of its fields is told as a
+    /// conflict with the path.
+    fn bind_parts(&self, parts: &Parts<'_>, bound: &mut Vec<Bound>, report: &mut Report) {
+        let route = &self.route;
+        for (path, text) in route.variables.iter().zip(&self.values) {
+            query::put(route, bound, &Target::leaf(path), Given { text, source: Source::Path }, report);
+        }
+        query::bind(route, parts, bound, report);
+        let key = parts.idempotency_key.zip(route.request_id.as_ref().map(std::slice::from_ref));
+        let etag = parts.etag.zip(route.etag.as_deref());
+        for (header, source) in [(key, Source::Header), (etag, Source::IfMatch)] {
+            if let Some((text, path)) = header {
+                query::put(route, bound, &Target::leaf(path), Given { text, source }, report);
             }
         }
     }
+}
 
-    fn bind_form(&self, form: &str, message: &mut DynamicMessage, report: &mut Report) {
-        let lenient = self.route.rpc.access.oauth2_errors;
-        match (&self.route.body, self.route.body.resource()) {
-            (Binding::Whole, _) => query::form(message, form, "", lenient, report),
-            (Binding::Field(_), Some(field)) => {
-                if let Reflected::Message(inner) = message.get_field_mut(field) {
-                    query::form(inner, form, field.name(), lenient, report);
-                }
+impl Binder {
+    fn finish(mut self, route: &Route) -> Result<Request, Error> {
+        self.report.finish(|path| route.json_path(path))?;
+        for bound in &self.bound {
+            bound.write(&route.schema, &mut self.body);
+        }
+        Ok(Request { wait: query::wait(&route.schema, &self.bound), message: self.body.into() })
+    }
+}
+
+impl Route {
+    fn read_json(&self, json: &[u8], binder: &mut Binder) {
+        let Binder { bound, report, body, mentioned, wants_mentioned } = binder;
+        // An update that does not say what it changes changes what its body mentions (AIP-134).
+        let is_given = |mask| bound.iter().any(|bound| bound.target.path == [mask]);
+        let mask = self.update_mask.filter(|mask| self.resource().is_some() && !is_given(*mask));
+        let mut parser = Parser::new(&self.schema, json, body, report, bound);
+        parser.wants_mentioned = mask.is_some() || *wants_mentioned;
+        match self.body {
+            Binding::None => return,
+            Binding::Whole => parser.whole(self.rpc.input),
+            Binding::Field(id) => parser.field(id),
+        }
+        *mentioned = parser.mentioned;
+        let Some(mask) = mask else { return };
+        wire::put_tag(body, self.schema.field(mask).number, WireType::Bytes);
+        let start = wire::begin(body);
+        // The first name is that of the resource, which the mask does not repeat.
+        for (_, path) in mentioned.iter().filter_map(|path| path.split_once('.')) {
+            if path != ETAG {
+                wire::put_bytes(body, 1, path.as_bytes());
+            }
+        }
+        wire::end(body, start);
+    }
+
+    fn read_form(&self, form: &str, binder: &mut Binder) {
+        match (&self.body, self.resource()) {
+            (Binding::Whole, _) => query::form(self, form, None, &mut binder.bound, &mut binder.report),
+            (Binding::Field(_), Some(id)) => {
+                // A form without a field is an empty resource, not none.
+                wire::put_bytes(&mut binder.body, self.schema.field(id).number, &[]);
+                query::form(self, form, Some(id), &mut binder.bound, &mut binder.report);
             }
             (Binding::Field(_) | Binding::None, _) => {
-                report.fault("", "this method takes no form", Reason::InvalidValue);
+                binder.report.fault("", "this method takes no form", Reason::InvalidValue);
             }
-        }
-    }
-
-    /// Fills the update mask from the body, unless the query brought one.
-    fn fill_mask(&self, body: &Map<String, Value>, message: &mut DynamicMessage) {
-        let (Some(field), Some(resource)) = (&self.route.update_mask, self.route.body.resource()) else { return };
-        let Kind::Message(descriptor) = resource.kind() else { return };
-        if message.has_field(field) {
-            return;
-        }
-        let bound: Vec<String> =
-            self.route.variables.iter().filter_map(|path| path.split_first()).map(|(_, rest)| spell(rest)).collect();
-        let paths = mask::paths(&descriptor, body, &bound).into_iter().map(Reflected::String).collect();
-        if let Reflected::Message(mask) = message.get_field_mut(field)
-            && let Some(field) = mask.descriptor().get_field_by_name("paths")
-        {
-            mask.set_field(&field, Reflected::List(paths));
         }
     }
 }

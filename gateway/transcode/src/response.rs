@@ -1,8 +1,12 @@
 //! From the encoded reply to JSON.
 
-use crate::{error::Error, field::ETAG, route::Route};
-use prost_reflect::{DynamicMessage, ReflectMessage, SerializeOptions, Value as Reflected};
-use serde_json::Value;
+use crate::{
+    error::Error,
+    route::Route,
+    schema::{ETAG, Kind, MessageId},
+    wire::{Content, Cursor, WireError},
+    write::{Options, Writer},
+};
 
 /// A reply as it is sent.
 #[derive(Debug)]
@@ -16,36 +20,65 @@ impl Route {
     /// Writes an encoded reply as JSON: names in camelCase, 64-bit integers as strings, enums by name. Scalars, enums,
     /// lists and maps are there even when empty; messages and `optional` fields only when set.
     pub fn response(&self, reply: &[u8]) -> Result<Vec<u8>, Error> {
-        self.reply(reply).map(|reply| reply.json)
+        self.write(reply).map_err(|error| self.unfit(error))
     }
 
     /// Writes an encoded reply as JSON, and tells the version of the resource in it.
     pub fn reply(&self, reply: &[u8]) -> Result<Reply, Error> {
-        self.write(reply).map_err(|source| Error::Reply { rpc: self.rpc.full_name.clone(), source })
+        let json = self.response(reply)?;
+        let etag = self.version(reply).map_err(|error| self.unfit(error))?;
+        Ok(Reply { json, etag })
     }
 
-    fn write(&self, reply: &[u8]) -> Result<Reply, Box<dyn std::error::Error + Send + Sync>> {
-        let message = DynamicMessage::decode(self.rpc.output.clone(), reply)?;
-        // Defaults are written, so that a reader can tell an empty list from a field that it does not know.
-        let options = SerializeOptions::new().skip_default_fields(false);
-        let Some(field) = &self.response_body else {
-            let mut out = serde_json::Serializer::new(Vec::with_capacity(reply.len().saturating_mul(2)));
-            message.serialize_with_options(&mut out, &options)?;
-            return Ok(Reply { json: out.into_inner(), etag: etag(&message) });
+    /// The request message as JSON, with what is set.
+    pub(crate) fn request_json(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
+        let options = Options { shows_defaults: false, ..Options::default() };
+        let mut writer = Writer::new(&self.schema, options, request.len().saturating_mul(2) + 256);
+        writer.message(self.rpc.input, request).map_err(|error| self.unfit(error))?;
+        Ok(writer.out)
+    }
+
+    fn unfit(&self, error: WireError) -> Error {
+        Error::Reply { rpc: self.rpc.full_name.clone(), source: error.into() }
+    }
+
+    fn write(&self, reply: &[u8]) -> Result<Vec<u8>, WireError> {
+        let mut writer = Writer::new(&self.schema, Options::default(), reply.len().saturating_mul(2) + 256);
+        match self.response_body {
+            None => writer.message(self.rpc.output, reply)?,
+            Some(field) => writer.field_of(field.message, field.index, reply)?,
+        }
+        Ok(writer.out)
+    }
+
+    /// The version of the resource that is shown.
+    fn version(&self, reply: &[u8]) -> Result<Option<String>, WireError> {
+        let Some(field) = self.response_body.map(|id| self.schema.field(id)) else {
+            return self.etag_of(self.rpc.output, reply);
         };
-        let json = match message.serialize_with_options(serde_json::value::Serializer, &options)? {
-            Value::Object(mut fields) => serde_json::to_vec(&fields.remove(field.json_name()).unwrap_or(Value::Null))?,
-            other => serde_json::to_vec(&other)?,
-        };
-        let shown = message.get_field(field);
-        Ok(Reply { json, etag: shown.as_message().and_then(etag) })
+        match (field.kind, last(reply, field.number)?) {
+            (Kind::Message(id), Some(shown)) => self.etag_of(id, shown),
+            _ => Ok(None),
+        }
+    }
+
+    fn etag_of(&self, message: MessageId, bytes: &[u8]) -> Result<Option<String>, WireError> {
+        let Some(field) = self.schema.declared(message, ETAG).map(|id| self.schema.field(id)) else { return Ok(None) };
+        let text = last(bytes, field.number)?.filter(|_| field.kind == Kind::String).unwrap_or_default();
+        let text = std::str::from_utf8(text).map_err(|_| WireError::Utf8(field.name.clone()))?;
+        Ok((!text.is_empty()).then(|| text.to_owned()))
     }
 }
 
-fn etag(message: &DynamicMessage) -> Option<String> {
-    let field = message.descriptor().get_field_by_name(ETAG)?;
-    match message.get_field(&field).into_owned() {
-        Reflected::String(etag) if !etag.is_empty() => Some(etag),
-        _ => None,
+/// The last field with this number that has a length.
+fn last(bytes: &[u8], number: u32) -> Result<Option<&[u8]>, WireError> {
+    let (mut cursor, mut last) = (Cursor::new(bytes), None);
+    while let Some((found, _, content)) = cursor.field()? {
+        if let Content::Bytes { start, end } = content
+            && found == number
+        {
+            last = bytes.get(start..end);
+        }
     }
+    Ok(last)
 }

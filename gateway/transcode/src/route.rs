@@ -2,11 +2,10 @@
 
 use crate::{
     error::BuildError,
-    field::{ETAG, lookup, plain_message, resolve},
     rpc::{Rpc, Rule},
+    schema::{ETAG, FieldId, Form, Kind, MessageId, Schema, Shape},
     template::Template,
 };
-use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use std::sync::Arc;
 
 /// One `google.api.http` binding.
@@ -17,15 +16,16 @@ pub struct Route {
     /// Path template as annotated.
     pub template: String,
     pub rpc: Arc<Rpc>,
+    pub(crate) schema: Arc<Schema>,
     pub(crate) parsed: Template,
     /// Fields along the path of each variable, in the order of `parsed.variables`.
-    pub(crate) variables: Vec<Vec<FieldDescriptor>>,
+    pub(crate) variables: Vec<Vec<FieldId>>,
     pub(crate) body: Binding,
-    pub(crate) response_body: Option<FieldDescriptor>,
-    pub(crate) update_mask: Option<FieldDescriptor>,
-    pub(crate) request_id: Option<FieldDescriptor>,
+    pub(crate) response_body: Option<FieldId>,
+    pub(crate) update_mask: Option<FieldId>,
+    pub(crate) request_id: Option<FieldId>,
     /// Fields along the path of the version that the request may change.
-    pub(crate) etag: Option<Vec<FieldDescriptor>>,
+    pub(crate) etag: Option<Vec<FieldId>>,
 }
 
 /// What the body of the request stands for.
@@ -34,7 +34,7 @@ pub(crate) enum Binding {
     None,
     /// All fields that the path does not bind.
     Whole,
-    Field(FieldDescriptor),
+    Field(FieldId),
 }
 
 impl Route {
@@ -43,24 +43,46 @@ impl Route {
         self.etag.is_some()
     }
 
-    /// The path of a field as who calls this route writes it: JSON names, without the field that the body stands for.
-    /// What is no field of the request stays as it is. Empty for the whole body.
-    pub fn json_path(&self, path: &str) -> String {
-        let mut within = Some(self.rpc.input.clone());
-        let spell = |piece: &str| {
-            let (name, index) = piece.split_at(piece.find('[').unwrap_or(piece.len()));
-            let Some(field) = within.take().and_then(|message| lookup(&message, name)) else { return piece.to_owned() };
-            within = if field.is_map() { None } else { plain_message(&field) };
-            format!("{}{index}", field.json_name())
-        };
-        let names: Vec<String> = path.split('.').map(spell).collect();
-        match (&self.body, names.split_first()) {
-            (Binding::Field(body), Some((first, rest))) if first == body.json_name() => rest.join("."),
-            (Binding::Field(_) | Binding::Whole | Binding::None, _) => names.join("."),
+    /// What the body stands for: `*` for the whole request, or the name of a field. None when there is no body.
+    pub fn body(&self) -> Option<&str> {
+        match self.body {
+            Binding::None => None,
+            Binding::Whole => Some("*"),
+            Binding::Field(id) => Some(&self.schema.field(id).name),
         }
     }
 
-    pub(crate) fn new(rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {
+    /// The path of a field as who calls this route writes it: JSON names, without the field that the body stands for.
+    /// What is no field of the request stays as it is. Empty for the whole body.
+    pub fn json_path(&self, path: &str) -> String {
+        let mut within = Some(self.rpc.input);
+        let spell = |piece: &str| {
+            let (name, index) = piece.split_at(piece.find('[').unwrap_or(piece.len()));
+            let Some(id) = within.take().and_then(|message| self.schema.lookup(message, name)) else {
+                return piece.to_owned();
+            };
+            let field = self.schema.field(id);
+            within = self.schema.plain(field);
+            format!("{}{index}", field.json_name)
+        };
+        let names: Vec<String> = path.split('.').map(spell).collect();
+        let body = match self.body {
+            Binding::Field(id) => Some(self.schema.field(id).json_name.as_ref()),
+            Binding::Whole | Binding::None => None,
+        };
+        match names.split_first() {
+            Some((first, rest)) if Some(first.as_str()) == body => rest.join("."),
+            _ => names.join("."),
+        }
+    }
+
+    /// The field that the whole body stands for, when it is one whose JSON is an object.
+    pub(crate) fn resource(&self) -> Option<FieldId> {
+        let Binding::Field(id) = self.body else { return None };
+        resource(&self.schema, id).map(|_| id)
+    }
+
+    pub(crate) fn new(schema: Arc<Schema>, rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {
         let parsed = Template::parse(&rule.template).map_err(|problem| BuildError::Template {
             rpc: rpc.full_name.clone(),
             template: rule.template.clone(),
@@ -68,60 +90,71 @@ impl Route {
         })?;
         let unbindable =
             |field: &str, problem| BuildError::Field { rpc: rpc.full_name.clone(), field: field.to_owned(), problem };
-        let mut variables = Vec::new();
-        for variable in &parsed.variables {
-            let fields = resolve(&rpc.input, &variable.field).filter(|path| path.iter().all(|field| !field.is_list()));
-            variables.push(fields.ok_or_else(|| unbindable(&variable.field, "not a singular leaf of the request"))?);
-        }
+        let variables = parsed.variables.iter().map(|variable| {
+            let is_singular = |path: &Vec<FieldId>| path.iter().all(|id| schema.field(*id).shape == Shape::One);
+            let fields = schema.resolve(rpc.input, &variable.field).filter(is_singular);
+            fields.ok_or_else(|| unbindable(&variable.field, "not a singular leaf of the request"))
+        });
+        let variables = variables.collect::<Result<_, _>>()?;
+        let field =
+            |message, name: &str, problem| schema.declared(message, name).ok_or_else(|| unbindable(name, problem));
         let body = match rule.body.as_str() {
             "" => Binding::None,
             "*" => Binding::Whole,
-            name => Binding::Field(
-                rpc.input.get_field_by_name(name).ok_or_else(|| unbindable(name, "not a field of the request"))?,
-            ),
+            name => Binding::Field(field(rpc.input, name, "not a field of the request")?),
         };
         let response_body = match rule.response_body.as_str() {
             "" => None,
-            name => {
-                Some(rpc.output.get_field_by_name(name).ok_or_else(|| unbindable(name, "not a field of the reply"))?)
-            }
+            name => Some(field(rpc.output, name, "not a field of the reply")?),
         };
-        // Only PATCH changes a part (AIP-134); elsewhere a field of this name is a field like others.
-        let update_mask = rpc.input.get_field_by_name("update_mask").filter(|field| {
-            rule.method == "PATCH"
-                && !field.is_list()
-                && matches!(field.kind(), Kind::Message(kind) if kind.full_name() == "google.protobuf.FieldMask")
-        });
-        let request_id =
-            rpc.input.get_field_by_name("request_id").filter(|field| !field.is_list() && field.kind() == Kind::String);
-        let etag = etag(&rpc, body.resource().filter(|_| update_mask.is_some()));
-        let (method, template) = (rule.method, rule.template);
-        Ok(Route { method, template, rpc, parsed, variables, body, response_body, update_mask, request_id, etag })
+        let update_mask = if rule.method == "PATCH" { update_mask(&schema, &rpc) } else { None };
+        Ok(Route {
+            method: rule.method,
+            template: rule.template,
+            request_id: text_field(&schema, rpc.input, "request_id"),
+            etag: etag(&schema, &rpc, if update_mask.is_some() { &body } else { &Binding::None }),
+            rpc,
+            schema,
+            parsed,
+            variables,
+            body,
+            response_body,
+            update_mask,
+        })
     }
+}
+
+/// The message of a field whose JSON is an object.
+fn resource(schema: &Schema, id: FieldId) -> Option<MessageId> {
+    let field = schema.field(id);
+    schema.plain(field).filter(|_| field.shape == Shape::One)
+}
+
+/// A singular field of type `string`.
+fn text_field(schema: &Schema, message: MessageId, name: &str) -> Option<FieldId> {
+    let is_text = |id: &FieldId| {
+        let field = schema.field(*id);
+        field.shape == Shape::One && field.kind == Kind::String
+    };
+    schema.declared(message, name).filter(is_text)
+}
+
+/// Where a request says what it changes. Only PATCH changes a part (AIP-134); elsewhere a field of this name is a field like
+/// others.
+fn update_mask(schema: &Schema, rpc: &Rpc) -> Option<FieldId> {
+    let is_mask = |id: &FieldId| {
+        let field = schema.field(*id);
+        field.shape == Shape::One && schema.form(field) == Some(Form::FieldMask)
+    };
+    schema.declared(rpc.input, "update_mask").filter(is_mask)
 }
 
 /// Where a request has the version that it may change (AIP-154): in its own `etag`, or in that of the resource that it
 /// updates.
-fn etag(rpc: &Rpc, updated: Option<&FieldDescriptor>) -> Option<Vec<FieldDescriptor>> {
-    let of = |message: &MessageDescriptor| {
-        message.get_field_by_name(ETAG).filter(|field| !field.is_list() && field.kind() == Kind::String)
-    };
-    if let Some(own) = of(&rpc.input) {
+fn etag(schema: &Schema, rpc: &Rpc, updated: &Binding) -> Option<Vec<FieldId>> {
+    if let Some(own) = text_field(schema, rpc.input, ETAG) {
         return Some(vec![own]);
     }
-    let resource = updated?;
-    let etag = of(&plain_message(resource)?)?;
-    Some(vec![resource.clone(), etag])
-}
-
-impl Binding {
-    /// The field that the whole body stands for, when it is one whose JSON is an object.
-    pub(crate) fn resource(&self) -> Option<&FieldDescriptor> {
-        match self {
-            Binding::Field(field) if !field.is_list() && !field.is_map() && plain_message(field).is_some() => {
-                Some(field)
-            }
-            Binding::Field(_) | Binding::None | Binding::Whole => None,
-        }
-    }
+    let Binding::Field(id) = updated else { return None };
+    Some(vec![*id, text_field(schema, resource(schema, *id)?, ETAG)?])
 }

@@ -5,6 +5,7 @@ use crate::{
     percent::{Mode, decode},
     route::Route,
     rpc::{Rpc, rules},
+    schema::Schema,
     status,
     template::{Segment, Variable},
 };
@@ -15,7 +16,7 @@ use tonic::Status;
 /// All bindings of a descriptor set. Immutable once built; share it.
 #[derive(Debug)]
 pub struct Router {
-    pool: DescriptorPool,
+    schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
     root: Node,
 }
@@ -48,17 +49,18 @@ impl Router {
     /// One route for each `google.api.http` binding, additional ones included. Refuses equal templates of one HTTP
     /// method, and bindings of fields that cannot be bound.
     pub fn new(pool: DescriptorPool) -> Result<Self, BuildError> {
-        let mut router = Router { pool: pool.clone(), routes: Vec::new(), root: Node::default() };
+        let schema = Arc::new(Schema::new(&pool));
+        let mut router = Router { schema: schema.clone(), routes: Vec::new(), root: Node::default() };
         for service in pool.services() {
             for method in service.methods() {
-                let rpc = Arc::new(Rpc::new(&pool, &method));
+                let rpc = Arc::new(Rpc::new(&pool, &schema, &method));
                 let rules = rules(&pool, &method)?;
                 if !rules.is_empty() && method.is_client_streaming() {
                     let problem = "a stream of requests cannot be bound to HTTP";
                     return Err(BuildError::Unsupported { rpc: rpc.full_name.clone(), problem });
                 }
                 for rule in rules {
-                    router.add(Route::new(rpc.clone(), rule)?)?;
+                    router.add(Route::new(schema.clone(), rpc.clone(), rule)?)?;
                 }
             }
         }
@@ -74,16 +76,25 @@ impl Router {
     pub fn find(&self, method: &str, path: &str) -> Result<Match, Error> {
         let raw: Vec<&str> = path.strip_prefix('/').ok_or(Error::NotFound)?.split('/').collect();
         // An id may have a colon too: where no template has the verb, the whole path is tried.
-        if let Some((last, head)) = raw.split_last()
-            && let Some((stem, verb)) = last.rsplit_once(':')
+        if let Some((stripped, verb)) = split_verb(&raw)
+            && let Some(found) = self.pick(method, &stripped, Some(verb))?
         {
-            let mut stripped = head.to_vec();
-            stripped.push(stem);
-            if let Some(found) = self.pick(method, &stripped, Some(verb))? {
-                return Ok(found);
-            }
+            return Ok(found);
         }
         self.pick(method, &raw, None)?.ok_or(Error::NotFound)
+    }
+
+    /// All bindings whose template fits a path, whatever their methods: the one that wins comes first.
+    pub fn fitting(&self, path: &str) -> Vec<Arc<Route>> {
+        let Some(raw) = path.strip_prefix('/').map(|path| path.split('/').collect::<Vec<_>>()) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        if let Some((stripped, verb)) = split_verb(&raw) {
+            found.extend(self.ends(&stripped, Some(verb)).unwrap_or_default());
+        }
+        found.extend(self.ends(&raw, None).unwrap_or_default());
+        found.into_iter().cloned().collect()
     }
 
     /// The methods that any path answers to.
@@ -93,7 +104,7 @@ impl Router {
 
     /// A gRPC status as JSON, with its details.
     pub fn status_json(&self, status: &Status) -> serde_json::Value {
-        status::status_json(&self.pool, status)
+        status::status_json(&self.schema, status)
     }
 
     fn add(&mut self, route: Route) -> Result<(), BuildError> {
@@ -116,12 +127,15 @@ impl Router {
                 });
             }
         }
-        ends.push(self.routes.len());
+        // A binding of one method comes before one of all methods.
+        let at = if route.method == "*" { ends.len() } else { 0 };
+        ends.insert(at, self.routes.len());
         self.routes.push(Arc::new(route));
         Ok(())
     }
 
-    fn pick(&self, method: &str, raw: &[&str], verb: Option<&str>) -> Result<Option<Match>, Error> {
+    /// The bindings whose template fits, the most specific first.
+    fn ends(&self, raw: &[&str], verb: Option<&str>) -> Result<Vec<&Arc<Route>>, Error> {
         let mut decoded = Vec::with_capacity(raw.len());
         for segment in raw {
             // After the path was split: an encoded slash must not change which template matches.
@@ -129,11 +143,13 @@ impl Router {
         }
         let mut ends = Vec::new();
         self.root.walk(&decoded, &mut ends);
+        let routes = ends.into_iter().filter_map(|index| self.routes.get(index));
+        Ok(routes.filter(|route| route.parsed.verb.as_deref() == verb).collect())
+    }
+
+    fn pick(&self, method: &str, raw: &[&str], verb: Option<&str>) -> Result<Option<Match>, Error> {
         let mut allowed = Vec::new();
-        for route in ends.into_iter().filter_map(|index| self.routes.get(index)) {
-            if route.parsed.verb.as_deref() != verb {
-                continue;
-            }
+        for route in self.ends(raw, verb)? {
             // HTTP asks for HEAD wherever there is GET (RFC 9110, section 9.3.2).
             let is_head_of_get = method == "HEAD" && route.method == "GET";
             if route.method == method || route.method == "*" || is_head_of_get {
@@ -143,6 +159,13 @@ impl Router {
         }
         if allowed.is_empty() { Ok(None) } else { Err(Error::MethodNotAllowed { allowed: answered(allowed) }) }
     }
+}
+
+/// The segments without the verb at the end of the last one, and the verb.
+fn split_verb<'p>(raw: &[&'p str]) -> Option<(Vec<&'p str>, &'p str)> {
+    let (last, head) = raw.split_last()?;
+    let (stem, verb) = last.rsplit_once(':')?;
+    Some(([head, &[stem]].concat(), verb))
 }
 
 /// What is answered where `bound` are the methods of the bindings: HEAD where GET is, and OPTIONS.

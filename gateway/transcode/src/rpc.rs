@@ -1,7 +1,10 @@
 //! The methods that can be called over HTTP, and their annotations `google.api.http` and `comptoir.api.v1.access`.
 
-use crate::error::BuildError;
-use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, MethodDescriptor, ReflectMessage, Value};
+use crate::{
+    error::BuildError,
+    schema::{MessageId, Schema},
+};
+use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
 
 pub use contracts::api::v1::Access;
 
@@ -20,8 +23,8 @@ pub struct Rpc {
     pub path: String,
     pub server_streaming: bool,
     pub access: Access,
-    pub(crate) input: MessageDescriptor,
-    pub(crate) output: MessageDescriptor,
+    pub(crate) input: MessageId,
+    pub(crate) output: MessageId,
 }
 
 impl Rpc {
@@ -30,7 +33,7 @@ impl Rpc {
         self.access.public || self.access.user || self.access.owner || !self.access.roles.is_empty()
     }
 
-    pub(crate) fn new(pool: &DescriptorPool, method: &MethodDescriptor) -> Self {
+    pub(crate) fn new(pool: &DescriptorPool, schema: &Schema, method: &MethodDescriptor) -> Self {
         let service = method.parent_service();
         Rpc {
             full_name: method.full_name().to_owned(),
@@ -41,8 +44,8 @@ impl Rpc {
             access: extension(pool, method, ACCESS)
                 .and_then(|message| message.transcode_to::<Access>().ok())
                 .unwrap_or_default(),
-            input: method.input(),
-            output: method.output(),
+            input: schema.id(&method.input()),
+            output: schema.id(&method.output()),
         }
     }
 }

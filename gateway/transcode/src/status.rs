@@ -1,8 +1,11 @@
 //! gRPC statuses as JSON over HTTP: `google.rpc.Status`, and the form of RFC 6749 for the token endpoint.
 
+use crate::{
+    schema::Schema,
+    write::{Options, Writer},
+};
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -50,11 +53,11 @@ pub fn code_name(code: Code) -> &'static str {
     }
 }
 
-/// `{"code": 5, "message": "…", "details": [{"@type": …}]}`. Details whose type `pool` knows are written out, others
+/// `{"code": 5, "message": "…", "details": [{"@type": …}]}`. Details whose type `schema` has are written out, others
 /// by their type alone. A status without details gets an `ErrorInfo` whose reason is the name of its code.
-pub fn status_json(pool: &DescriptorPool, status: &Status) -> Value {
+pub(crate) fn status_json(schema: &Schema, status: &Status) -> Value {
     let decoded = tonic_types::Status::decode(status.details()).unwrap_or_default();
-    let mut details: Vec<Value> = decoded.details.iter().map(|any| detail(pool, &any.type_url, &any.value)).collect();
+    let mut details: Vec<Value> = decoded.details.iter().map(|any| detail(schema, &any.type_url, &any.value)).collect();
     // tonic itself makes statuses without details; callers shall find a reason in every error.
     if details.is_empty() {
         details.push(json!({
@@ -67,24 +70,10 @@ pub fn status_json(pool: &DescriptorPool, status: &Status) -> Value {
     json!({"code": i32::from(status.code()), "message": status.message(), "details": details})
 }
 
-fn detail(pool: &DescriptorPool, type_url: &str, bytes: &[u8]) -> Value {
-    let mut object = Map::new();
-    object.insert("@type".to_owned(), type_url.into());
-    let name = type_url.rsplit('/').next().unwrap_or(type_url);
-    let written = pool
-        .get_message_by_name(name)
-        .and_then(|descriptor| DynamicMessage::decode(descriptor, bytes).ok())
-        .and_then(|message| {
-            let options = SerializeOptions::new().skip_default_fields(false);
-            message.serialize_with_options(serde_json::value::Serializer, &options).ok()
-        });
-    match written {
-        // ProtoJSON keeps the JSON of a well-known type under `value`, and writes other fields beside the type.
-        Some(Value::Object(fields)) if !name.starts_with("google.protobuf.") => object.extend(fields),
-        Some(value) => drop(object.insert("value".to_owned(), value)),
-        None => {}
-    }
-    Value::Object(object)
+fn detail(schema: &Schema, type_url: &str, bytes: &[u8]) -> Value {
+    let mut writer = Writer::new(schema, Options::default(), bytes.len().saturating_mul(2));
+    let written = writer.wrapped(type_url, bytes).ok().and_then(|()| serde_json::from_slice(&writer.out).ok());
+    written.unwrap_or_else(|| json!({"@type": type_url}))
 }
 
 /// The error reply of RFC 6749, section 5.2: HTTP status and `{"error": …, "error_description": …}`.

@@ -53,6 +53,11 @@ impl Template {
         self.segments.last() == Some(&Segment::Rest)
     }
 
+    /// The segment at this place. An open end fits all that follow.
+    pub(crate) fn at(&self, place: usize) -> Option<&Segment> {
+        self.segments.get(place).or_else(|| self.segments.last().filter(|_| self.open()))
+    }
+
     fn piece(&mut self, piece: &str) -> Result<(), String> {
         let Some(inside) = piece.strip_prefix('{') else {
             self.segments.push(atom(piece)?);
@@ -60,6 +65,9 @@ impl Template {
         };
         let inside = inside.strip_suffix('}').ok_or_else(|| format!("{piece} must end with }}"))?;
         let (field, pattern) = inside.split_once('=').unwrap_or((inside, "*"));
+        if field.is_empty() {
+            return Err("a variable has no name".to_owned());
+        }
         if self.variables.iter().any(|variable| variable.field == field) {
             return Err(format!("{field} is bound twice"));
         }

@@ -106,7 +106,30 @@ fn templates_that_cannot_be_served_do_not_build() {
     for (rule, more) in conflicts {
         assert!(matches!(refused(rule.clone(), more), BuildError::Conflict { .. }), "{rule}");
     }
-    for template in ["a", "/a/{name", "/a/**/b", "/a//b", "/a/{name}/{name}", "/a:", "/{name=**}/x", "/a/{name=}"] {
+    for template in [
+        "a",
+        "",
+        "/",
+        "/a/",
+        "//",
+        "/{}",
+        "/{=a}",
+        "/a/{name",
+        "/a/name}",
+        "/a/**/b",
+        "/a/**/*",
+        "/a//b",
+        "/a/{name}/{name}",
+        "/a:",
+        "/a:b:",
+        "/{name=**}/x",
+        "/a/{name=}",
+        "/{name=a/{path=b}}",
+        "/a/{name=b/**/c}",
+        "/a/b%20c",
+        "/a?b",
+        "/a/***",
+    ] {
         let error = refused(json!({"get": template}), other());
         assert!(matches!(error, BuildError::Template { .. }), "{template}: {error}");
     }

@@ -31,7 +31,7 @@ fn a_value_that_does_not_fit_is_told_what_would() {
     assert_eq!(told("/v1/products", "page_size=ten"), page);
     let wait = descriptions("POST", "/v1/orders", Parts { query: "wait=soon", ..json_body("{}") }).remove(0);
     assert_eq!(wait, ("wait".to_owned(), "must be a duration in seconds such as 1.5s".to_owned()));
-    for broken in ["{", "{\"a\" 1}", "[01]", "\"\\x\"", "1e999"] {
+    for broken in ["{", "{\"a\" 1}", "[01]", "\"\\x\"", "1e"] {
         let (field, what) = descriptions("POST", "/v1/orders", json_body(broken)).remove(0);
         assert!(field.is_empty() && what.starts_with("is malformed JSON") && what.contains("line 1 column"), "{what}");
         assert!(!what.contains("expected") && !what.contains("EOF"), "{what}");
