@@ -1,6 +1,6 @@
 //! The gRPC call, with bytes in and bytes out.
 
-use crate::error::Failure;
+use crate::{error::Failure, state::Gateway};
 use bytes::{Buf, BufMut, Bytes};
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
 use std::{error::Error as _, time::Duration};
@@ -53,6 +53,15 @@ pub(crate) fn bounded(message: Bytes) -> Result<Bytes, Failure> {
     let text = format!("the request is larger than {} bytes", rpc::server::MESSAGE_BYTES);
     let status = rpc::status::error(Code::InvalidArgument, "BODY_TOO_LARGE", text);
     Err(Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status))
+}
+
+/// The connection to the service of `rpc`.
+pub(crate) fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
+    gateway.upstreams.get(&rpc.package).cloned().ok_or_else(|| {
+        tracing::warn!(package = rpc.package, "a request for a package without an upstream");
+        let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
+        Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)
+    })
 }
 
 impl Call<'_> {

@@ -1,9 +1,12 @@
 //! `If-Match` and `ETag` (RFC 9110, sections 8.8.3 and 13.1.1): nobody overwrites what they have not seen.
 //!
 //! Where a method takes the version that it may change, the service compares it. What was read is compared here.
+//! `If-None-Match` is in `none_match`.
+
+pub(crate) mod none_match;
 
 use crate::error::Failure;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::IF_MATCH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::IF_MATCH};
 use tonic::{Code, Status};
 use transcode::Route;
 
@@ -18,35 +21,59 @@ pub(crate) enum IfMatch {
     Strong(Vec<String>),
 }
 
+/// A header that is `*` or a list of entity tags.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Listed {
+    Star,
+    Tags(Vec<Tag>),
+}
+
+/// An entity tag, without its quotes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Tag {
+    opaque: String,
+    is_weak: bool,
+}
+
 /// Reads the header, a list of entity tags or `*`.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Failure> {
-    let mut values = headers.get_all(IF_MATCH).iter().peekable();
-    if values.peek().is_none() || values.peek().is_some_and(|value| value.as_bytes() == b"*") {
-        return Ok(IfMatch::Any);
-    }
-    let wrong = || Failure::from(rpc::status::violation("if-match", "must be * or an ETag as it was sent, in quotes"));
-    let mut strong = Vec::new();
-    for value in values {
-        strong.extend(tags(value).ok_or_else(wrong)?);
-    }
+    let mut strong: Vec<String> = match listed(headers, &IF_MATCH)? {
+        None | Some(Listed::Star) => return Ok(IfMatch::Any),
+        Some(Listed::Tags(tags)) => tags.into_iter().filter(|tag| !tag.is_weak).map(|tag| tag.opaque).collect(),
+    };
     // A tag that is sent twice is one condition.
     strong.sort();
     strong.dedup();
     Ok(IfMatch::Strong(strong))
 }
 
-/// The strong tags of a list. Empty elements of it do not matter (RFC 9110, section 5.6.1).
-fn tags(value: &HeaderValue) -> Option<Vec<String>> {
+/// Reads a header of conditions; several headers are one list.
+fn listed(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Listed>, Failure> {
+    let mut values = headers.get_all(name).iter().peekable();
+    match values.peek() {
+        None => return Ok(None),
+        Some(value) if value.as_bytes() == b"*" => return Ok(Some(Listed::Star)),
+        Some(_) => {}
+    }
+    let wrong =
+        || Failure::from(rpc::status::violation(name.as_str(), "must be * or an ETag as it was sent, in quotes"));
+    let mut all = Vec::new();
+    for value in values {
+        all.extend(tags(value).ok_or_else(wrong)?);
+    }
+    Ok(Some(Listed::Tags(all)))
+}
+
+/// The tags of a list. Empty elements of it do not matter (RFC 9110, section 5.6.1).
+fn tags(value: &HeaderValue) -> Option<Vec<Tag>> {
     let mut rest = value.to_str().ok()?.trim_matches(BETWEEN);
-    let mut strong = Vec::new();
+    let mut all = Vec::new();
     loop {
         let (is_weak, quoted) = rest.strip_prefix("W/").map_or((false, rest), |quoted| (true, quoted));
-        let (tag, after) = quoted.strip_prefix('"')?.split_once('"')?;
-        if !is_weak {
-            strong.push(tag.to_owned());
-        }
+        let (opaque, after) = quoted.strip_prefix('"')?.split_once('"')?;
+        all.push(Tag { opaque: opaque.to_owned(), is_weak });
         if after.is_empty() {
-            return Some(strong);
+            return Some(all);
         }
         after.trim_start().strip_prefix(',')?;
         rest = after.trim_start_matches(BETWEEN);

@@ -3,7 +3,8 @@
 use crate::{
     auth, body,
     call::{self, Call},
-    condition, deadline,
+    condition::{self, none_match},
+    deadline,
     error::Failure,
     health, protocol, reply, sign_ins,
     state::Gateway,
@@ -15,11 +16,10 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
 use std::sync::Arc;
-use tonic::transport::Channel;
 use tracing::{Instrument, Span, field::Empty};
-use transcode::{Match, Rpc};
+use transcode::Match;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const REQUEST_ID: &str = "x-request-id";
@@ -117,8 +117,10 @@ async fn answer(
     }
     // What is wrong with the head is told without waiting for the body.
     let requested = deadline::requested(headers)?;
-    let condition = condition::if_match(headers)?;
+    let (condition, unwanted) = (condition::if_match(headers)?, none_match::of(headers)?);
     let version = condition.version(&found.route, &parts.method)?;
+    let met = none_match::admit(unwanted.as_ref(), gateway, found, &parts, &forward).await?;
+    let version = version.or(met.as_deref());
     let bytes = receive(gateway, headers, body).await?;
     let request = found.request(transcode::Parts {
         query: parts.uri.query().unwrap_or_default(),
@@ -129,7 +131,7 @@ async fn answer(
     })?;
     let call = Call {
         rpc,
-        channel: upstream(gateway, rpc)?,
+        channel: call::upstream(gateway, rpc)?,
         message: call::bounded(request.message)?,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
@@ -144,7 +146,7 @@ async fn answer(
     let message = call.unary().await.map_err(refused)?;
     let reply = found.route.reply(&message)?;
     condition.admit(&parts.method, reply.etag.as_deref())?;
-    Ok(reply::success(rpc, reply))
+    Ok(none_match::attach(unwanted, &parts.method, reply::success(rpc, reply)))
 }
 
 /// What the caller wrote for the field that a service calls `field`.
@@ -171,14 +173,6 @@ fn form<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Result<transcode::Body<'a>,
     }
     protocol::coding(headers)?;
     Ok(transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, bytes)?)
-}
-
-fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
-    gateway.upstreams.get(&rpc.package).cloned().ok_or_else(|| {
-        tracing::warn!(package = rpc.package, "a request for a package without an upstream");
-        let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
-        Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)
-    })
 }
 
 /// The caller's key of the request. One that is there and blank is refused: its sender believes to be safe from repeats.

@@ -7,7 +7,8 @@
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
 //!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
-//! 5. `condition`: `If-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and time.
+//! 5. `condition`: `If-Match` and `If-None-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and
+//!    time.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON.

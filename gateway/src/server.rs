@@ -1,6 +1,7 @@
 //! The listening end: serves until the shutdown, drains with a bounded grace.
 
-use crate::{Config, Error, handle, state::Gateway};
+use crate::{Config, Error, condition::none_match, handle, state::Gateway};
+use axum::middleware::map_response;
 use rpc::Port;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -18,7 +19,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
     let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
-    let app = axum::Router::new().fallback(handle::handle).with_state(gateway);
+    let app =
+        axum::Router::new().fallback(handle::handle).layer(map_response(none_match::answered)).with_state(gateway);
     let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => {}

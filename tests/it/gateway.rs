@@ -2,6 +2,7 @@
 
 mod credentials;
 mod if_match;
+mod if_none_match;
 mod invalid_requests;
 mod pagination;
 mod protocol;
