@@ -63,7 +63,8 @@ async fn discard(mut body: Body) {
     drop(tokio::time::timeout(DISCARD_TIME, discard).await);
 }
 
-fn too_large(limit_bytes: usize) -> Failure {
+/// 413 for a body of more than `limit_bytes`.
+pub(crate) fn too_large(limit_bytes: usize) -> Failure {
     let message = format!("the body is larger than {limit_bytes} bytes");
     let status = rpc::status::error(Code::InvalidArgument, "BODY_TOO_LARGE", message);
     Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status)

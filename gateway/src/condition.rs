@@ -5,7 +5,7 @@
 
 pub(crate) mod none_match;
 
-use crate::error::Failure;
+use crate::{coding::version, error::Failure};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header::IF_MATCH};
 use tonic::{Code, Status};
 use transcode::Route;
@@ -39,7 +39,9 @@ struct Tag {
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Failure> {
     let mut strong: Vec<String> = match listed(headers, &IF_MATCH)? {
         None | Some(Listed::Star) => return Ok(IfMatch::Any),
-        Some(Listed::Tags(tags)) => tags.into_iter().filter(|tag| !tag.is_weak).map(|tag| tag.opaque).collect(),
+        Some(Listed::Tags(tags)) => {
+            tags.into_iter().filter(|tag| !tag.is_weak).map(|tag| version(&tag.opaque).to_owned()).collect()
+        }
     };
     // A tag that is sent twice is one condition.
     strong.sort();
@@ -121,8 +123,9 @@ fn failed(message: &str) -> Failure {
     Failure::with_http(StatusCode::PRECONDITION_FAILED, status)
 }
 
-/// The header `ETag` of a version; none when it has characters that an entity tag cannot have.
+/// The header `ETag` of a version; none when it has characters that an entity tag cannot have, or would be taken for the tag
+/// of another version in a content coding.
 pub(crate) fn tag(etag: &str) -> Option<HeaderValue> {
-    let is_plain = etag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"');
+    let is_plain = etag.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"') && version(etag) == etag;
     HeaderValue::from_str(&format!("\"{etag}\"")).ok().filter(|_| is_plain)
 }

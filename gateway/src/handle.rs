@@ -3,6 +3,7 @@
 use crate::{
     auth, body,
     call::{self, Call},
+    coding,
     condition::{self, none_match},
     deadline,
     error::Failure,
@@ -155,15 +156,22 @@ fn name(found: &Match, headers: &HeaderMap, field: &str) -> String {
     if is_key { IDEMPOTENCY_KEY.to_owned() } else { found.route.json_path(field) }
 }
 
-/// Reads the body. One of a known length that could not be bound, or is too large, is refused before it is asked for.
+/// Reads the body, without its content coding. One of a known length that could not be bound, or is too large, is refused
+/// before it is asked for.
 async fn receive(gateway: &Gateway, headers: &HeaderMap, body: Body) -> Result<Bytes, Failure> {
     if HttpBody::size_hint(&body).lower() > 0 {
+        coding::request::of(headers)?;
         form(headers, b"?")?;
         if protocol::waits_for_continue(headers) {
             body::fits(&body, gateway.body_limit_bytes)?;
         }
     }
-    body::read(body, gateway.body_limit_bytes, gateway.deadline).await
+    let bytes = body::read(body, gateway.body_limit_bytes, gateway.deadline).await?;
+    // Headers say nothing of a body that is not there.
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
+    coding::request::of(headers)?.decode(bytes, gateway.body_limit_bytes).await
 }
 
 /// The body as what its headers say it is. They say nothing where there is no body.
@@ -171,7 +179,6 @@ fn form<'a>(headers: &HeaderMap, bytes: &'a [u8]) -> Result<transcode::Body<'a>,
     if bytes.is_empty() {
         return Ok(transcode::Body::Empty);
     }
-    protocol::coding(headers)?;
     Ok(transcode::Body::new(text(headers, CONTENT_TYPE.as_str())?, bytes)?)
 }
 

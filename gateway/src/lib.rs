@@ -8,7 +8,7 @@
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
 //!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
 //! 5. `condition`: `If-Match` and `If-None-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and
-//!    time.
+//!    time. `coding`: the body without its content coding, bounded again; on the way back the reply in the caller's.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON.
@@ -21,6 +21,7 @@ mod auth;
 mod body;
 mod call;
 mod client;
+mod coding;
 mod condition;
 mod config;
 mod deadline;

@@ -1,13 +1,12 @@
-//! What HTTP itself asks of a request, before anybody looks for its path: `Host`, and the coding of the body.
+//! What HTTP itself asks of a request, before anybody looks for its path: `Host`, and whether its body is sent unasked.
 
 use crate::error::Failure;
 use http::{
-    HeaderMap, HeaderValue, StatusCode, Version,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, EXPECT, HOST},
+    HeaderMap, HeaderValue, Version,
+    header::{EXPECT, HOST},
     request::Parts,
     uri::Authority,
 };
-use tonic::Code;
 
 /// HTTP/1.1 has one `Host`, which is empty or an authority (RFC 9112, section 3.2).
 pub(crate) fn host(parts: &Parts) -> Result<(), Failure> {
@@ -26,21 +25,6 @@ pub(crate) fn host(parts: &Parts) -> Result<(), Failure> {
 fn names_a_host(value: &HeaderValue) -> bool {
     let is_authority = |text: &str| text.is_empty() || (!text.contains('@') && text.parse::<Authority>().is_ok());
     value.to_str().is_ok_and(is_authority)
-}
-
-/// Refuses a body in any coding but `identity`: it would be read as if it had none (RFC 9110, section 8.4).
-pub(crate) fn coding(headers: &HeaderMap) -> Result<(), Failure> {
-    let codings =
-        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    for coding in codings.map(<[u8]>::trim_ascii) {
-        if !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity") {
-            let message = format!("content coding {:?} is not supported", String::from_utf8_lossy(coding));
-            let status = rpc::status::error(Code::InvalidArgument, "UNSUPPORTED_CONTENT_CODING", message);
-            let failure = Failure::with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, status);
-            return Err(failure.header(ACCEPT_ENCODING, HeaderValue::from_static("identity")));
-        }
-    }
-    Ok(())
 }
 
 /// Whether the caller holds the body back until it is asked for with `100 Continue`.

@@ -1,6 +1,6 @@
 //! The listening end: serves until the shutdown, drains with a bounded grace.
 
-use crate::{Config, Error, condition::none_match, handle, state::Gateway};
+use crate::{Config, Error, coding, condition::none_match, handle, state::Gateway};
 use axum::middleware::map_response;
 use rpc::Port;
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -19,8 +19,13 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
     let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
-    let app =
-        axum::Router::new().fallback(handle::handle).layer(map_response(none_match::answered)).with_state(gateway);
+    // What is added last is first to see a request and last to see its reply.
+    let app = axum::Router::new()
+        .fallback(handle::handle)
+        .layer(coding::reply::layer())
+        .layer(map_response(coding::reply::tag))
+        .layer(map_response(none_match::answered))
+        .with_state(gateway);
     let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => {}

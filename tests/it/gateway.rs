@@ -1,5 +1,6 @@
 //! The gateway, as an HTTP client meets it.
 
+mod codings;
 mod credentials;
 mod if_match;
 mod if_none_match;

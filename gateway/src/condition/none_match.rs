@@ -8,6 +8,7 @@ use super::{Listed, Tag, failed, listed, tags};
 use crate::{
     auth,
     call::{self, Call},
+    coding::version,
     error::Failure,
     state::Gateway,
 };
@@ -56,7 +57,8 @@ pub(crate) async fn admit(
     }
     auth::admit(&gateway.keys, &read.route.rpc.access, &request.headers)?;
     let etag = current(gateway, read, forward).await?;
-    if unwanted.meets(etag.as_deref()) { Err(failed("the resource has this version")) } else { Ok(etag) }
+    let is_current = |tag: &str| etag.as_deref() == Some(version(tag));
+    if unwanted.meets(is_current) { Err(failed("the resource has this version")) } else { Ok(etag) }
 }
 
 impl NoneMatch {
@@ -65,11 +67,11 @@ impl NoneMatch {
         route.takes_etag() || self.0 == Listed::Star
     }
 
-    fn meets(&self, etag: Option<&str>) -> bool {
+    /// Whether something that is there has one of the tags. The comparison is weak: whether a tag is does not matter.
+    fn meets(&self, has: impl Fn(&str) -> bool) -> bool {
         match &self.0 {
             Listed::Star => true,
-            // The weak comparison: whether a tag is weak does not matter.
-            Listed::Tags(tags) => etag.is_some_and(|etag| tags.iter().any(|tag| tag.opaque == etag)),
+            Listed::Tags(tags) => tags.iter().any(|tag| has(&tag.opaque)),
         }
     }
 }
@@ -101,7 +103,7 @@ pub(crate) async fn answered(mut response: Response) -> Response {
     let Some(condition) = response.extensions_mut().remove::<NoneMatch>() else { return response };
     let shown: Vec<Tag> = response.headers().get(ETAG).and_then(tags).unwrap_or_default();
     let etag = shown.first().map(|tag| tag.opaque.as_str());
-    if response.status() != StatusCode::OK || !condition.meets(etag) {
+    if response.status() != StatusCode::OK || !condition.meets(|tag| etag == Some(tag)) {
         return response;
     }
     for name in &OF_CONTENT {

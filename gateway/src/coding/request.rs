@@ -1,0 +1,81 @@
+//! Request bodies in gzip, br or zstd.
+//!
+//! A body is decoded when all of it is there, so that no slow caller makes the gateway keep a decoder with its window; and
+//! only as far as it may be long.
+
+use super::{ALL, Coding};
+use crate::{body::too_large, error::Failure};
+use async_compression::{
+    tokio::bufread::{BrotliDecoder, GzipDecoder, ZstdDecoder},
+    zstd::DParameter,
+};
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING},
+};
+use std::pin::Pin;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tonic::Code;
+
+/// Largest window of zstd, as a power of two, that a decoder must have (RFC 9659): 8 MiB.
+const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// The coding of a body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Coded(Option<Coding>);
+
+/// Reads `Content-Encoding`. Refuses what is not known, and several codings: the body would be read as if it had none.
+pub(crate) fn of(headers: &HeaderMap) -> Result<Coded, Failure> {
+    let names = headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let names = names.map(<[u8]>::trim_ascii);
+    let mut names = names.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case(b"identity"));
+    let Some(name) = names.next() else { return Ok(Coded(None)) };
+    match (Coding::named(name), names.next()) {
+        (Some(coding), None) => Ok(Coded(Some(coding))),
+        (None, _) => Err(unsupported(&format!("content coding {:?} is not supported", String::from_utf8_lossy(name)))),
+        (Some(_), Some(_)) => Err(unsupported("a body may have one content coding")),
+    }
+}
+
+fn unsupported(message: &str) -> Failure {
+    let status = rpc::status::error(Code::InvalidArgument, "UNSUPPORTED_CONTENT_CODING", message);
+    let taken = HeaderValue::try_from(ALL.map(Coding::name).join(", ")).expect("the names of codings are ASCII");
+    Failure::with_http(StatusCode::UNSUPPORTED_MEDIA_TYPE, status).header(ACCEPT_ENCODING, taken)
+}
+
+impl Coded {
+    /// The body without its coding: 413 when it is longer than `limit_bytes`, 400 when it is not in that coding.
+    pub(crate) async fn decode(self, bytes: Bytes, limit_bytes: usize) -> Result<Bytes, Failure> {
+        let Some(coding) = self.0.filter(|_| !bytes.is_empty()) else { return Ok(bytes) };
+        let most = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        let mut decoded = Vec::new();
+        decoder(coding, &bytes).take(most).read_to_end(&mut decoded).await.map_err(|error| {
+            tracing::debug!(%error, coding = coding.name(), "a body cannot be decoded");
+            let message = format!("the body is not in the content coding {}, or not all of it", coding.name());
+            rpc::status::error(Code::InvalidArgument, "BODY_UNDECODABLE", message)
+        })?;
+        if decoded.len() > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(decoded.into()) }
+    }
+}
+
+/// The decoder; it reads all members of a body, so that nothing behind the first one is passed over.
+fn decoder(coding: Coding, bytes: &[u8]) -> Pin<Box<dyn AsyncRead + Send + '_>> {
+    match coding {
+        Coding::Gzip => {
+            let mut decoder = GzipDecoder::new(bytes);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Coding::Brotli => {
+            let mut decoder = BrotliDecoder::new(bytes);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+        Coding::Zstd => {
+            let mut decoder = ZstdDecoder::with_params(bytes, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
+            decoder.multiple_members(true);
+            Box::pin(decoder)
+        }
+    }
+}
