@@ -1,6 +1,6 @@
 //! Configuration of the gateway.
 
-use crate::client::TrustedProxies;
+use crate::{client::TrustedProxies, cors::Origins};
 use rpc::{Limits, attempts::Rate};
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::{collections::BTreeMap, time::Duration};
@@ -47,6 +47,21 @@ const STREAM_KEEP_ALIVE: Key = Key::new(
 .unit("seconds")
 .default("15");
 
+const CORS_ORIGINS: Key = Key::new(
+    "cors-origins",
+    "COMPTOIR_CORS_ORIGINS",
+    "Origins of the pages that may call from a browser, ORIGIN,… such as https://shop.example, or * for all; without it, \
+     none",
+);
+
+const CORS_MAX_AGE: Key = Key::new(
+    "cors-max-age-seconds",
+    "COMPTOIR_CORS_MAX_AGE_SECONDS",
+    "How long a browser keeps what it was told about a path before a call",
+)
+.unit("seconds")
+.default("7200");
+
 /// The settings of the gateway, beside those of its port.
 pub const KEYS: &[Key] = &[
     LISTEN,
@@ -58,6 +73,8 @@ pub const KEYS: &[Key] = &[
     TRUSTED_PROXIES,
     IGNORED_PARAMETERS,
     STREAM_KEEP_ALIVE,
+    CORS_ORIGINS,
+    CORS_MAX_AGE,
 ];
 
 #[derive(Clone, Debug)]
@@ -76,6 +93,10 @@ pub struct Config {
     pub ignored_parameters: IgnoredParameters,
     /// How long a stream is silent at most: proxies cut what is silent for longer.
     pub stream_keep_alive: Duration,
+    /// Pages whose scripts may call from a browser.
+    pub cors_origins: Origins,
+    /// How long a browser keeps the reply to a preflight.
+    pub cors_max_age: Duration,
     pub limits: Limits,
 }
 
@@ -83,6 +104,7 @@ impl Config {
     /// Takes the configuration from the settings; reads the JWKS file.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         let proxies = settings.value(&TRUSTED_PROXIES).parse();
+        let origins = settings.value(&CORS_ORIGINS).parse();
         Ok(Self {
             upstreams: settings.uris(&UPSTREAMS)?,
             jwks: settings.file(&JWKS_FILE)?,
@@ -92,6 +114,8 @@ impl Config {
             trusted_proxies: proxies.map_err(|error| settings.bad(&TRUSTED_PROXIES, error))?,
             ignored_parameters: settings.parsed(&IGNORED_PARAMETERS)?,
             stream_keep_alive: settings.seconds(&STREAM_KEEP_ALIVE, 1..=3600)?,
+            cors_origins: origins.map_err(|why: String| settings.bad(&CORS_ORIGINS, why))?,
+            cors_max_age: settings.seconds(&CORS_MAX_AGE, 0..=86_400)?,
             limits: Limits::resolve(settings)?,
         })
     }

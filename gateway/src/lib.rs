@@ -3,6 +3,7 @@
 //! A request passes, in this order:
 //!
 //! 1. `server`: HTTP/1.1 or h2c; the drain at the end, bounded by 10 s.
+//!    Around all that follows: `cors`, what browsers are told.
 //! 2. `handle`: request id, span, the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
@@ -24,6 +25,7 @@ mod client;
 mod coding;
 mod condition;
 mod config;
+mod cors;
 mod deadline;
 mod error;
 mod handle;

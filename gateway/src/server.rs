@@ -1,7 +1,13 @@
 //! The listening end: serves until the shutdown, drains with a bounded grace.
 
-use crate::{Config, Error, coding, condition::none_match, handle, state::Gateway};
-use axum::middleware::map_response;
+use crate::{
+    Config, Error, coding,
+    condition::none_match,
+    cors::{self, Cors},
+    handle,
+    state::Gateway,
+};
+use axum::middleware::{from_fn_with_state, map_response};
 use rpc::Port;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -18,6 +24,7 @@ const LAST_REPLIES: Duration = Duration::from_secs(1);
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
+    let cors = Arc::new(Cors { origins: config.cors_origins.clone(), max_age: config.cors_max_age });
     let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
     // What is added last is first to see a request and last to see its reply.
     let app = axum::Router::new()
@@ -25,6 +32,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         .layer(coding::reply::layer())
         .layer(map_response(coding::reply::tag))
         .layer(map_response(none_match::answered))
+        .layer(from_fn_with_state(cors, cors::answer))
         .with_state(gateway);
     let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {

@@ -1,6 +1,7 @@
 //! The gateway, as an HTTP client meets it.
 
 mod codings;
+mod cors;
 mod credentials;
 mod if_match;
 mod if_none_match;
@@ -10,3 +11,25 @@ mod protocol;
 mod refusals;
 mod updates;
 mod watches;
+
+use crate::cli::settings::gateway_config;
+use gateway::Config;
+use kit::Stack;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use topology::Topology;
+
+/// A gateway of its own before the services of `stack`, with the defaults and what `change` makes of them.
+async fn before(stack: &Stack, change: impl FnOnce(Config) -> Config) -> (String, DropGuard) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let uri = format!("http://{}", listener.local_addr().expect("bound"));
+    let grpc = stack.state().grpc.iter();
+    let config = Config {
+        upstreams: grpc.map(|(name, uri)| (Topology::get().service[name].proto.clone(), uri.clone())).collect(),
+        jwks: std::fs::read_to_string(&stack.state().jwks_file).expect("the keys"),
+        ..gateway_config()
+    };
+    let stop = CancellationToken::new();
+    tokio::spawn(gateway::run(change(config), listener, stop.clone()));
+    (uri, stop.drop_guard())
+}

@@ -1,33 +1,20 @@
 //! Watches through the gateway as proxies and browsers see them: never silent for long, resumed, and ended for good.
 
-use crate::cli::settings::gateway_config;
+use super::before;
 use gateway::Config;
 use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Stack, shared};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use topology::Topology;
+use tokio_util::sync::DropGuard;
 
 const EVENTS: &str = "text/event-stream";
 const LINES: &str = "application/x-ndjson";
 
-/// A gateway of its own before the shared stack, whose streams are silent for 100 ms at most.
+/// A gateway whose streams are silent for 100 ms at most.
 async fn lively(stack: &Stack) -> (String, DropGuard) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let uri = format!("http://{}", listener.local_addr().expect("bound"));
-    let grpc = stack.state().grpc.iter();
-    let config = Config {
-        upstreams: grpc.map(|(name, uri)| (Topology::get().service[name].proto.clone(), uri.clone())).collect(),
-        jwks: std::fs::read_to_string(&stack.state().jwks_file).expect("the keys"),
-        stream_keep_alive: Duration::from_millis(100),
-        ..gateway_config()
-    };
-    let stop = CancellationToken::new();
-    tokio::spawn(gateway::run(config, listener, stop.clone()));
-    (uri, stop.drop_guard())
+    before(stack, |config| Config { stream_keep_alive: Duration::from_millis(100), ..config }).await
 }
 
 /// A customer of that gateway with an order that waits to be sent off: nothing changes it.

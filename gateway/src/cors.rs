@@ -1,0 +1,135 @@
+//! Cross-origin calls of browsers (CORS, the Fetch standard): which pages may read replies. None may, unless configured.
+//!
+//! Tokens travel in `Authorization`, which a page sets itself, and the gateway reads no cookies; so
+//! `Access-Control-Allow-Credentials` is never sent, for no origin.
+
+#[cfg(test)]
+mod tests;
+
+use axum::{
+    extract::{Request, State},
+    middleware::Next,
+    response::Response,
+};
+use http::{
+    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+        ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN, VARY,
+    },
+};
+use std::{str::FromStr, sync::Arc, time::Duration};
+
+/// The headers of replies that a page may read, beside those that it always may.
+const EXPOSED: &str = "Allow, ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id";
+
+/// The pages whose scripts may call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origins {
+    #[default]
+    None,
+    /// These, as browsers write them: `https://shop.example`, `http://localhost:5173`.
+    Listed(Vec<String>),
+    All,
+}
+
+impl FromStr for Origins {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        let entries: Vec<&str> = list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+        match entries.as_slice() {
+            [] => Ok(Origins::None),
+            ["*"] => Ok(Origins::All),
+            entries if entries.contains(&"*") => Err("* stands alone".to_owned()),
+            entries => entries.iter().map(|entry| origin(entry)).collect::<Result<_, _>>().map(Origins::Listed),
+        }
+    }
+}
+
+/// The origin as browsers write it: scheme and host in small letters, and no port that the scheme implies.
+fn origin(text: &str) -> Result<String, String> {
+    let wrong = || format!("{text:?} is not the origin of a page such as https://shop.example");
+    let (scheme, authority) = text.split_once("://").ok_or_else(wrong)?;
+    let (scheme, authority) = (scheme.to_ascii_lowercase(), authority.to_ascii_lowercase());
+    let uri: Uri = format!("{scheme}://{authority}").parse().map_err(|_| wrong())?;
+    let is_bare = uri.authority().is_some_and(|parsed| parsed.as_str() == authority) && !authority.contains(['@', '*']);
+    let implied = match scheme.as_str() {
+        "http" => Some(":80"),
+        "https" => Some(":443"),
+        _ => None,
+    };
+    let host = implied.and_then(|port| authority.strip_suffix(port)).unwrap_or(&authority);
+    if is_bare && !host.is_empty() { Ok(format!("{scheme}://{host}")) } else { Err(wrong()) }
+}
+
+/// What browsers are told.
+#[derive(Debug)]
+pub(crate) struct Cors {
+    pub origins: Origins,
+    /// How long a browser keeps the reply to a preflight.
+    pub max_age: Duration,
+}
+
+/// The preflight of a call: what the page wants to send.
+struct Preflight {
+    headers: Option<HeaderValue>,
+}
+
+/// The layer over all replies.
+pub(crate) async fn answer(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
+    if cors.origins == Origins::None {
+        return next.run(request).await;
+    }
+    let allowed = cors.allowed(request.headers().get(ORIGIN));
+    let preflight = preflight(&request);
+    let mut response = next.run(request).await;
+    let is_found = response.status() == StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    if cors.origins != Origins::All {
+        headers.append(VARY, HeaderValue::from(ORIGIN));
+    }
+    if let Some(origin) = allowed {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        match preflight.filter(|_| is_found) {
+            Some(preflight) => preflight.answer(headers, cors.max_age),
+            None => drop(headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED))),
+        }
+    }
+    response
+}
+
+fn preflight(request: &Request) -> Option<Preflight> {
+    let headers = request.headers();
+    let is_preflight = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    is_preflight.then(|| Preflight { headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned() })
+}
+
+impl Cors {
+    /// What `Access-Control-Allow-Origin` says to a page of this origin; none when the page may not call.
+    fn allowed(&self, origin: Option<&HeaderValue>) -> Option<HeaderValue> {
+        match &self.origins {
+            Origins::None => None,
+            Origins::All => Some(HeaderValue::from_static("*")),
+            Origins::Listed(listed) => {
+                origin.filter(|origin| listed.iter().any(|one| one.as_bytes() == origin.as_bytes())).cloned()
+            }
+        }
+    }
+}
+
+impl Preflight {
+    /// Adds to the reply to OPTIONS, whose `Allow` tells the methods of the path. A page may send any header: those that
+    /// the gateway does not know go no further than it.
+    fn answer(self, headers: &mut HeaderMap, max_age: Duration) {
+        if let Some(methods) = headers.get(ALLOW).cloned() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);
+        }
+        if let Some(asked) = self.headers {
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, asked);
+        }
+        headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from(max_age.as_secs()));
+        headers.append(VARY, HeaderValue::from(ACCESS_CONTROL_REQUEST_HEADERS));
+    }
+}
