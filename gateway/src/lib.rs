@@ -12,7 +12,8 @@
 //!    time. `coding`: the body without its content coding, bounded again; on the way back the reply in the caller's.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
-//! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON.
+//! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
+//!    makes of it.
 //!
 //! What holds: the services decide, the gateway only refuses earlier what they would refuse. An RPC without `public`,
 //! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
@@ -30,6 +31,7 @@ mod deadline;
 mod error;
 mod handle;
 mod health;
+mod problem;
 mod protocol;
 mod reply;
 mod server;

@@ -3,6 +3,7 @@
 use crate::{
     condition,
     error::{Failure, allow},
+    problem::Told,
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -48,15 +49,16 @@ pub(crate) fn options(methods: &[String]) -> Response {
 /// The reply for a failure of a call to `rpc`, or of a request that is no call.
 pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> Response {
     let status = &failure.status;
-    let (http, body) = if rpc.is_some_and(|rpc| rpc.access.oauth2_errors) {
-        oauth_json(status)
-    } else {
-        (http_status(status.code()), router.status_json(status))
-    };
+    let is_oauth = rpc.is_some_and(|rpc| rpc.access.oauth2_errors);
+    let (http, body) =
+        if is_oauth { oauth_json(status) } else { (http_status(status.code()), router.status_json(status)) };
     let http = StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let http = failure.http.unwrap_or(http);
     let mut response = json(http, body.to_string());
     annotate(response.headers_mut(), failure, http, rpc);
+    if !is_oauth {
+        response.extensions_mut().insert(Told(body));
+    }
     response
 }
 

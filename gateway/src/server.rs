@@ -4,10 +4,10 @@ use crate::{
     Config, Error, coding,
     condition::none_match,
     cors::{self, Cors},
-    handle,
+    handle, problem,
     state::Gateway,
 };
-use axum::middleware::{from_fn_with_state, map_response};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use rpc::Port;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -29,6 +29,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     // What is added last is first to see a request and last to see its reply.
     let app = axum::Router::new()
         .fallback(handle::handle)
+        .layer(from_fn(problem::answer))
         .layer(coding::reply::layer())
         .layer(map_response(coding::reply::tag))
         .layer(map_response(none_match::answered))

@@ -7,6 +7,7 @@ mod if_match;
 mod if_none_match;
 mod invalid_requests;
 mod pagination;
+mod problems;
 mod protocol;
 mod refusals;
 mod updates;

@@ -1,0 +1,93 @@
+//! Failures as `application/problem+json` (RFC 9457), for callers whose `Accept` names it; `google.rpc.Status` for all others.
+//!
+//! The type is `about:blank`, which says that title and status are those of HTTP; what programs test is `reason`.
+
+#[cfg(test)]
+mod tests;
+
+use axum::{body::Body, extract::Request, middleware::Next, response::Response};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, VARY},
+};
+use serde_json::{Map, Value, json};
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Quality of what is accepted, from 0 to 1 in thousandths.
+type Quality = u16;
+
+const MOST: Quality = 1000;
+
+/// The `google.rpc.Status` that a reply tells: an extension of the replies that can be told as a problem.
+#[derive(Clone)]
+pub(crate) struct Told(pub Value);
+
+/// The layer that tells failures as the caller likes.
+pub(crate) async fn answer(request: Request, next: Next) -> Response {
+    let is_liked = is_liked(request.headers());
+    let mut response = next.run(request).await;
+    let Some(Told(status)) = response.extensions_mut().remove() else { return response };
+    response.headers_mut().append(VARY, HeaderValue::from(ACCEPT));
+    if !is_liked {
+        return response;
+    }
+    let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let problem = problem(response.status(), &status, id);
+    response.headers_mut().remove(CONTENT_LENGTH);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
+    response.map(|_| Body::from(problem.to_string()))
+}
+
+/// Whether `Accept` names problems, and likes JSON no better. A range such as `*/*` names nothing.
+fn is_liked(headers: &HeaderMap) -> bool {
+    let ranges: Vec<(String, Quality)> = headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(range)
+        .collect();
+    let quality = |name: &str| ranges.iter().find(|(range, _)| range == name).map(|(_, quality)| *quality);
+    let json = || quality("application/json").or_else(|| quality("application/*")).or_else(|| quality("*/*"));
+    quality(PROBLEM).is_some_and(|problem| problem > 0 && problem >= json().unwrap_or_default())
+}
+
+/// A media range of `Accept`, in small letters, with its quality (RFC 9110, section 12.5.1).
+fn range(text: &str) -> Option<(String, Quality)> {
+    let mut parts = text.split(';').map(str::trim);
+    let name = parts.next()?.to_ascii_lowercase();
+    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
+    let Some(weight) = weight else { return Some((name, MOST)) };
+    let quality = weight.parse::<f32>().ok().filter(|quality| (0.0..=1.0).contains(quality))?;
+    Some((name, (quality * f32::from(MOST)) as Quality))
+}
+
+/// The problem that a status is.
+fn problem(http: StatusCode, status: &Value, request_id: &str) -> Value {
+    let details = || status["details"].as_array().into_iter().flatten();
+    let detail =
+        |name: &str| details().find(|detail| detail["@type"].as_str().is_some_and(|kind| kind.ends_with(name)));
+    let reason = detail("/google.rpc.ErrorInfo").map_or(Value::Null, |info| info["reason"].clone());
+    let mut problem = json!({
+        "type": "about:blank",
+        // The one status that no RFC has is 499, of a caller who went away.
+        "title": http.canonical_reason().unwrap_or("Client Closed Request"),
+        "status": http.as_u16(),
+        "detail": status["message"],
+        "instance": request_id,
+        "code": status["code"],
+        "reason": reason,
+    });
+    if let Some(Value::Array(violations)) = detail("/google.rpc.BadRequest").map(|bad| &bad["fieldViolations"]) {
+        problem["violations"] = violations.iter().map(violation).collect();
+    }
+    problem
+}
+
+/// A refused field, without what is empty.
+fn violation(found: &Value) -> Value {
+    let said = |name: &&str| found[name].as_str().is_some_and(|text| !text.is_empty());
+    let fields = ["field", "description", "reason"].into_iter().filter(said);
+    Value::Object(fields.map(|name| (name.to_owned(), found[name].clone())).collect::<Map<_, _>>())
+}
