@@ -1,0 +1,98 @@
+//! OpenAPI 3.1 of what the gateway serves, from the descriptors alone: no I/O, no business noun.
+//!
+//! The way of a document:
+//!
+//! 1. `annotation` reads `google.api.http`, `comptoir.api.v1` and `buf.validate`; `comment` the text above an element.
+//! 2. `binding` lists the bindings of all RPCs that users can reach; `template` makes the path of each.
+//! 3. `operation` describes one binding: `parameter` what path, query and headers carry, `body` what is sent, `reply` what
+//!    comes back.
+//! 4. `schemas` collects the messages and enums on the way, field by field (`field`), as ProtoJSON writes them (`scalar`),
+//!    with the bounds that requests must keep (`constraint`) and what they cannot do without (`absence`).
+//!
+//! What holds:
+//!
+//! - There is one operation for each binding that the router serves to users, and no other.
+//! - A message that is sent and one that is received are two schemas, `Name-Input` and `Name`: what is received has all of
+//!   its scalars, lists and maps, and may get more members; what is sent has bounds, and no members that are not in it.
+//! - The name of a schema depends on its message alone, so that a new RPC renames nothing in clients that are generated.
+//! - One descriptor set gives one document, byte for byte.
+
+mod absence;
+mod annotation;
+mod binding;
+mod body;
+mod comment;
+mod constraint;
+mod field;
+mod operation;
+mod parameter;
+mod reply;
+mod scalar;
+mod schemas;
+mod template;
+#[cfg(test)]
+mod tests;
+
+use prost_reflect::DescriptorPool;
+use schemas::Schemas;
+use serde_json::{Map, Value, json};
+
+/// What the document says of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Info<'a> {
+    pub title: &'a str,
+    pub version: &'a str,
+    /// CommonMark.
+    pub description: &'a str,
+    /// SPDX identifier of the licence.
+    pub license: &'a str,
+}
+
+/// Why a document cannot be written. Each is a fault of the contracts, found at start.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{rpc}: template {template:?}: {problem}")]
+    Template { rpc: String, template: String, problem: &'static str },
+    /// A variable, body or response_body names no field.
+    #[error("{rpc}: {field:?} is no field")]
+    Field { rpc: String, field: String },
+}
+
+/// The OpenAPI 3.1 document of all bindings in `pool` that users can reach. Comments are there as far as the descriptors
+/// have source information.
+pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
+    let bindings = binding::all(pool)?;
+    let mut schemas = Schemas::default();
+    let (mut paths, mut tags) = (Map::new(), Vec::new());
+    for binding in &bindings {
+        let operation = operation::describe(binding, &mut schemas)?;
+        let Value::Object(item) = paths.entry(&binding.path.text).or_insert_with(|| json!({})) else { continue };
+        item.extend(operation::members(binding, &operation));
+        let tag = json!({ "name": binding.tag, "description": comment::text(binding.rpc.parent_service()) });
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    Ok(json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": info.title,
+            "version": info.version,
+            "description": info.description,
+            "license": { "name": info.license, "identifier": info.license },
+        },
+        "servers": [{ "url": "/", "description": "The gateway that serves this document." }],
+        "tags": tags,
+        "paths": paths,
+        "components": {
+            "schemas": reply::with_errors(schemas.finish(), &bindings),
+            "responses": reply::shared(&bindings),
+            "securitySchemes": { "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "An access token of the token endpoint.",
+            } },
+        },
+    }))
+}
