@@ -59,9 +59,10 @@ contracts: ## Check the contracts: style, nothing broken since the last release,
 	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
 	node tools/asyncapi.mjs docs/asyncapi.json
 
-docs: build ## Write docs/EVENTS.md, docs/asyncapi.json and helm/comptoir/topology.yaml from contracts and topology
+docs: build ## Write docs/EVENTS.md, docs/asyncapi.json, docs/openapi.json and helm/comptoir/topology.yaml from contracts and topology
 	@$(BINARY) docs events --output docs/EVENTS.md
 	@$(BINARY) docs asyncapi --output docs/asyncapi.json
+	@$(BINARY) docs openapi --output docs/openapi.json
 	@$(BINARY) docs chart --output helm/comptoir/topology.yaml
 
 chart-tools:

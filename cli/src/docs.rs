@@ -32,6 +32,8 @@ pub enum Kind {
     Events,
     /// docs/asyncapi.json: every event, for programs (AsyncAPI 3.0.0)
     Asyncapi,
+    /// docs/openapi.json: what the gateway serves, for programs (OpenAPI 3.1)
+    Openapi,
     /// helm/comptoir/topology.yaml: the topology and the call graph, for the templates of the chart
     Chart,
 }
@@ -50,6 +52,7 @@ pub fn generate(document: Kind) -> anyhow::Result<String> {
     match document {
         Kind::Events => Ok(markdown::render(&Catalogue::of_this_build()?)),
         Kind::Asyncapi => asyncapi::render(&Catalogue::of_this_build()?),
+        Kind::Openapi => Ok(serde_json::to_string_pretty(&gateway::openapi()?)? + "\n"),
         Kind::Chart => chart::render(&DescriptorPool::decode(contracts::DESCRIPTORS)?, Topology::get()),
     }
 }

@@ -8,6 +8,8 @@ use tonic::Status;
 pub enum Error {
     #[error("the contracts cannot be served over HTTP: {0}")]
     Routes(#[from] transcode::BuildError),
+    #[error("the contracts cannot be described: {0}")]
+    Document(#[from] openapi::Error),
     #[error("the key set of the gateway: {0}")]
     Keys(#[from] rpc::token::Error),
     #[error("upstream of {package}: {uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]

@@ -5,7 +5,7 @@ use crate::{
     call::{self, Call},
     coding,
     condition::{self, none_match},
-    deadline,
+    deadline, document,
     error::Failure,
     health, protocol, reply, sign_ins,
     state::Gateway,
@@ -66,6 +66,10 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
         (&Method::GET | &Method::HEAD, "/readyz") => return health::ready(gateway).await,
+        (&Method::GET | &Method::HEAD, document::PATH) => {
+            let reply = gateway.document.reply(&parts.headers);
+            return reply.unwrap_or_else(|failure| reply::failure(&gateway.router, &failure, None));
+        }
         (&Method::OPTIONS, "*") => return reply::options(&gateway.router.methods()),
         _ => {}
     }
@@ -95,9 +99,9 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     })
 }
 
-/// The binding that serves the request. Health, which no contract binds, answers to GET alone.
+/// The binding that serves the request. Health and the document, which no contract binds, answer to GET alone.
 fn find(gateway: &Gateway, parts: &Parts) -> Result<Match, transcode::Error> {
-    if let "/healthz" | "/readyz" = parts.uri.path() {
+    if let "/healthz" | "/readyz" | document::PATH = parts.uri.path() {
         let allowed = ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec();
         return Err(transcode::Error::MethodNotAllowed { allowed });
     }

@@ -15,6 +15,8 @@
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
 //!
+//! Beside the calls, `health` answers probes, and `document` shows the OpenAPI document of all that is served.
+//!
 //! What holds: the services decide, the gateway only refuses earlier what they would refuse. An RPC without `public`,
 //! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
 //! loses the requests under way and nothing else.
@@ -28,6 +30,7 @@ mod condition;
 mod config;
 mod cors;
 mod deadline;
+mod document;
 mod error;
 mod handle;
 mod health;
@@ -40,5 +43,6 @@ mod state;
 mod stream;
 
 pub use config::{Config, KEYS};
+pub use document::openapi;
 pub use error::Error;
 pub use server::run;

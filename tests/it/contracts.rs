@@ -138,6 +138,7 @@ fn the_committed_documents_are_those_of_the_contracts() {
     for (kind, path) in [
         (Kind::Events, "docs/EVENTS.md"),
         (Kind::Asyncapi, "docs/asyncapi.json"),
+        (Kind::Openapi, "docs/openapi.json"),
         (Kind::Chart, "helm/comptoir/topology.yaml"),
     ] {
         let generated = docs::generate(kind).expect("the contracts can be described");

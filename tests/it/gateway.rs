@@ -6,6 +6,7 @@ mod credentials;
 mod if_match;
 mod if_none_match;
 mod invalid_requests;
+mod openapi;
 mod pagination;
 mod problems;
 mod protocol;

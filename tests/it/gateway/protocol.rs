@@ -66,7 +66,13 @@ async fn head_is_answered_like_get_without_its_body() {
     let anonymous = Client::anonymous(stack);
     let ((customer, _), paths) =
         (Client::register(stack).await, [format!("/v1/products/{sold}"), "/v1/products/prd_none".into()]);
-    for path in paths.iter().map(String::as_str).chain(["/v1/orders", "/healthz", "/v1/nothing", "/v1/products?x=1"]) {
+    for path in paths.iter().map(String::as_str).chain([
+        "/v1/orders",
+        "/healthz",
+        "/openapi.json",
+        "/v1/nothing",
+        "/v1/products?x=1",
+    ]) {
         let client = if path == "/v1/orders" { &customer } else { &anonymous };
         let (get, head) = (client.get(path).await, reply(client.request(Method::HEAD, path)).await);
         assert_eq!((head.status, &head.body), (get.status, &json!(null)), "{path}");
@@ -91,6 +97,7 @@ async fn options_and_405_tell_the_methods_of_a_path() {
         ("/oauth2/token", Method::HEAD, "OPTIONS, POST"),
         ("/readyz", Method::POST, "GET, HEAD, OPTIONS"),
         ("/healthz", Method::DELETE, "GET, HEAD, OPTIONS"),
+        ("/openapi.json", Method::PUT, "GET, HEAD, OPTIONS"),
     ] {
         let told = reply(anonymous.request(Method::OPTIONS, path)).await;
         assert_eq!((told.status, allow(&told).as_deref(), &told.body), (204, Some(methods), &json!(null)), "{path}");

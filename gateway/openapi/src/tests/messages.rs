@@ -140,7 +140,7 @@ fn a_value_of_another_type_is_not_valid() {
 }
 
 #[test]
-fn a_reply_may_get_members_that_are_not_described_and_lacks_none_that_is_always_written() {
+fn a_reply_may_have_further_members_and_lacks_none_that_is_always_written() {
     let document = described(&pool());
     let money = schema(&document, "google.type.Money");
     let valid = json!({ "currencyCode": "EUR", "units": "1", "nanos": 0, "later": true });

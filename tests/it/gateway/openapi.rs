@@ -1,0 +1,67 @@
+//! `GET /openapi.json`: what a running gateway says of itself.
+
+use kit::shop::product;
+use kit::{Client, reply, shared};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn a_running_gateway_shows_the_document_of_its_contracts_to_anyone() {
+    let stack = shared().await;
+    let shown = Client::anonymous(stack).get("/openapi.json").await;
+    assert_eq!((shown.status, &shown.headers["content-type"]), (200, &"application/json".parse().expect("ascii")));
+    assert_eq!(shown.headers["cache-control"], "no-cache");
+    assert_eq!(shown.body, gateway::openapi().expect("the contracts can be described"));
+    assert_eq!(shown.body["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn who_has_the_document_already_gets_304_without_a_body() {
+    let stack = shared().await;
+    let client = Client::anonymous(stack);
+    let etag = client.get("/openapi.json").await.headers["etag"].to_str().expect("ascii").to_owned();
+    let ask =
+        |method: Method, tags: String| reply(client.request(method, "/openapi.json").header("if-none-match", tags));
+    for tags in [etag.clone(), format!("W/{etag}"), format!("\"other\", {etag}"), "*".to_owned()] {
+        for method in [Method::GET, Method::HEAD] {
+            let answer = ask(method, tags.clone()).await;
+            assert_eq!((answer.status, &answer.body), (304, &json!(null)), "{tags}");
+            assert_eq!(answer.headers["etag"], etag, "{tags}");
+            assert_eq!(answer.headers["cache-control"], "no-cache", "{tags}");
+        }
+    }
+    assert_eq!(ask(Method::GET, "\"other\"".to_owned()).await.status, 200);
+}
+
+/// The operations of the document that take no parameter and no body, and answer anybody with JSON.
+fn plain_reads(document: &Value) -> Vec<String> {
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let is_plain = |item: &Value| {
+        let is_required = |parameter: &Value| parameter["required"] == json!(true);
+        let parameters = item["get"]["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
+        item["get"].is_object() && !parameters.iter().any(is_required)
+    };
+    paths.filter(|(_, item)| is_plain(item)).map(|(path, _)| path.clone()).collect()
+}
+
+#[tokio::test]
+async fn every_read_without_required_parameters_is_answered_as_documented() {
+    let stack = shared().await;
+    product(stack, 0).await;
+    let document = Client::anonymous(stack).get("/openapi.json").await.expect(200);
+    let paths = plain_reads(&document);
+    assert!(paths.contains(&"/v1/products".to_owned()), "{paths:?}");
+    let (staff, anonymous) = (Client::staff(stack).await, Client::anonymous(stack));
+    for path in paths {
+        let operation = &document["paths"][&path]["get"];
+        let answer = staff.get(&path).await;
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str().and_then(|target| target.rsplit('/').next()).expect("a reference");
+        let required = document["components"]["schemas"][name]["required"].as_array().expect("a reply has members");
+        for member in required.iter().filter_map(Value::as_str) {
+            assert!(answer.body.get(member).is_some(), "{path}: no {member} in {answer:?}");
+        }
+        let is_public = operation["security"][0] == json!({});
+        assert_eq!(anonymous.get(&path).await.status, if is_public { 200 } else { 401 }, "{path}");
+    }
+}
