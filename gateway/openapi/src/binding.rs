@@ -1,8 +1,8 @@
 //! All bindings that users can reach, with what must differ between them: paths, operation ids and tags.
 
 use crate::{
-    Error,
     annotation::{Access, Rule, rules},
+    error::Error,
     template::Path,
 };
 use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor};

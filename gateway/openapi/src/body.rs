@@ -1,10 +1,11 @@
 //! The body of a request: one field of the message, or all that the path does not bind.
 
 use crate::{
-    Error, absence,
+    absence,
     binding::Binding,
-    field::{self, View},
-    schemas::Schemas,
+    error::Error,
+    field, message,
+    schemas::{Schemas, View},
 };
 use serde_json::{Map, Value, json};
 
@@ -14,7 +15,7 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Optio
         ("", _) => return Ok(None),
         (_, Some(field)) => (field::schema(&field, View::Input, schemas), absence::is_refused(&field)),
         (_, None) => {
-            let schema = schemas.object(&binding.rpc.input(), View::Input, &binding.path.bound);
+            let schema = message::object(&binding.rpc.input(), View::Input, &binding.path.bound, schemas);
             let is_required = schema.contains_key("required");
             (schema, is_required)
         }

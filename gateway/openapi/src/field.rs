@@ -3,19 +3,10 @@
 use crate::{
     annotation::{self, Behavior},
     comment, constraint, scalar,
-    schemas::Schemas,
+    schemas::{Schemas, View},
 };
 use prost_reflect::{FieldDescriptor, Kind};
 use serde_json::{Map, Value};
-
-/// The direction of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum View {
-    /// Sent by the caller: it must keep the bounds of its fields.
-    Input,
-    /// Sent by the gateway: what was stored under earlier bounds is shown too.
-    Output,
-}
 
 /// The whole schema of a field.
 pub(crate) fn schema(field: &FieldDescriptor, view: View, schemas: &mut Schemas) -> Map<String, Value> {

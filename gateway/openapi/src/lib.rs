@@ -6,8 +6,8 @@
 //! 2. `binding` lists the bindings of all RPCs that users can reach; `template` makes the path of each.
 //! 3. `operation` describes one binding: `parameter` what path, query and headers carry, `body` what is sent, `reply` what
 //!    comes back.
-//! 4. `schemas` collects the messages and enums on the way, field by field (`field`), as ProtoJSON writes them (`scalar`),
-//!    with the bounds that requests must keep (`constraint`) and what they cannot do without (`absence`).
+//! 4. `schemas` notes the messages and enums on the way. `message` makes their schemas, field by field (`field`), as ProtoJSON
+//!    writes them (`scalar`), with the bounds that requests must keep (`constraint`) and what they cannot do without (`absence`).
 //!
 //! What holds:
 //!
@@ -23,7 +23,9 @@ mod binding;
 mod body;
 mod comment;
 mod constraint;
+mod error;
 mod field;
+mod message;
 mod operation;
 mod parameter;
 mod reply;
@@ -32,6 +34,8 @@ mod schemas;
 mod template;
 #[cfg(test)]
 mod tests;
+
+pub use error::Error;
 
 use prost_reflect::DescriptorPool;
 use schemas::Schemas;
@@ -46,16 +50,6 @@ pub struct Info<'a> {
     pub description: &'a str,
     /// SPDX identifier of the licence.
     pub license: &'a str,
-}
-
-/// Why a document cannot be written. Each is a fault of the contracts, found at start.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("{rpc}: template {template:?}: {problem}")]
-    Template { rpc: String, template: String, problem: &'static str },
-    /// A variable, body or response_body names no field.
-    #[error("{rpc}: {field:?} is no field")]
-    Field { rpc: String, field: String },
 }
 
 /// The OpenAPI 3.1 document of all bindings in `pool` that users can reach. Comments are there as far as the descriptors
@@ -85,7 +79,7 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
         "tags": tags,
         "paths": paths,
         "components": {
-            "schemas": reply::with_errors(schemas.finish(), &bindings),
+            "schemas": reply::with_errors(message::complete(schemas), &bindings),
             "responses": reply::shared(&bindings),
             "securitySchemes": { "bearer": {
                 "type": "http",

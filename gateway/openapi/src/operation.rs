@@ -1,10 +1,11 @@
 //! One binding as an operation.
 
 use crate::{
-    Error,
     annotation::{self, Access},
     binding::Binding,
-    body, comment, parameter, reply,
+    body, comment,
+    error::Error,
+    parameter, reply,
     schemas::Schemas,
 };
 use serde_json::{Map, Value, json};

@@ -1,12 +1,12 @@
 //! What a request carries beside its body: parameters of the path and of the query, and headers.
 
 use crate::{
-    Error, absence, annotation,
+    absence, annotation,
     binding::Binding,
     comment, constraint,
-    field::{self, View},
-    scalar,
-    schemas::Schemas,
+    error::Error,
+    field, scalar,
+    schemas::{Schemas, View},
     template::{self, camel},
 };
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};

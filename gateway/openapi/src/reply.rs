@@ -1,12 +1,11 @@
 //! What comes back: the reply as JSON or as a stream, and errors.
 
 use crate::{
-    Error,
     binding::Binding,
     comment,
-    field::{self, View},
-    parameter, scalar,
-    schemas::Schemas,
+    error::Error,
+    field, parameter, scalar,
+    schemas::{Schemas, View},
 };
 use serde_json::{Map, Value, json};
 
