@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments
+.PHONY: help tools stores build run test lint fmt contracts docs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -16,6 +16,7 @@ export BUF_BIN ?= $(COMPTOIR_TOOLS)/buf
 export GRPCURL_BIN ?= $(COMPTOIR_TOOLS)/grpcurl
 export ASYNCAPI_DIR ?= $(COMPTOIR_TOOLS)/asyncapi
 export OPENAPI_DIR ?= $(COMPTOIR_TOOLS)/openapi
+export VIEWER_DIR ?= $(COMPTOIR_TOOLS)/viewer
 export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
@@ -23,6 +24,8 @@ export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 # Each RPC that a process answers in `make test` is a line of this file.
 RPC_COVERAGE = $(abspath $(or $(CARGO_TARGET_DIR),target))/rpc-coverage
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
+# The files of the viewer of /docs that are not ours.
+VIEWER_FILES = LICENSE NOTICE swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css
 MEASURED = $(or $(CARGO_TARGET_DIR),target)/measure
 MEASURE_BUILD = RUSTFLAGS="-C force-frame-pointers=yes" $(PYTHON) tools/build.py \
   $(CARGO) build --profile measure -p comptoir -p comptoir-tests --bins
@@ -50,7 +53,7 @@ lint: ## Check formatting, clippy, the links of the documentation and the contra
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" $(CARGO) doc --workspace --no-deps --document-private-items
 	@$(MAKE) --no-print-directory contracts
 
-contracts: ## Check the contracts: style, nothing broken since the last release, docs/asyncapi.json and docs/openapi.json valid
+contracts: ## Check the contracts: style, nothing broken since the last release, the documents valid
 	@command -v "$(BUF_BIN)" > /dev/null || { echo "buf is missing; mend: make tools" >&2; exit 1; }
 	cd proto && $(BUF_BIN) lint
 	@test -f proto/baseline.binpb || { echo "proto/baseline.binpb is missing; mend: git checkout proto/baseline.binpb" >&2; exit 1; }
@@ -60,12 +63,18 @@ contracts: ## Check the contracts: style, nothing broken since the last release,
 	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
 	node tools/asyncapi.mjs docs/asyncapi.json
 	node tools/openapi.mjs docs/openapi.json
+	@for file in $(VIEWER_FILES); do cmp "$(VIEWER_DIR)/$$file" "gateway/viewer/$$file" || { \
+	  echo "gateway/viewer/$$file is not that of the package; mend: make tools viewer" >&2; exit 1; }; done
 
 docs: build ## Write docs/EVENTS.md, docs/asyncapi.json, docs/openapi.json and helm/comptoir/topology.yaml from contracts and topology
 	@$(BINARY) docs events --output docs/EVENTS.md
 	@$(BINARY) docs asyncapi --output docs/asyncapi.json
 	@$(BINARY) docs openapi --output docs/openapi.json
 	@$(BINARY) docs chart --output helm/comptoir/topology.yaml
+
+viewer: ## Copy the viewer of /docs, at the version that tools/fetch.py names, into gateway/viewer/
+	@$(PYTHON) tools/fetch.py viewer
+	cd "$(VIEWER_DIR)" && cp $(VIEWER_FILES) "$(CURDIR)/gateway/viewer/"
 
 chart-tools:
 	@$(PYTHON) tools/fetch.py mongod nats-server buf helm chart mongosh

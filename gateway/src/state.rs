@@ -1,6 +1,6 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
-use crate::{Config, Error, client::TrustedProxies, document::Document};
+use crate::{Config, Error, client::TrustedProxies, pages::Pages};
 use rpc::{KeySet, attempts::Attempts};
 use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,7 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(crate) struct Gateway {
     pub router: Router,
-    pub document: Document,
+    pub pages: Pages,
     pub keys: KeySet,
     pub upstreams: BTreeMap<String, Channel>,
     pub body_limit_bytes: usize,
@@ -42,7 +42,7 @@ impl Gateway {
         }
         Ok(Gateway {
             router: Router::from_descriptors(contracts::DESCRIPTORS)?,
-            document: Document::new()?,
+            pages: Pages::new()?,
             keys: KeySet::from_jwks(&config.jwks)?,
             upstreams,
             body_limit_bytes: config.body_limit_bytes,

@@ -1,4 +1,4 @@
-//! `GET /openapi.json`: what a running gateway says of itself.
+//! `GET /openapi.json` and `GET /docs`: what a running gateway says of itself.
 
 use kit::shop::product;
 use kit::{Client, reply, shared};
@@ -31,6 +31,31 @@ async fn who_has_the_document_already_gets_304_without_a_body() {
         }
     }
     assert_eq!(ask(Method::GET, "\"other\"".to_owned()).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_that_renders_it_loads_nothing_from_elsewhere_and_has_a_strict_policy() {
+    let stack = shared().await;
+    let client = Client::anonymous(stack);
+    let page = client.get("/docs").await;
+    let html = page.body.as_str().expect("a page").to_owned();
+    assert_eq!(
+        (page.status, &page.headers["content-type"]),
+        (200, &"text/html; charset=utf-8".parse().expect("ascii"))
+    );
+    let policy = page.headers["content-security-policy"].to_str().expect("ascii");
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
+    assert!(!policy.contains("unsafe") && !policy.contains("http"), "{policy}");
+    assert!(!html.contains("://") && !html.contains("<style") && !html.contains("onload"), "{html}");
+    let sources = html.split(['"', '\'']).filter(|text| text.starts_with("docs/")).collect::<Vec<_>>();
+    assert_eq!(sources, ["docs/swagger-ui.css", "docs/swagger-ui-bundle.js", "docs/start.js"]);
+    for source in sources {
+        let file = client.get(&format!("/{source}")).await;
+        let kind = if source.ends_with(".css") { "text/css; charset=utf-8" } else { "text/javascript; charset=utf-8" };
+        assert_eq!((file.status, &file.headers["content-type"]), (200, &kind.parse().expect("ascii")), "{source}");
+        assert_eq!(file.headers["x-content-type-options"], "nosniff", "{source}");
+    }
+    assert_eq!(client.get("/docs/LICENSE").await.status, 404, "the page has no more files than it needs");
 }
 
 /// The operations of the document that take no parameter and no body, and answer anybody with JSON.

@@ -70,6 +70,7 @@ async fn head_is_answered_like_get_without_its_body() {
         "/v1/orders",
         "/healthz",
         "/openapi.json",
+        "/docs",
         "/v1/nothing",
         "/v1/products?x=1",
     ]) {
@@ -98,6 +99,7 @@ async fn options_and_405_tell_the_methods_of_a_path() {
         ("/readyz", Method::POST, "GET, HEAD, OPTIONS"),
         ("/healthz", Method::DELETE, "GET, HEAD, OPTIONS"),
         ("/openapi.json", Method::PUT, "GET, HEAD, OPTIONS"),
+        ("/docs", Method::POST, "GET, HEAD, OPTIONS"),
     ] {
         let told = reply(anonymous.request(Method::OPTIONS, path)).await;
         assert_eq!((told.status, allow(&told).as_deref(), &told.body), (204, Some(methods), &json!(null)), "{path}");
