@@ -3,9 +3,10 @@
 use crate::{
     annotation::{Access, Rule, rules},
     error::Error,
+    scalar,
     template::Path,
 };
-use prost_reflect::{DescriptorPool, FieldDescriptor, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
 use std::collections::BTreeMap;
 
 /// One `google.api.http` binding of an RPC.
@@ -91,6 +92,21 @@ impl Binding {
         }
     }
 
+    /// Whether the reply shows one resource that has a version.
+    pub(crate) fn shows_version(&self) -> Result<bool, Error> {
+        let shown = match self.response_field()? {
+            Some(field) if field.is_list() || field.is_map() => None,
+            Some(field) => scalar::plain_message(&field),
+            None => Some(self.rpc.output()),
+        };
+        Ok(!self.rpc.is_server_streaming() && shown.is_some_and(|message| version(&message).is_some()))
+    }
+
+    /// Whether who has the current version already is told so.
+    pub(crate) fn answers_not_modified(&self) -> Result<bool, Error> {
+        Ok(self.rule.method == "GET" && self.shows_version()?)
+    }
+
     /// The field at a dotted path of the request.
     pub(crate) fn request_field(&self, path: &str) -> Result<FieldDescriptor, Error> {
         let (mut message, mut names) = (self.rpc.input(), path.split('.').peekable());
@@ -122,4 +138,9 @@ impl Binding {
     fn no_field(&self, name: &str) -> Error {
         Error::Field { rpc: self.rpc.full_name().to_owned(), field: name.to_owned() }
     }
+}
+
+/// The field that holds the version of a resource.
+pub(crate) fn version(message: &MessageDescriptor) -> Option<FieldDescriptor> {
+    message.get_field_by_name("etag").filter(|field| !field.is_list() && field.kind() == Kind::String)
 }

@@ -5,7 +5,7 @@
 //! 1. `annotation` reads `google.api.http`, `comptoir.api.v1` and `buf.validate`; `comment` the text above an element.
 //! 2. `binding` lists the bindings of all RPCs that users can reach; `template` makes the path of each.
 //! 3. `operation` describes one binding: `parameter` what path, query and headers carry, `body` what is sent, `reply` what
-//!    comes back.
+//!    comes back, `failure` what does instead.
 //! 4. `schemas` notes the messages and enums on the way. `message` makes their schemas, field by field (`field`), as ProtoJSON
 //!    writes them (`scalar`), with the bounds that requests must keep (`constraint`) and what they cannot do without (`absence`).
 //!
@@ -24,6 +24,7 @@ mod body;
 mod comment;
 mod constraint;
 mod error;
+mod failure;
 mod field;
 mod message;
 mod operation;
@@ -79,8 +80,8 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
         "tags": tags,
         "paths": paths,
         "components": {
-            "schemas": reply::with_errors(message::complete(schemas), &bindings),
-            "responses": reply::shared(&bindings),
+            "schemas": failure::with_errors(message::complete(schemas), &bindings),
+            "responses": failure::shared(&bindings),
             "securitySchemes": { "bearer": {
                 "type": "http",
                 "scheme": "bearer",

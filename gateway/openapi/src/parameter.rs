@@ -2,7 +2,7 @@
 
 use crate::{
     absence, annotation,
-    binding::Binding,
+    binding::{Binding, version},
     comment, constraint,
     error::Error,
     field, scalar,
@@ -37,6 +37,11 @@ pub(crate) fn all(binding: &Binding, schemas: &mut Schemas) -> Result<Vec<Value>
     if takes_version(binding, body.as_ref()) {
         let text = "The ETag of the version that may be changed, in quotes; 412 when the resource has another one.";
         found.push(header("If-Match", text, json!({ "type": "string" })));
+    }
+    if binding.answers_not_modified()? {
+        let text =
+            "The ETags of versions that the caller has, in quotes: 304 without a body when one of them is current.";
+        found.push(header("If-None-Match", text, json!({ "type": "string" })));
     }
     if binding.rpc.is_server_streaming() && binding.rule.method == "GET" {
         let text =
@@ -90,11 +95,6 @@ fn takes_version(binding: &Binding, body: Option<&FieldDescriptor>) -> bool {
     let is_partial = binding.rule.method == "PATCH" && input.get_field_by_name("update_mask").is_some();
     let resource = body.filter(|field| is_partial && !field.is_list() && !field.is_map());
     version(&input).is_some() || resource.and_then(scalar::plain_message).is_some_and(|kind| version(&kind).is_some())
-}
-
-/// The field that holds the version of a resource.
-pub(crate) fn version(message: &MessageDescriptor) -> Option<FieldDescriptor> {
-    message.get_field_by_name("etag").filter(|field| !field.is_list() && field.kind() == Kind::String)
 }
 
 /// The parameters of the query: leaves of the request, by the path of their JSON names.

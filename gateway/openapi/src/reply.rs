@@ -1,28 +1,13 @@
-//! What comes back: the reply as JSON or as a stream, and errors.
+//! What comes back: the reply as JSON or as a stream.
 
 use crate::{
     binding::Binding,
     comment,
     error::Error,
-    field, parameter, scalar,
+    failure, field, scalar,
     schemas::{Schemas, View},
 };
 use serde_json::{Map, Value, json};
-
-const STATUS: &str = "google.rpc.Status";
-const OAUTH_ERROR: &str = "OAuthError";
-
-/// The codes of RFC 6749, section 5.2, and of section 4.1.2.1 those for what is not the caller's fault.
-const OAUTH_CODES: [&str; 8] = [
-    "invalid_request",
-    "invalid_client",
-    "invalid_grant",
-    "unauthorized_client",
-    "unsupported_grant_type",
-    "invalid_scope",
-    "server_error",
-    "temporarily_unavailable",
-];
 
 /// The responses of an operation.
 pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value, Error> {
@@ -35,8 +20,7 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value
     let text = message.as_ref().map(comment::text).filter(|text| !text.is_empty());
     let text = text.unwrap_or_else(|| "The reply.".to_owned());
     let mut success = if is_stream { stream(&text, &schema) } else { unary(&text, &schema) };
-    let version = message.filter(|_| shown.as_ref().is_none_or(|field| !field.is_list() && !field.is_map()));
-    if version.is_some_and(|message| parameter::version(&message).is_some()) && !is_stream {
+    if binding.shows_version()? {
         success.insert(
             "headers".to_owned(),
             json!({ "ETag": {
@@ -47,11 +31,15 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value
     }
     let code = if binding.is_creation() && !is_stream { "201" } else { "200" };
     let mut responses = Map::from_iter([(code.to_owned(), success.into())]);
+    if binding.answers_not_modified()? {
+        responses.insert("304".to_owned(), json!({ "description": "If-None-Match names the version that there is." }));
+    }
     if is_stream && binding.rule.method == "GET" {
         let ended = "The stream that Last-Event-ID names has come to its end; there is nothing to come back for.";
         responses.insert("204".to_owned(), json!({ "description": ended }));
     }
-    responses.insert("default".to_owned(), json!({ "$ref": format!("#/components/responses/{}", error(binding)) }));
+    responses
+        .insert("default".to_owned(), json!({ "$ref": format!("#/components/responses/{}", failure::name(binding)) }));
     Ok(responses.into())
 }
 
@@ -75,74 +63,9 @@ fn stream(text: &str, schema: &Map<String, Value>) -> Map<String, Value> {
     let line = json!({ "anyOf": [schema, {
         "type": "object",
         "required": ["error"],
-        "properties": { "error": { "$ref": format!("#/components/schemas/{STATUS}") } },
+        "properties": { "error": { "$ref": format!("#/components/schemas/{}", failure::STATUS) } },
     }] });
     let content = json!({ "application/x-ndjson": { "schema": line }, "text/event-stream": { "schema": schema } });
     let text = comment::paragraphs(&[text, form]);
     Map::from_iter([("description".to_owned(), text.into()), ("content".to_owned(), content)])
-}
-
-fn error(binding: &Binding) -> &'static str {
-    if binding.access.oauth2_errors { OAUTH_ERROR } else { "Error" }
-}
-
-/// The responses that operations refer to.
-pub(crate) fn shared(bindings: &[Binding]) -> Value {
-    let response = |text: &str, schema: &str| {
-        let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
-        json!({ "description": text, "content": { "application/json": { "schema": schema } } })
-    };
-    let text = "A refusal or a failure: google.rpc.Status. A detail google.rpc.ErrorInfo has a `reason` for programs; \
-        google.rpc.BadRequest names each field that was refused; google.rpc.RetryInfo, like the header Retry-After, tells \
-        when to come back.";
-    let mut found = Map::from_iter([("Error".to_owned(), response(text, STATUS))]);
-    if bindings.iter().any(|binding| binding.access.oauth2_errors) {
-        let text = "A refusal or a failure, in the form of RFC 6749, section 5.2.";
-        found.insert(OAUTH_ERROR.to_owned(), response(text, OAUTH_ERROR));
-    }
-    found.into()
-}
-
-/// The schemas, and those of errors.
-pub(crate) fn with_errors(mut schemas: Map<String, Value>, bindings: &[Binding]) -> Map<String, Value> {
-    schemas.insert(STATUS.to_owned(), status());
-    if bindings.iter().any(|binding| binding.access.oauth2_errors) {
-        schemas.insert(
-            OAUTH_ERROR.to_owned(),
-            json!({
-                "type": "object",
-                "description": "An error of RFC 6749, section 5.2.",
-                "properties": {
-                    "error": { "type": "string", "enum": OAUTH_CODES, "description": "What failed, for a program." },
-                    "error_description": { "type": "string", "description": "What failed, for a person." },
-                },
-                "required": ["error"],
-            }),
-        );
-    }
-    schemas
-}
-
-/// `google.rpc.Status` as the gateway writes it, whether or not the descriptors have it.
-fn status() -> Value {
-    json!({
-        "title": "Status",
-        "type": "object",
-        "description": "What failed.",
-        "properties": {
-            "code": { "type": "integer", "format": "int32", "description": "A code of google.rpc.Code, such as 5 for NOT_FOUND." },
-            "message": { "type": "string", "description": "What failed, for a person." },
-            "details": {
-                "type": "array",
-                "description": "What failed, for a program.",
-                "items": {
-                    "type": "object",
-                    "properties": { "@type": { "type": "string", "examples": ["type.googleapis.com/google.rpc.ErrorInfo"] } },
-                    "required": ["@type"],
-                    "additionalProperties": true,
-                },
-            },
-        },
-        "required": ["code", "message", "details"],
-    })
 }

@@ -1,6 +1,6 @@
 //! The document of the contracts of Comptoir.
 
-use super::{at, described, names, operation, schema};
+use super::{at, described, faults, names, operation, schema};
 use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -123,6 +123,28 @@ fn if_match_is_a_header_where_the_gateway_compares_versions() {
         let takes = names(operation, "header").contains(&"If-Match");
         assert_eq!(takes, route.takes_etag(), "{} {}", route.method, route.template);
     }
+}
+
+#[test]
+fn a_read_of_a_resource_with_a_version_may_be_answered_with_304() {
+    let document = described(&pool());
+    let read = operation(&document, "get", "/v1/products/{productId}");
+    assert_eq!(names(read, "header"), ["If-None-Match"]);
+    assert!(read["responses"]["304"].is_object() && read["responses"]["200"]["headers"]["ETag"].is_object());
+    let list = operation(&document, "get", "/v1/products");
+    assert_eq!((names(list, "header"), list["responses"].get("304")), (Vec::new(), None), "a list has no version");
+}
+
+#[test]
+fn a_failure_is_a_status_or_a_problem() {
+    let document = described(&pool());
+    let forms = at(&document, "/components/responses/Error/content").as_object().expect("forms");
+    assert_eq!(forms.keys().collect::<Vec<_>>(), ["application/json", "application/problem+json"]);
+    let status = json!({ "code": 5, "message": "no such order", "details": [{ "@type": "x/google.rpc.ErrorInfo" }] });
+    assert_eq!(faults(&document, schema(&document, "google.rpc.Status"), &status), Vec::<String>::new());
+    let problem = json!({ "type": "about:blank", "title": "Not Found", "status": 404, "detail": "no such order",
+        "instance": "", "code": 5, "reason": null, "violations": [{ "field": "orderId" }] });
+    assert_eq!(faults(&document, schema(&document, "Problem"), &problem), Vec::<String>::new());
 }
 
 #[test]
