@@ -5,7 +5,7 @@ mod tests;
 
 use axum::extract::ConnectInfo;
 use http::{HeaderMap, request::Parts};
-use ipnet::{IpNet, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
@@ -52,11 +52,23 @@ impl TrustedProxies {
 
 /// The name under which what a caller does is counted: one IPv6 subscriber has a network of 64 bits.
 pub(crate) fn name(proxies: &TrustedProxies, request: &Parts) -> String {
-    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    match proxies.caller(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &request.headers) {
+    match address_of(proxies, request) {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => Ipv6Net::new_assert(address, 64).trunc().to_string(),
     }
+}
+
+/// The network of a caller, too large to tell a person: 256 addresses, or what a provider gives to one site in IPv6.
+pub(crate) fn network(proxies: &TrustedProxies, request: &Parts) -> IpNet {
+    match address_of(proxies, request) {
+        IpAddr::V4(address) => Ipv4Net::new_assert(address, 24).trunc().into(),
+        IpAddr::V6(address) => Ipv6Net::new_assert(address, 48).trunc().into(),
+    }
+}
+
+fn address_of(proxies: &TrustedProxies, request: &Parts) -> IpAddr {
+    let peer = request.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    proxies.caller(peer.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), &request.headers)
 }
 
 /// An address, with a port or without: proxies write both.

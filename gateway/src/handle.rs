@@ -8,12 +8,14 @@ use crate::{
     deadline,
     error::Failure,
     health,
+    observe::{self, RequestId},
     pages::Page,
     protocol, reply, sign_ins,
     state::Gateway,
     stream,
 };
 use axum::{
+    Extension,
     body::{Body, HttpBody},
     extract::{Request, State},
     response::Response,
@@ -21,49 +23,34 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
 use std::sync::Arc;
-use tracing::{Instrument, Span, field::Empty};
 use transcode::Match;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
-const REQUEST_ID: &str = "x-request-id";
 
 /// Serves one request; never fails.
-pub(crate) async fn handle(State(gateway): State<Arc<Gateway>>, request: Request) -> Response {
-    let id = request_id(request.headers());
-    let span = tracing::info_span!(
-        "http",
-        otel.name = Empty,
-        otel.kind = "server",
-        http.request.method = %request.method(),
-        http.route = Empty,
-        http.response.status_code = Empty,
-        request_id = id.to_str().unwrap_or_default(),
-    );
-    telemetry::continue_trace(&span, request.headers());
-    let cut = gateway.cut.clone();
+pub(crate) async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    request: Request,
+) -> Response {
     // After the grace of a shutdown a request under way is answered with 503: a connection that just ends would leave
     // its caller in doubt.
-    let mut response = async {
-        tokio::select! {
-            response = serve(&gateway, request, &id) => response,
-            () = cut.cancelled() => {
-                let status = rpc::status::unavailable("SHUTTING_DOWN", "the gateway is shutting down");
-                reply::failure(&gateway.router, &status.into(), None)
-            }
+    tokio::select! {
+        response = serve(&gateway, request, &id) => response,
+        () = gateway.cut.cancelled() => {
+            let status = rpc::status::unavailable("SHUTTING_DOWN", "the gateway is shutting down");
+            reply::failure(&gateway.router, &status.into(), None)
         }
     }
-    .instrument(span.clone())
-    .await;
-    span.record("http.response.status_code", response.status().as_u16());
-    span.in_scope(|| tracing::debug!(status = response.status().as_u16(), "answered"));
-    response.headers_mut().insert(REQUEST_ID, id);
-    response
 }
 
 async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(failure) = protocol::host(&parts) {
         return reply::failure(&gateway.router, &failure, None);
+    }
+    if let path @ ("/healthz" | "/readyz") = parts.uri.path() {
+        observe::template(&parts, path);
     }
     match (&parts.method, parts.uri.path()) {
         (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
@@ -81,9 +68,7 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
         }
         Err(error) => return reply::failure(&gateway.router, &error.into(), None),
     };
-    let span = Span::current();
-    span.record("http.route", &found.route.template);
-    span.record("otel.name", format!("{} {}", found.route.method, found.route.template));
+    observe::found(&parts, &found.route);
     // Before the body: a caller without a right to the RPC must not make the gateway read and hold megabytes.
     let authorization = match auth::admit(&gateway.keys, &found.route.rpc.access, &parts.headers) {
         Ok(authorization) => authorization,
@@ -216,15 +201,4 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failu
         (Ok(_), Some(_)) => Err(rpc::status::violation(name, "must be sent once").into()),
         (Err(_), _) => Err(rpc::status::violation(name, "must be ASCII").into()),
     }
-}
-
-/// The caller's request id when it is 1 to 128 letters, digits, `.`, `_` or `-`; a new one otherwise.
-fn request_id(headers: &HeaderMap) -> HeaderValue {
-    let sane = |value: &&HeaderValue| {
-        let bytes = value.as_bytes();
-        (1..=128).contains(&bytes.len())
-            && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-    };
-    let fresh = || HeaderValue::from_str(&uuid::Uuid::now_v7().to_string());
-    headers.get(REQUEST_ID).filter(sane).cloned().map_or_else(fresh, Ok).unwrap_or(HeaderValue::from_static("unknown"))
 }

@@ -3,8 +3,8 @@
 //! A request passes, in this order:
 //!
 //! 1. `server`: HTTP/1.1 or h2c; the drain at the end, bounded by 10 s.
-//!    Around all that follows: `cors`, what browsers are told.
-//! 2. `handle`: request id, span, the order of the steps below. `protocol`: what HTTP itself asks of a request.
+//! 2. `observe`: request id, span, and the line of the `access_log` that is written when all of the reply is out. `cors`: what
+//!    browsers are told. `handle`: the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
 //!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
@@ -21,6 +21,7 @@
 //! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
 //! loses the requests under way and nothing else.
 
+mod access_log;
 mod auth;
 mod body;
 mod call;
@@ -34,6 +35,7 @@ mod document;
 mod error;
 mod handle;
 mod health;
+mod observe;
 mod pages;
 mod problem;
 mod protocol;

@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::observe::RequestId;
 use axum::{body::Body, extract::Request, middleware::Next, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -26,13 +27,14 @@ pub(crate) struct Told(pub Value);
 /// The layer that tells failures as the caller likes.
 pub(crate) async fn answer(request: Request, next: Next) -> Response {
     let is_liked = is_liked(request.headers());
+    let id = request.extensions().get::<RequestId>().cloned();
     let mut response = next.run(request).await;
     let Some(Told(status)) = response.extensions_mut().remove() else { return response };
     response.headers_mut().append(VARY, HeaderValue::from(ACCEPT));
     if !is_liked {
         return response;
     }
-    let id = response.headers().get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let id = id.as_ref().and_then(|RequestId(id)| id.to_str().ok());
     let problem = problem(response.status(), &status, id);
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
@@ -64,7 +66,7 @@ fn range(text: &str) -> Option<(String, Quality)> {
 }
 
 /// The problem that a status is.
-fn problem(http: StatusCode, status: &Value, request_id: &str) -> Value {
+fn problem(http: StatusCode, status: &Value, request_id: Option<&str>) -> Value {
     let details = || status["details"].as_array().into_iter().flatten();
     let detail =
         |name: &str| details().find(|detail| detail["@type"].as_str().is_some_and(|kind| kind.ends_with(name)));

@@ -4,7 +4,7 @@ use crate::{
     Config, Error, coding,
     condition::none_match,
     cors::{self, Cors},
-    handle, problem,
+    handle, observe, problem,
     state::Gateway,
 };
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
@@ -34,6 +34,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         .layer(map_response(coding::reply::tag))
         .layer(map_response(none_match::answered))
         .layer(from_fn_with_state(cors, cors::answer))
+        .layer(from_fn_with_state(gateway.clone(), observe::answer))
         .with_state(gateway);
     let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {

@@ -60,6 +60,13 @@ pub fn traceparent() -> Option<String> {
     carrier.remove("traceparent")
 }
 
+/// The id of the trace that `span` is in, when there is one.
+pub fn trace_id(span: &Span) -> Option<String> {
+    let context = span.context();
+    let found = context.span().span_context().clone();
+    found.is_valid().then(|| found.trace_id().to_string())
+}
+
 /// Links `span` to the span that a stored `traceparent` names.
 pub fn link_trace(span: &Span, traceparent: &str) {
     let carrier = HashMap::from([("traceparent".to_owned(), traceparent.to_owned())]);

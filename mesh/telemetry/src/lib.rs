@@ -10,7 +10,7 @@ mod crash;
 mod gauges;
 mod setup;
 
-pub use context::{continue_trace, inject_trace, link_trace, traceparent};
+pub use context::{continue_trace, inject_trace, link_trace, trace_id, traceparent};
 pub use coverage::rpc_answered;
 pub use crash::crash_point;
 pub use gauges::{count, gauge};
