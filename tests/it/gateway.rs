@@ -4,6 +4,7 @@ mod access_log;
 mod codings;
 mod cors;
 mod credentials;
+mod documented;
 mod if_match;
 mod if_none_match;
 mod invalid_requests;

@@ -101,9 +101,11 @@ fn names<'a>(operation: &'a Value, place: &str) -> Vec<&'a str> {
 /// What a schema of the document has against a value; empty when the value is valid.
 fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let whole = json!({ "allOf": [schema], "components": document["components"] });
-    let validator = jsonschema::options().should_validate_formats(true).build(&whole).expect("a schema");
-    let fault = |error: jsonschema::ValidationError<'_>| format!("{}: {error}", error.instance_path());
-    validator.iter_errors(value).map(fault).collect()
+    let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
+    compiler.enable_format_assertions();
+    compiler.add_resource("test:///schema", whole).expect("a name");
+    let index = compiler.compile("test:///schema", &mut schemas).expect("a schema");
+    schemas.validate(value, index).err().into_iter().map(|error| format!("{error:#}")).collect()
 }
 
 /// A message as the gateway writes it.
