@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments
+.PHONY: help tools stores build run test lint fmt contracts docs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -12,6 +12,7 @@ ARGS ?=
 export COMPTOIR_TOOLS ?= $(CURDIR)/.tools
 export MONGOD_BIN ?= $(COMPTOIR_TOOLS)/mongod
 export NATS_SERVER_BIN ?= $(COMPTOIR_TOOLS)/nats-server
+export ENVOY_BIN ?= $(COMPTOIR_TOOLS)/envoy
 export BUF_BIN ?= $(COMPTOIR_TOOLS)/buf
 export GRPCURL_BIN ?= $(COMPTOIR_TOOLS)/grpcurl
 export ASYNCAPI_DIR ?= $(COMPTOIR_TOOLS)/asyncapi
@@ -142,6 +143,11 @@ bench-orders: stores ## Measure confirmed orders per second, latency, CPU, write
 bench-events: stores ## Measure the relay beside its floors: catch-up, latency, write rate, CPU (optimised build)
 	@$(MEASURE_BUILD)
 	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-events $(ARGS)
+
+bench-gateway: stores ## Measure requests through the gateway beside Envoy and a bare pass-through: CPU, rate, latency (optimised build)
+	@$(PYTHON) tools/fetch.py envoy
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-gateway $(ARGS)
 
 shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, the reconciliation and the invariants
 	@$(CARGO) build --quiet -p comptoir

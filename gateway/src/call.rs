@@ -2,6 +2,7 @@
 
 use crate::{error::Failure, state::Gateway};
 use bytes::{Buf, BufMut, Bytes};
+use futures::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
 use std::{error::Error as _, time::Duration};
 use tokio::time::Instant;
@@ -19,10 +20,11 @@ use transcode::Rpc;
 const REPLY_LIMIT_BYTES: usize = 16 << 20;
 
 /// A message on its way to an upstream.
-pub(crate) struct Call<'a> {
+pub(crate) struct Call<'a, M = Bytes> {
     pub rpc: &'a Rpc,
     pub channel: Channel,
-    pub message: Bytes,
+    /// The message; of a stream of requests, the messages.
+    pub message: M,
     /// Becomes the metadata.
     pub headers: HeaderMap,
     /// For the reply; of a stream, for its start.
@@ -97,11 +99,30 @@ impl Call<'_> {
     }
 
     fn path(&self) -> Result<PathAndQuery, Status> {
-        PathAndQuery::try_from(self.rpc.path.as_str()).map_err(|error| {
-            tracing::error!(%error, rpc = self.rpc.full_name, "the name of an RPC is not a path");
-            rpc::status::internal()
-        })
+        path(self.rpc)
     }
+}
+
+impl<M: Stream<Item = Bytes> + Send + 'static> Call<'_, M> {
+    /// Many messages in, many out. The time-out is that of the start.
+    pub(crate) async fn streams(self) -> Result<Streaming<Bytes>, Status> {
+        let path = path(self.rpc)?;
+        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
+        let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
+        let call = async {
+            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            client.streaming(request, path, Raw).await.map(tonic::Response::into_inner)
+        };
+        let reply = tokio::time::timeout(self.timeout, call).await.map_err(|_| exceeded())?;
+        reply.map_err(|status| outside(status, &self.rpc.full_name))
+    }
+}
+
+fn path(rpc: &Rpc) -> Result<PathAndQuery, Status> {
+    PathAndQuery::try_from(rpc.path.as_str()).map_err(|error| {
+        tracing::error!(%error, rpc = rpc.full_name, "the name of an RPC is not a path");
+        rpc::status::internal()
+    })
 }
 
 /// A status as it may leave the house. What the upstream said goes on; what tonic found out about the connection is
@@ -135,7 +156,7 @@ fn too_large(status: &Status, rpc: &str) -> Status {
     rpc::status::error(Code::Internal, "REPLY_TOO_LARGE", message)
 }
 
-fn exceeded() -> Status {
+pub(crate) fn exceeded() -> Status {
     let message = "the deadline passed before the reply was there";
     rpc::status::error(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", message)
 }

@@ -118,7 +118,7 @@ pub(crate) fn refused(status: Status, version: Option<&str>) -> Failure {
     status.into()
 }
 
-fn failed(message: &str) -> Failure {
+pub(crate) fn failed(message: &str) -> Failure {
     let status = rpc::status::error(Code::Aborted, "STALE_ETAG", message);
     Failure::with_http(StatusCode::PRECONDITION_FAILED, status)
 }

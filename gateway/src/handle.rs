@@ -5,9 +5,9 @@ use crate::{
     call::{self, Call},
     coding,
     condition::{self, none_match},
-    deadline,
+    conditional_write, deadline,
     error::Failure,
-    health,
+    health, named,
     observe::{self, RequestId},
     pages::Page,
     protocol, reply, sign_ins,
@@ -49,17 +49,11 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
     if let Err(failure) = protocol::host(&parts) {
         return reply::failure(&gateway.router, &failure, None);
     }
-    if let path @ ("/healthz" | "/readyz") = parts.uri.path() {
-        observe::template(&parts, path);
+    if let Some(own) = own(gateway, &parts).await {
+        return own;
     }
-    match (&parts.method, parts.uri.path()) {
-        (&Method::GET | &Method::HEAD, "/healthz") => return health::live(),
-        (&Method::GET | &Method::HEAD, "/readyz") => return health::ready(gateway).await,
-        (&Method::OPTIONS, "*") => return reply::options(&gateway.router.methods()),
-        _ => {}
-    }
-    if let (&Method::GET | &Method::HEAD, Some(page)) = (&parts.method, gateway.pages.at(parts.uri.path())) {
-        return show(gateway, page, &parts.headers);
+    if let Some(rpc) = named::find(gateway, parts.uri.path()) {
+        return named::answer(gateway, rpc, Request::from_parts(parts, body), id).await;
     }
     let found = match find(gateway, &parts) {
         Ok(found) => found,
@@ -83,6 +77,21 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
         sign_ins::note(gateway, &caller, &failure);
         reply::failure(&gateway.router, &failure, Some(&found.route.rpc))
     })
+}
+
+/// What the gateway answers by itself.
+async fn own(gateway: &Gateway, parts: &Parts) -> Option<Response> {
+    let path = parts.uri.path();
+    if let "/healthz" | "/readyz" = path {
+        observe::template(parts, path);
+    }
+    match (&parts.method, path) {
+        (&Method::GET | &Method::HEAD, "/healthz") => Some(health::live()),
+        (&Method::GET | &Method::HEAD, "/readyz") => Some(health::ready(gateway).await),
+        (&Method::GET | &Method::HEAD, path) => Some(show(gateway, gateway.pages.at(path)?, &parts.headers)),
+        (&Method::OPTIONS, "*") => Some(reply::options(&gateway.router.methods())),
+        _ => None,
+    }
 }
 
 /// A page; who has it already gets 304.
@@ -119,7 +128,7 @@ async fn answer(
     let requested = deadline::requested(headers)?;
     let (condition, unwanted) = (condition::if_match(headers)?, none_match::of(headers)?);
     let version = condition.version(&found.route, &parts.method)?;
-    let met = none_match::admit(unwanted.as_ref(), gateway, found, &parts, &forward).await?;
+    let met = conditional_write::admit(unwanted.as_ref(), gateway, found, &parts, &forward).await?;
     let version = version.or(met.as_deref());
     let bytes = receive(gateway, headers, body).await?;
     let request = found.request(transcode::Parts {

@@ -8,12 +8,15 @@
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
 //! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
 //!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
-//! 5. `condition`: `If-Match` and `If-None-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and
+//! 5. `condition` and `conditional_write`: `If-Match` and `If-None-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and
 //!    time. `coding`: the body without its content coding, bounded again; on the way back the reply in the caller's.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
+//!
+//! An RPC may also be called by its own name, `/package.Service/Method` (`named`): as gRPC and gRPC-Web, whose messages pass as
+//! they are (`grpc`), or as Connect (`connect`). Tokens, limits and deadlines are the same.
 //!
 //! Beside the calls, `health` answers probes; `pages` shows `document`, the OpenAPI document of all that is served.
 //!
@@ -28,13 +31,17 @@ mod call;
 mod client;
 mod coding;
 mod condition;
+mod conditional_write;
 mod config;
+mod connect;
 mod cors;
 mod deadline;
 mod document;
 mod error;
+mod grpc;
 mod handle;
 mod health;
+mod named;
 mod observe;
 mod pages;
 mod problem;

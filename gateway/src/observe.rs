@@ -9,10 +9,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, request::Parts};
+use http::{Extensions, HeaderMap, HeaderValue, request::Parts};
 use std::sync::Arc;
 use tracing::{Instrument, Span, field::Empty};
-use transcode::Route;
+use transcode::{Route, Rpc};
 
 const REQUEST_ID: &str = "x-request-id";
 
@@ -52,6 +52,16 @@ pub(crate) fn found(request: &Parts, route: &Route) {
     span.record("http.route", &route.template);
     span.record("otel.name", format!("{} {}", route.method, route.template));
     template(request, &route.template);
+}
+
+/// Notes which RPC a request calls by its name.
+pub(crate) fn called(extensions: &Extensions, rpc: &Rpc) {
+    let span = Span::current();
+    span.record("http.route", &rpc.path);
+    span.record("otel.name", &rpc.path);
+    if let Some(noted) = extensions.get::<Template>() {
+        noted.note(&rpc.path);
+    }
 }
 
 /// Notes the template of a path, also of one that no contract binds.

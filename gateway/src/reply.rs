@@ -62,7 +62,7 @@ pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> 
     response
 }
 
-fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: Option<&Rpc>) {
+pub(crate) fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: Option<&Rpc>) {
     // Without it a cache may keep a 404 or 405 and answer later requests with it.
     headers.insert(CACHE_CONTROL, NO_STORE);
     if http == StatusCode::UNAUTHORIZED {

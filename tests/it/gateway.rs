@@ -8,6 +8,7 @@ mod documented;
 mod if_match;
 mod if_none_match;
 mod invalid_requests;
+pub mod named;
 mod openapi;
 mod pagination;
 mod problems;

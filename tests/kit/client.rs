@@ -80,6 +80,11 @@ impl Client {
         Self::sign_in(stack, seed::CUSTOMER, DEMO_PASSWORD).await
     }
 
+    /// The address of the gateway.
+    pub fn gateway(&self) -> &str {
+        &self.gateway
+    }
+
     /// The bearer token.
     pub fn token(&self) -> Option<&str> {
         self.token.as_deref()

@@ -14,12 +14,16 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING},
 };
-use std::pin::Pin;
+use std::{io, pin::Pin};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tonic::Code;
 
 /// Largest window of zstd, as a power of two, that a decoder must have (RFC 9659): 8 MiB.
 const ZSTD_WINDOW_LOG: u32 = 23;
+
+/// Most members of a body: who compresses in parts sends some. A decoder that is made for each empty one of a megabyte
+/// would be busy for a second.
+const MOST_MEMBERS: usize = 16;
 
 /// The coding of a body.
 #[derive(Clone, Copy, Debug)]
@@ -48,34 +52,35 @@ impl Coded {
     /// The body without its coding: 413 when it is longer than `limit_bytes`, 400 when it is not in that coding.
     pub(crate) async fn decode(self, bytes: Bytes, limit_bytes: usize) -> Result<Bytes, Failure> {
         let Some(coding) = self.0.filter(|_| !bytes.is_empty()) else { return Ok(bytes) };
-        let most = u64::try_from(limit_bytes).unwrap_or(u64::MAX).saturating_add(1);
+        let mut rest = bytes.as_ref();
         let mut decoded = Vec::new();
-        decoder(coding, &bytes).take(most).read_to_end(&mut decoded).await.map_err(|error| {
-            tracing::debug!(%error, coding = coding.name(), "a body cannot be decoded");
-            let message = format!("the body is not in the content coding {}, or not all of it", coding.name());
-            rpc::status::error(Code::InvalidArgument, "BODY_UNDECODABLE", message)
-        })?;
-        if decoded.len() > limit_bytes { Err(too_large(limit_bytes)) } else { Ok(decoded.into()) }
+        for _ in 0..MOST_MEMBERS {
+            let room = u64::try_from(limit_bytes.saturating_sub(decoded.len())).unwrap_or(u64::MAX).saturating_add(1);
+            let read = member(coding, &mut rest, room, &mut decoded).await;
+            read.map_err(|error| undecodable(coding, &error.to_string()))?;
+            if decoded.len() > limit_bytes {
+                return Err(too_large(limit_bytes));
+            }
+            if rest.is_empty() {
+                return Ok(decoded.into());
+            }
+        }
+        Err(undecodable(coding, "it has too many members"))
     }
 }
 
-/// The decoder; it reads all members of a body, so that nothing behind the first one is passed over.
-fn decoder(coding: Coding, bytes: &[u8]) -> Pin<Box<dyn AsyncRead + Send + '_>> {
-    match coding {
-        Coding::Gzip => {
-            let mut decoder = GzipDecoder::new(bytes);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Coding::Brotli => {
-            let mut decoder = BrotliDecoder::new(bytes);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-        Coding::Zstd => {
-            let mut decoder = ZstdDecoder::with_params(bytes, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)]);
-            decoder.multiple_members(true);
-            Box::pin(decoder)
-        }
-    }
+fn undecodable(coding: Coding, why: &str) -> Failure {
+    tracing::debug!(why, coding = coding.name(), "a body cannot be decoded");
+    let message = format!("the body is not in the content coding {}, or not all of it", coding.name());
+    rpc::status::error(Code::InvalidArgument, "BODY_UNDECODABLE", message).into()
+}
+
+/// Decodes the first member of `bytes`, at most `most_bytes` of it, and leaves in `bytes` what is behind it.
+async fn member(coding: Coding, bytes: &mut &[u8], most_bytes: u64, decoded: &mut Vec<u8>) -> io::Result<usize> {
+    let decoder: Pin<Box<dyn AsyncRead + Send + '_>> = match coding {
+        Coding::Gzip => Box::pin(GzipDecoder::new(bytes)),
+        Coding::Brotli => Box::pin(BrotliDecoder::new(bytes)),
+        Coding::Zstd => Box::pin(ZstdDecoder::with_params(bytes, &[DParameter::window_log_max(ZSTD_WINDOW_LOG)])),
+    };
+    decoder.take(most_bytes).read_to_end(decoded).await
 }

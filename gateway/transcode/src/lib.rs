@@ -53,6 +53,7 @@ mod write;
 pub use error::{BuildError, Error, Reason, Violation};
 pub use overlap::Overlap;
 pub use parts::{Body, Parts};
+pub use percent::query;
 pub use report::MAX_VIOLATIONS;
 pub use request::{Explained, Origin, Request};
 pub use response::Reply;

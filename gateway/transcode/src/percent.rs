@@ -18,6 +18,10 @@ pub(crate) fn decode(text: &str, mode: Mode) -> Result<Cow<'_, str>, &'static st
     if !text.bytes().any(|byte| byte == b'%' || (byte == b'+' && mode == Mode::Form)) {
         return Ok(Cow::Borrowed(text));
     }
+    String::from_utf8(bytes(text, mode)?).map(Cow::Owned).map_err(|_| "decodes to something that is not UTF-8")
+}
+
+fn bytes(text: &str, mode: Mode) -> Result<Vec<u8>, &'static str> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -35,11 +39,21 @@ pub(crate) fn decode(text: &str, mode: Mode) -> Result<Cow<'_, str>, &'static st
             other => out.push(other),
         }
     }
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| "decodes to something that is not UTF-8")
+    Ok(out)
 }
 
 fn hex(digit: u8) -> Option<u8> {
     char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+/// The parameters of a query: names and the bytes of their values, which need not be UTF-8.
+pub fn query(query: &str) -> impl Iterator<Item = (String, Result<Vec<u8>, &'static str>)> + '_ {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs.map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let name = decode(name, Mode::Form).map_or_else(|_| name.to_owned(), Cow::into_owned);
+        (name, bytes(value, Mode::Form))
+    })
 }
 
 /// One parameter of a query or field of a form, still encoded.

@@ -55,25 +55,13 @@ impl Route {
     /// The path of a field as who calls this route writes it: JSON names, without the field that the body stands for.
     /// What is no field of the request stays as it is. Empty for the whole body.
     pub fn json_path(&self, path: &str) -> String {
-        let mut within = Some(self.rpc.input);
-        let spell = |piece: &str| {
-            let (name, index) = piece.split_at(piece.find('[').unwrap_or(piece.len()));
-            let Some(id) = within.take().and_then(|message| self.schema.lookup(message, name)) else {
-                return piece.to_owned();
-            };
-            let field = self.schema.field(id);
-            within = self.schema.plain(field);
-            format!("{}{index}", field.json_name)
-        };
-        let names: Vec<String> = path.split('.').map(spell).collect();
+        let whole = self.schema.json_path(self.rpc.input, path);
         let body = match self.body {
             Binding::Field(id) => Some(self.schema.field(id).json_name.as_ref()),
             Binding::Whole | Binding::None => None,
         };
-        match names.split_first() {
-            Some((first, rest)) if Some(first.as_str()) == body => rest.join("."),
-            _ => names.join("."),
-        }
+        let (first, rest) = whole.split_once('.').unwrap_or((&whole, ""));
+        if Some(first) == body { rest.to_owned() } else { whole }
     }
 
     /// The field that the whole body stands for, when it is one whose JSON is an object.

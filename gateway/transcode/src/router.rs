@@ -2,13 +2,17 @@
 
 use crate::{
     error::{BuildError, Error, Reason, Violation},
+    parse::Parser,
     percent::{Mode, decode},
+    report::Report,
     route::Route,
     rpc::{Rpc, rules},
     schema::Schema,
     status,
     template::{Segment, Variable},
+    write::{Options, Writer},
 };
+use bytes::Bytes;
 use prost_reflect::DescriptorPool;
 use std::{collections::HashMap, sync::Arc};
 use tonic::Status;
@@ -18,6 +22,8 @@ use tonic::Status;
 pub struct Router {
     schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
+    /// All RPCs, by the path of their gRPC call.
+    rpcs: HashMap<String, Arc<Rpc>>,
     root: Node,
 }
 
@@ -50,11 +56,13 @@ impl Router {
     /// method, and bindings of fields that cannot be bound.
     pub fn new(pool: DescriptorPool) -> Result<Self, BuildError> {
         let schema = Arc::new(Schema::new(&pool));
-        let mut router = Router { schema: schema.clone(), routes: Vec::new(), root: Node::default() };
+        let mut router =
+            Router { schema: schema.clone(), routes: Vec::new(), rpcs: HashMap::new(), root: Node::default() };
         for service in pool.services() {
             for method in service.methods() {
-                let rpc = Arc::new(Rpc::new(&pool, &schema, &method));
                 let rules = rules(&pool, &method)?;
+                let rpc = Arc::new(Rpc::new(&pool, &schema, &method, &rules));
+                router.rpcs.insert(rpc.path.clone(), rpc.clone());
                 if !rules.is_empty() && method.is_client_streaming() {
                     let problem = "a stream of requests cannot be bound to HTTP";
                     return Err(BuildError::Unsupported { rpc: rpc.full_name.clone(), problem });
@@ -69,6 +77,27 @@ impl Router {
 
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// The RPC whose gRPC call has this path: `/package.Service/Method`.
+    pub fn rpc(&self, path: &str) -> Option<&Arc<Rpc>> {
+        self.rpcs.get(path)
+    }
+
+    /// The request message of an RPC from its JSON.
+    pub fn read(&self, rpc: &Rpc, json: &[u8]) -> Result<Bytes, Error> {
+        let (mut message, mut report) = (Vec::new(), Report::default());
+        Parser::new(&self.schema, json, &mut message, &mut report, &[]).whole(rpc.input);
+        report.finish(|path| self.schema.json_path(rpc.input, path))?;
+        Ok(message.into())
+    }
+
+    /// The JSON of a reply message of an RPC.
+    pub fn write(&self, rpc: &Rpc, reply: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut writer = Writer::new(&self.schema, Options::default(), reply.len().saturating_mul(2));
+        let written = writer.message(rpc.output, reply);
+        written.map_err(|error| Error::Reply { rpc: rpc.full_name.clone(), source: error.into() })?;
+        Ok(writer.out)
     }
 
     /// Finds the binding for a request. Literals win over `*`, `*` over `**`, and a template with the path's verb over

@@ -4,7 +4,10 @@ use crate::{
     error::BuildError,
     schema::{MessageId, Schema},
 };
-use prost_reflect::{DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value,
+    prost_types::method_options::IdempotencyLevel,
+};
 
 pub use contracts::api::v1::Access;
 
@@ -22,6 +25,9 @@ pub struct Rpc {
     /// Path of the gRPC call: `/comptoir.orders.v1.OrderService/GetOrder`.
     pub path: String,
     pub server_streaming: bool,
+    pub client_streaming: bool,
+    /// Whether it changes nothing: its contract says so, or binds it to GET.
+    pub is_safe: bool,
     pub access: Access,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
@@ -33,7 +39,7 @@ impl Rpc {
         self.access.public || self.access.user || self.access.owner || !self.access.roles.is_empty()
     }
 
-    pub(crate) fn new(pool: &DescriptorPool, schema: &Schema, method: &MethodDescriptor) -> Self {
+    pub(crate) fn new(pool: &DescriptorPool, schema: &Schema, method: &MethodDescriptor, rules: &[Rule]) -> Self {
         let service = method.parent_service();
         Rpc {
             full_name: method.full_name().to_owned(),
@@ -41,6 +47,8 @@ impl Rpc {
             package: service.package_name().to_owned(),
             path: format!("/{}/{}", service.full_name(), method.name()),
             server_streaming: method.is_server_streaming(),
+            client_streaming: method.is_client_streaming(),
+            is_safe: is_safe(method) || rules.iter().any(|rule| rule.method == "GET"),
             access: extension(pool, method, ACCESS)
                 .and_then(|message| message.transcode_to::<Access>().ok())
                 .unwrap_or_default(),
@@ -48,6 +56,12 @@ impl Rpc {
             output: schema.id(&method.output()),
         }
     }
+}
+
+/// Whether the contract says that a method has no side effects.
+fn is_safe(method: &MethodDescriptor) -> bool {
+    let options = method.method_descriptor_proto().options.clone().unwrap_or_default();
+    options.idempotency_level() == IdempotencyLevel::NoSideEffects
 }
 
 /// One `google.api.HttpRule`, its fields as written.

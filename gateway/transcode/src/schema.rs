@@ -190,6 +190,21 @@ impl Schema {
         Some((ids, last?))
     }
 
+    /// The path of a field of `message`, in JSON names. What is no field stays as it is.
+    pub(crate) fn json_path(&self, message: MessageId, path: &str) -> String {
+        let mut within = Some(message);
+        let spell = |piece: &str| {
+            let (name, index) = piece.split_at(piece.find('[').unwrap_or(piece.len()));
+            let Some(id) = within.take().and_then(|message| self.lookup(message, name)) else {
+                return piece.to_owned();
+            };
+            let field = self.field(id);
+            within = self.plain(field);
+            format!("{}{index}", field.json_name)
+        };
+        path.split('.').map(spell).collect::<Vec<_>>().join(".")
+    }
+
     /// The protobuf spelling of a field path.
     pub(crate) fn spell(&self, path: &[FieldId]) -> String {
         path.iter().map(|id| self.field(*id).name.as_ref()).collect::<Vec<_>>().join(".")

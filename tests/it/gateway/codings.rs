@@ -203,6 +203,19 @@ async fn a_body_that_is_not_in_its_coding_is_400() {
     assert_eq!((refused.status, reason(&refused).as_str()), (400, "BODY_UNDECODABLE"));
 }
 
+#[tokio::test]
+async fn a_body_of_very_many_members_is_400_at_once() {
+    let stack = shared().await;
+    let anonymous = Client::anonymous(stack);
+    for coding in CODINGS {
+        let empty = encode(coding, b"").await;
+        let coded = encode(coding, new_user().to_string().as_bytes()).await;
+        let body = [empty.repeat(1_000_000 / empty.len()), coded].concat();
+        let refused = post(&anonymous, "/v1/users", coding, body).await;
+        assert_eq!((refused.status, reason(&refused).as_str()), (400, "BODY_UNDECODABLE"), "{coding}: {refused:?}");
+    }
+}
+
 /// Peak of the resident memory of a process, in KiB.
 fn peak_kib(pid: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");

@@ -1,5 +1,6 @@
 //! Who guesses passwords: told to wait, per account and per address, without learning which accounts exist.
 
+use crate::gateway::named::buf_curl;
 use anyhow::ensure;
 use contracts::users::v1::{
     CreateUserRequest, IssueTokenRequest, token_service_client::TokenServiceClient,
@@ -258,4 +259,21 @@ async fn a_hundred_wrong_passwords_are_stopped_and_the_right_one_does_not_work_e
     assert_eq!((right.status, reason(&right).as_str()), (429, ""), "an error of RFC 6749: {right:?}");
     let seconds: u64 = right.headers["retry-after"].to_str().unwrap().parse().unwrap();
     assert!((1..=60).contains(&seconds), "{seconds}");
+}
+
+#[tokio::test]
+async fn a_failed_sign_in_counts_in_every_protocol() {
+    let stack = shared().await;
+    let (client, _process) = gateway(stack, &[("COMPTOIR_ADDRESS_FAILURES", "3/3600")]).await;
+    let message = json!({"grant_type": "password", "username": email(), "password": "a wrong password"});
+    let rpc = "/comptoir.users.v1.TokenService/IssueToken";
+    for protocol in ["grpc", "grpcweb", "connect"] {
+        let (_, text) = buf_curl(client.gateway(), protocol, None, rpc, &message);
+        assert!(text.contains("the username or the password is wrong"), "{protocol}: {text}");
+    }
+    for protocol in ["grpc", "grpcweb", "connect"] {
+        let (_, text) = buf_curl(client.gateway(), protocol, None, rpc, &message);
+        assert!(text.contains("resource_exhausted"), "{protocol}: {text}");
+    }
+    over_http(&client, "198.51.100.7", &account(stack).await, DEMO_PASSWORD).await.expect(429);
 }

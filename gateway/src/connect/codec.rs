@@ -1,0 +1,66 @@
+//! The form of messages, and the headers that are about them.
+
+use crate::error::Failure;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue};
+use std::time::Duration;
+use tonic::Code;
+use transcode::{Router, Rpc};
+
+/// The form of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Codec {
+    Json,
+    Proto,
+}
+
+impl Codec {
+    pub(super) fn named(name: &str) -> Option<Self> {
+        match name {
+            "json" => Some(Codec::Json),
+            "proto" => Some(Codec::Proto),
+            _ => None,
+        }
+    }
+
+    /// The request message for an upstream.
+    pub(super) fn read(self, router: &Router, rpc: &Rpc, message: Bytes) -> Result<Bytes, Failure> {
+        match self {
+            Codec::Proto => Ok(message),
+            // An empty body is an empty message.
+            Codec::Json if message.is_empty() => Ok(message),
+            Codec::Json => Ok(router.read(rpc, &message)?),
+        }
+    }
+
+    /// The reply message of an upstream for the caller.
+    pub(super) fn write(self, router: &Router, rpc: &Rpc, message: Bytes) -> Result<Bytes, Failure> {
+        match self {
+            Codec::Proto => Ok(message),
+            Codec::Json => Ok(router.write(rpc, &message)?.into()),
+        }
+    }
+}
+
+/// Checks `Connect-Protocol-Version`; a caller that sends none is content with any.
+pub(super) fn version(version: Option<&str>) -> Result<(), Failure> {
+    match version {
+        None | Some("1") => Ok(()),
+        Some(_) => Err(rpc::status::violation("connect-protocol-version", "must be 1").into()),
+    }
+}
+
+/// `Connect-Timeout-Ms`: at most ten digits.
+pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Failure> {
+    let Some(value) = headers.get("connect-timeout-ms").map(HeaderValue::as_bytes) else { return Ok(None) };
+    let digits = std::str::from_utf8(value).ok().filter(|text| (1..=10).contains(&text.len()));
+    let millis =
+        digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    let wrong = || rpc::status::violation("connect-timeout-ms", "must be a whole number of 1 to 10 digits").into();
+    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(wrong)
+}
+
+/// A refusal of what the RPC is not.
+pub(super) fn unfit(message: &str) -> Failure {
+    rpc::status::error(Code::Unimplemented, "UNSUPPORTED_PROTOCOL", message).into()
+}

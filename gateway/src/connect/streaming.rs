@@ -1,0 +1,171 @@
+//! Streams: messages in envelopes both ways; the last one of a reply tells how the call ended.
+
+use super::{
+    codec::{Codec, timeout, unfit, version},
+    envelope::{END, Reader, wrap},
+    error,
+};
+use crate::{
+    auth,
+    call::{self, Call, outside},
+    error::Failure,
+    sign_ins,
+    state::Gateway,
+};
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures::{FutureExt, future::Fuse, stream::unfold};
+use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, request::Parts};
+use std::{convert::Infallible, sync::Arc};
+use tokio::sync::oneshot;
+use tonic::Streaming;
+use transcode::Rpc;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/connect+json");
+const PROTO: HeaderValue = HeaderValue::from_static("application/connect+proto");
+
+/// What is wrong with the messages of a caller, once it is found. It may be asked again after all of them have been read.
+type Broken = Fuse<oneshot::Receiver<Failure>>;
+
+/// A stream on its way out.
+struct Outgoing {
+    gateway: Arc<Gateway>,
+    rpc: Arc<Rpc>,
+    codec: Codec,
+    messages: Streaming<Bytes>,
+    broken: Broken,
+    is_over: bool,
+}
+
+pub(crate) async fn stream(
+    gateway: &Arc<Gateway>,
+    rpc: &Arc<Rpc>,
+    request: Request<Body>,
+    id: &HeaderValue,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let is_proto = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"proto"));
+    let codec = if is_proto { Codec::Proto } else { Codec::Json };
+    let body = match start(gateway, rpc, parts, body, (codec, id)).await {
+        Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
+        // Also a call that fails at once answers 200, with an end alone.
+        Err(failure) => Body::from(end(gateway, Some(&failure))),
+    };
+    let mut response = Response::new(body);
+    response.headers_mut().insert(CONTENT_TYPE, if is_proto { PROTO } else { JSON });
+    response
+}
+
+/// The last message of a stream.
+fn end(gateway: &Gateway, failure: Option<&Failure>) -> Bytes {
+    let error = failure.map(|failure| error::json(&gateway.router, &failure.status));
+    let end = match error {
+        Some(error) => serde_json::json!({"error": error}),
+        None => serde_json::json!({}),
+    };
+    wrap(END, end.to_string().as_bytes())
+}
+
+async fn start(
+    gateway: &Arc<Gateway>,
+    rpc: &Arc<Rpc>,
+    parts: Parts,
+    body: Body,
+    (codec, id): (Codec, &HeaderValue),
+) -> Result<Outgoing, Failure> {
+    let headers = &parts.headers;
+    let authorization = auth::admit(&gateway.keys, &rpc.access, headers)?;
+    sign_ins::admit(gateway, rpc, &parts)?;
+    if !rpc.server_streaming && !rpc.client_streaming {
+        return Err(unfit("this method does not stream: its content type is application/json or application/proto"));
+    }
+    version(headers.get("connect-protocol-version").map(|value| value.to_str().unwrap_or_default()))?;
+    uncompressed(headers)?;
+    let (tell, broken) = oneshot::channel();
+    let mut broken = broken.fuse();
+    let reader = Reader::new(body, gateway.body_limit_bytes);
+    let messages = incoming(gateway.clone(), rpc.clone(), codec, reader, tell);
+    let call = Call {
+        rpc,
+        channel: call::upstream(gateway, rpc)?,
+        message: messages,
+        headers: call::headers(headers, id, authorization),
+        timeout: timeout(headers)?.unwrap_or(gateway.deadline),
+    };
+    let messages = tokio::select! {
+        // A sender that is gone has found nothing wrong.
+        Ok(failure) = &mut broken => return Err(failure),
+        messages = call.streams() => messages?,
+    };
+    Ok(Outgoing { gateway: gateway.clone(), rpc: rpc.clone(), codec, messages, broken, is_over: false })
+}
+
+fn uncompressed(headers: &HeaderMap) -> Result<(), Failure> {
+    match headers.get("connect-content-encoding").map(HeaderValue::as_bytes) {
+        None | Some(b"identity") => Ok(()),
+        Some(_) => Err(unfit("messages must not be compressed")),
+    }
+}
+
+/// The messages of the caller for the upstream. A message that cannot be read ends the call, not the stream: the upstream must
+/// not take a part for the whole.
+fn incoming(
+    gateway: Arc<Gateway>,
+    rpc: Arc<Rpc>,
+    codec: Codec,
+    reader: Reader,
+    tell: oneshot::Sender<Failure>,
+) -> impl futures::Stream<Item = Bytes> + Send {
+    unfold((reader, Some(tell), 0), move |(mut reader, mut tell, count)| {
+        let (gateway, rpc) = (gateway.clone(), rpc.clone());
+        async move {
+            let read = reader.next().await.and_then(|message| match message {
+                None if count == 0 && !rpc.client_streaming => Err(unfit("this method takes one message")),
+                Some(_) if count > 0 && !rpc.client_streaming => Err(unfit("this method takes one message")),
+                Some(message) => codec.read(&gateway.router, &rpc, message).and_then(call::bounded).map(Some),
+                None => Ok(None),
+            });
+            match read {
+                Ok(message) => message.map(|message| (message, (reader, tell, count + 1))),
+                Err(failure) => {
+                    if let Some(tell) = tell.take() {
+                        let _ = tell.send(failure); // nobody waits for it when the call is over
+                    }
+                    futures::future::pending().await
+                }
+            }
+        }
+    })
+}
+
+impl Outgoing {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if self.is_over {
+            return None;
+        }
+        let stop = self.gateway.stop.clone();
+        let read = tokio::select! {
+            // The shutdown first: a stream whose next message is always there would never look at it.
+            biased;
+            () = stop.cancelled() => {
+                let message = "the gateway is shutting down; call again";
+                Err(rpc::status::unavailable("SHUTTING_DOWN", message).into())
+            }
+            Ok(failure) = &mut self.broken => Err(failure),
+            message = self.messages.message() => {
+                message.map_err(|status| outside(status, &self.rpc.full_name).into())
+            }
+        };
+        let written = read.and_then(|message| {
+            message.map(|message| self.codec.write(&self.gateway.router, &self.rpc, message)).transpose()
+        });
+        let chunk = match written {
+            Ok(Some(message)) => wrap(0, &message),
+            ended => {
+                self.is_over = true;
+                end(&self.gateway, ended.err().as_ref())
+            }
+        };
+        Some((Ok(chunk), self))
+    }
+}

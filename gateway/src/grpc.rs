@@ -1,0 +1,114 @@
+//! gRPC through the gateway: messages pass as they are, both ways, with the trailers. Token, limits and deadline are those
+//! of every call.
+
+use crate::{
+    auth,
+    call::{self, exceeded, outside},
+    deadline,
+    error::Failure,
+    sign_ins,
+    state::Gateway,
+};
+use axum::{body::Body, response::Response};
+use bytes::Bytes;
+use futures::stream::unfold;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request,
+    header::{CONTENT_TYPE, TE},
+};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use std::{sync::Arc, time::Duration};
+use tonic::Status;
+use tower::{Service, ServiceExt};
+use transcode::Rpc;
+
+/// What of the caller's headers is about the messages.
+const ABOUT_MESSAGES: [HeaderName; 3] =
+    [CONTENT_TYPE, HeaderName::from_static("grpc-encoding"), HeaderName::from_static("grpc-accept-encoding")];
+
+/// Passes a call on, or answers with a status.
+pub(crate) async fn answer(
+    gateway: &Arc<Gateway>,
+    rpc: &Rpc,
+    request: Request<tonic::body::Body>,
+    id: &HeaderValue,
+) -> Response {
+    let passed = pass(gateway, rpc, request, id).await;
+    passed.unwrap_or_else(|failure| failure.status.into_http::<tonic::body::Body>().map(Body::new))
+}
+
+async fn pass(
+    gateway: &Arc<Gateway>,
+    rpc: &Rpc,
+    request: Request<tonic::body::Body>,
+    id: &HeaderValue,
+) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let authorization = auth::admit(&gateway.keys, &rpc.access, &parts.headers)?;
+    let caller = sign_ins::admit(gateway, rpc, &parts)?;
+    let requested = deadline::requested(&parts.headers)?;
+    let is_stream = rpc.server_streaming || rpc.client_streaming;
+    let timeout = match requested {
+        Some(requested) if is_stream => Some(requested),
+        None if is_stream => None,
+        requested => Some(deadline::effective(gateway.deadline, Duration::ZERO, requested)),
+    };
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = Method::POST;
+    *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
+    *outgoing.headers_mut() = headers(&parts.headers, call::headers(&parts.headers, id, authorization), timeout);
+    let mut channel = call::upstream(gateway, rpc)?;
+    let called = async {
+        let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
+        ready.call(outgoing).await.map_err(|error| Status::from_error(error.into()))
+    };
+    // Of a stream, the deadline is the service's to keep; its start must come in time.
+    let response = tokio::time::timeout(timeout.unwrap_or(gateway.deadline), called).await.map_err(|_| exceeded())?;
+    let response = response.map_err(|status| outside(status, &rpc.full_name))?;
+    // A call that fails at once has its status among the headers.
+    if let Some(status) = Status::from_header_map(response.headers()) {
+        sign_ins::note(gateway, &caller, &status.into());
+    }
+    let gateway = gateway.clone();
+    Ok(response.map(|body| Body::new(until_stop(gateway, body))))
+}
+
+fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Duration>) -> HeaderMap {
+    for name in ABOUT_MESSAGES {
+        if let Some(value) = incoming.get(&name) {
+            outgoing.insert(name, value.clone());
+        }
+    }
+    outgoing.insert(TE, HeaderValue::from_static("trailers"));
+    if let Some(timeout) = timeout {
+        // At most eight digits (gRPC over HTTP/2): a day in milliseconds has as many.
+        let millis = timeout.as_millis().clamp(1, 99_999_999);
+        let value = HeaderValue::try_from(format!("{millis}m")).expect("digits and a letter");
+        outgoing.insert("grpc-timeout", value);
+    }
+    outgoing
+}
+
+/// The body until the shutdown, which ends it with UNAVAILABLE: a stream would hold it up for ever.
+fn until_stop(
+    gateway: Arc<Gateway>,
+    body: tonic::body::Body,
+) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, Status>>> {
+    StreamBody::new(unfold(Some(body), move |body| {
+        let stop = gateway.stop.clone();
+        async move {
+            let mut body = body?;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {
+                    let mut trailers = HeaderMap::new();
+                    let status = rpc::status::unavailable("SHUTTING_DOWN", "the gateway is shutting down; call again");
+                    status.add_header(&mut trailers).ok()?;
+                    Some((Ok(Frame::trailers(trailers)), None))
+                }
+                frame = body.frame() => frame.map(|frame| (frame, Some(body))),
+            }
+        }
+    }))
+}

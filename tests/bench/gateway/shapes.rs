@@ -1,0 +1,77 @@
+//! What is asked.
+
+use crate::proxies::Proxy;
+use serde_json::json;
+
+/// A request, and who is measured with it.
+pub struct Shape {
+    pub name: &'static str,
+    pub proxies: &'static [Proxy],
+    method: &'static str,
+    path: String,
+    token: Option<String>,
+    body: Option<String>,
+}
+
+impl Shape {
+    /// The request as it goes over the wire in HTTP/1.1.
+    pub fn bytes(&self, path: Option<&str>) -> Vec<u8> {
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: shop.example\r\n", self.method, path.unwrap_or(&self.path));
+        if let Some(token) = &self.token {
+            head += &format!("Authorization: Bearer {token}\r\n");
+        }
+        let body = self.body.clone().unwrap_or_default();
+        if self.body.is_some() {
+            head += &format!("Content-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+        }
+        (head + "\r\n" + &body).into_bytes()
+    }
+}
+
+const BARE: &[Proxy] = &[Proxy::Floor, Proxy::Gateway, Proxy::Envoy];
+const FULL: &[Proxy] = &[Proxy::Floor, Proxy::GatewayFull, Proxy::EnvoyFull];
+
+fn product(name: &'static str, size: usize) -> Shape {
+    Shape { name, proxies: BARE, method: "GET", path: format!("/v1/products/prd_{size}"), token: None, body: None }
+}
+
+fn user(name: &'static str, size: usize) -> Shape {
+    let body = json!({
+        "email": "customer@example.com", "name": "Test Customer", "password": "correct horse battery staple",
+        "profile": {"bio": "b".repeat(size)},
+    });
+    let body = Some(body.to_string());
+    Shape { name, proxies: BARE, method: "POST", path: "/v1/users".to_owned(), token: None, body }
+}
+
+/// Public routes: nothing is checked.
+pub fn bare() -> Vec<Shape> {
+    vec![
+        product("GET of a product, reply of 300 B, bare", 300),
+        product("GET of a product, reply of 10 KB, bare", 10_000),
+        user("POST of a user, body of 300 B, bare", 150),
+        user("POST of a user, body of 10 KB, bare", 9_850),
+    ]
+}
+
+/// Routes of customers: the token is verified, and each request is logged.
+pub fn full(token: &str) -> Vec<Shape> {
+    let items: Vec<_> = (0..3).map(|at| json!({"productId": format!("prd_{at}"), "quantity": 2})).collect();
+    let draft = json!({
+        "items": items, "paymentToken": "tok_visa",
+        "shippingAddress": {"name": "Test Customer", "line1": "1 rue de la Paix", "city": "Paris", "postalCode": "75002",
+                            "countryCode": "FR"},
+    });
+    let order = |name, method, path: &str, body| Shape {
+        name,
+        proxies: FULL,
+        method,
+        path: path.to_owned(),
+        token: Some(token.to_owned()),
+        body,
+    };
+    vec![
+        order("GET of an order of 3 lines, with token and access log", "GET", "/v1/orders/ord_1", None),
+        order("POST of an order of 3 lines, with token and access log", "POST", "/v1/orders", Some(draft.to_string())),
+    ]
+}

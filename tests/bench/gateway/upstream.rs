@@ -1,0 +1,85 @@
+//! A gRPC server that answers every call with a message that it has ready.
+
+use axum::{extract::Request, response::Response};
+use bytes::Bytes;
+use contracts::{google::r#type::Money, orders::v1 as orders, products::v1 as products, users::v1 as users};
+use http::{HeaderMap, HeaderValue};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use prost::Message;
+use std::convert::Infallible;
+
+/// Its address.
+pub async fn start() -> anyhow::Result<String> {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?.to_string();
+    let app = axum::Router::new().fallback(answer);
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Ok(address)
+}
+
+async fn answer(request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let sent = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let message = match parts.uri.path().rsplit('/').next() {
+        Some("GetProduct") => product(&sent),
+        Some("CreateUser") => user(),
+        _ => order(),
+    };
+    let length = u32::try_from(message.len()).expect("a small message").to_be_bytes();
+    let framed = Bytes::from([&[0], length.as_slice(), &message].concat());
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", HeaderValue::from_static("0"));
+    let frames = [Frame::data(framed), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
+    let mut response = Response::new(axum::body::Body::new(StreamBody::new(futures::stream::iter(frames))));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+}
+
+/// Of the size that its id names.
+fn product(request: &Bytes) -> Vec<u8> {
+    let asked = products::GetProductRequest::decode(request.slice(5.min(request.len())..)).unwrap_or_default();
+    let size: usize = asked.product_id.trim_start_matches("prd_").parse().unwrap_or(300);
+    let price = Some(Money { currency_code: "EUR".to_owned(), units: 1999, nanos: 0 });
+    let product = products::Product {
+        product_id: asked.product_id,
+        sku: "CHAIR-OAK-1".to_owned(),
+        name: "Chair of oak".to_owned(),
+        description: "d".repeat(size.saturating_sub(150)),
+        price,
+        status: 1,
+        weight_grams: 4200,
+        etag: "7".to_owned(),
+        ..Default::default()
+    };
+    product.encode_to_vec()
+}
+
+fn user() -> Vec<u8> {
+    users::User { user_id: "usr_1".to_owned(), name: "Test Customer".to_owned(), ..Default::default() }.encode_to_vec()
+}
+
+fn order() -> Vec<u8> {
+    let price = |units| Some(Money { currency_code: "EUR".to_owned(), units, nanos: 990_000_000 });
+    let items = (0..3).map(|at| orders::OrderItem {
+        product_id: format!("prd_{at}"),
+        quantity: 2,
+        product_snapshot: Some(orders::ProductSnapshot {
+            name: "Chair of oak".to_owned(),
+            sku: format!("CHAIR-OAK-{at}"),
+            price: price(19),
+            ..Default::default()
+        }),
+        amount: price(39),
+        ..Default::default()
+    });
+    let order = orders::Order {
+        order_id: "ord_1".to_owned(),
+        user_id: "usr_1".to_owned(),
+        items: items.collect(),
+        total: price(119),
+        etag: "7".to_owned(),
+        ..Default::default()
+    };
+    order.encode_to_vec()
+}
