@@ -9,6 +9,8 @@ mod load;
 mod proxies;
 #[path = "gateway/shapes.rs"]
 mod shapes;
+#[path = "gateway/transcode.rs"]
+mod transcoder;
 #[path = "gateway/upstream.rs"]
 mod upstream;
 
@@ -34,6 +36,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Part {
+    /// The transcoder alone, beside messages of prost-reflect
+    Transcode,
     /// The bare pass-through; the benchmark starts it
     #[command(hide = true)]
     Floor {
@@ -46,6 +50,7 @@ fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     match arguments.part {
         Some(Part::Floor { upstream }) => proxies::floor::run(&upstream),
+        Some(Part::Transcode) => transcoder::run(&upstream::replies(), &shapes::requests()),
         None => {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
             runtime.block_on(measure(arguments.rounds, Duration::from_secs(arguments.seconds)))

@@ -44,6 +44,27 @@ fn user(name: &'static str, size: usize) -> Shape {
     Shape { name, proxies: BARE, method: "POST", path: "/v1/users".to_owned(), token: None, body }
 }
 
+/// Bodies, with the RPCs that take them.
+pub fn requests() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let create = "/comptoir.users.v1.UserService/CreateUser";
+    let body = |shape: Shape| shape.body.unwrap_or_default().into_bytes();
+    let draft = serde_json::json!({"order": draft()}).to_string().into_bytes();
+    vec![
+        ("user of 300 B, from JSON", create, body(user("", 150))),
+        ("user of 10 KB, from JSON", create, body(user("", 9_850))),
+        ("order of 3 lines, from JSON", "/comptoir.orders.v1.OrderService/CreateOrder", draft),
+    ]
+}
+
+fn draft() -> serde_json::Value {
+    let items: Vec<_> = (0..3).map(|at| json!({"productId": format!("prd_{at}"), "quantity": 2})).collect();
+    json!({
+        "items": items, "paymentToken": "tok_visa",
+        "shippingAddress": {"name": "Test Customer", "line1": "1 rue de la Paix", "city": "Paris", "postalCode": "75002",
+                            "countryCode": "FR"},
+    })
+}
+
 /// Public routes: nothing is checked.
 pub fn bare() -> Vec<Shape> {
     vec![
@@ -56,12 +77,7 @@ pub fn bare() -> Vec<Shape> {
 
 /// Routes of customers: the token is verified, and each request is logged.
 pub fn full(token: &str) -> Vec<Shape> {
-    let items: Vec<_> = (0..3).map(|at| json!({"productId": format!("prd_{at}"), "quantity": 2})).collect();
-    let draft = json!({
-        "items": items, "paymentToken": "tok_visa",
-        "shippingAddress": {"name": "Test Customer", "line1": "1 rue de la Paix", "city": "Paris", "postalCode": "75002",
-                            "countryCode": "FR"},
-    });
+    let draft = draft();
     let order = |name, method, path: &str, body| Shape {
         name,
         proxies: FULL,

@@ -36,13 +36,27 @@ async fn answer(request: Request) -> Response {
     response
 }
 
-/// Of the size that its id names.
+/// The replies, with the RPCs that give them.
+pub fn replies() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let get_product = "/comptoir.products.v1.ProductService/GetProduct";
+    vec![
+        ("product of 300 B, to JSON", get_product, product_of("prd_300".to_owned())),
+        ("product of 10 KB, to JSON", get_product, product_of("prd_10000".to_owned())),
+        ("order of 3 lines, to JSON", "/comptoir.orders.v1.OrderService/GetOrder", order()),
+    ]
+}
+
 fn product(request: &Bytes) -> Vec<u8> {
     let asked = products::GetProductRequest::decode(request.slice(5.min(request.len())..)).unwrap_or_default();
-    let size: usize = asked.product_id.trim_start_matches("prd_").parse().unwrap_or(300);
+    product_of(asked.product_id)
+}
+
+/// Of the size that its id names.
+fn product_of(product_id: String) -> Vec<u8> {
+    let size: usize = product_id.trim_start_matches("prd_").parse().unwrap_or(300);
     let price = Some(Money { currency_code: "EUR".to_owned(), units: 1999, nanos: 0 });
     let product = products::Product {
-        product_id: asked.product_id,
+        product_id,
         sku: "CHAIR-OAK-1".to_owned(),
         name: "Chair of oak".to_owned(),
         description: "d".repeat(size.saturating_sub(150)),
