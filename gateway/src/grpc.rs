@@ -70,6 +70,10 @@ async fn pass(
     if let Some(status) = Status::from_header_map(response.headers()) {
         sign_ins::note(gateway, &caller, &status.into());
     }
+    // A unary call that has been answered is told so, also while the gateway shuts down.
+    if !is_stream {
+        return Ok(response.map(Body::new));
+    }
     let gateway = gateway.clone();
     Ok(response.map(|body| Body::new(until_stop(gateway, body))))
 }
@@ -90,7 +94,7 @@ fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Durati
     outgoing
 }
 
-/// The body until the shutdown, which ends it with UNAVAILABLE: a stream would hold it up for ever.
+/// The messages of a stream until the shutdown, which ends them with UNAVAILABLE: they would hold it up for ever.
 fn until_stop(
     gateway: Arc<Gateway>,
     body: tonic::body::Body,

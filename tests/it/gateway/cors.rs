@@ -104,7 +104,16 @@ async fn a_page_of_a_listed_origin_may_read_replies_refusals_and_their_headers()
         let answer = send(&client, Method::GET, path, &[origin, more]).await;
         assert_eq!((answer.status, header(&answer, "access-control-allow-origin")), (status, Some(SHOP)), "{path}");
         let exposed = header(&answer, "access-control-expose-headers").expect("it is there").to_lowercase();
-        for name in ["etag", "x-request-id", "retry-after", "location", "www-authenticate", "allow"] {
+        for name in [
+            "etag",
+            "x-request-id",
+            "retry-after",
+            "location",
+            "www-authenticate",
+            "allow",
+            "grpc-status",
+            "grpc-message",
+        ] {
             assert!(exposed.split(", ").any(|one| one == name), "{path}: {name}");
         }
         assert_eq!(header(&answer, "access-control-allow-credentials"), None, "{path}");

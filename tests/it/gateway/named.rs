@@ -1,21 +1,25 @@
 //! RPCs by their own names: gRPC, gRPC-Web and Connect, as buf's client and raw requests speak them.
 
+use super::before;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use kit::shop::{draft, product};
+use kit::shop::{draft, place, product};
 use kit::{Client, Reply, Stack, reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::process::Command;
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Command, Stdio},
+};
 
 const PROTOCOLS: [&str; 3] = ["grpc", "grpcweb", "connect"];
 
 const ORDERS: &str = "/comptoir.orders.v1.OrderService/";
 const PRODUCTS: &str = "/comptoir.products.v1.ProductService/";
 
-/// Calls an RPC with `buf curl`: whether it succeeded, and what is printed, which of an error is that of Connect.
-pub fn buf_curl(gateway: &str, protocol: &str, token: Option<&str>, rpc: &str, message: &Value) -> (bool, String) {
+/// `buf curl` for one call.
+fn command(gateway: &str, protocol: &str, token: Option<&str>, rpc: &str, message: &Value) -> Command {
     let buf = std::env::var_os("BUF_BIN").unwrap_or_else(|| "../.tools/buf".into());
-    let mut command = Command::new(&buf);
+    let mut command = Command::new(buf);
     command.args(["curl", "--schema", "../proto", "--protocol", protocol, "--data", &message.to_string()]);
     if protocol == "grpc" {
         command.arg("--http2-prior-knowledge");
@@ -23,8 +27,14 @@ pub fn buf_curl(gateway: &str, protocol: &str, token: Option<&str>, rpc: &str, m
     if let Some(token) = token {
         command.args(["--header", &format!("authorization: Bearer {token}")]);
     }
-    let output = command.arg(format!("{gateway}{rpc}")).output();
-    let output = output.unwrap_or_else(|error| panic!("{}: {error}; mend: make tools", buf.display()));
+    command.arg(format!("{gateway}{rpc}"));
+    command
+}
+
+/// Calls an RPC: whether it succeeded, and what is printed, which of an error is that of Connect.
+pub fn buf_curl(gateway: &str, protocol: &str, token: Option<&str>, rpc: &str, message: &Value) -> (bool, String) {
+    let output = command(gateway, protocol, token, rpc, message).output();
+    let output = output.unwrap_or_else(|error| panic!("buf: {error}; mend: make tools"));
     (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
 }
 
@@ -173,11 +183,39 @@ async fn a_protobuf_body_passes_as_it_is() {
     use prost::Message as _;
     let stack = shared().await;
     let id = product(stack, 1).await;
-    let message = contracts::products::v1::GetProductRequest { product_id: id.clone(), ..Default::default() };
+    let message = contracts::products::v1::GetProductRequest { product_id: id.clone() };
     let url = format!("{}{PRODUCTS}GetProduct", stack.gateway());
     let request = reqwest::Client::new().post(url).header("content-type", "application/proto");
     let answer = request.body(message.encode_to_vec()).send().await.unwrap();
     assert_eq!(answer.headers()["content-type"], "application/proto");
     let found = contracts::products::v1::Product::decode(answer.bytes().await.unwrap()).unwrap();
     assert_eq!(found.product_id, id);
+}
+
+#[tokio::test]
+async fn a_shutdown_ends_a_stream_with_unavailable_in_every_protocol() {
+    let stack = shared().await;
+    let (customer, _) = Client::register(stack).await;
+    let product = product(stack, 5).await;
+    let order = place(&customer, &[(&product, 1)], "tok_visa").await;
+    let message = json!({"orderId": order["orderId"]});
+    for protocol in PROTOCOLS {
+        let (gateway, stop) = before(stack, |config| config).await;
+        let mut watching = command(&gateway, protocol, customer.token(), &format!("{ORDERS}WatchOrder"), &message)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("buf runs");
+        let mut lines = BufReader::new(watching.stdout.take().expect("a pipe")).lines();
+        let is_told = tokio::task::spawn_blocking(move || {
+            lines.by_ref().map_while(Result::ok).any(|line| line.contains("CONFIRMED"))
+        });
+        assert!(is_told.await.expect("it reads"), "{protocol}: the first message comes");
+        drop(stop);
+        let ended = tokio::task::spawn_blocking(move || watching.wait_with_output());
+        let ended = ended.await.expect("it waits").expect("buf ends");
+        let text = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!ended.status.success(), "{protocol}: {text}");
+        assert!(text.contains("unavailable") && text.contains("shutting down"), "{protocol}: {text}");
+    }
 }
