@@ -52,7 +52,7 @@ mod sign_ins;
 mod state;
 mod stream;
 
-pub use config::{Config, KEYS};
+pub use config::{Config, IgnoredParameters, KEYS};
 pub use document::openapi;
 pub use error::Error;
 pub use server::run;

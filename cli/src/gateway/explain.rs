@@ -2,6 +2,7 @@
 
 use super::routes::who;
 use crate::events::table::{Table, print};
+use ::gateway::IgnoredParameters;
 use anyhow::{Context as _, bail};
 use std::{io::Read as _, path::PathBuf};
 use transcode::{Body, Error, Match, Parts, Router};
@@ -16,6 +17,10 @@ pub struct Options {
     /// File with the body; - for standard input
     #[arg(long, value_name = "FILE")]
     pub body: Option<PathBuf>,
+    /// Query parameters that are skipped unless they are fields of the request, as the gateway's setting of that name
+    #[arg(long, value_name = "NAME,…", default_value = IgnoredParameters::USUAL)]
+    #[arg(hide_default_value = true)]
+    pub ignored_parameters: IgnoredParameters,
     /// A header of the request, NAME: VALUE. Content-Type, Idempotency-Key and If-Match matter
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
@@ -32,7 +37,7 @@ pub(super) fn run(router: &Router, options: &Options) -> anyhow::Result<()> {
     let etag = header(options, "if-match").map(|etag| etag.trim_matches('"'));
     let parts = Parts {
         query,
-        ignored_parameters: &[],
+        ignored_parameters: &options.ignored_parameters.0,
         idempotency_key: header(options, "idempotency-key"),
         etag: etag.filter(|_| found.route.takes_etag()),
         body: match Body::new(header(options, "content-type"), &body) {

@@ -1,6 +1,6 @@
 //! The form of messages, and the headers that are about them.
 
-use crate::error::Failure;
+use crate::{call::exceeded, error::Failure};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use std::time::Duration;
@@ -56,8 +56,13 @@ pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Failure> 
     let digits = std::str::from_utf8(value).ok().filter(|text| (1..=10).contains(&text.len()));
     let millis =
         digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-    let wrong = || rpc::status::violation("connect-timeout-ms", "must be a whole number of 1 to 10 digits").into();
-    millis.map(|millis| Some(Duration::from_millis(millis))).ok_or_else(wrong)
+    let wrong = "must be a whole number of 1 to 10 digits";
+    let wrong = || Failure::from(rpc::status::violation("connect-timeout-ms", wrong));
+    match millis.ok_or_else(wrong)? {
+        // It has passed already: nothing is asked of a service whose reply nobody waits for.
+        0 => Err(exceeded().into()),
+        millis => Ok(Some(Duration::from_millis(millis))),
+    }
 }
 
 /// A refusal of what the RPC is not.

@@ -47,8 +47,15 @@ fn routes_are_those_of_the_contracts_each_with_who_may_call() {
 
 #[test]
 fn an_explanation_names_the_route_and_where_each_field_comes_from() {
-    let arguments =
-        ["explain", "post", "https://shop.example/v1/orders?wait=5s", "--body", "-", "--header", "idempotency-key: k1"];
+    let arguments = [
+        "explain",
+        "post",
+        "https://shop.example/v1/orders?wait=5s&utm_source=x",
+        "--body",
+        "-",
+        "--header",
+        "idempotency-key: k1",
+    ];
     let (code, text) = gateway(&arguments, r#"{"items": [{"productId": "p", "quantity": 2}], "paymentToken": "tok"}"#);
     assert_eq!(code, 0, "{text}");
     for line in [
