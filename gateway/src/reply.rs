@@ -52,8 +52,7 @@ pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> 
     let is_oauth = rpc.is_some_and(|rpc| rpc.access.oauth2_errors);
     let (http, body) =
         if is_oauth { oauth_json(status) } else { (http_status(status.code()), router.status_json(status)) };
-    let http = StatusCode::from_u16(http).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let http = failure.http.unwrap_or(http);
+    let http = self::http(failure, http);
     let mut response = json(http, body.to_string());
     annotate(response.headers_mut(), failure, http, rpc);
     if !is_oauth {
@@ -62,6 +61,13 @@ pub(crate) fn failure(router: &Router, failure: &Failure, rpc: Option<&Rpc>) -> 
     response
 }
 
+/// The HTTP status of a failure: its own, or the one that its code maps to.
+pub(crate) fn http(failure: &Failure, mapped: u16) -> StatusCode {
+    let mapped = || StatusCode::from_u16(mapped).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    failure.http.unwrap_or_else(mapped)
+}
+
+/// The headers of a failure.
 pub(crate) fn annotate(headers: &mut HeaderMap, failure: &Failure, http: StatusCode, rpc: Option<&Rpc>) {
     // Without it a cache may keep a 404 or 405 and answer later requests with it.
     headers.insert(CACHE_CONTROL, NO_STORE);

@@ -2,7 +2,7 @@
 
 use crate::{call::exceeded, error::Failure};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use std::time::Duration;
 use tonic::Code;
 use transcode::{Router, Rpc};
@@ -21,6 +21,13 @@ impl Codec {
             "proto" => Some(Codec::Proto),
             _ => None,
         }
+    }
+
+    /// That of a body, by its content type: `application/proto`, `application/connect+json; charset=utf-8`.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if media_type.ends_with("proto") { Codec::Proto } else { Codec::Json }
     }
 
     /// The request message for an upstream.

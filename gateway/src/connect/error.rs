@@ -3,7 +3,6 @@
 use crate::{error::Failure, reply};
 use axum::response::Response;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use http::StatusCode;
 use prost::Message;
 use serde_json::{Value, json};
 use tonic::{Code, Status};
@@ -45,8 +44,7 @@ pub(super) fn json(router: &Router, status: &Status) -> Value {
 
 /// The reply to a unary call that failed.
 pub(super) fn reply(router: &Router, failure: &Failure) -> Response {
-    let http = StatusCode::from_u16(http_status(failure.status.code())).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let http = failure.http.unwrap_or(http);
+    let http = reply::http(failure, http_status(failure.status.code()));
     let mut response = reply::json(http, json(router, &failure.status).to_string());
     reply::annotate(response.headers_mut(), failure, http, None);
     response

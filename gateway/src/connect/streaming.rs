@@ -44,15 +44,14 @@ pub(crate) async fn stream(
     id: &HeaderValue,
 ) -> Response {
     let (parts, body) = request.into_parts();
-    let is_proto = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"proto"));
-    let codec = if is_proto { Codec::Proto } else { Codec::Json };
+    let codec = Codec::of(&parts.headers);
     let body = match start(gateway, rpc, parts, body, (codec, id)).await {
         Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
         // Also a call that fails at once answers 200, with an end alone.
         Err(failure) => Body::from(end(gateway, Some(&failure))),
     };
     let mut response = Response::new(body);
-    response.headers_mut().insert(CONTENT_TYPE, if is_proto { PROTO } else { JSON });
+    response.headers_mut().insert(CONTENT_TYPE, if codec == Codec::Proto { PROTO } else { JSON });
     response
 }
 

@@ -56,11 +56,9 @@ async fn answer(gateway: &Gateway, rpc: &Rpc, parts: Parts, body: Body, id: &Hea
         Method::GET | Method::HEAD => query(parts.uri.query().unwrap_or_default())?,
         _ => {
             version(parts.headers.get("connect-protocol-version").map(|value| value.to_str().unwrap_or_default()))?;
-            let is_proto = parts.headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().ends_with(b"proto"));
             let coded = coding::request::of(&parts.headers)?;
             let bytes = body::read(body, gateway.body_limit_bytes, gateway.deadline).await?;
-            let codec = if is_proto { Codec::Proto } else { Codec::Json };
-            (codec, coded.decode(bytes, gateway.body_limit_bytes).await?)
+            (Codec::of(&parts.headers), coded.decode(bytes, gateway.body_limit_bytes).await?)
         }
     };
     let call = Call {

@@ -8,6 +8,9 @@ use crate::{
     wire::{self, WireType},
 };
 
+/// Leaves that one request may bind beside a JSON body. Each is compared with all others.
+const MAX_BOUND: usize = 1_000;
+
 /// A leaf of the request: the fields down to it, and the key when it is an entry of a map.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -60,6 +63,9 @@ pub(crate) fn put(
     target: &Target,
     given: Given<'_>,
 ) -> Result<(), (String, Reason)> {
+    if bound.len() >= MAX_BOUND {
+        return Err((format!("is one too many: a request has at most {MAX_BOUND} parameters"), Reason::InvalidValue));
+    }
     let source = given.source;
     let Some(field) = target.path.last().map(|id| schema.field(*id)) else { return Ok(()) };
     let mut value = Vec::new();

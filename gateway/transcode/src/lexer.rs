@@ -1,9 +1,10 @@
 //! JSON as tokens (RFC 8259), from bytes that are there as a whole. Nothing is accepted that the grammar does not have.
 
+use crate::wire::MAX_DEPTH;
 use std::borrow::Cow;
 
-/// JSON that is read only to be passed over nests at most so deep.
-const MAX_SKIPPED: u32 = 200;
+/// JSON that is read only to be passed over nests at most so deep: a message in a list is two levels, its object and the list.
+const MAX_SKIPPED: u32 = 2 * MAX_DEPTH;
 
 /// Where and why the bytes are no JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

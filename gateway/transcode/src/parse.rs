@@ -99,7 +99,7 @@ impl<'a, 's> Parser<'a, 's> {
                 Fault::BreaksOff => format!("is malformed JSON: it breaks off at {place}"),
                 Fault::NotUtf8 => format!("is malformed JSON: it is not UTF-8 at {place}"),
                 Fault::LoneSurrogate => format!("is malformed JSON: half of a surrogate pair at {place}"),
-                Fault::TooDeep => format!("is malformed JSON: it nests deeper than {MAX_DEPTH} levels at {place}"),
+                Fault::TooDeep => format!("is malformed JSON: it nests deeper than {MAX_DEPTH} messages at {place}"),
             };
             // What is no JSON has no fields: faults of some would only hide what is wrong.
             self.report.forget(self.faults_before);

@@ -48,11 +48,9 @@ fn hex(digit: u8) -> Option<u8> {
 
 /// The parameters of a query: names and the bytes of their values, which need not be UTF-8.
 pub fn query(query: &str) -> impl Iterator<Item = (String, Result<Vec<u8>, &'static str>)> + '_ {
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    pairs.map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let name = decode(name, Mode::Form).map_or_else(|_| name.to_owned(), Cow::into_owned);
-        (name, bytes(value, Mode::Form))
+    pairs(query).map(|pair| {
+        let name = pair.name().map_or_else(|| pair.name.to_owned(), Cow::into_owned);
+        (name, bytes(pair.value, Mode::Form))
     })
 }
 

@@ -15,6 +15,9 @@ use std::time::Duration;
 
 pub(crate) fn bind(route: &Route, parts: &Parts<'_>, bound: &mut Vec<Bound>, report: &mut Report) {
     for pair in pairs(parts.query).filter(|pair| !is_ignored(route, parts.ignored_parameters, *pair)) {
+        if report.is_full() {
+            break;
+        }
         let (name, text) = match pair.decode() {
             Ok(pair) => pair,
             Err(problem) => {
@@ -62,6 +65,9 @@ pub(crate) fn form(route: &Route, form: &str, resource: Option<FieldId>, bound: 
     let at = resource.map_or("", |id| route.schema.field(id).name.as_ref());
     let lenient = route.rpc.access.oauth2_errors;
     for pair in pairs(form) {
+        if report.is_full() {
+            break;
+        }
         let (name, text) = match pair.decode() {
             Ok(pair) => pair,
             Err(problem) => {

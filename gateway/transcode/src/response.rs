@@ -5,7 +5,7 @@ use crate::{
     route::Route,
     schema::{ETAG, Kind, MessageId},
     wire::{Content, Cursor, WireError},
-    write::{Options, Writer},
+    write::{Options, Writer, to_json},
 };
 
 /// A reply as it is sent.
@@ -33,9 +33,7 @@ impl Route {
     /// The request message as JSON, with what is set.
     pub(crate) fn request_json(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
         let options = Options { shows_defaults: false, ..Options::default() };
-        let mut writer = Writer::new(&self.schema, options, request.len().saturating_mul(2) + 256);
-        writer.message(self.rpc.input, request).map_err(|error| self.unfit(error))?;
-        Ok(writer.out)
+        to_json(&self.schema, options, self.rpc.input, request).map_err(|error| self.unfit(error))
     }
 
     fn unfit(&self, error: WireError) -> Error {
@@ -43,11 +41,11 @@ impl Route {
     }
 
     fn write(&self, reply: &[u8]) -> Result<Vec<u8>, WireError> {
-        let mut writer = Writer::new(&self.schema, Options::default(), reply.len().saturating_mul(2) + 256);
-        match self.response_body {
-            None => writer.message(self.rpc.output, reply)?,
-            Some(field) => writer.field_of(field.message, field.index, reply)?,
-        }
+        let Some(field) = self.response_body else {
+            return to_json(&self.schema, Options::default(), self.rpc.output, reply);
+        };
+        let mut writer = Writer::new(&self.schema, Options::default(), reply.len());
+        writer.field_of(field.message, field.index, reply)?;
         Ok(writer.out)
     }
 

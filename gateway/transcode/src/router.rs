@@ -10,7 +10,7 @@ use crate::{
     schema::Schema,
     status,
     template::{Segment, Variable},
-    write::{Options, Writer},
+    write::{Options, to_json},
 };
 use bytes::Bytes;
 use prost_reflect::DescriptorPool;
@@ -94,10 +94,8 @@ impl Router {
 
     /// The JSON of a reply message of an RPC.
     pub fn write(&self, rpc: &Rpc, reply: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut writer = Writer::new(&self.schema, Options::default(), reply.len().saturating_mul(2));
-        let written = writer.message(rpc.output, reply);
-        written.map_err(|error| Error::Reply { rpc: rpc.full_name.clone(), source: error.into() })?;
-        Ok(writer.out)
+        let written = to_json(&self.schema, Options::default(), rpc.output, reply);
+        written.map_err(|error| Error::Reply { rpc: rpc.full_name.clone(), source: error.into() })
     }
 
     /// Finds the binding for a request. Literals win over `*`, `*` over `**`, and a template with the path's verb over

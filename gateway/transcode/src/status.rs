@@ -71,7 +71,7 @@ pub(crate) fn status_json(schema: &Schema, status: &Status) -> Value {
 }
 
 fn detail(schema: &Schema, type_url: &str, bytes: &[u8]) -> Value {
-    let mut writer = Writer::new(schema, Options::default(), bytes.len().saturating_mul(2));
+    let mut writer = Writer::new(schema, Options::default(), bytes.len());
     let written = writer.wrapped(type_url, bytes).ok().and_then(|()| serde_json::from_slice(&writer.out).ok());
     written.unwrap_or_else(|| json!({"@type": type_url}))
 }

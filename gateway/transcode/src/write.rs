@@ -59,9 +59,18 @@ impl Entry {
 
 type Written<T = ()> = Result<T, WireError>;
 
+/// The JSON of a message of type `id`.
+pub(crate) fn to_json(schema: &Schema, options: Options, id: MessageId, bytes: &[u8]) -> Written<Vec<u8>> {
+    let mut writer = Writer::new(schema, options, bytes.len());
+    writer.message(id, bytes)?;
+    Ok(writer.out)
+}
+
 impl<'s> Writer<'s> {
-    pub(crate) fn new(schema: &'s Schema, options: Options, capacity: usize) -> Self {
-        Writer { schema, options, out: Vec::with_capacity(capacity), entries: Vec::new(), depth: 0 }
+    /// A writer for a message of so many bytes: JSON is about twice as long.
+    pub(crate) fn new(schema: &'s Schema, options: Options, bytes: usize) -> Self {
+        let out = Vec::with_capacity(bytes.saturating_mul(2).saturating_add(256));
+        Writer { schema, options, out, entries: Vec::new(), depth: 0 }
     }
 
     /// The JSON of a message of type `id`.

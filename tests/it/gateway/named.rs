@@ -185,11 +185,13 @@ async fn a_protobuf_body_passes_as_it_is() {
     let id = product(stack, 1).await;
     let message = contracts::products::v1::GetProductRequest { product_id: id.clone() };
     let url = format!("{}{PRODUCTS}GetProduct", stack.gateway());
-    let request = reqwest::Client::new().post(url).header("content-type", "application/proto");
-    let answer = request.body(message.encode_to_vec()).send().await.unwrap();
-    assert_eq!(answer.headers()["content-type"], "application/proto");
-    let found = contracts::products::v1::Product::decode(answer.bytes().await.unwrap()).unwrap();
-    assert_eq!(found.product_id, id);
+    for content_type in ["application/proto", "Application/Proto; charset=utf-8"] {
+        let request = reqwest::Client::new().post(&url).header("content-type", content_type);
+        let answer = request.body(message.encode_to_vec()).send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/proto", "{content_type}");
+        let found = contracts::products::v1::Product::decode(answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(found.product_id, id);
+    }
 }
 
 #[tokio::test]

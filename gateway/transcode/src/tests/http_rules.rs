@@ -195,6 +195,10 @@ fn a_query_that_binds_no_leaf_is_refused_with_its_path() {
     ] {
         assert_eq!(zoo(text), Err(vec![(field.to_owned(), reason)]), "{text}");
     }
+    let keys = |count: usize| (0..count).map(|key| format!("maps.texts[{key}]=v")).collect::<Vec<_>>().join("&");
+    assert!(zoo(&keys(1_000)).is_ok());
+    let many = zoo(&keys(100_000)).unwrap_err();
+    assert_eq!((many.len(), &many[0]), (32, &("maps.texts[\"1000\"]".to_owned(), Reason::InvalidValue)));
     let recursive = "tree.".to_owned() + &"left.".repeat(40) + "name=x";
     assert!(zoo(&recursive).is_err());
 }

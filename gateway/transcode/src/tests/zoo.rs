@@ -6,7 +6,7 @@ use crate::{
     report::Report,
     schema::{MessageId, Schema},
     wire::WireError,
-    write::{Options, Writer},
+    write::{Options, to_json},
 };
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 use std::{path::Path, sync::LazyLock};
@@ -55,8 +55,6 @@ impl Types {
 
     /// The wire to JSON.
     pub(super) fn write(&self, name: &str, bytes: &[u8], options: Options) -> Result<Vec<u8>, WireError> {
-        let mut writer = Writer::new(&self.schema, options, 0);
-        writer.message(self.id(name), bytes)?;
-        Ok(writer.out)
+        to_json(&self.schema, options, self.id(name), bytes)
     }
 }
