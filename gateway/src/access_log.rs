@@ -4,9 +4,9 @@
 //! off with `info,access=off`.
 
 use crate::client::{self, TrustedProxies};
-use axum::body::{Body, HttpBody};
+use axum::body::HttpBody;
 use bytes::Bytes;
-use http::{Method, StatusCode, request::Parts};
+use http::{HeaderValue, Method, StatusCode, request::Parts};
 use hyper::body::{Frame, SizeHint};
 use ipnet::IpNet;
 use std::{
@@ -23,13 +23,20 @@ use tracing::Span;
 /// The status of a request whose caller went away before there was a reply; nginx has made it known.
 const CALLER_GONE: u16 = 499;
 
-/// The template of the path of a request, once it is known: an extension of the request.
+/// What a request adds to its line while it is handled: an extension of it.
 #[derive(Clone, Default)]
-pub(crate) struct Template(Arc<OnceLock<String>>);
+pub(crate) struct Noted(Arc<Notes>);
 
-impl Template {
-    pub(crate) fn note(&self, template: &str) {
-        self.0.get_or_init(|| template.to_owned());
+#[derive(Default)]
+struct Notes {
+    template: OnceLock<String>,
+    received_bytes: AtomicU64,
+}
+
+impl Noted {
+    /// Notes the template of the path. The first one counts.
+    pub(crate) fn template(&self, template: &str) {
+        self.0.template.get_or_init(|| template.to_owned());
     }
 }
 
@@ -38,62 +45,48 @@ impl Template {
 pub(crate) struct Entry {
     begin: Instant,
     method: Method,
-    template: Template,
-    request_id: String,
+    noted: Noted,
+    request_id: HeaderValue,
     network: IpNet,
     span: Option<Span>,
     trace_id: Option<String>,
     status: Option<StatusCode>,
-    received_bytes: Arc<AtomicU64>,
     sent_bytes: u64,
 }
 
 impl Entry {
-    pub(crate) fn new(proxies: &TrustedProxies, request: &Parts, request_id: &str, span: Span) -> Self {
-        Self {
+    /// The line of a request; none when the log is off.
+    pub(crate) fn new(proxies: &TrustedProxies, request: &Parts, id: &HeaderValue, span: &Span) -> Option<Self> {
+        tracing::enabled!(target: "access", tracing::Level::INFO).then(|| Self {
             begin: Instant::now(),
             method: request.method.clone(),
-            template: Template::default(),
-            request_id: request_id.to_owned(),
+            noted: Noted::default(),
+            request_id: id.clone(),
             network: client::network(proxies, request),
-            span: Some(span),
+            span: Some(span.clone()),
             trace_id: None,
             status: None,
-            received_bytes: Arc::default(),
             sent_bytes: 0,
-        }
+        })
     }
 
-    /// Where the template of the path is noted.
-    pub(crate) fn template(&self) -> Template {
-        self.template.clone()
+    /// Where the handling of the request notes what it finds.
+    pub(crate) fn noted(&self) -> Noted {
+        self.noted.clone()
     }
 
-    /// Counts the bytes of the request's body.
-    pub(crate) fn count_received(&self) -> impl FnMut(u64) + Send + Unpin + 'static {
-        let count = self.received_bytes.clone();
-        move |bytes| {
-            count.fetch_add(bytes, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts the bytes of the body of the reply that has begun; the line is written with its end.
-    pub(crate) fn count_sent(mut self, status: StatusCode) -> impl FnMut(u64) + Send + Unpin + 'static {
+    /// The entry of a request whose reply has begun.
+    pub(crate) fn replied(mut self, status: StatusCode) -> Self {
         self.status = Some(status);
         // The span ends with the handling of the request; it must not be kept for as long as a stream goes on.
         self.trace_id = self.span.take().as_ref().and_then(telemetry::trace_id);
-        move |bytes| self.add_sent(bytes)
-    }
-
-    /// A method of its own: a closure that only changed the field would keep a copy of it, and not the entry.
-    fn add_sent(&mut self, bytes: u64) {
-        self.sent_bytes += bytes;
+        self
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let template = self.template.0.get().map(String::as_str);
+        let template = self.noted.0.template.get().map(String::as_str);
         let status = self.status.map_or(CALLER_GONE, |status| status.as_u16());
         // Probes come every few seconds: that all is well would be most of the log.
         if matches!(template, Some("/healthz" | "/readyz")) && status == 200 {
@@ -106,10 +99,10 @@ impl Drop for Entry {
             method = %self.method,
             route = template,
             status,
-            bytes_in = self.received_bytes.load(Ordering::Relaxed),
+            bytes_in = self.noted.0.received_bytes.load(Ordering::Relaxed),
             bytes_out = self.sent_bytes,
             duration_ms = self.begin.elapsed().as_micros() as f64 / 1000.0,
-            request_id = self.request_id,
+            request_id = self.request_id.to_str().unwrap_or_default(),
             trace_id,
             client_network = %self.network,
             "request"
@@ -117,28 +110,43 @@ impl Drop for Entry {
     }
 }
 
-/// A body whose bytes are counted as they pass.
-pub(crate) struct Counted<F> {
-    body: Body,
-    count: F,
+/// Who counts the bytes of a body.
+pub(crate) trait Count: Unpin {
+    fn add(&mut self, bytes: u64);
 }
 
-impl<F: FnMut(u64) + Send + Unpin + 'static> Counted<F> {
-    pub(crate) fn body(body: Body, count: F) -> Body {
-        Body::new(Self { body, count })
+/// The bytes of a request.
+impl Count for Noted {
+    fn add(&mut self, bytes: u64) {
+        self.0.received_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
-impl<F: FnMut(u64) + Unpin> HttpBody for Counted<F> {
-    type Data = Bytes;
-    type Error = axum::Error;
+/// The bytes of a reply, when they are counted. The line is written when all of them are out.
+impl Count for Option<Entry> {
+    fn add(&mut self, bytes: u64) {
+        if let Some(entry) = self {
+            entry.sent_bytes += bytes;
+        }
+    }
+}
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+/// A body whose bytes are counted as they pass.
+pub(crate) struct Counted<B, C> {
+    pub body: B,
+    pub count: C,
+}
+
+impl<B: HttpBody<Data = Bytes> + Unpin, C: Count> HttpBody for Counted<B, C> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
-            (self.count)(data.len() as u64);
+            self.count.add(data.len() as u64);
         }
         polled
     }

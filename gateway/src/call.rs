@@ -1,6 +1,10 @@
 //! The gRPC call, with bytes in and bytes out.
 
-use crate::{error::Failure, state::Gateway};
+use crate::{
+    error::Failure,
+    exchange::{self, REPLY_LIMIT_BYTES, too_large},
+    state::Gateway,
+};
 use bytes::{Buf, BufMut, Bytes};
 use futures::Stream;
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
@@ -13,11 +17,8 @@ use tonic::{
     metadata::MetadataMap,
     transport::Channel,
 };
+use tower::{Service, ServiceExt};
 use transcode::Rpc;
-
-/// Largest reply or stream message, in bytes: pages end at 2 MiB, and a document, which is the most that one entry shows,
-/// has 16 MiB.
-const REPLY_LIMIT_BYTES: usize = 16 << 20;
 
 /// A message on its way to an upstream.
 pub(crate) struct Call<'a, M = Bytes> {
@@ -70,14 +71,12 @@ impl Call<'_> {
     /// One message in, one out, before the time-out.
     pub(crate) async fn unary(self) -> Result<Bytes, Status> {
         let until = Instant::now() + self.timeout;
-        let path = self.path()?;
-        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
-        let mut request =
-            Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
-        request.set_timeout(self.timeout);
+        let request = exchange::request(self.path()?, self.headers, &self.message, self.timeout);
+        let mut channel = self.channel;
         let call = async {
-            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            client.unary(request, path, Raw).await.map(tonic::Response::into_inner)
+            let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
+            let response = ready.call(request).await.map_err(|error| Status::from_error(error.into()))?;
+            exchange::reply(response, self.rpc).await
         };
         // The upstream has the same deadline in a header and ends by itself; this timer is for one that does not
         // answer at all.
@@ -130,7 +129,7 @@ fn path(rpc: &Rpc) -> Result<PathAndQuery, Status> {
 pub(crate) fn outside(status: Status, rpc: &str) -> Status {
     let mut cause = status.source();
     if cause.is_none() {
-        return if is_about_size(&status) { too_large(&status, rpc) } else { status };
+        return if is_about_size(&status) { too_large(rpc, status.message()) } else { status };
     }
     while let Some(error) = cause {
         if error.is::<tonic::TimeoutExpired>() {
@@ -148,12 +147,6 @@ fn is_about_size(status: &Status) -> bool {
     let is_larger = || status.message().contains("larg");
     status.details().is_empty()
         && (status.code() == Code::OutOfRange || (status.code() == Code::ResourceExhausted && is_larger()))
-}
-
-fn too_large(status: &Status, rpc: &str) -> Status {
-    tracing::error!(rpc, error = status.message(), "a reply is larger than a message may be");
-    let message = "the reply is too large to be sent; ask for fewer at once, or report it";
-    rpc::status::error(Code::Internal, "REPLY_TOO_LARGE", message)
 }
 
 pub(crate) fn exceeded() -> Status {

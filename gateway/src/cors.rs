@@ -6,20 +6,16 @@
 #[cfg(test)]
 mod tests;
 
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
+use axum::response::Response;
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode, Uri,
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Uri,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
         ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
         ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN, VARY,
     },
 };
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{str::FromStr, time::Duration};
 
 /// The headers of replies that a page may read, beside those that it always may. Those of gRPC are how a call over gRPC-Web
 /// tells that it failed at once.
@@ -74,35 +70,44 @@ pub(crate) struct Cors {
     pub max_age: Duration,
 }
 
+/// What a page asks.
+pub(crate) struct Page {
+    /// What `Access-Control-Allow-Origin` says to it; none when it may not call.
+    allowed: Option<HeaderValue>,
+    preflight: Option<Preflight>,
+}
+
 /// The preflight of a call: what the page wants to send.
 struct Preflight {
     headers: Option<HeaderValue>,
 }
 
-/// The layer over all replies.
-pub(crate) async fn answer(State(cors): State<Arc<Cors>>, request: Request, next: Next) -> Response {
-    if cors.origins == Origins::None {
-        return next.run(request).await;
+impl Page {
+    /// Reads the head of a request.
+    pub(crate) fn of<B>(cors: &Cors, request: &Request<B>) -> Self {
+        if cors.origins == Origins::None {
+            return Page { allowed: None, preflight: None };
+        }
+        Page { allowed: cors.allowed(request.headers().get(ORIGIN)), preflight: preflight(request) }
     }
-    let allowed = cors.allowed(request.headers().get(ORIGIN));
-    let preflight = preflight(&request);
-    let mut response = next.run(request).await;
-    let is_found = response.status() == StatusCode::NO_CONTENT;
-    let headers = response.headers_mut();
-    if cors.origins != Origins::All {
-        headers.append(VARY, HeaderValue::from(ORIGIN));
-    }
-    if let Some(origin) = allowed {
+
+    /// Adds to a reply what the browser of the page asks for.
+    pub(crate) fn tell(self, cors: &Cors, response: &mut Response) {
+        let is_found = response.status() == StatusCode::NO_CONTENT;
+        let headers = response.headers_mut();
+        if matches!(cors.origins, Origins::Listed(_)) {
+            headers.append(VARY, HeaderValue::from(ORIGIN));
+        }
+        let Some(origin) = self.allowed else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-        match preflight.filter(|_| is_found) {
+        match self.preflight.filter(|_| is_found) {
             Some(preflight) => preflight.answer(headers, cors.max_age),
             None => drop(headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED))),
         }
     }
-    response
 }
 
-fn preflight(request: &Request) -> Option<Preflight> {
+fn preflight<B>(request: &Request<B>) -> Option<Preflight> {
     let headers = request.headers();
     let is_preflight = request.method() == Method::OPTIONS && headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     is_preflight.then(|| Preflight { headers: headers.get(ACCESS_CONTROL_REQUEST_HEADERS).cloned() })

@@ -6,7 +6,7 @@ use crate::{
     call::{self, exceeded, outside},
     deadline,
     error::Failure,
-    sign_ins,
+    exchange, sign_ins,
     state::Gateway,
 };
 use axum::{body::Body, response::Response};
@@ -86,10 +86,7 @@ fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Durati
     }
     outgoing.insert(TE, HeaderValue::from_static("trailers"));
     if let Some(timeout) = timeout {
-        // At most eight digits (gRPC over HTTP/2): a day in milliseconds has as many.
-        let millis = timeout.as_millis().clamp(1, 99_999_999);
-        let value = HeaderValue::try_from(format!("{millis}m")).expect("digits and a letter");
-        outgoing.insert("grpc-timeout", value);
+        outgoing.insert("grpc-timeout", exchange::grpc_timeout(timeout));
     }
     outgoing
 }

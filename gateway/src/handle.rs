@@ -7,36 +7,29 @@ use crate::{
     condition::{self, none_match},
     conditional_write, deadline,
     error::Failure,
-    health, named,
-    observe::{self, RequestId},
+    health, named, observe,
     pages::Page,
     protocol, reply, sign_ins,
     state::Gateway,
     stream,
 };
 use axum::{
-    Extension,
     body::{Body, HttpBody},
-    extract::{Request, State},
     response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE, request::Parts};
 use std::sync::Arc;
 use transcode::Match;
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Serves one request; never fails.
-pub(crate) async fn handle(
-    State(gateway): State<Arc<Gateway>>,
-    Extension(RequestId(id)): Extension<RequestId>,
-    request: Request,
-) -> Response {
+pub(crate) async fn handle(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue) -> Response {
     // After the grace of a shutdown a request under way is answered with 503: a connection that just ends would leave
     // its caller in doubt.
     tokio::select! {
-        response = serve(&gateway, request, &id) => response,
+        response = serve(gateway, request, id) => response,
         () = gateway.cut.cancelled() => {
             let status = rpc::status::unavailable("SHUTTING_DOWN", "the gateway is shutting down");
             reply::failure(&gateway.router, &status.into(), None)
@@ -44,7 +37,7 @@ pub(crate) async fn handle(
     }
 }
 
-async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Response {
+async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue) -> Response {
     let (parts, body) = request.into_parts();
     if let Err(failure) = protocol::host(&parts) {
         return reply::failure(&gateway.router, &failure, None);
@@ -83,7 +76,7 @@ async fn serve(gateway: &Arc<Gateway>, request: Request, id: &HeaderValue) -> Re
 async fn own(gateway: &Gateway, parts: &Parts) -> Option<Response> {
     let path = parts.uri.path();
     if let "/healthz" | "/readyz" = path {
-        observe::template(parts, path);
+        observe::template(&parts.extensions, path);
     }
     match (&parts.method, path) {
         (&Method::GET | &Method::HEAD, "/healthz") => Some(health::live()),

@@ -38,6 +38,7 @@ mod cors;
 mod deadline;
 mod document;
 mod error;
+mod exchange;
 mod grpc;
 mod handle;
 mod health;

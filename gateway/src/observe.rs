@@ -1,57 +1,73 @@
 //! What is kept of each request: its id, its span in the trace, and its line of the access log.
 
 use crate::{
-    access_log::{Counted, Entry, Template},
-    state::Gateway,
+    access_log::{Counted, Entry, Noted},
+    client::TrustedProxies,
 };
-use axum::{
-    extract::{Request, State},
-    middleware::Next,
-    response::Response,
-};
-use http::{Extensions, HeaderMap, HeaderValue, request::Parts};
-use std::sync::Arc;
-use tracing::{Instrument, Span, field::Empty};
+use axum::body::Body;
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
+use hyper::body::{Body as _, Incoming};
+use tracing::{Span, field::Empty};
 use transcode::{Route, Rpc};
 
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of a request: an extension of it.
-#[derive(Clone, Debug)]
-pub(crate) struct RequestId(pub HeaderValue);
+/// The body of a reply, whose bytes are counted when there is an access log.
+pub(crate) type Replied = Counted<Body, Option<Entry>>;
 
-/// The layer around all others.
-pub(crate) async fn answer(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    let id = request_id(request.headers());
-    let id_text = id.to_str().unwrap_or_default();
-    let span = tracing::info_span!(
-        "http",
-        otel.name = Empty,
-        otel.kind = "server",
-        http.request.method = %request.method(),
-        http.route = Empty,
-        http.response.status_code = Empty,
-        request_id = id_text,
-    );
-    telemetry::continue_trace(&span, request.headers());
-    let (mut parts, body) = request.into_parts();
-    let entry = Entry::new(&gateway.trusted_proxies, &parts, id_text, span.clone());
-    parts.extensions.insert(RequestId(id.clone()));
-    parts.extensions.insert(entry.template());
-    let request = Request::from_parts(parts, Counted::body(body, entry.count_received()));
-    let mut response = next.run(request).instrument(span.clone()).await;
-    let status = response.status();
-    span.record("http.response.status_code", status.as_u16());
-    response.headers_mut().insert(REQUEST_ID, id);
-    response.map(|body| Counted::body(body, entry.count_sent(status)))
+/// A request under way.
+pub(crate) struct Observed {
+    pub id: HeaderValue,
+    pub span: Span,
+    entry: Option<Entry>,
+}
+
+impl Observed {
+    /// Begins to observe a request, whose body is counted from now on.
+    pub(crate) fn begin(proxies: &TrustedProxies, request: Request<Incoming>) -> (Self, Request<Body>) {
+        let id = request_id(request.headers());
+        let span = tracing::info_span!(
+            "http",
+            otel.name = Empty,
+            otel.kind = "server",
+            http.request.method = %request.method(),
+            http.route = Empty,
+            http.response.status_code = Empty,
+            request_id = id.to_str().unwrap_or_default(),
+        );
+        telemetry::continue_trace(&span, request.headers());
+        let (mut parts, body) = request.into_parts();
+        let entry = Entry::new(proxies, &parts, &id, &span);
+        let noted = entry.as_ref().map(Entry::noted);
+        let body = match &noted {
+            _ if body.is_end_stream() => Body::empty(),
+            Some(noted) => Body::new(Counted { body, count: noted.clone() }),
+            None => Body::new(body),
+        };
+        if let Some(noted) = noted {
+            parts.extensions.insert(noted);
+        }
+        (Observed { id, span, entry }, Request::from_parts(parts, body))
+    }
+
+    /// The reply, observed until its end.
+    pub(crate) fn end(self, mut response: Response<Body>) -> Response<Replied> {
+        let status = response.status();
+        self.span.record("http.response.status_code", status.as_u16());
+        response.headers_mut().insert(REQUEST_ID, self.id);
+        let entry = self.entry.map(|entry| entry.replied(status));
+        response.map(|body| Counted { body, count: entry })
+    }
 }
 
 /// Notes which route a request has.
 pub(crate) fn found(request: &Parts, route: &Route) {
     let span = Span::current();
     span.record("http.route", &route.template);
-    span.record("otel.name", format!("{} {}", route.method, route.template));
-    template(request, &route.template);
+    if !span.is_disabled() {
+        span.record("otel.name", format!("{} {}", route.method, route.template));
+    }
+    template(&request.extensions, &route.template);
 }
 
 /// Notes which RPC a request calls by its name.
@@ -59,15 +75,13 @@ pub(crate) fn called(extensions: &Extensions, rpc: &Rpc) {
     let span = Span::current();
     span.record("http.route", &rpc.path);
     span.record("otel.name", &rpc.path);
-    if let Some(noted) = extensions.get::<Template>() {
-        noted.note(&rpc.path);
-    }
+    template(extensions, &rpc.path);
 }
 
 /// Notes the template of a path, also of one that no contract binds.
-pub(crate) fn template(request: &Parts, template: &str) {
-    if let Some(noted) = request.extensions.get::<Template>() {
-        noted.note(template);
+pub(crate) fn template(extensions: &Extensions, template: &str) {
+    if let Some(noted) = extensions.get::<Noted>() {
+        noted.template(template);
     }
 }
 

@@ -5,8 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::observe::RequestId;
-use axum::{body::Body, extract::Request, middleware::Next, response::Response};
+use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, VARY},
@@ -24,25 +23,21 @@ const MOST: Quality = 1000;
 #[derive(Clone)]
 pub(crate) struct Told(pub Value);
 
-/// The layer that tells failures as the caller likes.
-pub(crate) async fn answer(request: Request, next: Next) -> Response {
-    let is_liked = is_liked(request.headers());
-    let id = request.extensions().get::<RequestId>().cloned();
-    let mut response = next.run(request).await;
+/// The reply as the caller likes failures to be told.
+pub(crate) fn tell(mut response: Response, is_liked: bool, id: &HeaderValue) -> Response {
     let Some(Told(status)) = response.extensions_mut().remove() else { return response };
     response.headers_mut().append(VARY, HeaderValue::from(ACCEPT));
     if !is_liked {
         return response;
     }
-    let id = id.as_ref().and_then(|RequestId(id)| id.to_str().ok());
-    let problem = problem(response.status(), &status, id);
+    let problem = problem(response.status(), &status, id.to_str().ok());
     response.headers_mut().remove(CONTENT_LENGTH);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     response.map(|_| Body::from(problem.to_string()))
 }
 
 /// Whether `Accept` names problems, and likes JSON no better. A range such as `*/*` names nothing.
-fn is_liked(headers: &HeaderMap) -> bool {
+pub(crate) fn is_liked(headers: &HeaderMap) -> bool {
     let ranges: Vec<(String, Quality)> = headers
         .get_all(ACCEPT)
         .iter()

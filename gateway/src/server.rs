@@ -1,17 +1,21 @@
-//! The listening end: serves until the shutdown, drains with a bounded grace.
+//! The listening end: serves until the shutdown, drains with a bounded grace. What every reply goes through is here.
 
 use crate::{
     Config, Error, coding,
     condition::none_match,
-    cors::{self, Cors},
-    handle, observe, problem,
+    cors, handle,
+    observe::{Observed, Replied},
+    problem,
     state::Gateway,
 };
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use http::{Request, Response};
+use hyper::body::Incoming;
 use rpc::Port;
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::service_fn;
+use tracing::Instrument;
 
 /// How long requests under way may go on after the shutdown.
 const GRACE: Duration = Duration::from_secs(10);
@@ -24,18 +28,11 @@ const LAST_REPLIES: Duration = Duration::from_secs(1);
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
-    let cors = Arc::new(Cors { origins: config.cors_origins.clone(), max_age: config.cors_max_age });
     let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
-    // What is added last is first to see a request and last to see its reply.
-    let app = axum::Router::new()
-        .fallback(handle::handle)
-        .layer(from_fn(problem::answer))
-        .layer(coding::reply::layer())
-        .layer(map_response(coding::reply::tag))
-        .layer(map_response(none_match::answered))
-        .layer(from_fn_with_state(cors, cors::answer))
-        .layer(from_fn_with_state(gateway.clone(), observe::answer))
-        .with_state(gateway);
+    let app = service_fn(move |request| {
+        let gateway = gateway.clone();
+        async move { Ok::<_, Infallible>(answer(gateway, request).await) }
+    });
     let mut serving = pin!(port.serve(app, shutdown.clone()));
     tokio::select! {
         () = serving.as_mut() => {}
@@ -46,4 +43,18 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         }
     }
     Ok(())
+}
+
+/// One request and its reply. What the reply depends on of the request's head is read before the request is handed on.
+async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Replied> {
+    let (observed, request) = Observed::begin(&gateway.trusted_proxies, request);
+    let likes_problems = problem::is_liked(request.headers());
+    let codings = coding::reply::accepted(request.headers());
+    let page = cors::Page::of(&gateway.cors, &request);
+    let handled = handle::handle(&gateway, request, &observed.id).instrument(observed.span.clone());
+    let mut response = problem::tell(handled.await, likes_problems, &observed.id);
+    response = coding::reply::encode(response, codings).await;
+    response = none_match::answered(response);
+    page.tell(&gateway.cors, &mut response);
+    observed.end(response)
 }

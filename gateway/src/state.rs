@@ -1,6 +1,6 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
-use crate::{Config, Error, client::TrustedProxies, pages::Pages};
+use crate::{Config, Error, client::TrustedProxies, cors::Cors, pages::Pages};
 use rpc::{KeySet, attempts::Attempts};
 use std::{collections::BTreeMap, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ pub(crate) struct Gateway {
     pub deadline: Duration,
     pub failed_sign_ins: Attempts,
     pub trusted_proxies: TrustedProxies,
+    pub cors: Cors,
     pub ignored_parameters: Vec<String>,
     pub stream_keep_alive: Duration,
     /// Cancelled at the shutdown: streams end.
@@ -49,6 +50,7 @@ impl Gateway {
             deadline: config.deadline,
             failed_sign_ins: Attempts::new(config.address_failures),
             trusted_proxies: config.trusted_proxies,
+            cors: Cors { origins: config.cors_origins, max_age: config.cors_max_age },
             ignored_parameters: config.ignored_parameters.0,
             stream_keep_alive: config.stream_keep_alive,
             stop,

@@ -3,35 +3,57 @@
 //! Streams are never coded: a message must not wait for the next one in a compressor. Nor is what fits into a packet.
 
 use super::Coding;
-use axum::response::Response;
+use axum::{
+    body::{Body, HttpBody},
+    response::Response,
+};
 use http::{
-    Extensions, HeaderMap, HeaderValue, StatusCode, Version,
-    header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG},
+    Extensions, HeaderMap, HeaderValue, Request, StatusCode, Version,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY},
 };
-use tower_http::compression::{
-    CompressionLayer, Predicate,
-    predicate::{And, SizeAbove},
-};
+use std::{convert::Infallible, future};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::compression::CompressionLayer;
 
 /// Replies of fewer bytes go out as they are: with their head they are one packet or two.
-const LEAST_BYTES: u16 = 1024;
+const LEAST_BYTES: u64 = 1024;
 
 /// The media types of replies that end at once, and compress well.
 const CODED: [&str; 2] = ["application/json", "application/problem+json"];
 
-type IsCoded = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
+/// What a caller accepts: the values of `Accept-Encoding`.
+pub(crate) fn accepted(headers: &HeaderMap) -> Vec<HeaderValue> {
+    headers.get_all(ACCEPT_ENCODING).iter().cloned().collect()
+}
 
-/// The layer that codes replies. Over it belongs [`tag`].
-pub(crate) fn layer() -> CompressionLayer<And<SizeAbove, IsCoded>> {
-    let is_coded: IsCoded = |_, _, headers, _| {
-        let media_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        media_type.is_some_and(|media_type| CODED.iter().any(|coded| coded.as_bytes() == media_type))
-    };
-    CompressionLayer::new().compress_when(SizeAbove::new(LEAST_BYTES).and(is_coded))
+/// The reply in a coding that the caller accepts, with an `ETag` of that coding.
+pub(crate) async fn encode(mut response: Response, accepted: Vec<HeaderValue>) -> Response {
+    if !is_coded(&response) {
+        return response;
+    }
+    if accepted.is_empty() {
+        response.headers_mut().append(VARY, HeaderValue::from(ACCEPT_ENCODING));
+        return response;
+    }
+    let mut request = Request::new(());
+    request.headers_mut().extend(accepted.into_iter().map(|value| (ACCEPT_ENCODING, value)));
+    let mut ready = Some(response);
+    let reply = service_fn(move |_| future::ready(Ok::<_, Infallible>(ready.take().unwrap_or_default())));
+    let always = |_: StatusCode, _: Version, _: &HeaderMap, _: &Extensions| true;
+    match CompressionLayer::new().compress_when(always).layer(reply).oneshot(request).await {
+        Ok(coded) => tag(coded.map(Body::new)),
+        Err(never) => match never {},
+    }
+}
+
+fn is_coded(response: &Response) -> bool {
+    let media_type = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    media_type.is_some_and(|media_type| CODED.iter().any(|coded| coded.as_bytes() == media_type))
+        && response.body().size_hint().lower() >= LEAST_BYTES
 }
 
 /// The reply with an `ETag` of its coding.
-pub(crate) async fn tag(mut response: Response) -> Response {
+fn tag(mut response: Response) -> Response {
     let headers = response.headers();
     let coding = headers.get(CONTENT_ENCODING).and_then(|name| Coding::named(name.as_bytes()));
     let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()?.strip_suffix('"'));

@@ -51,7 +51,7 @@ pub(crate) fn attach(unwanted: Option<NoneMatch>, method: &Method, mut reply: Re
 }
 
 /// The reply as it is sent: 304 without its content when the caller has that already.
-pub(crate) async fn answered(mut response: Response) -> Response {
+pub(crate) fn answered(mut response: Response) -> Response {
     let Some(condition) = response.extensions_mut().remove::<NoneMatch>() else { return response };
     let shown: Vec<Tag> = response.headers().get(ETAG).and_then(tags).unwrap_or_default();
     let etag = shown.first().map(|tag| tag.opaque.as_str());

@@ -16,7 +16,7 @@ mod limits;
 mod seats;
 mod tally;
 
-use axum::{Router, body::Body, body::HttpBody, extract::ConnectInfo};
+use axum::{BoxError, body::HttpBody, extract::ConnectInfo};
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{
@@ -42,7 +42,7 @@ use tokio::{
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 
 /// Requests at once on one connection between services. All watches of a gateway share one connection to a service, and
 /// what is above the bound waits; so it is above what the gateway has connections.
@@ -82,7 +82,14 @@ impl Port {
     }
 
     /// Answers with `app` until `shutdown`, then until the requests under way have ended. Dropping it cuts them off.
-    pub async fn serve(self, app: Router, shutdown: CancellationToken) {
+    pub async fn serve<A, B>(self, app: A, shutdown: CancellationToken)
+    where
+        A: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send>
+            + Clone
+            + Send
+            + 'static,
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+    {
         let Self { listener, builder, seats } = self;
         let mut connections = JoinSet::new();
         loop {
@@ -111,14 +118,18 @@ impl Port {
 }
 
 /// One connection and what answers on it.
-struct Connection {
+struct Connection<A> {
     seat: Arc<Seat>,
     peer: SocketAddr,
-    app: Router,
+    app: A,
     builder: Builder<TokioExecutor>,
 }
 
-impl Connection {
+impl<A, B> Connection<A>
+where
+    A: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
+{
     async fn run(self, stream: TcpStream, shutdown: CancellationToken) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
@@ -155,29 +166,31 @@ impl Connection {
     }
 }
 
-async fn answer(
-    app: Router,
+async fn answer<A, B>(
+    mut app: A,
     busy: Busy,
     peer: SocketAddr,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let mut request = request.map(Body::new);
+    mut request: Request<Incoming>,
+) -> Result<Response<Held<B>>, Infallible>
+where
+    A: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>,
+{
     request.extensions_mut().insert(ConnectInfo(peer));
-    let response = app.oneshot(request).await?;
-    Ok(response.map(|body| Body::new(Held { body, _busy: busy })))
+    let response = app.ready().await?.call(request).await?;
+    Ok(response.map(|body| Held { body, _busy: busy }))
 }
 
 /// A reply's body. Until its end the connection has a request under way.
-struct Held {
-    body: Body,
+struct Held<B> {
+    body: B,
     _busy: Busy,
 }
 
-impl HttpBody for Held {
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for Held<B> {
     type Data = Bytes;
-    type Error = axum::Error;
+    type Error = B::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         Pin::new(&mut self.body).poll_frame(cx)
     }
 
