@@ -1,5 +1,7 @@
 //! What the `buf.validate` rules of the contracts compile to: one [`Validate`] per message, all violations at once.
 
+use crate::Normalize;
+use prost::Message;
 use regex::Regex;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +23,22 @@ pub trait Validate {
         self.check("", &mut found);
         if found.is_empty() { Ok(()) } else { Err(found) }
     }
+}
+
+/// Checks an encoded request as its service does: in its canonical form.
+pub type Check = fn(&[u8]) -> Result<(), Vec<Violation>>;
+
+/// The check of a request by the full name of its message, for who has no types; none of messages that are no requests of
+/// ours.
+pub fn check_of(message: &str) -> Option<Check> {
+    crate::generated::check_of(message)
+}
+
+/// What cannot be decoded is the service's to refuse.
+pub(crate) fn encoded<M: Message + Default + Normalize + Validate>(message: &[u8]) -> Result<(), Vec<Violation>> {
+    let Ok(mut message) = M::decode(message) else { return Ok(()) };
+    message.normalize();
+    message.validate()
 }
 
 pub(crate) fn join(path: &str, name: &str) -> String {

@@ -2,8 +2,8 @@
 //! the build on any other, so that no rule is ever written and not checked.
 
 use crate::normalize::{self, Form};
-use prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Value};
-use std::{error::Error, fmt::Write};
+use prost_reflect::{Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use std::{collections::BTreeMap, error::Error, fmt::Write};
 
 /// Rust source with one `impl Validate` per message of `comptoir.*`.
 pub fn generate(set: &[u8]) -> Result<String, Box<dyn Error>> {
@@ -30,7 +30,27 @@ pub fn generate(set: &[u8]) -> Result<String, Box<dyn Error>> {
             message.name()
         )?;
     }
+    write_checks(&mut source, &pool)?;
     Ok(source)
+}
+
+/// The check of each request by the name of its message, for who has no types.
+fn write_checks(source: &mut String, pool: &DescriptorPool) -> Result<(), std::fmt::Error> {
+    let ours = pool.services().filter(|service| service.full_name().starts_with("comptoir."));
+    let inputs = ours.flat_map(|service| service.methods().map(|method| method.input()).collect::<Vec<_>>());
+    let ours: BTreeMap<String, MessageDescriptor> = inputs
+        .filter(|message| message.package_name().starts_with("comptoir."))
+        .map(|message| (message.full_name().to_owned(), message))
+        .collect();
+    writeln!(
+        source,
+        "pub(crate) fn check_of(message: &str) -> Option<crate::validate::Check> {{\n    match message {{"
+    )?;
+    for (name, message) in ours {
+        let module = message.package_name().replace('.', "::");
+        writeln!(source, "        {name:?} => Some(crate::validate::encoded::<{module}::{}>),", message.name())?;
+    }
+    writeln!(source, "        _ => None,\n    }}\n}}")
 }
 
 type Rule<'a> = Option<&'a DynamicMessage>;

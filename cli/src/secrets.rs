@@ -30,6 +30,7 @@ pub fn run(options: Options) -> anyhow::Result<()> {
     data.write("mongodb/root", &credentials.mongodb_root)?;
     data.write("mongodb/keyfile", &credentials.mongodb_key_file)?;
     data.write("nats/operator", &credentials.nats_operator)?;
+    data.write("nats/gateway", &credentials.nats_gateway)?;
     data.write("nats/route", &route.unwrap_or_else(credentials::password))?;
     let topology = Topology::get();
     for (name, passwords) in &credentials.services {

@@ -30,6 +30,7 @@ pub(crate) async fn admit(
     if !write.route.takes_etag() {
         return Err(failed("the resource is there"));
     }
+    // A part of the write: not counted once more.
     auth::admit(&gateway.keys, &read.route.rpc.access, &request.headers)?;
     let etag = current(gateway, read, forward).await?;
     let is_current = |tag: &str| etag.as_deref() == Some(version(tag));

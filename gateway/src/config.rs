@@ -1,8 +1,8 @@
 //! Configuration of the gateway.
 
-use crate::{client::TrustedProxies, cors::Origins};
+use crate::{client::TrustedProxies, cors::Origins, limits::RateLimits};
 use rpc::{Limits, attempts::Rate};
-use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
+use settings::{Error, JWKS_FILE, Key, LISTEN, Secret, Settings, addresses};
 use std::{collections::BTreeMap, time::Duration};
 
 const UPSTREAMS: Key =
@@ -23,6 +23,26 @@ const ADDRESS_FAILURES: Key = Key::new(
      0 is no limit",
 )
 .default("100/1");
+
+const RATE_LIMITS: Key = Key::new(
+    "rate-limits",
+    "COMPTOIR_RATE_LIMITS",
+    "Requests that each caller may send in a time, WHAT=REQUESTS/SECONDS,… where WHAT is user, address, sign-in (by address) \
+     or the full name of an RPC; sign-in=0 takes that limit away",
+)
+.default(RateLimits::USUAL);
+
+const NATS_URL: Key = Key::new(
+    "nats-url",
+    "COMPTOIR_NATS_URL",
+    "NATS server that counts the rate limits for all replicas, nats://HOST:PORT; without it, each counts for itself",
+);
+
+const NATS_USER: Key =
+    Key::new("nats-user", "COMPTOIR_NATS_USER", "NATS user").computed("gateway", |name| Some(name.to_owned()));
+
+const NATS_PASSWORD: Key =
+    Key::new("nats-password", "COMPTOIR_NATS_PASSWORD", "Password of the NATS user, where there is nats-url").secret();
 
 const TRUSTED_PROXIES: Key = Key::new(
     "trusted-proxies",
@@ -70,6 +90,10 @@ pub const KEYS: &[Key] = &[
     BODY_LIMIT,
     DEADLINE,
     ADDRESS_FAILURES,
+    RATE_LIMITS,
+    NATS_URL,
+    NATS_USER,
+    NATS_PASSWORD,
     TRUSTED_PROXIES,
     IGNORED_PARAMETERS,
     STREAM_KEEP_ALIVE,
@@ -87,6 +111,9 @@ pub struct Config {
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
     pub address_failures: Rate,
+    pub rate_limits: RateLimits,
+    /// Where rate limits are counted for all replicas; without it each counts for itself.
+    pub nats: Option<Nats>,
     pub trusted_proxies: TrustedProxies,
     /// Query parameters that are skipped where no field of the request has their name: what advertisers and
     /// analytics add to every link.
@@ -111,6 +138,8 @@ impl Config {
             body_limit_bytes: settings.bounded(&BODY_LIMIT, 1024..=1 << 30)? as usize,
             deadline: settings.seconds(&DEADLINE, 1..=3600)?,
             address_failures: settings.parsed(&ADDRESS_FAILURES)?,
+            rate_limits: settings.parsed(&RATE_LIMITS)?,
+            nats: Nats::resolve(settings)?,
             trusted_proxies: proxies.map_err(|error| settings.bad(&TRUSTED_PROXIES, error))?,
             ignored_parameters: settings.parsed(&IGNORED_PARAMETERS)?,
             stream_keep_alive: settings.seconds(&STREAM_KEEP_ALIVE, 1..=3600)?,
@@ -118,6 +147,25 @@ impl Config {
             cors_max_age: settings.seconds(&CORS_MAX_AGE, 0..=86_400)?,
             limits: Limits::resolve(settings)?,
         })
+    }
+}
+
+/// A user of NATS.
+#[derive(Clone, Debug)]
+pub struct Nats {
+    pub url: String,
+    pub user: String,
+    pub password: Secret,
+}
+
+impl Nats {
+    fn resolve(settings: &Settings) -> Result<Option<Self>, Error> {
+        let url = settings.value(&NATS_URL);
+        if url.is_empty() {
+            return Ok(None);
+        }
+        let (user, password) = (settings.required(&NATS_USER)?.to_owned(), settings.secret(&NATS_PASSWORD)?);
+        Ok(Some(Nats { url: url.to_owned(), user, password }))
     }
 }
 

@@ -19,8 +19,8 @@ use std::{str::FromStr, time::Duration};
 
 /// The headers of replies that a page may read, beside those that it always may. Those of gRPC are how a call over gRPC-Web
 /// tells that it failed at once.
-const EXPOSED: &str = "Allow, ETag, Grpc-Message, Grpc-Status, Grpc-Status-Details-Bin, Location, Retry-After, \
-    WWW-Authenticate, X-Request-Id";
+const EXPOSED: &str = "Allow, ETag, Grpc-Message, Grpc-Status, Grpc-Status-Details-Bin, Location, RateLimit, \
+    RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 
 /// The pages whose scripts may call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -12,6 +12,10 @@ pub enum Error {
     Document(#[from] openapi::Error),
     #[error("the key set of the gateway: {0}")]
     Keys(#[from] rpc::token::Error),
+    #[error("rate limit of {0}: there is no such RPC; `comptoir gateway routes` lists them")]
+    Limit(String),
+    #[error("NATS, which counts the rate limits: {0}")]
+    Nats(#[from] limit::ConnectError),
     #[error("upstream of {package}: {uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]
     Upstream {
         package: String,

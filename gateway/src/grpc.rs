@@ -2,11 +2,11 @@
 //! of every call.
 
 use crate::{
-    auth,
+    admission,
     call::{self, exceeded, outside},
     deadline,
     error::Failure,
-    exchange, sign_ins,
+    exchange,
     state::Gateway,
 };
 use axum::{body::Body, response::Response};
@@ -45,8 +45,7 @@ async fn pass(
     id: &HeaderValue,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let authorization = auth::admit(&gateway.keys, &rpc.access, &parts.headers)?;
-    let caller = sign_ins::admit(gateway, rpc, &parts)?;
+    let admission = admission::admit(gateway, rpc, &parts).await?;
     let requested = deadline::requested(&parts.headers)?;
     let is_stream = rpc.server_streaming || rpc.client_streaming;
     let timeout = match requested {
@@ -57,7 +56,8 @@ async fn pass(
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
-    *outgoing.headers_mut() = headers(&parts.headers, call::headers(&parts.headers, id, authorization), timeout);
+    *outgoing.headers_mut() =
+        headers(&parts.headers, call::headers(&parts.headers, id, admission.authorization.clone()), timeout);
     let mut channel = call::upstream(gateway, rpc)?;
     let called = async {
         let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
@@ -65,10 +65,11 @@ async fn pass(
     };
     // Of a stream, the deadline is the service's to keep; its start must come in time.
     let response = tokio::time::timeout(timeout.unwrap_or(gateway.deadline), called).await.map_err(|_| exceeded())?;
-    let response = response.map_err(|status| outside(status, &rpc.full_name))?;
+    let mut response = response.map_err(|status| outside(status, &rpc.full_name))?;
+    admission.tell(response.headers_mut());
     // A call that fails at once has its status among the headers.
     if let Some(status) = Status::from_header_map(response.headers()) {
-        sign_ins::note(gateway, &caller, &status.into());
+        admission.note(gateway, &status.into());
     }
     // A unary call that has been answered is told so, also while the gateway shuts down.
     if !is_stream {

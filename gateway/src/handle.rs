@@ -1,7 +1,7 @@
 //! One request from its headers to its reply: the order of the steps.
 
 use crate::{
-    auth, body,
+    admission, body,
     call::{self, Call},
     coding,
     condition::{self, none_match},
@@ -9,9 +9,9 @@ use crate::{
     error::Failure,
     health, named, observe,
     pages::Page,
-    protocol, reply, sign_ins,
+    protocol, reply,
     state::Gateway,
-    stream,
+    stream, validation,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -56,20 +56,18 @@ async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue)
         Err(error) => return reply::failure(&gateway.router, &error.into(), None),
     };
     observe::found(&parts, &found.route);
-    // Before the body: a caller without a right to the RPC must not make the gateway read and hold megabytes.
-    let authorization = match auth::admit(&gateway.keys, &found.route.rpc.access, &parts.headers) {
-        Ok(authorization) => authorization,
-        Err(status) => return reply::failure(&gateway.router, &status.into(), None),
+    let rpc = &found.route.rpc;
+    let admission = match admission::admit(gateway, rpc, &parts).await {
+        Ok(admission) => admission,
+        Err(failure) => return reply::failure(&gateway.router, &failure, Some(rpc)),
     };
-    let forward = call::headers(&parts.headers, id, authorization);
-    let caller = match sign_ins::admit(gateway, &found.route.rpc, &parts) {
-        Ok(caller) => caller,
-        Err(failure) => return reply::failure(&gateway.router, &failure, Some(&found.route.rpc)),
-    };
-    answer(gateway, &found, parts, body, forward).await.unwrap_or_else(|failure| {
-        sign_ins::note(gateway, &caller, &failure);
-        reply::failure(&gateway.router, &failure, Some(&found.route.rpc))
-    })
+    let forward = call::headers(&parts.headers, id, admission.authorization.clone());
+    let mut response = answer(gateway, &found, parts, body, forward).await.unwrap_or_else(|failure| {
+        admission.note(gateway, &failure);
+        reply::failure(&gateway.router, &failure, Some(rpc))
+    });
+    admission.tell(response.headers_mut());
+    response
 }
 
 /// What the gateway answers by itself.
@@ -131,6 +129,10 @@ async fn answer(
         etag: version,
         body: form(headers, &bytes)?,
     })?;
+    // A service names the fields of its message; the caller is told the names that were in the request.
+    let refused =
+        |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
+    validation::check(rpc, &request.message).map_err(refused)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,
@@ -138,9 +140,6 @@ async fn answer(
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };
-    // A service names the fields of its message; the caller is told the names that were in the request.
-    let refused =
-        |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
     if rpc.server_streaming {
         let messages = call.stream().await.map_err(refused)?;
         return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, &parts));

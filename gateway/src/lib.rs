@@ -6,11 +6,13 @@
 //! 2. `observe`: request id, span, and the line of the `access_log` that is written when all of the reply is out. `cors`: what
 //!    browsers are told. `handle`: the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.
-//! 4. `auth`: the bearer token against the RPC's access rule, **before** the body is read.
-//!    Then `sign_ins`: whether the caller's address has failed too often to sign in; `client` tells the address.
+//! 4. `admission`, **before** the body is read: `limits`, how many requests the caller's address may send (`client` tells the
+//!    address); `auth`, the bearer token against the RPC's access rule; `sign_ins`, whether the address has failed too often to
+//!    sign in; `limits` again, of the user and of the RPC.
 //! 5. `condition` and `conditional_write`: `If-Match` and `If-None-Match`. `deadline` and `body`: how long it may take; the body, bounded in bytes and
 //!    time. `coding`: the body without its content coding, bounded again; on the way back the reply in the caller's.
-//! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request.
+//! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request; `validation`: the rules of
+//!    `buf.validate`.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
@@ -25,6 +27,7 @@
 //! loses the requests under way and nothing else.
 
 mod access_log;
+mod admission;
 mod auth;
 mod body;
 mod call;
@@ -42,6 +45,7 @@ mod exchange;
 mod grpc;
 mod handle;
 mod health;
+mod limits;
 mod named;
 mod observe;
 mod pages;
@@ -52,8 +56,10 @@ mod server;
 mod sign_ins;
 mod state;
 mod stream;
+mod validation;
 
-pub use config::{Config, IgnoredParameters, KEYS};
+pub use config::{Config, IgnoredParameters, KEYS, Nats};
 pub use document::openapi;
 pub use error::Error;
+pub use limits::RateLimits;
 pub use server::run;

@@ -10,6 +10,7 @@ use crate::{
 };
 use http::{Request, Response};
 use hyper::body::Incoming;
+use limit::{Login, Shared};
 use rpc::Port;
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -23,12 +24,16 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long the replies to requests that were cut off may take: they are short and ready, so a second is much.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
 
+/// How long a start waits for the count of the rate limits; without it each replica counts for itself.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Serves `listener` until `shutdown`, then lets calls under way end for at most 10 s. Streams end at once. Connects to
 /// an upstream when it is first called.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
-    let gateway = Arc::new(Gateway::new(config, shutdown.clone(), cut.clone())?);
+    let shared = shared(&config, &shutdown).await?;
+    let gateway = Arc::new(Gateway::new(config, shared.as_ref(), shutdown.clone(), cut.clone())?);
     let app = service_fn(move |request| {
         let gateway = gateway.clone();
         async move { Ok::<_, Infallible>(answer(gateway, request).await) }
@@ -43,6 +48,17 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         }
     }
     Ok(())
+}
+
+/// The common count of the rate limits, once it is open or NATS has had some time for it.
+async fn shared(config: &Config, shutdown: &CancellationToken) -> Result<Option<Arc<Shared>>, Error> {
+    let Some(nats) = &config.nats else { return Ok(None) };
+    let login = Login { user: &nats.user, password: nats.password.reveal() };
+    let shared = Arc::new(Shared::connect(&nats.url, login, config.rate_limits.longest()).await?);
+    drop(tokio::time::timeout(OPEN_TIMEOUT, shared.open()).await);
+    let (open, shutdown) = (shared.clone(), shutdown.clone());
+    tokio::spawn(async move { shutdown.run_until_cancelled(open.keep_open()).await });
+    Ok(Some(shared))
 }
 
 /// One request and its reply. What the reply depends on of the request's head is read before the request is handed on.

@@ -1,8 +1,9 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
-use crate::{Config, Error, client::TrustedProxies, cors::Cors, pages::Pages};
+use crate::{Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages};
+use limit::Shared;
 use rpc::{KeySet, attempts::Attempts};
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 use tonic::transport::{Channel, Endpoint};
 use transcode::Router;
@@ -23,6 +24,7 @@ pub(crate) struct Gateway {
     pub body_limit_bytes: usize,
     pub deadline: Duration,
     pub failed_sign_ins: Attempts,
+    pub limits: Limits,
     pub trusted_proxies: TrustedProxies,
     pub cors: Cors,
     pub ignored_parameters: Vec<String>,
@@ -34,15 +36,26 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Connects to an upstream when it is first called.
-    pub(crate) fn new(config: Config, stop: CancellationToken, cut: CancellationToken) -> Result<Self, Error> {
+    /// Connects to an upstream when it is first called. `shared` counts for the rate limits.
+    pub(crate) fn new(
+        config: Config,
+        shared: Option<&Arc<Shared>>,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Result<Self, Error> {
+        let router = Router::from_descriptors(contracts::DESCRIPTORS)?;
+        let limits = Limits::new(config.rate_limits, shared);
+        if let Some(name) = limits.unknown(&router) {
+            return Err(Error::Limit(name.to_owned()));
+        }
         let mut upstreams = BTreeMap::new();
         for (package, uri) in config.upstreams {
             let channel = connect(&uri).map_err(|source| Error::Upstream { package: package.clone(), uri, source })?;
             upstreams.insert(package, channel);
         }
         Ok(Gateway {
-            router: Router::from_descriptors(contracts::DESCRIPTORS)?,
+            router,
+            limits,
             pages: Pages::new()?,
             keys: KeySet::from_jwks(&config.jwks)?,
             upstreams,

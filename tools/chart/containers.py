@@ -102,6 +102,12 @@ def served_with() -> Iterator[str]:
                     yield f"{name}: {variable} is {given.get(variable)}, not {value} {done.stderr.strip()}"
             if ("COMPTOIR_PROVIDER_KEY" in given) != ("payment-provider" in service["uses"]):
                 yield f"{name}: was given {sorted(given)}"
+        done = subprocess.run(["sh", tools.ROOT / "compose" / "serve.sh", "gateway"], env=env, capture_output=True, text=True)
+        given = {line.split("=", 1)[0]: line.split("=", 1)[1] for line in done.stdout.splitlines() if "=" in line}
+        own = {name: value for name, value in given.items() if name.startswith("COMPTOIR_")}
+        if own != {"COMPTOIR_JWKS_FILE": f"{scratch}/keys/jwks.json", "COMPTOIR_NATS_PASSWORD": "9nats-gateway",
+                   "COMPTOIR_NATS_URL": "nats://nats:4222"}:
+            yield f"gateway: was given {own} {done.stderr.strip()}"
 
 
 def expected(name: str, service: dict, secrets: str) -> dict[str, str]:
@@ -118,7 +124,7 @@ def expected(name: str, service: dict, secrets: str) -> dict[str, str]:
 
 def secrets_in(scratch: Path) -> Path:
     """Files like those of `comptoir secrets`; the passwords begin with a digit."""
-    for directory, more in (("keys", []), ("mongodb", ["root", "keyfile"]), ("nats", ["operator", "route"])):
+    for directory, more in (("keys", []), ("mongodb", ["root", "keyfile"]), ("nats", ["operator", "route", "gateway"])):
         (scratch / directory).mkdir()
         for name in [*contracts.table()["services"], *more]:
             (scratch / directory / (f"{name}.pem" if directory == "keys" else name)).write_text(f"9{directory}-{name}")

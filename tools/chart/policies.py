@@ -34,9 +34,10 @@ def wanted(each: render.Render, calls: contracts.Calls) -> Edges:
         if start == "gateway" and sets.get("gateway.gatewayApi.grpc.enabled") == "true":
             edges[OUTSIDE, to, calls.ports[to]] = rpcs
     edges.update({edge: None for edge in of_providers(each, calls)})
-    for service in [*calls.uses, *installed(each, calls)]:
+    for service in ["gateway", *calls.uses, *installed(each, calls)]:
         for store, port, inner in (("mongodb", 27017, ()), ("nats", 4222, (6222,))):
-            if store == "nats" and service in calls.programs:
+            # A program has no events, and the gateway counts rate limits at NATS and keeps nothing.
+            if service == "gateway" and store == "mongodb" or store == "nats" and service in calls.programs:
                 continue
             if trial or sets.get(f"{store}.inChart.enabled") == "true":
                 edges[service, store, port] = None

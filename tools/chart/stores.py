@@ -112,7 +112,8 @@ def nats_problems(clients: list[int], monitors: list[int], env: dict[str, str] |
     made = say(clients[1], "orders", env["SECRET_ORDERS"], "$JS.API.STREAM.CREATE.EVT_ORDERS", stream, LIMIT_SECONDS)
     yield None if b'"num_replicas":3' in made and b'"error"' not in made else f"orders cannot make its stream of three copies: {made[:300]}"
     for user, subject, allowed in (("orders", "evt.orders.order.created.1", True), ("payments", "evt.orders.order.created.1", False),
-                                   ("payments", "$JS.API.STREAM.DELETE.EVT_ORDERS", False), ("order-history", "evt.users.user.created.1", False)):
+                                   ("payments", "$JS.API.STREAM.DELETE.EVT_ORDERS", False), ("gateway", "$KV.RATE_LIMITS.user.1", True),
+                                   ("gateway", "evt.orders.order.created.1", False), ("orders", "$KV.RATE_LIMITS.user.1", False), ("order-history", "evt.users.user.created.1", False)):
         reply = say(clients[0], user, env[f"SECRET_{user.upper().replace('-', '_')}"], subject, b"x")
         if (b"Permissions Violation" not in reply) != allowed:
             yield f"{user} may{'' if not allowed else ' not'} publish on {subject}: {reply[:200]}"

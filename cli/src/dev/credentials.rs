@@ -17,6 +17,9 @@ pub struct Credentials {
     pub mongodb_root: String,
     /// NATS user `operator`, who may do everything.
     pub nats_operator: String,
+    /// NATS user `gateway`, who counts rate limits.
+    #[serde(default)]
+    pub nats_gateway: String,
     pub mongodb_key_file: String,
     /// Key of the sandbox provider's API.
     #[serde(default)]
@@ -47,6 +50,7 @@ impl Credentials {
         let secrets = [
             &mut all.mongodb_root,
             &mut all.nats_operator,
+            &mut all.nats_gateway,
             &mut all.mongodb_key_file,
             &mut all.provider_key,
             &mut all.webhook_secret,

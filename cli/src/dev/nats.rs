@@ -1,7 +1,7 @@
 //! nats-server as a child: JetStream that syncs before it acknowledges, and one user per service with its own subjects.
 
 use super::{credentials::Credentials, data::DataDir, programs};
-use crate::child::Child;
+use crate::{child::Child, services::GATEWAY};
 use anyhow::{Context, bail};
 use events::Color;
 use serde_json::{Value, json};
@@ -73,15 +73,9 @@ async fn listening(child: &Child, directory: &Path) -> anyhow::Result<String> {
 /// Its configuration; JSON is a subset of its language.
 fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
     let mut users = vec![json!({ "user": OPERATOR, "password": credentials.nats_operator })];
+    users.push(user(GATEWAY, &credentials.nats_gateway, publish_limits()));
     for (name, service) in &Topology::get().service {
-        users.push(json!({
-            "user": name,
-            "password": credentials.services[name].nats,
-            "permissions": {
-                "publish": { "allow": publish(name, &service.consumes) },
-                "subscribe": { "allow": subscribe(name) },
-            },
-        }));
+        users.push(user(name, &credentials.services[name].nats, publish(name, &service.consumes)));
     }
     json!({
         "server_name": "comptoir-dev",
@@ -95,6 +89,20 @@ fn config(directory: &Path, log: &Path, credentials: &Credentials) -> Value {
         "jetstream": { "store_dir": directory, "sync_interval": "always" },
         "authorization": { "users": users },
     })
+}
+
+fn user(name: &str, password: &str, publish: Vec<String>) -> Value {
+    let permissions = json!({ "publish": { "allow": publish }, "subscribe": { "allow": subscribe(name) } });
+    json!({ "user": name, "password": password, "permissions": permissions })
+}
+
+/// What the gateway may publish: rate limits into their bucket, and requests about it.
+pub fn publish_limits() -> Vec<String> {
+    let stream = format!("KV_{}", limit::BUCKET);
+    let requests = ["CREATE", "UPDATE", "INFO", "MSG.GET"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}"));
+    let direct = ["", ".>"].map(|rest| format!("$JS.API.DIRECT.GET.{stream}{rest}"));
+    let bucket = [format!("$KV.{}.>", limit::BUCKET), "$JS.API.INFO".to_owned()];
+    bucket.into_iter().chain(requests).chain(direct).collect()
 }
 
 /// What a service may publish: its own events, requests about its own stream, and requests about its own consumers on

@@ -29,6 +29,9 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         values.insert("mongodb-uri", stores.mongod.service_uri(name, &passwords.mongodb, database));
         values.insert("nats-password", passwords.nats.clone());
     }
+    if name == services::GATEWAY {
+        values.insert("nats-password", system.credentials.nats_gateway.clone());
+    }
     values.extend(system.hold_seconds.map(|seconds| ("hold-seconds", seconds.to_string())));
     let program = services::find(name)?;
     // A program refuses what is none of its settings.

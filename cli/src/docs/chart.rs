@@ -2,7 +2,7 @@
 //! read them.
 
 use super::catalogue::option;
-use crate::dev::nats;
+use crate::{dev::nats, services::GATEWAY};
 use contracts::api::v1::Access;
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::{
@@ -47,7 +47,10 @@ type Rpcs = BTreeMap<String, Vec<Rpc>>;
 
 pub fn render(pool: &DescriptorPool, topology: &Topology) -> anyhow::Result<String> {
     let rpcs = rpcs(pool)?;
-    let mut text = format!("{HEAD}gateway:\n  port: {GATEWAY_PORT}\nservices:\n");
+    let mut text = format!("{HEAD}gateway:\n  port: {GATEWAY_PORT}\n");
+    list(&mut text, "  publish", &nats::publish_limits())?;
+    list(&mut text, "  subscribe", &nats::subscribe(GATEWAY))?;
+    text.push_str("services:\n");
     for (name, service) in &topology.service {
         write_service(&mut text, name, service, &rpcs)?;
     }
@@ -97,8 +100,8 @@ fn write_service(text: &mut String, name: &str, service: &Service, rpcs: &Rpcs) 
     }
     writeln!(text, "    proto: {}\n    database: {}", service.proto, service.database)?;
     writeln!(text, "    uses: [{}]", service.uses.join(", "))?;
-    list(text, "publish", &nats::publish(name, &service.consumes))?;
-    list(text, "subscribe", &nats::subscribe(name))?;
+    list(text, "    publish", &nats::publish(name, &service.consumes))?;
+    list(text, "    subscribe", &nats::subscribe(name))?;
     text.push_str("    rpcs:\n");
     let mut last = "";
     let served = [EVENTS, &service.proto].into_iter().filter_map(|package| rpcs.get(package)).flatten();
@@ -114,9 +117,11 @@ fn write_service(text: &mut String, name: &str, service: &Service, rpcs: &Rpcs) 
     Ok(())
 }
 
+/// A list, whose key is indented as it stands.
 fn list(text: &mut String, key: &str, values: &[String]) -> fmt::Result {
-    writeln!(text, "    {key}:")?;
-    values.iter().try_for_each(|value| writeln!(text, "      - \"{value}\""))
+    writeln!(text, "{key}:")?;
+    let indent = key.len() - key.trim_start().len() + 2;
+    values.iter().try_for_each(|value| writeln!(text, "{:indent$}- \"{value}\"", ""))
 }
 
 fn write_program(text: &mut String, name: &str, program: &Program) -> fmt::Result {

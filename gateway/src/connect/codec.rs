@@ -4,7 +4,7 @@ use crate::{call::exceeded, error::Failure};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use std::time::Duration;
-use tonic::Code;
+use tonic::{Code, Status};
 use transcode::{Router, Rpc};
 
 /// The form of messages.
@@ -37,6 +37,14 @@ impl Codec {
             // An empty body is an empty message.
             Codec::Json if message.is_empty() => Ok(message),
             Codec::Json => Ok(router.read(rpc, &message)?),
+        }
+    }
+
+    /// A refusal with the names of fields as the caller writes them.
+    pub(super) fn spelled(self, router: &Router, rpc: &Rpc, status: Status) -> Status {
+        match self {
+            Codec::Proto => status,
+            Codec::Json => rpc::status::renamed(status, |field| router.json_path(rpc, field)),
         }
     }
 

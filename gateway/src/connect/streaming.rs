@@ -6,10 +6,9 @@ use super::{
     error,
 };
 use crate::{
-    auth,
+    admission,
     call::{self, Call, outside},
     error::Failure,
-    sign_ins,
     state::Gateway,
 };
 use axum::{body::Body, response::Response};
@@ -45,12 +44,21 @@ pub(crate) async fn stream(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let codec = Codec::of(&parts.headers);
-    let body = match start(gateway, rpc, parts, body, (codec, id)).await {
+    let mut told = HeaderMap::new();
+    let started = match admission::admit(gateway, rpc, &parts).await {
+        Ok(admission) => {
+            admission.tell(&mut told);
+            let forward = call::headers(&parts.headers, id, admission.authorization);
+            start(gateway, rpc, parts, body, (codec, forward)).await
+        }
+        Err(failure) => Err(failure),
+    };
+    let mut response = Response::new(match started {
         Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
         // Also a call that fails at once answers 200, with an end alone.
         Err(failure) => Body::from(end(gateway, Some(&failure))),
-    };
-    let mut response = Response::new(body);
+    });
+    response.headers_mut().extend(told);
     response.headers_mut().insert(CONTENT_TYPE, if codec == Codec::Proto { PROTO } else { JSON });
     response
 }
@@ -70,11 +78,9 @@ async fn start(
     rpc: &Arc<Rpc>,
     parts: Parts,
     body: Body,
-    (codec, id): (Codec, &HeaderValue),
+    (codec, forward): (Codec, HeaderMap),
 ) -> Result<Outgoing, Failure> {
     let headers = &parts.headers;
-    let authorization = auth::admit(&gateway.keys, &rpc.access, headers)?;
-    sign_ins::admit(gateway, rpc, &parts)?;
     if !rpc.server_streaming && !rpc.client_streaming {
         return Err(unfit("this method does not stream: its content type is application/json or application/proto"));
     }
@@ -88,7 +94,7 @@ async fn start(
         rpc,
         channel: call::upstream(gateway, rpc)?,
         message: messages,
-        headers: call::headers(headers, id, authorization),
+        headers: forward,
         timeout: timeout(headers)?.unwrap_or(gateway.deadline),
     };
     let messages = tokio::select! {

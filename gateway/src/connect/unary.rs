@@ -5,12 +5,13 @@ use super::{
     error,
 };
 use crate::{
-    auth, body,
+    admission, body,
     call::{self, Call},
     coding, deadline,
     error::Failure,
-    reply, sign_ins,
+    reply,
     state::Gateway,
+    validation,
 };
 use axum::{body::Body, response::Response};
 use base64::{
@@ -19,7 +20,7 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE, request::Parts};
 use std::{sync::Arc, time::Duration};
 use transcode::Rpc;
 
@@ -34,18 +35,26 @@ const PROTO: HeaderValue = HeaderValue::from_static("application/proto");
 
 pub(crate) async fn unary(gateway: &Arc<Gateway>, rpc: &Rpc, request: Request<Body>, id: &HeaderValue) -> Response {
     let (parts, body) = request.into_parts();
-    let caller = match sign_ins::admit(gateway, rpc, &parts) {
-        Ok(caller) => caller,
+    let admission = match admission::admit(gateway, rpc, &parts).await {
+        Ok(admission) => admission,
         Err(failure) => return error::reply(&gateway.router, &failure),
     };
-    answer(gateway, rpc, parts, body, id).await.unwrap_or_else(|failure| {
-        sign_ins::note(gateway, &caller, &failure);
+    let forward = call::headers(&parts.headers, id, admission.authorization.clone());
+    let mut response = answer(gateway, rpc, parts, body, forward).await.unwrap_or_else(|failure| {
+        admission.note(gateway, &failure);
         error::reply(&gateway.router, &failure)
-    })
+    });
+    admission.tell(response.headers_mut());
+    response
 }
 
-async fn answer(gateway: &Gateway, rpc: &Rpc, parts: Parts, body: Body, id: &HeaderValue) -> Result<Response, Failure> {
-    let authorization = auth::admit(&gateway.keys, &rpc.access, &parts.headers)?;
+async fn answer(
+    gateway: &Gateway,
+    rpc: &Rpc,
+    parts: Parts,
+    body: Body,
+    forward: HeaderMap,
+) -> Result<Response, Failure> {
     if rpc.server_streaming || rpc.client_streaming {
         return Err(unfit(
             "this method streams: its content type is application/connect+json or application/connect+proto",
@@ -61,14 +70,17 @@ async fn answer(gateway: &Gateway, rpc: &Rpc, parts: Parts, body: Body, id: &Hea
             (Codec::of(&parts.headers), coded.decode(bytes, gateway.body_limit_bytes).await?)
         }
     };
+    let message = codec.read(&gateway.router, rpc, message)?;
+    let spelled = |status| codec.spelled(&gateway.router, rpc, status);
+    validation::check(rpc, &message).map_err(spelled)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,
-        message: call::bounded(codec.read(&gateway.router, rpc, message)?)?,
-        headers: call::headers(&parts.headers, id, authorization),
+        message: call::bounded(message)?,
+        headers: forward,
         timeout: deadline::effective(gateway.deadline, Duration::ZERO, requested),
     };
-    let message = codec.write(&gateway.router, rpc, call.unary().await?)?;
+    let message = codec.write(&gateway.router, rpc, call.unary().await.map_err(spelled)?)?;
     let mut response = reply::json(StatusCode::OK, message);
     response.headers_mut().insert(CONTENT_TYPE, if codec == Codec::Json { JSON } else { PROTO });
     Ok(response)

@@ -84,12 +84,22 @@ impl Router {
         self.rpcs.get(path)
     }
 
+    /// All RPCs, in no order.
+    pub fn rpcs(&self) -> impl Iterator<Item = &Arc<Rpc>> {
+        self.rpcs.values()
+    }
+
     /// The request message of an RPC from its JSON.
     pub fn read(&self, rpc: &Rpc, json: &[u8]) -> Result<Bytes, Error> {
         let (mut message, mut report) = (Vec::new(), Report::default());
         Parser::new(&self.schema, json, &mut message, &mut report, &[]).whole(rpc.input);
         report.finish(|path| self.schema.json_path(rpc.input, path))?;
         Ok(message.into())
+    }
+
+    /// The path of a field of the request message of an RPC, in JSON names. What is no field stays as it is.
+    pub fn json_path(&self, rpc: &Rpc, path: &str) -> String {
+        self.schema.json_path(rpc.input, path)
     }
 
     /// The JSON of a reply message of an RPC.

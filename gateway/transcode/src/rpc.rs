@@ -29,6 +29,8 @@ pub struct Rpc {
     /// Whether it changes nothing: its contract says so, or binds it to GET.
     pub is_safe: bool,
     pub access: Access,
+    /// Full name of the request message: `comptoir.orders.v1.GetOrderRequest`.
+    pub input_name: String,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
 }
@@ -52,6 +54,7 @@ impl Rpc {
             access: extension(pool, method, ACCESS)
                 .and_then(|message| message.transcode_to::<Access>().ok())
                 .unwrap_or_default(),
+            input_name: method.input().full_name().to_owned(),
             input: schema.id(&method.input()),
             output: schema.id(&method.output()),
         }

@@ -100,8 +100,8 @@ this one list. `outside` is who calls the gateway, `anywhere` a store or provide
 {{- end -}}
 {{- $sandboxes := include "comptoir.sandboxes" . | fromYaml -}}
 {{- $programs := include "comptoir.programs" . | fromYaml -}}
-{{- range $name, $service := merge (deepCopy $programs) $topology.services -}}
-{{- range $store := ternary (list "mongodb") (list "mongodb" "nats") (hasKey $programs $name) -}}
+{{- range $name, $service := merge (dict "gateway" $topology.gateway) (deepCopy $programs) $topology.services -}}
+{{- range $store := eq $name "gateway" | ternary (list "nats") (ternary (list "mongodb") (list "mongodb" "nats") (hasKey $programs $name)) -}}
 {{- $of := index $.Values $store -}}
 {{- $to := ternary $store "anywhere" $of.inChart.enabled -}}
 {{- $port := ternary (include "comptoir.storePort" $store | int) ($of.external.port | int) $of.inChart.enabled -}}

@@ -40,6 +40,7 @@
   value: {{ .root.Values.gateway.deadlineSeconds | int | quote }}
 - name: COMPTOIR_BODY_LIMIT_BYTES
   value: {{ .root.Values.gateway.bodyLimitBytes | int | quote }}
+{{- include "comptoir.natsEnv" . }}
 {{- else }}
 {{- include "comptoir.mongodbEnv" . }}
 {{- include (printf "comptoir.%sEnv" .kind) . }}
@@ -70,6 +71,14 @@
 {{- end }}
 {{- end -}}
 
+{{- define "comptoir.natsEnv" }}
+{{- $nats := .root.Values.nats }}
+- name: COMPTOIR_NATS_URL
+  value: {{ ternary (printf "nats://%s:4222" (include "comptoir.name" (dict "root" .root "component" "nats"))) $nats.external.url $nats.inChart.enabled | quote }}
+- name: COMPTOIR_NATS_PASSWORD
+  {{- include "comptoir.fromSecret" (dict "existingSecret" $nats.existingSecret "key" .component) | nindent 2 }}
+{{- end -}}
+
 {{- define "comptoir.serviceEnv" }}
 {{- $nats := .root.Values.nats }}
 {{- $service := index (include "comptoir.topology" .root | fromJson).services .component }}
@@ -86,10 +95,7 @@
   value: {{ include "comptoir.uri" (dict "root" $.root "component" .name "port" .port) }}
 {{- end }}
 {{- end }}
-- name: COMPTOIR_NATS_URL
-  value: {{ ternary (printf "nats://%s:4222" (include "comptoir.name" (dict "root" .root "component" "nats"))) $nats.external.url $nats.inChart.enabled | quote }}
-- name: COMPTOIR_NATS_PASSWORD
-  {{- include "comptoir.fromSecret" (dict "existingSecret" $nats.existingSecret "key" .component) | nindent 2 }}
+{{- include "comptoir.natsEnv" . }}
 - name: COMPTOIR_STREAM_REPLICAS
   value: {{ $nats.streamReplicas | int | quote }}
 {{- with include "comptoir.peers" . }}

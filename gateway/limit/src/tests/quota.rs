@@ -1,0 +1,60 @@
+use crate::{
+    NoQuota, Quota,
+    quota::{Nanos, Taken},
+};
+use std::time::Duration;
+
+const SECOND: Nanos = 1_000_000_000;
+const NOW: Nanos = 1_700_000_000 * SECOND;
+
+fn quota(text: &str) -> Quota {
+    text.parse().expect("a quota")
+}
+
+#[test]
+fn a_quota_is_requests_in_seconds() {
+    assert_eq!(quota("300/60"), Quota { requests: 300, window: Duration::from_secs(60) });
+    for text in
+        ["", "300", "300/", "/60", "0/60", "300/0", "1000001/1", "1/86401", "-1/60", "1.5/60", "300/60s", "1/2/3"]
+    {
+        assert_eq!(text.parse::<Quota>(), Err(NoQuota), "{text}");
+    }
+}
+
+#[test]
+fn who_has_sent_nothing_may_send_all_at_once_and_no_more() {
+    let quota = quota("4/8");
+    let mut clear_at = 0;
+    for _ in 0..4 {
+        clear_at = quota.take(clear_at, NOW, 1).expect("free").clear_at;
+    }
+    assert_eq!(quota.take(clear_at, NOW, 1), Err(Duration::from_secs(2)));
+    assert_eq!(quota.take(clear_at, NOW + SECOND, 1), Err(Duration::from_secs(1)));
+    assert_eq!(quota.take(clear_at, NOW + 2 * SECOND, 1).map(|taken| taken.requests), Ok(1));
+}
+
+#[test]
+fn requests_become_free_one_by_one_over_the_window() {
+    let quota = quota("4/8");
+    let clear_at = quota.take(0, NOW, 4).expect("free").clear_at;
+    let free: Vec<u32> = (0..=8).map(|second| quota.free(clear_at, NOW + second * SECOND)).collect();
+    assert_eq!(free, [0, 0, 1, 1, 2, 2, 3, 3, 4]);
+}
+
+#[test]
+fn a_take_gives_what_is_there() {
+    let quota = quota("10/10");
+    let clear_at = quota.take(0, NOW, 7).expect("free").clear_at;
+    assert_eq!(quota.take(clear_at, NOW, 7), Ok(Taken { requests: 3, clear_at: NOW + 10 * SECOND }));
+}
+
+#[test]
+fn a_clock_that_is_ahead_locks_nobody_out_for_longer_than_one_request_takes() {
+    let quota = quota("4/8");
+    assert_eq!(quota.take(NOW + 3600 * SECOND, NOW, 1), Err(Duration::from_secs(2)));
+}
+
+#[test]
+fn a_portion_is_a_twentieth_and_at_least_one() {
+    assert_eq!(["1/1", "19/60", "40/60", "1000000/1"].map(|text| quota(text).portion()), [1, 1, 2, 50_000]);
+}

@@ -1,0 +1,167 @@
+//! Rate limits: how many requests each caller may send in a time. The gateway's own are about callers; what one account or one
+//! product can bear the services say.
+//!
+//! An address is counted before its token is verified, so that a flood of bad tokens costs no signatures.
+
+use crate::{client, error::Failure, state::Gateway};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
+use limit::{Decision, Limiter, NoQuota, Quota, Shared};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Write as _,
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+use transcode::{Router, Rpc};
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+const USER: &str = "user";
+const ADDRESS: &str = "address";
+const SIGN_IN: &str = "sign-in";
+
+/// What is limited, by name: `user`, `address`, `sign-in`, or the full name of an RPC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimits(BTreeMap<String, Quota>);
+
+impl RateLimits {
+    /// Sign-ins of one address, whether they succeed or not: a large office signs in, and no flood comes through.
+    pub const USUAL: &str = "sign-in=300/60";
+
+    /// The longest time that anything is counted for.
+    pub(crate) fn longest(&self) -> Duration {
+        self.0.values().map(|quota| quota.window).max().unwrap_or_default()
+    }
+}
+
+impl FromStr for RateLimits {
+    type Err = String;
+
+    /// A limit that is not named keeps its default; `0` takes it away.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut limits = BTreeMap::new();
+        for entry in
+            RateLimits::USUAL.split(',').chain(text.split(',')).map(str::trim).filter(|entry| !entry.is_empty())
+        {
+            let (name, quota) =
+                entry.split_once('=').ok_or_else(|| format!("{entry:?} is not WHAT=REQUESTS/SECONDS"))?;
+            let is_known = matches!(name, USER | ADDRESS | SIGN_IN) || name.contains('.');
+            if !is_known {
+                return Err(format!("{name:?} is not user, address, sign-in or the full name of an RPC"));
+            }
+            match quota {
+                "0" => drop(limits.remove(name)),
+                _ => {
+                    let quota = quota.parse().map_err(|error: NoQuota| format!("{entry:?}: {error}"))?;
+                    limits.insert(name.to_owned(), quota);
+                }
+            }
+        }
+        Ok(Self(limits))
+    }
+}
+
+/// The limits of a gateway.
+pub(crate) struct Limits {
+    user: Option<Limiter>,
+    address: Option<Limiter>,
+    sign_in: Option<Limiter>,
+    /// By the full name of the RPC, for each caller.
+    rpcs: HashMap<String, Limiter>,
+}
+
+impl Limits {
+    pub(crate) fn new(limits: RateLimits, shared: Option<&Arc<Shared>>) -> Self {
+        let mut limiters: HashMap<String, Limiter> = limits
+            .0
+            .into_iter()
+            .map(|(name, quota)| (name.clone(), Limiter::new(&name, quota, shared.cloned())))
+            .collect();
+        let mut take = |name| limiters.remove(name);
+        Limits { user: take(USER), address: take(ADDRESS), sign_in: take(SIGN_IN), rpcs: limiters }
+    }
+
+    /// The name of a limit that no RPC has.
+    pub(crate) fn unknown(&self, router: &Router) -> Option<&str> {
+        let is_there = |name: &str| router.rpcs().any(|rpc| rpc.full_name == name);
+        self.rpcs.keys().map(String::as_str).find(|name| !is_there(name))
+    }
+}
+
+/// What the caller is told of the limits that have counted a call.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    policies: String,
+    limits: String,
+}
+
+impl Told {
+    fn add(&mut self, limiter: &Limiter, decision: &Decision) {
+        let between = if self.policies.is_empty() { "" } else { ", " };
+        let (name, quota) = (limiter.name(), limiter.quota());
+        let written = write!(self.policies, "{between}\"{name}\";q={};w={}", quota.requests, quota.window.as_secs())
+            .and_then(|()| {
+                write!(self.limits, "{between}\"{name}\";r={};t={}", decision.free, seconds(decision.clear_in))
+            });
+        written.expect("a string takes what is written");
+    }
+
+    /// Adds `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers) to the headers of a reply.
+    pub(crate) fn tell(&self, headers: &mut HeaderMap) {
+        for (name, text) in [(POLICY, &self.policies), (LIMIT, &self.limits)] {
+            if let Ok(value) = HeaderValue::try_from(text.as_str())
+                && !text.is_empty()
+            {
+                headers.insert(name, value);
+            }
+        }
+    }
+}
+
+/// Counts a call of `rpc` for its address.
+pub(crate) async fn of_address(gateway: &Gateway, rpc: &Rpc, request: &Parts, told: &mut Told) -> Result<(), Failure> {
+    let limits = &gateway.limits;
+    let sign_in = limits.sign_in.as_ref().filter(|_| rpc.access.oauth2_errors);
+    for limiter in limits.address.iter().chain(sign_in) {
+        count(limiter, &client::name(&gateway.trusted_proxies, request), told).await?;
+    }
+    Ok(())
+}
+
+/// Counts a call of `rpc` for its user, and for the limit of the RPC.
+pub(crate) async fn of_caller(
+    gateway: &Gateway,
+    rpc: &Rpc,
+    (request, user): (&Parts, Option<&str>),
+    told: &mut Told,
+) -> Result<(), Failure> {
+    let limits = &gateway.limits;
+    if let (Some(limiter), Some(user)) = (&limits.user, user) {
+        count(limiter, user, told).await?;
+    }
+    if let Some(limiter) = limits.rpcs.get(&rpc.full_name) {
+        let address = || client::name(&gateway.trusted_proxies, request);
+        count(limiter, &user.map_or_else(address, str::to_owned), told).await?;
+    }
+    Ok(())
+}
+
+async fn count(limiter: &Limiter, caller: &str, told: &mut Told) -> Result<(), Failure> {
+    let decision = limiter.count(caller).await;
+    told.add(limiter, &decision);
+    let Some(wait) = decision.refused_for else { return Ok(()) };
+    let quota = limiter.quota();
+    let message =
+        format!("more than {} requests in {} s; wait before the next one", quota.requests, quota.window.as_secs());
+    let mut failure =
+        Failure::with_http(StatusCode::TOO_MANY_REQUESTS, rpc::status::exhausted("RATE_LIMITED", &message, wait));
+    told.tell(&mut failure.headers);
+    Err(failure)
+}
+
+/// Rounded up: a caller that comes back too early is refused once more.
+fn seconds(time: Duration) -> u64 {
+    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+}
