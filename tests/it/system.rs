@@ -1,4 +1,5 @@
 //! What spans all services.
 
+mod clients;
 mod idempotency;
 mod soak;
