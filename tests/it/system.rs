@@ -1,5 +1,7 @@
 //! What spans all services.
 
+mod api_document;
 mod clients;
+mod documented;
 mod idempotency;
 mod soak;
