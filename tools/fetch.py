@@ -200,8 +200,9 @@ def fetch_stubs(into):
     home.mkdir()
     npm_install(home, *STUBS_NODE)
     run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(home / "python"), *STUBS_PYTHON], PIP_MEND)
+    # -trimpath: what Go keeps of the libraries serves the clients in whatever folder they are.
     for plugin in STUBS_GO:
-        run([go(), "install", plugin], GO_MEND, env={**os.environ, "GOBIN": str(home / "bin")})
+        run([go(), "install", "-trimpath", plugin], GO_MEND, env={**os.environ, "GOBIN": str(home / "bin")})
     run([go(), "mod", "download"], GO_MEND, cwd=ROOT / "proto" / "stubs" / "go")
 
 

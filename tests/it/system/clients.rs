@@ -119,8 +119,8 @@ async fn a_python_client_places_an_order_over_grpc_and_over_json() {
 async fn a_go_client_places_an_order_over_grpc_and_over_json() {
     let workshop = Workshop::open("go").await;
     let go = tool("GO_BIN", "go");
-    done(&mut workshop.command(&go, &["vet", "./..."])).await;
-    done(&mut workshop.command(&go, &["build", "-o", "order", "."])).await;
+    done(&mut workshop.command(&go, &["vet", "-trimpath", "./..."])).await;
+    done(&mut workshop.command(&go, &["build", "-trimpath", "-o", "order", "."])).await;
     let program = workshop.client.join("order");
     workshop.order(program, &[]).await;
 }
