@@ -1,12 +1,13 @@
-//! `comptoir gateway`: what the gateway answers to, and how it reads one request. Both need the contracts alone, no running
-//! system.
+//! `comptoir gateway`: what the gateway answers to, and how it reads one request. Both need the contracts alone, and with
+//! `--reflect` a server that tells its own.
 
 mod explain;
 mod routes;
 
+use ::gateway::{self as gateway, DefaultAccess, reflected};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use std::path::PathBuf;
+use std::{borrow::Cow, path::PathBuf};
 use transcode::Router;
 
 /// Options of `comptoir gateway`.
@@ -15,6 +16,12 @@ pub struct Options {
     /// Use this descriptor set (`buf build -o FILE`, `protoc --include_imports -o FILE`) instead of Comptoir's contracts
     #[arg(long, value_name = "FILE", global = true)]
     pub descriptors: Option<PathBuf>,
+    /// Ask this server's gRPC reflection instead
+    #[arg(long, value_name = "URI", global = true, conflicts_with = "descriptors")]
+    pub reflect: Option<String>,
+    /// Who may call an RPC whose contract does not say it, as the gateway's setting of that name
+    #[arg(long, value_name = "WHO", default_value = "none", global = true)]
+    pub default_access: DefaultAccess,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -37,16 +44,25 @@ pub enum Command {
     Explain(explain::Options),
 }
 
-pub fn run(options: Options) -> anyhow::Result<()> {
-    let router = match &options.descriptors {
-        None => Router::from_descriptors(contracts::DESCRIPTORS)?,
-        Some(path) => {
-            let encoded = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-            Router::from_descriptors(&encoded).with_context(|| format!("cannot serve {}", path.display()))?
-        }
-    };
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let router = router(&options).await?;
     match options.command {
         Command::Routes { json } => routes::run(&router, json),
         Command::Explain(options) => explain::run(&router, &options),
     }
+}
+
+async fn router(options: &Options) -> anyhow::Result<Router> {
+    let (encoded, name) = match (&options.descriptors, &options.reflect) {
+        (Some(path), _) => {
+            let encoded = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            (Cow::Owned(encoded), path.display().to_string())
+        }
+        (None, Some(uri)) => {
+            let told = reflected(uri).await.with_context(|| format!("cannot ask {uri}"))?;
+            (Cow::Owned(told), uri.clone())
+        }
+        (None, None) => (Cow::Borrowed(contracts::DESCRIPTORS), "the contracts".to_owned()),
+    };
+    gateway::router(&encoded, &options.default_access.0).with_context(|| format!("cannot serve {name}"))
 }

@@ -54,7 +54,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Config(options) => config::run(options, environment),
             Command::Healthcheck(options) => healthcheck::run(options).await,
             Command::Events(options) => events::run(options, environment).await,
-            Command::Gateway(options) => gateway::run(options),
+            Command::Gateway(options) => gateway::run(options).await,
             Command::Saga(options) => saga::run(options, environment).await,
             Command::Payments(options) => payments::run(options, environment).await,
             Command::Verify(options) => verify::run(options, environment).await,

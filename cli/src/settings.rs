@@ -30,6 +30,7 @@ impl clap::Args for Flags {
     fn augment_args(command: clap::Command) -> clap::Command {
         all_keys().into_iter().fold(command, |command, key| {
             let arg = clap::Arg::new(key.name).long(key.name).value_name("VALUE");
+            let arg = if key.is_list { arg.action(clap::ArgAction::Append) } else { arg };
             command.arg(arg.help(key.help()).help_heading(heading(key)))
         })
     }
@@ -41,7 +42,10 @@ impl clap::Args for Flags {
 
 impl clap::FromArgMatches for Flags {
     fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
-        let given = |key: &'static Key| Some((key.name, matches.get_one::<String>(key.name)?.clone()));
+        let given = |key: &'static Key| {
+            let values: Vec<&str> = matches.get_many::<String>(key.name)?.map(String::as_str).collect();
+            Some((key.name, values.join(",")))
+        };
         Ok(Self(all_keys().into_iter().filter_map(given).collect()))
     }
 

@@ -32,8 +32,14 @@ pub(crate) struct Call<'a, M = Bytes> {
     pub timeout: Duration,
 }
 
-/// What goes along with a call: trace, request id, the verified token. Nothing else of the request does.
-pub(crate) fn headers(incoming: &HeaderMap, id: &HeaderValue, authorization: Option<HeaderValue>) -> HeaderMap {
+/// What goes along with a call: trace, request id, the verified token, and what the configuration names. Nothing else of the
+/// request does.
+pub(crate) fn headers(
+    gateway: &Gateway,
+    incoming: &HeaderMap,
+    id: &HeaderValue,
+    authorization: Option<HeaderValue>,
+) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for name in ["traceparent", "tracestate"] {
         if let Some(value) = incoming.get(name) {
@@ -44,6 +50,11 @@ pub(crate) fn headers(incoming: &HeaderMap, id: &HeaderValue, authorization: Opt
     headers.insert("x-request-id", id.clone());
     if let Some(authorization) = authorization {
         headers.insert(http::header::AUTHORIZATION, authorization);
+    }
+    for name in &gateway.forwarded_headers {
+        for value in incoming.get_all(name) {
+            headers.append(name, value.clone());
+        }
     }
     headers
 }
@@ -60,7 +71,7 @@ pub(crate) fn bounded(message: Bytes) -> Result<Bytes, Failure> {
 
 /// The connection to the service of `rpc`.
 pub(crate) fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
-    gateway.upstreams.get(&rpc.package).cloned().ok_or_else(|| {
+    gateway.upstreams.of(rpc).cloned().ok_or_else(|| {
         tracing::warn!(package = rpc.package, "a request for a package without an upstream");
         let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
         Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)

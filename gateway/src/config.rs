@@ -1,13 +1,62 @@
 //! Configuration of the gateway.
 
-use crate::{client::TrustedProxies, cors::Origins, limits::RateLimits};
+use crate::{
+    client::TrustedProxies,
+    cors::Origins,
+    error::chain,
+    limits::RateLimits,
+    schema::{self, Source, Wanted},
+    upstreams::Addresses,
+};
+use http::HeaderName;
 use rpc::{Limits, attempts::Rate};
 use settings::{Error, JWKS_FILE, Key, LISTEN, Secret, Settings, addresses};
-use std::{collections::BTreeMap, time::Duration};
+use std::{str::FromStr, time::Duration};
+use transcode::Access;
 
-const UPSTREAMS: Key =
-    Key::new("upstreams", "COMPTOIR_UPSTREAMS", "Which service serves a protobuf package, PACKAGE=URI,…")
-        .computed("http://NAME:PORT with the default ports", |_| Some(addresses(|_, service| service.proto.clone())));
+const UPSTREAM: Key = Key::new(
+    "upstream",
+    "COMPTOIR_UPSTREAM",
+    "Which server serves a protobuf package and its sub-packages, or one service, PACKAGE=URI,…; the longest name that fits \
+     counts, and a URI alone is for all others",
+)
+.list()
+.computed("http://NAME:PORT with the default ports", |_| Some(addresses(|_, service| service.proto.clone())));
+
+const DESCRIPTORS: Key = Key::new(
+    "descriptors",
+    "COMPTOIR_DESCRIPTORS",
+    "File with a FileDescriptorSet of what is served instead of Comptoir's contracts; read again when it changes and at SIGHUP",
+);
+
+const REFLECT: Key = Key::new(
+    "reflect",
+    "COMPTOIR_REFLECT",
+    "Server whose gRPC reflection tells what is served instead of Comptoir's contracts, and that serves it, URI",
+);
+
+const REFLECT_INTERVAL: Key = Key::new(
+    "reflect-interval-seconds",
+    "COMPTOIR_REFLECT_INTERVAL_SECONDS",
+    "How often reflection is asked again; 0 for at SIGHUP alone",
+)
+.unit("seconds")
+.default("60");
+
+const DEFAULT_ACCESS: Key = Key::new(
+    "default-access",
+    "COMPTOIR_DEFAULT_ACCESS",
+    "Who may call an RPC whose contract does not say it, none, public, or user and role:NAME,…",
+)
+.list()
+.default("none");
+
+const FORWARD_HEADERS: Key = Key::new(
+    "forward-headers",
+    "COMPTOIR_FORWARD_HEADERS",
+    "Headers of requests that go along to services, beside the token, trace and request id, NAME,…",
+)
+.list();
 
 const BODY_LIMIT: Key =
     Key::new("body-limit-bytes", "COMPTOIR_BODY_LIMIT_BYTES", "Largest request body").unit("bytes").default("1048576");
@@ -86,7 +135,12 @@ const CORS_MAX_AGE: Key = Key::new(
 pub const KEYS: &[Key] = &[
     LISTEN,
     JWKS_FILE,
-    UPSTREAMS,
+    UPSTREAM,
+    DESCRIPTORS,
+    REFLECT,
+    REFLECT_INTERVAL,
+    DEFAULT_ACCESS,
+    FORWARD_HEADERS,
     BODY_LIMIT,
     DEADLINE,
     ADDRESS_FAILURES,
@@ -103,10 +157,15 @@ pub const KEYS: &[Key] = &[
 
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Protobuf package → address of the service that implements it, such as `http://127.0.0.1:9001`.
-    pub upstreams: BTreeMap<String, String>,
-    /// JSON Web Key Set (RFC 7517) of those who may sign tokens.
-    pub jwks: String,
+    pub source: Source,
+    /// Who serves what.
+    pub upstreams: Addresses,
+    /// How often reflection is asked again, if it is.
+    pub reflect_interval: Option<Duration>,
+    pub default_access: DefaultAccess,
+    pub forwarded_headers: ForwardedHeaders,
+    /// JSON Web Key Set (RFC 7517) of those who may sign tokens. None where nothing that is served asks for a token.
+    pub jwks: Option<String>,
     pub body_limit_bytes: usize,
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
@@ -128,13 +187,20 @@ pub struct Config {
 }
 
 impl Config {
-    /// Takes the configuration from the settings; reads the JWKS file.
+    /// Takes the configuration from the settings; reads the JWKS file, and compiles a file of descriptors to see whether it
+    /// can be served.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         let proxies = settings.value(&TRUSTED_PROXIES).parse();
         let origins = settings.value(&CORS_ORIGINS).parse();
-        Ok(Self {
-            upstreams: settings.uris(&UPSTREAMS)?,
-            jwks: settings.file(&JWKS_FILE)?,
+        let headers = settings.value(&FORWARD_HEADERS).parse();
+        let source = source(settings)?;
+        let reflect_interval = settings.seconds(&REFLECT_INTERVAL, 0..=86_400)?;
+        let config = Self {
+            upstreams: upstreams(settings, &source)?,
+            reflect_interval: Some(reflect_interval).filter(|interval| !interval.is_zero()),
+            default_access: settings.parsed(&DEFAULT_ACCESS)?,
+            forwarded_headers: headers.map_err(|why: String| settings.bad(&FORWARD_HEADERS, why))?,
+            jwks: jwks(settings, &source)?,
             body_limit_bytes: settings.bounded(&BODY_LIMIT, 1024..=1 << 30)? as usize,
             deadline: settings.seconds(&DEADLINE, 1..=3600)?,
             address_failures: settings.parsed(&ADDRESS_FAILURES)?,
@@ -146,7 +212,121 @@ impl Config {
             cors_origins: origins.map_err(|why: String| settings.bad(&CORS_ORIGINS, why))?,
             cors_max_age: settings.seconds(&CORS_MAX_AGE, 0..=86_400)?,
             limits: Limits::resolve(settings)?,
-        })
+            source,
+        };
+        if let Source::File(path) = &config.source {
+            let checked = std::fs::read(path).map_err(|error| error.to_string());
+            let checked =
+                checked.and_then(|encoded| schema::check(config.wanted(), &encoded).map_err(|error| chain(&error)));
+            checked.map_err(|why| settings.bad(&DESCRIPTORS, format!("{}: {why}", path.display())))?;
+        }
+        Ok(config)
+    }
+
+    pub(crate) fn wanted(&self) -> Wanted<'_> {
+        Wanted {
+            source: &self.source,
+            addresses: &self.upstreams,
+            default_access: &self.default_access.0,
+            has_keys: self.jwks.is_some(),
+        }
+    }
+}
+
+fn source(settings: &Settings) -> Result<Source, Error> {
+    match (settings.value(&DESCRIPTORS), settings.value(&REFLECT)) {
+        ("", "") => Ok(Source::Contracts),
+        (path, "") => Ok(Source::File(path.into())),
+        ("", uri) if uri.contains("://") => Ok(Source::Reflection(uri.to_owned())),
+        ("", uri) => Err(settings.bad(&REFLECT, format!("{uri:?} is no URI such as http://127.0.0.1:50051"))),
+        (_, _) => Err(settings.bad(&REFLECT, "COMPTOIR_DESCRIPTORS is set too; one of them tells what is served")),
+    }
+}
+
+/// The default is about Comptoir's own services: a server that tells what it has serves it itself.
+fn upstreams(settings: &Settings, source: &Source) -> Result<Addresses, Error> {
+    if matches!(source, Source::Reflection(_)) && settings.is_default(&UPSTREAM) {
+        return Ok(Addresses::default());
+    }
+    settings.parsed(&UPSTREAM)
+}
+
+/// Comptoir's own services ask for tokens; of others it shows when their descriptors are known.
+fn jwks(settings: &Settings, source: &Source) -> Result<Option<String>, Error> {
+    if settings.value(&JWKS_FILE).is_empty() && *source != Source::Contracts {
+        return Ok(None);
+    }
+    settings.file(&JWKS_FILE).map(Some)
+}
+
+/// Who may call an RPC whose contract does not say it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct DefaultAccess(pub Access);
+
+impl FromStr for DefaultAccess {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut access = Access::default();
+        let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+        for word in &words {
+            match (*word, word.strip_prefix("role:")) {
+                ("none", _) => {}
+                ("public", _) => access.public = true,
+                ("user", _) => access.user = true,
+                (_, Some(role)) if !role.is_empty() => access.roles.push(role.to_owned()),
+                _ => return Err(format!("{word:?} is not none, public, user or role:NAME")),
+            }
+        }
+        if words.len() > 1 && (access.public || words.contains(&"none")) {
+            return Err("none and public stand alone".to_owned());
+        }
+        Ok(DefaultAccess(access))
+    }
+}
+
+/// Headers that go along to services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForwardedHeaders(pub Vec<HeaderName>);
+
+/// Headers that the gateway itself writes, or that are about one connection (RFC 9110, section 7.6.1) or one body.
+const NEVER_FORWARDED: [&str; 21] = [
+    "authorization",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "traceparent",
+    "tracestate",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+    "x-request-id",
+    "accept-encoding",
+    "http2-settings",
+];
+
+impl FromStr for ForwardedHeaders {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let checked = |name: &str| match HeaderName::try_from(name) {
+            Err(_) => Err(format!("{name:?} is not the name of a header")),
+            Ok(name) if NEVER_FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("grpc-") => {
+                Err(format!("{name} is what the gateway writes itself, or about one connection"))
+            }
+            Ok(name) => Ok(name),
+        };
+        names.map(checked).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -179,7 +359,7 @@ impl IgnoredParameters {
          ttclid,twclid,li_fat_id,igshid,igsh,yclid,_hsenc,_hsmi,_kx,epik,_";
 }
 
-impl std::str::FromStr for IgnoredParameters {
+impl FromStr for IgnoredParameters {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {

@@ -1,14 +1,16 @@
 //! Why the gateway cannot start, and why one request failed.
 
+use crate::reflect;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header::ALLOW};
+use std::{error::Error as _, path::PathBuf};
 use tonic::Status;
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the contracts cannot be served over HTTP: {0}")]
+    #[error("the descriptors cannot be served over HTTP: {0}")]
     Routes(#[from] transcode::BuildError),
-    #[error("the contracts cannot be described: {0}")]
+    #[error("the descriptors cannot be described: {0}")]
     Document(#[from] openapi::Error),
     #[error("the key set of the gateway: {0}")]
     Keys(#[from] rpc::token::Error),
@@ -16,13 +18,33 @@ pub enum Error {
     Limit(String),
     #[error("NATS, which counts the rate limits: {0}")]
     Nats(#[from] limit::ConnectError),
-    #[error("upstream of {package}: {uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]
+    #[error("{uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]
     Upstream {
-        package: String,
         uri: String,
         #[source]
         source: tonic::transport::Error,
     },
+    #[error("this is no descriptor set: {0}")]
+    Undecodable(#[source] prost::DecodeError),
+    /// A descriptor set that was emptied, or is of messages alone.
+    #[error("the descriptors have no service")]
+    NoServices,
+    #[error("package {package} has no upstream; COMPTOIR_UPSTREAM (or --upstream) needs {package}=URI")]
+    NoUpstream { package: String },
+    #[error(
+        "{rpc} asks for a token, and there are no keys to check it with; COMPTOIR_JWKS_FILE (or --jwks-file) names them"
+    )]
+    NoKeys { rpc: String },
+    #[error("cannot read {}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("reflection of {uri}: {source}")]
+    Reflection { uri: String, source: reflect::Error },
+    #[error("cannot listen for SIGHUP")]
+    Signal(#[source] std::io::Error),
 }
 
 /// Why one request failed: a gRPC status, and the HTTP status where it is not the one that the code maps to.
@@ -72,4 +94,19 @@ impl From<transcode::Error> for Failure {
 
 pub(crate) fn allow(methods: &[String]) -> HeaderValue {
     HeaderValue::from_str(&methods.join(", ")).unwrap_or(HeaderValue::from_static("OPTIONS"))
+}
+
+/// An error with its sources, in one line.
+pub(crate) fn chain(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        let inner_text = inner.to_string();
+        // Some errors have their source in their own text.
+        if !text.contains(&inner_text) {
+            text = format!("{text}: {inner_text}");
+        }
+        source = inner.source();
+    }
+    text.replace('\n', " ")
 }

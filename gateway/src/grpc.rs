@@ -57,7 +57,7 @@ async fn pass(
     *outgoing.method_mut() = Method::POST;
     *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
     *outgoing.headers_mut() =
-        headers(&parts.headers, call::headers(&parts.headers, id, admission.authorization.clone()), timeout);
+        headers(&parts.headers, call::headers(gateway, &parts.headers, id, admission.authorization.clone()), timeout);
     let mut channel = call::upstream(gateway, rpc)?;
     let called = async {
         let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;

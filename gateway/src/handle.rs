@@ -9,7 +9,7 @@ use crate::{
     error::Failure,
     health, named, observe,
     pages::Page,
-    protocol, reply,
+    protocol, reply, schema,
     state::Gateway,
     stream, validation,
 };
@@ -45,6 +45,9 @@ async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue)
     if let Some(own) = own(gateway, &parts).await {
         return own;
     }
+    if gateway.is_waiting {
+        return reply::failure(&gateway.router, &schema::waiting(), None);
+    }
     if let Some(rpc) = named::find(gateway, parts.uri.path()) {
         return named::answer(gateway, rpc, Request::from_parts(parts, body), id).await;
     }
@@ -61,7 +64,7 @@ async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue)
         Ok(admission) => admission,
         Err(failure) => return reply::failure(&gateway.router, &failure, Some(rpc)),
     };
-    let forward = call::headers(&parts.headers, id, admission.authorization.clone());
+    let forward = call::headers(gateway, &parts.headers, id, admission.authorization.clone());
     let mut response = answer(gateway, &found, parts, body, forward).await.unwrap_or_else(|failure| {
         admission.note(gateway, &failure);
         reply::failure(&gateway.router, &failure, Some(rpc))

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use http::StatusCode;
 use serde_json::{Map, Value};
 use std::time::Duration;
-use tonic::{Request, transport::Channel};
+use tonic::{Code, Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 /// How long an upstream may take to answer; probes give up after a few seconds, and need the reply about the others.
@@ -17,12 +17,15 @@ pub(crate) fn live() -> Response {
 }
 
 /// Whether every upstream is SERVING: 200 or 503, with the state of each. Upstreams are asked in parallel. After the
-/// shutdown the gateway is not ready, whatever they say.
+/// shutdown, and before the schema is known, the gateway is not ready, whatever they say. A server that has no health service
+/// is taken for SERVING: it has answered.
 pub(crate) async fn ready(gateway: &Gateway) -> Response {
     let checks =
         gateway.upstreams.iter().map(|(package, channel)| async { (package.clone(), check(channel.clone()).await) });
     let states = join_all(checks).await;
-    let ready = !gateway.stop.is_cancelled() && states.iter().all(|(_, state)| *state == ServingStatus::Serving);
+    let ready = !gateway.is_waiting
+        && !gateway.stop.is_cancelled()
+        && states.iter().all(|(_, state)| *state == ServingStatus::Serving);
     let states: Map<String, Value> =
         states.into_iter().map(|(package, state)| (package, state.as_str_name().into())).collect();
     let (http, state) = if ready {
@@ -39,6 +42,7 @@ async fn check(channel: Channel) -> ServingStatus {
     let mut client = HealthClient::new(channel);
     match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
         Ok(Ok(response)) => response.into_inner().status(),
+        Ok(Err(status)) if status.code() == Code::Unimplemented => ServingStatus::Serving,
         Ok(Err(_)) | Err(_) => ServingStatus::Unknown,
     }
 }

@@ -1,4 +1,5 @@
-//! The gateway: JSON over HTTP in, gRPC out. It knows no business; the contracts' descriptors tell it what to serve.
+//! The gateway: JSON over HTTP in, gRPC out. It knows no business; descriptors tell it what to serve: those of the contracts, of a
+//! file, or of a server that is asked for them (`reflect`).
 //!
 //! A request passes, in this order:
 //!
@@ -13,17 +14,20 @@
 //!    time. `coding`: the body without its content coding, bounded again; on the way back the reply in the caller's.
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request; `validation`: the rules of
 //!    `buf.validate`.
-//! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id and deadline go along.
+//! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id, deadline and headers that a setting names go along.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
 //!
 //! An RPC may also be called by its own name, `/package.Service/Method` (`named`): as gRPC and gRPC-Web, whose messages pass as
 //! they are (`grpc`), or as Connect (`connect`). Tokens, limits and deadlines are the same.
 //!
+//! All that follows from the descriptors is one value, a `schema`: routes, pages, and the connections of `upstreams`. `reload`
+//! puts another one in its place; a request keeps the one that it began with.
+//!
 //! Beside the calls, `health` answers probes; `pages` shows `document`, the OpenAPI document of all that is served.
 //!
 //! What holds: the services decide, the gateway only refuses earlier what they would refuse. An RPC without `public`,
-//! `user`, `owner` or `roles` in its access rule does not exist over HTTP. Nothing is kept between requests, so a crash
+//! `user`, `owner` or `roles` in its access rule does not exist over HTTP; where a contract has no rule, a setting may be it. Nothing is kept between requests, so a crash
 //! loses the requests under way and nothing else.
 
 mod access_log;
@@ -31,6 +35,7 @@ mod admission;
 mod auth;
 mod body;
 mod call;
+mod channel;
 mod client;
 mod coding;
 mod condition;
@@ -42,6 +47,7 @@ mod deadline;
 mod document;
 mod error;
 mod exchange;
+mod files;
 mod grpc;
 mod handle;
 mod health;
@@ -51,15 +57,22 @@ mod observe;
 mod pages;
 mod problem;
 mod protocol;
+mod reflect;
+mod reload;
 mod reply;
+mod schema;
 mod server;
 mod sign_ins;
 mod state;
 mod stream;
+mod upstreams;
 mod validation;
 
-pub use config::{Config, IgnoredParameters, KEYS, Nats};
+pub use config::{Config, DefaultAccess, ForwardedHeaders, IgnoredParameters, KEYS, Nats};
 pub use document::openapi;
 pub use error::Error;
 pub use limits::RateLimits;
+pub use reflect::descriptors as reflected;
+pub use schema::{Source, router};
 pub use server::run;
+pub use upstreams::Addresses;

@@ -73,12 +73,9 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    pub(crate) fn new(limits: RateLimits, shared: Option<&Arc<Shared>>) -> Self {
-        let mut limiters: HashMap<String, Limiter> = limits
-            .0
-            .into_iter()
-            .map(|(name, quota)| (name.clone(), Limiter::new(&name, quota, shared.cloned())))
-            .collect();
+    pub(crate) fn new(limits: &RateLimits, shared: Option<&Arc<Shared>>) -> Self {
+        let mut limiters: HashMap<String, Limiter> =
+            limits.0.iter().map(|(name, quota)| (name.clone(), Limiter::new(name, *quota, shared.cloned()))).collect();
         let mut take = |name| limiters.remove(name);
         Limits { user: take(USER), address: take(ADDRESS), sign_in: take(SIGN_IN), rpcs: limiters }
     }

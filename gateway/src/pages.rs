@@ -1,13 +1,14 @@
 //! What the gateway shows of itself: `GET /openapi.json`, and `GET /docs`, which renders it. All of it is in the binary and
 //! loads nothing from elsewhere; a cache asks each time whether it is still the same.
 
-use crate::{Error, condition, document};
+use crate::condition;
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -37,6 +38,7 @@ const VIEWER: [(&str, &str, &[u8]); 4] = [
 ];
 
 /// Pages by their paths.
+#[derive(Default)]
 pub(crate) struct Pages(BTreeMap<&'static str, Page>);
 
 pub(crate) struct Page {
@@ -47,10 +49,11 @@ pub(crate) struct Page {
 }
 
 impl Pages {
-    pub(crate) fn new() -> Result<Self, Error> {
-        let document = Page::new("application/json", document::openapi()?.to_string().into());
+    /// The pages that show an OpenAPI document.
+    pub(crate) fn new(document: &Value) -> Self {
+        let document = Page::new("application/json", document.to_string().into());
         let viewer = VIEWER.map(|(path, content_type, content)| (path, Page::new(content_type, content.into())));
-        Ok(Pages([("/openapi.json", document)].into_iter().chain(viewer).collect()))
+        Pages([("/openapi.json", document)].into_iter().chain(viewer).collect())
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<&Page> {

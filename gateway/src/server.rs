@@ -6,6 +6,7 @@ use crate::{
     cors, handle,
     observe::{Observed, Replied},
     problem,
+    reload::{self, Current},
     state::Gateway,
 };
 use http::{Request, Response};
@@ -33,9 +34,14 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let cut = CancellationToken::new();
     let port = Port::http("gateway", listener, config.limits.clone());
     let shared = shared(&config, &shutdown).await?;
-    let gateway = Arc::new(Gateway::new(config, shared.as_ref(), shutdown.clone(), cut.clone())?);
+    let config = Arc::new(config);
+    let (schema, served) = reload::first(&config).await?;
+    let gateway = Gateway::new(&config, schema, shared.as_ref(), (shutdown.clone(), cut.clone()))?;
+    let current = Arc::new(Current::from_pointee(gateway));
+    let _reloading = reload::start(config, current.clone(), served, shutdown.clone())?;
     let app = service_fn(move |request| {
-        let gateway = gateway.clone();
+        // A request keeps the schema that it begins with.
+        let gateway = current.load_full();
         async move { Ok::<_, Infallible>(answer(gateway, request).await) }
     });
     let mut serving = pin!(port.serve(app, shutdown.clone()));

@@ -1,33 +1,35 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
-use crate::{Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages};
+use crate::{
+    Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages, schema::Schema,
+    upstreams::Upstreams,
+};
+use http::HeaderName;
 use limit::Shared;
 use rpc::{KeySet, attempts::Attempts};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::{Channel, Endpoint};
 use transcode::Router;
 
-/// How long a connect may take; within a cluster it takes milliseconds, or nobody listens.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A key set that no token was signed with.
+const NO_KEYS: &str = r#"{"keys":[]}"#;
 
-/// Pings on a quiet connection, and the wait for their answers: an upstream whose host has died is noticed after 25 s, when
-/// TCP would still wait for minutes.
-const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
-const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
-
+#[derive(Clone)]
 pub(crate) struct Gateway {
-    pub router: Router,
-    pub pages: Pages,
+    /// Whether the schema is not known yet.
+    pub is_waiting: bool,
+    pub router: Arc<Router>,
+    pub pages: Arc<Pages>,
+    pub upstreams: Arc<Upstreams>,
     pub keys: KeySet,
-    pub upstreams: BTreeMap<String, Channel>,
     pub body_limit_bytes: usize,
     pub deadline: Duration,
-    pub failed_sign_ins: Attempts,
-    pub limits: Limits,
+    pub failed_sign_ins: Arc<Attempts>,
+    pub limits: Arc<Limits>,
     pub trusted_proxies: TrustedProxies,
-    pub cors: Cors,
+    pub cors: Arc<Cors>,
     pub ignored_parameters: Vec<String>,
+    pub forwarded_headers: Vec<HeaderName>,
     pub stream_keep_alive: Duration,
     /// Cancelled at the shutdown: streams end.
     pub stop: CancellationToken,
@@ -36,48 +38,41 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Connects to an upstream when it is first called. `shared` counts for the rate limits.
+    /// `shared` counts for the rate limits; `stop` and `cut` are the tokens of those names.
     pub(crate) fn new(
-        config: Config,
+        config: &Config,
+        schema: Schema,
         shared: Option<&Arc<Shared>>,
-        stop: CancellationToken,
-        cut: CancellationToken,
+        (stop, cut): (CancellationToken, CancellationToken),
     ) -> Result<Self, Error> {
-        let router = Router::from_descriptors(contracts::DESCRIPTORS)?;
-        let limits = Limits::new(config.rate_limits, shared);
-        if let Some(name) = limits.unknown(&router) {
+        let is_waiting = schema.router.services().is_empty();
+        let limits = Limits::new(&config.rate_limits, shared);
+        if let Some(name) = limits.unknown(&schema.router).filter(|_| !is_waiting) {
             return Err(Error::Limit(name.to_owned()));
         }
-        let mut upstreams = BTreeMap::new();
-        for (package, uri) in config.upstreams {
-            let channel = connect(&uri).map_err(|source| Error::Upstream { package: package.clone(), uri, source })?;
-            upstreams.insert(package, channel);
-        }
         Ok(Gateway {
-            router,
-            limits,
-            pages: Pages::new()?,
-            keys: KeySet::from_jwks(&config.jwks)?,
-            upstreams,
+            is_waiting,
+            router: schema.router,
+            pages: schema.pages,
+            upstreams: schema.upstreams,
+            limits: Arc::new(limits),
+            keys: KeySet::from_jwks(config.jwks.as_deref().unwrap_or(NO_KEYS))?,
             body_limit_bytes: config.body_limit_bytes,
             deadline: config.deadline,
-            failed_sign_ins: Attempts::new(config.address_failures),
-            trusted_proxies: config.trusted_proxies,
-            cors: Cors { origins: config.cors_origins, max_age: config.cors_max_age },
-            ignored_parameters: config.ignored_parameters.0,
+            failed_sign_ins: Arc::new(Attempts::new(config.address_failures)),
+            trusted_proxies: config.trusted_proxies.clone(),
+            cors: Arc::new(Cors { origins: config.cors_origins.clone(), max_age: config.cors_max_age }),
+            ignored_parameters: config.ignored_parameters.0.clone(),
+            forwarded_headers: config.forwarded_headers.0.clone(),
             stream_keep_alive: config.stream_keep_alive,
             stop,
             cut,
         })
     }
-}
 
-fn connect(uri: &str) -> Result<Channel, tonic::transport::Error> {
-    let endpoint = Endpoint::from_shared(uri.to_owned())?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
-        .tcp_nodelay(true);
-    Ok(endpoint.connect_lazy())
+    /// The same gateway with another schema.
+    pub(crate) fn with(&self, schema: Schema) -> Self {
+        let Schema { router, pages, upstreams } = schema;
+        Gateway { is_waiting: false, router, pages, upstreams, ..self.clone() }
+    }
 }

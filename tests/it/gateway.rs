@@ -5,6 +5,7 @@ mod codings;
 mod cors;
 mod credentials;
 mod documented;
+mod foreign;
 mod if_match;
 mod if_none_match;
 mod invalid_requests;
@@ -20,9 +21,8 @@ mod validation;
 mod watches;
 
 use crate::cli::settings::gateway_config;
-use gateway::Config;
+use gateway::{Addresses, Config};
 use kit::Stack;
-use std::collections::BTreeMap;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use topology::Topology;
@@ -32,12 +32,12 @@ async fn before(stack: &Stack, change: impl FnOnce(Config) -> Config) -> (String
     let grpc = stack.state().grpc.iter();
     let upstreams = grpc.map(|(name, uri)| (Topology::get().service[name].proto.clone(), uri.clone())).collect();
     let jwks = std::fs::read_to_string(&stack.state().jwks_file).expect("the keys");
-    run(change(Config { upstreams, jwks, ..gateway_config() })).await
+    run(change(Config { upstreams: Addresses(upstreams), jwks: Some(jwks), ..gateway_config() })).await
 }
 
 /// A gateway without services, with the defaults and what `change` makes of them.
 async fn alone(change: impl FnOnce(Config) -> Config) -> (String, DropGuard) {
-    run(change(Config { upstreams: BTreeMap::new(), ..gateway_config() })).await
+    run(change(Config { upstreams: Addresses::default(), ..gateway_config() })).await
 }
 
 async fn run(config: Config) -> (String, DropGuard) {

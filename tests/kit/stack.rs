@@ -229,10 +229,17 @@ fn sweep() {
 }
 
 /// A temporary directory that goes with the value. Its processes end a moment after; they only lose files.
-pub(crate) struct Directory(pub(crate) PathBuf);
+pub struct Directory(pub PathBuf);
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Directory {
-    pub(crate) fn new() -> Self {
+    /// An empty one.
+    pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         if number == 0 {

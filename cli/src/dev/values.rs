@@ -18,7 +18,7 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         ("jwks-file", system.keys.jwks_file().display().to_string()),
         ("user-token-key-file", system.keys.file(USER_TOKENS).display().to_string()),
         ("peers", joined(system.peers())),
-        ("upstreams", joined(system.upstreams())),
+        ("upstream", joined(system.upstreams())),
         ("provider-url", system.sandbox_psp.uri()),
         ("provider-key", system.credentials.provider_key.clone()),
         ("webhook-secret", system.credentials.webhook_secret.clone()),

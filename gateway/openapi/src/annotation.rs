@@ -27,7 +27,7 @@ pub(crate) struct Rule {
 
 /// `comptoir.api.v1.Access`, as far as callers over HTTP are concerned.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Access {
+pub struct Access {
     pub public: bool,
     pub user: bool,
     pub owner: bool,
@@ -47,9 +47,10 @@ pub(crate) enum Behavior {
 }
 
 impl Access {
-    pub(crate) fn of(method: &MethodDescriptor) -> Self {
+    /// The rule of a method; `default` where its contract has none.
+    pub(crate) fn of(method: &MethodDescriptor, default: &Access) -> Self {
         let Some(message) = extension(method.parent_pool(), &method.options(), ACCESS).and_then(into_message) else {
-            return Self::default();
+            return default.clone();
         };
         let flag = |name: &str| message.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or_default();
         let roles = message.get_field_by_name("roles").map(|value| texts(&value)).unwrap_or_default();

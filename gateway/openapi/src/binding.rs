@@ -22,7 +22,7 @@ pub(crate) struct Binding {
 }
 
 /// The bindings of all reachable RPCs: services by their full names, methods as they are declared.
-pub(crate) fn all(pool: &DescriptorPool) -> Result<Vec<Binding>, Error> {
+pub(crate) fn all(pool: &DescriptorPool, default: &Access) -> Result<Vec<Binding>, Error> {
     let mut services: Vec<ServiceDescriptor> = pool.services().collect();
     // The pool promises no order, and the document must not change by itself.
     services.sort_by(|one, other| one.full_name().cmp(other.full_name()));
@@ -31,7 +31,7 @@ pub(crate) fn all(pool: &DescriptorPool) -> Result<Vec<Binding>, Error> {
         let is_double = services.iter().filter(|other| other.name() == service.name()).count() > 1;
         let tag = if is_double { service.full_name() } else { service.name() };
         for rpc in service.methods() {
-            let access = Access::of(&rpc);
+            let access = Access::of(&rpc, default);
             if access.reachable() {
                 bindings(&rpc, &access, tag, &mut found)?;
             }

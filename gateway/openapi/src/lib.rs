@@ -36,6 +36,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use annotation::Access;
 pub use error::Error;
 
 use prost_reflect::DescriptorPool;
@@ -49,14 +50,14 @@ pub struct Info<'a> {
     pub version: &'a str,
     /// CommonMark.
     pub description: &'a str,
-    /// SPDX identifier of the licence.
-    pub license: &'a str,
+    /// SPDX identifier of the licence, if it is known.
+    pub license: Option<&'a str>,
 }
 
 /// The OpenAPI 3.1 document of all bindings in `pool` that users can reach. Comments are there as far as the descriptors
-/// have source information.
-pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
-    let bindings = binding::all(pool)?;
+/// have source information. `default` is the rule of RPCs whose contract does not say who may call.
+pub fn document(pool: &DescriptorPool, info: Info<'_>, default: &Access) -> Result<Value, Error> {
+    let bindings = binding::all(pool, default)?;
     let mut schemas = Schemas::default();
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for binding in &bindings {
@@ -70,12 +71,7 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
     }
     Ok(json!({
         "openapi": "3.1.0",
-        "info": {
-            "title": info.title,
-            "version": info.version,
-            "description": info.description,
-            "license": { "name": info.license, "identifier": info.license },
-        },
+        "info": described(info),
         "servers": [{ "url": "/", "description": "The gateway that serves this document." }],
         "tags": tags,
         "paths": paths,
@@ -90,4 +86,13 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>) -> Result<Value, Error> {
             } },
         },
     }))
+}
+
+fn described(info: Info<'_>) -> Value {
+    let Info { title, version, description, license } = info;
+    let mut described = json!({ "title": title, "version": version, "description": description });
+    if let Some(license) = license {
+        described["license"] = json!({ "name": license, "identifier": license });
+    }
+    described
 }

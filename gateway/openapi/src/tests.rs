@@ -8,13 +8,13 @@ mod paths;
 mod schemas;
 mod words;
 
-use crate::{Info, document};
+use crate::{Access, Info, document};
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, SerializeOptions};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 use serde_json::{Value, json};
 use std::path::Path;
 
-const INFO: Info = Info { title: "Test", version: "1", description: "A test.", license: "Apache-2.0" };
+const INFO: Info = Info { title: "Test", version: "1", description: "A test.", license: Some("Apache-2.0") };
 
 const HEAD: &str = r#"syntax = "proto3";
 package zoo.v1;
@@ -74,7 +74,7 @@ fn service(rules: &[&str], messages: &str) -> String {
 }
 
 fn described(pool: &DescriptorPool) -> Value {
-    document(pool, INFO).expect("it can be described")
+    document(pool, INFO, &Access::default()).expect("it can be described")
 }
 
 /// What is at a JSON pointer of the document.

@@ -48,7 +48,7 @@ pub(crate) async fn stream(
     let started = match admission::admit(gateway, rpc, &parts).await {
         Ok(admission) => {
             admission.tell(&mut told);
-            let forward = call::headers(&parts.headers, id, admission.authorization);
+            let forward = call::headers(gateway, &parts.headers, id, admission.authorization);
             start(gateway, rpc, parts, body, (codec, forward)).await
         }
         Err(failure) => Err(failure),

@@ -39,7 +39,7 @@ pub(crate) async fn unary(gateway: &Arc<Gateway>, rpc: &Rpc, request: Request<Bo
         Ok(admission) => admission,
         Err(failure) => return error::reply(&gateway.router, &failure),
     };
-    let forward = call::headers(&parts.headers, id, admission.authorization.clone());
+    let forward = call::headers(gateway, &parts.headers, id, admission.authorization.clone());
     let mut response = answer(gateway, rpc, parts, body, forward).await.unwrap_or_else(|failure| {
         admission.note(gateway, &failure);
         error::reply(&gateway.router, &failure)

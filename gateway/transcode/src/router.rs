@@ -6,7 +6,7 @@ use crate::{
     percent::{Mode, decode},
     report::Report,
     route::Route,
-    rpc::{Rpc, rules},
+    rpc::{Access, Rpc, rules},
     schema::Schema,
     status,
     template::{Segment, Variable},
@@ -22,6 +22,7 @@ use tonic::Status;
 pub struct Router {
     schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
+    services: Vec<String>,
     /// All RPCs, by the path of their gRPC call.
     rpcs: HashMap<String, Arc<Rpc>>,
     root: Node,
@@ -55,13 +56,19 @@ impl Router {
     /// One route for each `google.api.http` binding, additional ones included. Refuses equal templates of one HTTP
     /// method, and bindings of fields that cannot be bound.
     pub fn new(pool: DescriptorPool) -> Result<Self, BuildError> {
+        Self::with_default(pool, &Access::default())
+    }
+
+    /// The same, where an RPC whose contract does not say who may call has the rule `default`.
+    pub fn with_default(pool: DescriptorPool, default: &Access) -> Result<Self, BuildError> {
         let schema = Arc::new(Schema::new(&pool));
-        let mut router =
-            Router { schema: schema.clone(), routes: Vec::new(), rpcs: HashMap::new(), root: Node::default() };
+        let services = pool.services().map(|service| service.full_name().to_owned()).collect();
+        let (routes, rpcs) = (Vec::new(), HashMap::new());
+        let mut router = Router { schema: schema.clone(), routes, services, rpcs, root: Node::default() };
         for service in pool.services() {
             for method in service.methods() {
                 let rules = rules(&pool, &method)?;
-                let rpc = Arc::new(Rpc::new(&pool, &schema, &method, &rules));
+                let rpc = Arc::new(Rpc::new(&schema, &method, &rules, default));
                 router.rpcs.insert(rpc.path.clone(), rpc.clone());
                 if !rules.is_empty() && method.is_client_streaming() {
                     let problem = "a stream of requests cannot be bound to HTTP";
@@ -77,6 +84,11 @@ impl Router {
 
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// The full names of all services.
+    pub fn services(&self) -> &[String] {
+        &self.services
     }
 
     /// The RPC whose gRPC call has this path: `/package.Service/Method`.

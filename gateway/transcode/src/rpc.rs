@@ -22,15 +22,20 @@ pub struct Rpc {
     pub name: String,
     /// Protobuf package: `comptoir.orders.v1`.
     pub package: String,
+    /// Place of its service among [`Router::services`](crate::Router::services).
+    pub service: usize,
     /// Path of the gRPC call: `/comptoir.orders.v1.OrderService/GetOrder`.
     pub path: String,
     pub server_streaming: bool,
     pub client_streaming: bool,
     /// Whether it changes nothing: its contract says so, or binds it to GET.
     pub is_safe: bool,
+    /// The rule of its contract, or the default of the router.
     pub access: Access,
     /// Full name of the request message: `comptoir.orders.v1.GetOrderRequest`.
     pub input_name: String,
+    /// Whether its contract says who may call.
+    pub has_rule: bool,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
 }
@@ -41,19 +46,21 @@ impl Rpc {
         self.access.public || self.access.user || self.access.owner || !self.access.roles.is_empty()
     }
 
-    pub(crate) fn new(pool: &DescriptorPool, schema: &Schema, method: &MethodDescriptor, rules: &[Rule]) -> Self {
-        let service = method.parent_service();
+    /// `default` is the rule of a method whose contract has none.
+    pub(crate) fn new(schema: &Schema, method: &MethodDescriptor, rules: &[Rule], default: &Access) -> Self {
+        let (service, pool) = (method.parent_service(), method.parent_pool());
+        let rule = extension(pool, method, ACCESS).map(|rule| rule.transcode_to::<Access>().unwrap_or_default());
         Rpc {
             full_name: method.full_name().to_owned(),
             name: method.name().to_owned(),
             package: service.package_name().to_owned(),
+            service: service.index(),
             path: format!("/{}/{}", service.full_name(), method.name()),
             server_streaming: method.is_server_streaming(),
             client_streaming: method.is_client_streaming(),
             is_safe: is_safe(method) || rules.iter().any(|rule| rule.method == "GET"),
-            access: extension(pool, method, ACCESS)
-                .and_then(|message| message.transcode_to::<Access>().ok())
-                .unwrap_or_default(),
+            has_rule: rule.is_some(),
+            access: rule.unwrap_or_else(|| default.clone()),
             input_name: method.input().full_name().to_owned(),
             input: schema.id(&method.input()),
             output: schema.id(&method.output()),

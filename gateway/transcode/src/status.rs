@@ -5,9 +5,16 @@ use crate::{
     write::{Options, Writer},
 };
 use prost::Message;
+use prost_reflect::DescriptorPool;
 use serde_json::{Value, json};
+use std::sync::LazyLock;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+
+/// The tables of the details that the gateway itself gives, which the descriptors of others may lack.
+static OWN: LazyLock<Schema> = LazyLock::new(|| {
+    Schema::new(&DescriptorPool::decode(contracts::DESCRIPTORS).expect("a build makes descriptors that link"))
+});
 
 /// `ErrorInfo.domain` of everything that Comptoir itself refuses.
 pub const DOMAIN: &str = "comptoir";
@@ -71,9 +78,15 @@ pub(crate) fn status_json(schema: &Schema, status: &Status) -> Value {
 }
 
 fn detail(schema: &Schema, type_url: &str, bytes: &[u8]) -> Value {
-    let mut writer = Writer::new(schema, Options::default(), bytes.len());
-    let written = writer.wrapped(type_url, bytes).ok().and_then(|()| serde_json::from_slice(&writer.out).ok());
+    let is_own = || type_url.rsplit('/').next().is_some_and(|name| name.starts_with("google.rpc."));
+    let written = written(schema, type_url, bytes).or_else(|| is_own().then(|| written(&OWN, type_url, bytes))?);
     written.unwrap_or_else(|| json!({"@type": type_url}))
+}
+
+fn written(schema: &Schema, type_url: &str, bytes: &[u8]) -> Option<Value> {
+    let mut writer = Writer::new(schema, Options::default(), bytes.len());
+    writer.wrapped(type_url, bytes).ok()?;
+    serde_json::from_slice(&writer.out).ok()
 }
 
 /// The error reply of RFC 6749, section 5.2: HTTP status and `{"error": …, "error_description": …}`.

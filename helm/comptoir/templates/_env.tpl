@@ -34,7 +34,7 @@
   value: /etc/comptoir/keys/jwks.json
 {{- end }}
 {{- if eq .kind "gateway" }}
-- name: COMPTOIR_UPSTREAMS
+- name: COMPTOIR_UPSTREAM
   value: {{ include "comptoir.upstreams" .root | quote }}
 - name: COMPTOIR_DEADLINE_SECONDS
   value: {{ .root.Values.gateway.deadlineSeconds | int | quote }}

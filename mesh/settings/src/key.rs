@@ -13,6 +13,8 @@ pub struct Key {
     pub fallback: Fallback,
     /// Whether the value is never shown.
     pub is_secret: bool,
+    /// Whether it has several values, separated by commas: its flag may then be there several times.
+    pub is_list: bool,
 }
 
 /// The value of a setting that is not set.
@@ -41,7 +43,7 @@ impl Fallback {
 impl Key {
     /// A setting that may stay unset.
     pub const fn new(name: &'static str, variable: &'static str, doc: &'static str) -> Self {
-        Self { name, variable, doc, unit: None, fallback: Fallback::Unset, is_secret: false }
+        Self { name, variable, doc, unit: None, fallback: Fallback::Unset, is_secret: false, is_list: false }
     }
 
     pub const fn required(self) -> Self {
@@ -63,6 +65,10 @@ impl Key {
 
     pub const fn secret(self) -> Self {
         Self { is_secret: true, ..self }
+    }
+
+    pub const fn list(self) -> Self {
+        Self { is_list: true, ..self }
     }
 
     /// The line of `--help`: meaning, unit, default.

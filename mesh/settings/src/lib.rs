@@ -98,6 +98,11 @@ impl Settings {
         &found.expect("a program reads only the keys that it declares").value
     }
 
+    /// Whether nobody has set it.
+    pub fn is_default(&self, key: &'static Key) -> bool {
+        self.all.iter().any(|setting| setting.key.name == key.name && setting.source == Source::Default)
+    }
+
     /// A value that must be there.
     pub fn required(&self, key: &'static Key) -> Result<&str, Error> {
         match self.value(key) {

@@ -122,7 +122,7 @@ fn start(proxy: Proxy, upstream: &str, directory: &Path, keys: &Keys) -> anyhow:
         Proxy::Gateway | Proxy::GatewayFull => {
             let mut command = Command::new(kit::binary());
             let packages = ["products", "users", "orders"].map(|name| format!("comptoir.{name}.v1=http://{upstream}"));
-            command.args(["serve", "gateway", "--listen", &address, "--upstreams", &packages.join(",")]);
+            command.args(["serve", "gateway", "--listen", &address, "--upstream", &packages.join(",")]);
             command.arg("--jwks-file").arg(&keys.jwks).env("TOKIO_WORKER_THREADS", "1");
             command.env("COMPTOIR_LOG", if proxy == Proxy::Gateway { "warn" } else { "info" });
             command

@@ -34,7 +34,7 @@ pub(crate) fn gateway_config() -> gateway::Config {
     let jwks = BTreeMap::from([("jwks-file", "/dev/null".to_owned())]);
     let settings = comptoir::settings::resolve("gateway", &Flags(jwks), &BTreeMap::new()).expect("known flags");
     let config = gateway::Config::resolve(&settings).expect("the defaults can be used");
-    gateway::Config { jwks: r#"{"keys":[]}"#.to_owned(), ..config }
+    gateway::Config { jwks: Some(r#"{"keys":[]}"#.to_owned()), ..config }
 }
 
 /// The bounds of a port by default.

@@ -2,7 +2,7 @@
 
 use crate::cli::settings::{gateway_config, limits};
 use axum::{Router, extract::State, response::Response};
-use gateway::Config;
+use gateway::{Addresses, Config};
 use http::HeaderValue;
 use kit::shop::reason;
 use kit::{Client, Reply};
@@ -45,7 +45,8 @@ async fn gateway_before(upstream: Answer) -> (Client, [DropGuard; 2]) {
     let packages = ["comptoir.products.v1", "comptoir.users.v1"].map(|package| (package.to_owned(), address.clone()));
     let app = Router::new().fallback(answer).with_state(Arc::new(upstream));
     tokio::spawn(Port::grpc("upstream", behind, limits()).serve(app, stop_behind.clone()));
-    let config = Config { upstreams: BTreeMap::from(packages), body_limit_bytes: 16 << 20, ..gateway_config() };
+    let config =
+        Config { upstreams: Addresses(BTreeMap::from(packages)), body_limit_bytes: 16 << 20, ..gateway_config() };
     tokio::spawn(gateway::run(config, before, stop.clone()));
     (Client::at(&uri), [stop.drop_guard(), stop_behind.drop_guard()])
 }
