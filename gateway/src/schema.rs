@@ -77,6 +77,12 @@ impl Schema {
             routes = self.router.routes().len(),
             "serving"
         );
+        for rpc in self.router.unbound() {
+            tracing::warn!(
+                rpc = rpc.full_name,
+                "an RPC that takes a stream of requests is called by its name, not by a path"
+            );
+        }
         if silent > 0 {
             tracing::warn!(
                 "{silent} of {all} RPCs are not served: their contracts do not say who may call; \

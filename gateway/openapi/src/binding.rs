@@ -32,7 +32,8 @@ pub(crate) fn all(pool: &DescriptorPool, default: &Access) -> Result<Vec<Binding
         let tag = if is_double { service.full_name() } else { service.name() };
         for rpc in service.methods() {
             let access = Access::of(&rpc, default);
-            if access.reachable() {
+            // A stream of requests has no path: it is called by its name.
+            if access.reachable() && !rpc.is_client_streaming() {
                 bindings(&rpc, &access, tag, &mut found)?;
             }
         }

@@ -23,6 +23,7 @@ pub struct Router {
     schema: Arc<Schema>,
     routes: Vec<Arc<Route>>,
     services: Vec<String>,
+    unbound: Vec<Arc<Rpc>>,
     /// All RPCs, by the path of their gRPC call.
     rpcs: HashMap<String, Arc<Rpc>>,
     root: Node,
@@ -63,16 +64,16 @@ impl Router {
     pub fn with_default(pool: DescriptorPool, default: &Access) -> Result<Self, BuildError> {
         let schema = Arc::new(Schema::new(&pool));
         let services = pool.services().map(|service| service.full_name().to_owned()).collect();
-        let (routes, rpcs) = (Vec::new(), HashMap::new());
-        let mut router = Router { schema: schema.clone(), routes, services, rpcs, root: Node::default() };
+        let (routes, rpcs, unbound) = (Vec::new(), HashMap::new(), Vec::new());
+        let mut router = Router { schema: schema.clone(), routes, services, unbound, rpcs, root: Node::default() };
         for service in pool.services() {
             for method in service.methods() {
                 let rules = rules(&pool, &method)?;
                 let rpc = Arc::new(Rpc::new(&schema, &method, &rules, default));
                 router.rpcs.insert(rpc.path.clone(), rpc.clone());
                 if !rules.is_empty() && method.is_client_streaming() {
-                    let problem = "a stream of requests cannot be bound to HTTP";
-                    return Err(BuildError::Unsupported { rpc: rpc.full_name.clone(), problem });
+                    router.unbound.push(rpc);
+                    continue;
                 }
                 for rule in rules {
                     router.add(Route::new(schema.clone(), rpc.clone(), rule)?)?;
@@ -89,6 +90,11 @@ impl Router {
     /// The full names of all services.
     pub fn services(&self) -> &[String] {
         &self.services
+    }
+
+    /// RPCs that have bindings and are called by their names alone: they take a stream of requests.
+    pub fn unbound(&self) -> &[Arc<Rpc>] {
+        &self.unbound
     }
 
     /// The RPC whose gRPC call has this path: `/package.Service/Method`.

@@ -6,10 +6,10 @@ use std::{collections::HashMap, convert::Infallible, pin::Pin, task, time::Durat
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::{
-    Request, Response, Status,
+    Request, Response, Status, Streaming,
     body::Body,
     codegen::{BoxFuture, Service},
-    server::{Grpc, NamedService, ServerStreamingService, UnaryService},
+    server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, UnaryService},
     service::Routes,
     transport::Server,
 };
@@ -113,6 +113,18 @@ impl UnaryService<CountBooksRequest> for Library {
     }
 }
 
+impl ClientStreamingService<AddBookRequest> for Library {
+    type Response = CountBooksResponse;
+    type Future = BoxFuture<Response<CountBooksResponse>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<AddBookRequest>>) -> Self::Future {
+        Box::pin(async move {
+            let count = request.into_inner().collect::<Vec<_>>().await.len();
+            Ok(Response::new(CountBooksResponse { count: i32::try_from(count).unwrap_or_default() }))
+        })
+    }
+}
+
 impl ServerStreamingService<GetBookRequest> for Library {
     type Response = Book;
     type ResponseStream = Pin<Box<dyn Stream<Item = Result<Book, Status>> + Send>>;
@@ -157,6 +169,10 @@ impl Service<http::Request<Body>> for Library {
                 "CountBooks" => {
                     let codec = ProstCodec::<CountBooksResponse, CountBooksRequest>::default();
                     Grpc::new(codec).unary(library, request).await
+                }
+                "SortBooks" => {
+                    let codec = ProstCodec::<CountBooksResponse, AddBookRequest>::default();
+                    Grpc::new(codec).client_streaming(library, request).await
                 }
                 "WatchBook" => {
                     let codec = ProstCodec::<Book, GetBookRequest>::default();
