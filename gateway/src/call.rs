@@ -6,10 +6,10 @@ use crate::{
     state::Gateway,
 };
 use bytes::{Buf, BufMut, Bytes};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
-use std::{error::Error as _, time::Duration};
-use tokio::time::Instant;
+use std::{error::Error as _, pin::pin, time::Duration};
+use tokio::{sync::watch, time::Instant};
 use tonic::{
     Code, Request, Status, Streaming,
     client::Grpc,
@@ -114,17 +114,29 @@ impl Call<'_> {
 }
 
 impl<M: Stream<Item = Bytes> + Send + 'static> Call<'_, M> {
-    /// Many messages in, many out. The time-out is that of the start.
+    /// Many messages in, many out. The time-out is that of the start of the reply, from the last message on: who sends for
+    /// long may be answered at the end.
     pub(crate) async fn streams(self) -> Result<Streaming<Bytes>, Status> {
         let path = path(self.rpc)?;
         let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
-        let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
-        let call = async {
+        let (passed, last) = watch::channel(Instant::now());
+        let messages = self.message.inspect(move |_| {
+            passed.send_replace(Instant::now());
+        });
+        let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), messages);
+        let mut call = pin!(async {
             client.ready().await.map_err(|error| Status::from_error(error.into()))?;
             client.streaming(request, path, Raw).await.map(tonic::Response::into_inner)
-        };
-        let reply = tokio::time::timeout(self.timeout, call).await.map_err(|_| exceeded())?;
-        reply.map_err(|status| outside(status, &self.rpc.full_name))
+        });
+        loop {
+            let until = *last.borrow() + self.timeout;
+            tokio::select! {
+                reply = &mut call => return reply.map_err(|status| outside(status, &self.rpc.full_name)),
+                () = tokio::time::sleep_until(until) => if *last.borrow() + self.timeout <= Instant::now() {
+                    return Err(exceeded());
+                },
+            }
+        }
     }
 }
 

@@ -4,13 +4,13 @@ use crate::{
     client::TrustedProxies,
     cors::Origins,
     error::chain,
-    limits::RateLimits,
+    rates::{NATS_PASSWORD, NATS_URL, NATS_USER, Nats, RATE_LIMITS, RateLimits},
     schema::{self, Source, Wanted},
     upstreams::Addresses,
 };
 use http::HeaderName;
 use rpc::{Limits, attempts::Rate};
-use settings::{Error, JWKS_FILE, Key, LISTEN, Secret, Settings, addresses};
+use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::{str::FromStr, time::Duration};
 use transcode::Access;
 
@@ -72,26 +72,6 @@ const ADDRESS_FAILURES: Key = Key::new(
      0 is no limit",
 )
 .default("100/1");
-
-const RATE_LIMITS: Key = Key::new(
-    "rate-limits",
-    "COMPTOIR_RATE_LIMITS",
-    "Requests that each caller may send in a time, WHAT=REQUESTS/SECONDS,… where WHAT is user, address, sign-in (by address) \
-     or the full name of an RPC; sign-in=0 takes that limit away",
-)
-.default(RateLimits::USUAL);
-
-const NATS_URL: Key = Key::new(
-    "nats-url",
-    "COMPTOIR_NATS_URL",
-    "NATS server that counts the rate limits for all replicas, nats://HOST:PORT; without it, each counts for itself",
-);
-
-const NATS_USER: Key =
-    Key::new("nats-user", "COMPTOIR_NATS_USER", "NATS user").computed("gateway", |name| Some(name.to_owned()));
-
-const NATS_PASSWORD: Key =
-    Key::new("nats-password", "COMPTOIR_NATS_PASSWORD", "Password of the NATS user, where there is nats-url").secret();
 
 const TRUSTED_PROXIES: Key = Key::new(
     "trusted-proxies",
@@ -327,25 +307,6 @@ impl FromStr for ForwardedHeaders {
             Ok(name) => Ok(name),
         };
         names.map(checked).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// A user of NATS.
-#[derive(Clone, Debug)]
-pub struct Nats {
-    pub url: String,
-    pub user: String,
-    pub password: Secret,
-}
-
-impl Nats {
-    fn resolve(settings: &Settings) -> Result<Option<Self>, Error> {
-        let url = settings.value(&NATS_URL);
-        if url.is_empty() {
-            return Ok(None);
-        }
-        let (user, password) = (settings.required(&NATS_USER)?.to_owned(), settings.secret(&NATS_PASSWORD)?);
-        Ok(Some(Nats { url: url.to_owned(), user, password }))
     }
 }
 

@@ -7,11 +7,11 @@ use crate::{
     condition::{self, none_match},
     conditional_write, deadline,
     error::Failure,
-    health, named, observe,
+    health, lines, named, observe,
     pages::Page,
     protocol, reply, schema,
     state::Gateway,
-    stream, validation,
+    stream, uplink, validation,
 };
 use axum::{
     body::{Body, HttpBody},
@@ -65,7 +65,11 @@ async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue)
         Err(failure) => return reply::failure(&gateway.router, &failure, Some(rpc)),
     };
     let forward = call::headers(gateway, &parts.headers, id, admission.authorization.clone());
-    let mut response = answer(gateway, &found, parts, body, forward).await.unwrap_or_else(|failure| {
+    let answered = match rpc.client_streaming {
+        true => lines::answer(gateway, found.clone(), parts, body, forward).await,
+        false => answer(gateway, &found, parts, body, forward).await,
+    };
+    let mut response = answered.unwrap_or_else(|failure| {
         admission.note(gateway, &failure);
         reply::failure(&gateway.router, &failure, Some(rpc))
     });
@@ -135,17 +139,18 @@ async fn answer(
     // A service names the fields of its message; the caller is told the names that were in the request.
     let refused =
         |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
-    validation::check(rpc, &request.message).map_err(refused)?;
+    let message = call::bounded(request.message)?;
+    validation::check(rpc, &message).map_err(refused)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,
-        message: call::bounded(request.message)?,
+        message,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),
     };
     if rpc.server_streaming {
         let messages = call.stream().await.map_err(refused)?;
-        return Ok(stream::reply(gateway.clone(), found.route.clone(), messages, &parts));
+        return Ok(stream::reply(gateway.clone(), found.route.clone(), (messages, uplink::unbroken()), &parts));
     }
     let message = call.unary().await.map_err(refused)?;
     let reply = found.route.reply(&message)?;

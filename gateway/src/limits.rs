@@ -3,65 +3,19 @@
 //!
 //! An address is counted before its token is verified, so that a flood of bad tokens costs no signatures.
 
-use crate::{client, error::Failure, state::Gateway};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
-use limit::{Decision, Limiter, NoQuota, Quota, Shared};
-use std::{
-    collections::{BTreeMap, HashMap},
-    fmt::Write as _,
-    str::FromStr,
-    sync::Arc,
-    time::Duration,
+use crate::{
+    client,
+    error::Failure,
+    rates::{ADDRESS, RateLimits, SIGN_IN, USER},
+    state::Gateway,
 };
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
+use limit::{Decision, Limiter, Shared};
+use std::{collections::HashMap, fmt::Write as _, sync::Arc, time::Duration};
 use transcode::{Router, Rpc};
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-
-const USER: &str = "user";
-const ADDRESS: &str = "address";
-const SIGN_IN: &str = "sign-in";
-
-/// What is limited, by name: `user`, `address`, `sign-in`, or the full name of an RPC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RateLimits(BTreeMap<String, Quota>);
-
-impl RateLimits {
-    /// Sign-ins of one address, whether they succeed or not: a large office signs in, and no flood comes through.
-    pub const USUAL: &str = "sign-in=300/60";
-
-    /// The longest time that anything is counted for.
-    pub(crate) fn longest(&self) -> Duration {
-        self.0.values().map(|quota| quota.window).max().unwrap_or_default()
-    }
-}
-
-impl FromStr for RateLimits {
-    type Err = String;
-
-    /// A limit that is not named keeps its default; `0` takes it away.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut limits = BTreeMap::new();
-        for entry in
-            RateLimits::USUAL.split(',').chain(text.split(',')).map(str::trim).filter(|entry| !entry.is_empty())
-        {
-            let (name, quota) =
-                entry.split_once('=').ok_or_else(|| format!("{entry:?} is not WHAT=REQUESTS/SECONDS"))?;
-            let is_known = matches!(name, USER | ADDRESS | SIGN_IN) || name.contains('.');
-            if !is_known {
-                return Err(format!("{name:?} is not user, address, sign-in or the full name of an RPC"));
-            }
-            match quota {
-                "0" => drop(limits.remove(name)),
-                _ => {
-                    let quota = quota.parse().map_err(|error: NoQuota| format!("{entry:?}: {error}"))?;
-                    limits.insert(name.to_owned(), quota);
-                }
-            }
-        }
-        Ok(Self(limits))
-    }
-}
 
 /// The limits of a gateway.
 pub(crate) struct Limits {

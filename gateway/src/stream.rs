@@ -4,18 +4,20 @@
 //! its id: a browser that comes back names the last one, and is not told the same state again. The last id of a watch
 //! that has ended says so, and whoever comes back with it gets 204, at which browsers stop.
 
-use crate::{call::outside, error::Failure, reply, state::Gateway};
+use crate::{call::outside, error::Failure, reply, state::Gateway, uplink::Broken};
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
 use futures::stream::unfold;
 use http::{
-    HeaderMap, HeaderValue, Method, StatusCode,
-    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE},
+    HeaderMap, HeaderName, HeaderValue, Method, StatusCode,
+    header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, TRAILER},
     request::Parts,
 };
+use http_body::Frame;
+use http_body_util::StreamBody;
 use sha2::{Digest, Sha256};
 use std::{convert::Infallible, fmt::Write as _, sync::Arc};
-use tonic::Streaming;
+use tonic::{Code, Streaming};
 use transcode::Route;
 
 /// How long a browser waits before it comes back, in milliseconds: first line of an event stream.
@@ -29,11 +31,13 @@ const ID_BYTES: usize = 8;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Format {
-    /// One JSON value a line; an error is a last line `{"error": {…}}`.
+    /// One JSON value a line; an error is a last line `{"error": {…}}`. The status is in the trailer `grpc-status` too.
     Lines,
-    /// `text/event-stream`; an error is a last event called `error`.
+    /// `text/event-stream`; the last event is called `end`, or `error`.
     Events,
 }
 
@@ -42,6 +46,7 @@ struct Outgoing {
     gateway: Arc<Gateway>,
     route: Arc<Route>,
     messages: Streaming<Bytes>,
+    broken: Broken,
     format: Format,
     path: String,
     /// The event that the caller has seen last, until the first one is here.
@@ -55,6 +60,8 @@ enum Stage {
     Begin,
     /// Messages follow.
     Open,
+    /// The status follows, of lines: it is a trailer.
+    Status(Code),
     /// Nothing follows.
     End,
 }
@@ -76,12 +83,17 @@ fn last_event_id(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The reply for a stream of messages. It ends with the messages, with the connection, or with the shutdown.
-pub(crate) fn reply(gateway: Arc<Gateway>, route: Arc<Route>, messages: Streaming<Bytes>, request: &Parts) -> Response {
+pub(crate) fn reply(
+    gateway: Arc<Gateway>,
+    route: Arc<Route>,
+    (messages, broken): (Streaming<Bytes>, Broken),
+    request: &Parts,
+) -> Response {
     let format = format(&request.headers);
     let (path, stage) = (request.uri.path().to_owned(), Stage::Begin);
     let seen = last_event_id(&request.headers).map(str::to_owned);
-    let outgoing = Outgoing { gateway, route, messages, format, path, seen, stage };
-    let mut response = Response::new(Body::from_stream(unfold(outgoing, Outgoing::next)));
+    let outgoing = Outgoing { gateway, route, messages, broken, format, path, seen, stage };
+    let mut response = Response::new(Body::new(StreamBody::new(unfold(outgoing, Outgoing::next))));
     let content_type = match format {
         Format::Lines => "application/x-ndjson",
         Format::Events => "text/event-stream",
@@ -91,6 +103,9 @@ pub(crate) fn reply(gateway: Arc<Gateway>, route: Arc<Route>, messages: Streamin
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // nginx, and the ingress that is made of it, would hold messages back until a buffer is full.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    if format == Format::Lines {
+        headers.insert(TRAILER, HeaderValue::from_static("grpc-status"));
+    }
     response
 }
 
@@ -100,19 +115,23 @@ fn format(headers: &HeaderMap) -> Format {
 }
 
 impl Outgoing {
-    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        let chunk = match (self.stage, self.format) {
-            (Stage::End, _) => return None,
-            (Stage::Begin, Format::Events) => Bytes::from_static(RETRY),
-            (Stage::Begin, Format::Lines) | (Stage::Open, _) => self.chunk().await?,
+    async fn next(mut self) -> Option<(Result<Frame<Bytes>, Infallible>, Self)> {
+        let frame = match (self.stage, self.format) {
+            (Stage::End, _) | (Stage::Status(_), Format::Events) => return None,
+            (Stage::Status(code), Format::Lines) => {
+                self.stage = Stage::End;
+                Frame::trailers(HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from(i32::from(code)))]))
+            }
+            (Stage::Begin, Format::Events) => Frame::data(Bytes::from_static(RETRY)),
+            (Stage::Begin, Format::Lines) | (Stage::Open, _) => Frame::data(self.chunk().await),
         };
         if self.stage == Stage::Begin {
             self.stage = Stage::Open;
         }
-        Some((Ok(chunk), self))
+        Some((Ok(frame), self))
     }
 
-    async fn chunk(&mut self) -> Option<Bytes> {
+    async fn chunk(&mut self) -> Bytes {
         let stop = self.gateway.stop.clone();
         loop {
             let message = tokio::select! {
@@ -120,18 +139,19 @@ impl Outgoing {
                 biased;
                 () = stop.cancelled() => {
                     let message = "the gateway is shutting down; watch again";
-                    return Some(self.error(rpc::status::unavailable("SHUTTING_DOWN", message).into()));
+                    return self.error(rpc::status::unavailable("SHUTTING_DOWN", message).into());
                 }
+                Ok(failure) = &mut self.broken => return self.error(failure),
                 message = self.messages.message() => message,
-                () = tokio::time::sleep(self.gateway.stream_keep_alive) => return Some(self.keep_alive()),
+                () = tokio::time::sleep(self.gateway.stream_keep_alive) => return self.keep_alive(),
             };
             match message {
                 Ok(Some(message)) => match self.message(&message) {
-                    Some(chunk) => return Some(chunk),
+                    Some(chunk) => return chunk,
                     None => continue,
                 },
                 Ok(None) => return self.end(),
-                Err(status) => return Some(self.error(outside(status, &self.route.rpc.full_name).into())),
+                Err(status) => return self.error(outside(status, &self.route.rpc.full_name).into()),
             }
         }
     }
@@ -158,14 +178,17 @@ impl Outgoing {
         }
     }
 
-    /// An id without data is no event, and is what a browser names when it comes back.
-    fn end(&mut self) -> Option<Bytes> {
-        self.stage = Stage::End;
-        (self.format == Format::Events).then(|| format!("id: {ENDED}{}\n\n", self.path).into())
+    /// The last event tells that the stream has ended well; its id is what a browser names when it comes back.
+    fn end(&mut self) -> Bytes {
+        self.stage = Stage::Status(Code::Ok);
+        match self.format {
+            Format::Lines => Bytes::new(),
+            Format::Events => format!("event: end\nid: {ENDED}{}\ndata: {{}}\n\n", self.path).into(),
+        }
     }
 
     fn error(&mut self, failure: Failure) -> Bytes {
-        self.stage = Stage::End;
+        self.stage = Stage::Status(failure.status.code());
         let status = reply::status(&self.gateway.router, &failure).to_string();
         match self.format {
             Format::Lines => frame("{\"error\":", status.as_bytes(), "}\n"),

@@ -32,8 +32,9 @@ pub(crate) fn all(pool: &DescriptorPool, default: &Access) -> Result<Vec<Binding
         let tag = if is_double { service.full_name() } else { service.name() };
         for rpc in service.methods() {
             let access = Access::of(&rpc, default);
-            // A stream of requests has no path: it is called by its name.
-            if access.reachable() && !rpc.is_client_streaming() {
+            // A stream of requests is in the body, so it has no path where nothing is.
+            let is_unbound = rpc.is_client_streaming() && rules(&rpc).iter().any(|rule| rule.body.is_empty());
+            if access.reachable() && !is_unbound {
                 bindings(&rpc, &access, tag, &mut found)?;
             }
         }

@@ -23,7 +23,12 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Optio
     if binding.access.oauth2_errors {
         return Ok(Some(form(schema)));
     }
-    Ok(Some(json!({ "required": is_required, "content": { "application/json": { "schema": schema } } })))
+    // Of a stream, the schema is that of one line.
+    let (form, is_required) = match binding.rpc.is_client_streaming() {
+        true => ("application/x-ndjson", false),
+        false => ("application/json", is_required),
+    };
+    Ok(Some(json!({ "required": is_required, "content": { form: { "schema": schema } } })))
 }
 
 /// The body of a token endpoint: RFC 6749 has forms there, and members that are not known are passed over.

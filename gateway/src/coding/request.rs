@@ -49,6 +49,14 @@ fn unsupported(message: &str) -> Failure {
 }
 
 impl Coded {
+    /// Refuses a coding where a body is read as it comes.
+    pub(crate) fn none(self) -> Result<(), Failure> {
+        match self.0 {
+            None => Ok(()),
+            Some(_) => Err(unsupported("a stream of requests has no content coding")),
+        }
+    }
+
     /// The body without its coding: 413 when it is longer than `limit_bytes`, 400 when it is not in that coding.
     pub(crate) async fn decode(self, bytes: Bytes, limit_bytes: usize) -> Result<Bytes, Failure> {
         let Some(coding) = self.0.filter(|_| !bytes.is_empty()) else { return Ok(bytes) };

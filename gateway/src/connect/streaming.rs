@@ -10,21 +10,18 @@ use crate::{
     call::{self, Call, outside},
     error::Failure,
     state::Gateway,
+    uplink::{self, Broken},
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures::{FutureExt, future::Fuse, stream::unfold};
+use futures::stream::unfold;
 use http::{HeaderMap, HeaderValue, Request, header::CONTENT_TYPE, request::Parts};
 use std::{convert::Infallible, sync::Arc};
-use tokio::sync::oneshot;
 use tonic::Streaming;
 use transcode::Rpc;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/connect+json");
 const PROTO: HeaderValue = HeaderValue::from_static("application/connect+proto");
-
-/// What is wrong with the messages of a caller, once it is found. It may be asked again after all of them have been read.
-type Broken = Fuse<oneshot::Receiver<Failure>>;
 
 /// A stream on its way out.
 struct Outgoing {
@@ -86,10 +83,8 @@ async fn start(
     }
     version(headers.get("connect-protocol-version").map(|value| value.to_str().unwrap_or_default()))?;
     uncompressed(headers)?;
-    let (tell, broken) = oneshot::channel();
-    let mut broken = broken.fuse();
     let reader = Reader::new(body, gateway.body_limit_bytes);
-    let messages = incoming(gateway.clone(), rpc.clone(), codec, reader, tell);
+    let (messages, mut broken) = uplink::sent(Box::pin(incoming(gateway.clone(), rpc.clone(), codec, reader)));
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,
@@ -112,16 +107,14 @@ fn uncompressed(headers: &HeaderMap) -> Result<(), Failure> {
     }
 }
 
-/// The messages of the caller for the upstream. A message that cannot be read ends the call, not the stream: the upstream must
-/// not take a part for the whole.
+/// The messages of the caller, or what is wrong with the next one.
 fn incoming(
     gateway: Arc<Gateway>,
     rpc: Arc<Rpc>,
     codec: Codec,
     reader: Reader,
-    tell: oneshot::Sender<Failure>,
-) -> impl futures::Stream<Item = Bytes> + Send {
-    unfold((reader, Some(tell), 0), move |(mut reader, mut tell, count)| {
+) -> impl futures::Stream<Item = Result<Bytes, Failure>> + Send {
+    unfold((reader, 0), move |(mut reader, count)| {
         let (gateway, rpc) = (gateway.clone(), rpc.clone());
         async move {
             let read = reader.next().await.and_then(|message| match message {
@@ -130,15 +123,7 @@ fn incoming(
                 Some(message) => codec.read(&gateway.router, &rpc, message).and_then(call::bounded).map(Some),
                 None => Ok(None),
             });
-            match read {
-                Ok(message) => message.map(|message| (message, (reader, tell, count + 1))),
-                Err(failure) => {
-                    if let Some(tell) = tell.take() {
-                        let _ = tell.send(failure); // nobody waits for it when the call is over
-                    }
-                    futures::future::pending().await
-                }
-            }
+            read.transpose().map(|read| (read, (reader, count + 1)))
         }
     })
 }

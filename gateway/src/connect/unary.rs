@@ -70,13 +70,13 @@ async fn answer(
             (Codec::of(&parts.headers), coded.decode(bytes, gateway.body_limit_bytes).await?)
         }
     };
-    let message = codec.read(&gateway.router, rpc, message)?;
+    let message = call::bounded(codec.read(&gateway.router, rpc, message)?)?;
     let spelled = |status| codec.spelled(&gateway.router, rpc, status);
     validation::check(rpc, &message).map_err(spelled)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,
-        message: call::bounded(message)?,
+        message,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, Duration::ZERO, requested),
     };

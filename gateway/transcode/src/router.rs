@@ -30,7 +30,7 @@ pub struct Router {
 }
 
 /// A binding and the values that the path gives its variables.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Match {
     pub route: Arc<Route>,
     /// Values, in the order of the template's variables.
@@ -71,7 +71,8 @@ impl Router {
                 let rules = rules(&pool, &method)?;
                 let rpc = Arc::new(Rpc::new(&schema, &method, &rules, default));
                 router.rpcs.insert(rpc.path.clone(), rpc.clone());
-                if !rules.is_empty() && method.is_client_streaming() {
+                // A stream is in the body, so it has no path where nothing is.
+                if method.is_client_streaming() && rules.iter().any(|rule| rule.body.is_empty()) {
                     router.unbound.push(rpc);
                     continue;
                 }
@@ -92,7 +93,7 @@ impl Router {
         &self.services
     }
 
-    /// RPCs that have bindings and are called by their names alone: they take a stream of requests.
+    /// RPCs that have bindings and are called by their names alone: they take a stream of requests, and no body.
     pub fn unbound(&self) -> &[Arc<Rpc>] {
         &self.unbound
     }

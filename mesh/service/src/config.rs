@@ -1,16 +1,12 @@
 //! Configuration of every service. Each service declares what it has beside in a `config.rs` of its own.
 
 use rpc::Limits;
-use settings::{DATABASE, Error, JWKS_FILE, Key, LISTEN, MONGODB_URI, Secret, Settings, addresses};
+use settings::{DATABASE, Error, JWKS_FILE, Key, LISTEN, MONGODB_URI, NATS_USER, Secret, Settings, addresses};
 use std::collections::BTreeMap;
 
-const NATS_URL: Key = Key::new("nats-url", "COMPTOIR_NATS_URL", "NATS server, nats://HOST:PORT").required();
+const NATS_URL: Key = settings::NATS_URL.required();
 
-const NATS_USER: Key = Key::new("nats-user", "COMPTOIR_NATS_USER", "NATS user")
-    .computed("the service's name", |name| Some(name.to_owned()));
-
-const NATS_PASSWORD: Key =
-    Key::new("nats-password", "COMPTOIR_NATS_PASSWORD", "Password of the NATS user").required().secret();
+const NATS_PASSWORD: Key = settings::NATS_PASSWORD.required();
 
 const PEERS: Key = Key::new("peers", "COMPTOIR_PEERS", "Addresses of the services, NAME=URI,…")
     .computed("http://NAME:PORT with the default ports", |_| Some(addresses(|name, _| name.to_owned())));

@@ -53,6 +53,16 @@ pub const JWKS_FILE: Key =
     Key::new("jwks-file", "COMPTOIR_JWKS_FILE", "File with the public keys of all services and of user tokens, a JWKS")
         .required();
 
+/// The server that has the events of all services.
+pub const NATS_URL: Key = Key::new("nats-url", "COMPTOIR_NATS_URL", "NATS server, nats://HOST:PORT");
+
+/// The user of the program at NATS.
+pub const NATS_USER: Key = Key::new("nats-user", "COMPTOIR_NATS_USER", "NATS user")
+    .computed("the service's name", |name| Some(name.to_owned()));
+
+pub const NATS_PASSWORD: Key =
+    Key::new("nats-password", "COMPTOIR_NATS_PASSWORD", "Password of the NATS user").secret();
+
 /// `<label>=http://<name>:<port>` of every service, as a Kubernetes Service or a compose file would name it.
 pub fn addresses(label: impl Fn(&str, &Service) -> String) -> String {
     let entries = Topology::get().service.iter().map(|(name, service)| {

@@ -20,7 +20,8 @@ mod key;
 mod secret;
 
 pub use common::{
-    DATABASE, INHERITED, JWKS_FILE, LISTEN, MONGODB_URI, PROVIDER_KEY, WEBHOOK_LISTEN, WEBHOOK_SECRET, addresses,
+    DATABASE, INHERITED, JWKS_FILE, LISTEN, MONGODB_URI, NATS_PASSWORD, NATS_URL, NATS_USER, PROVIDER_KEY,
+    WEBHOOK_LISTEN, WEBHOOK_SECRET, addresses,
 };
 pub use error::Error;
 pub use key::{Fallback, Key};

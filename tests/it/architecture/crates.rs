@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 /// The crates from the ground up. A crate depends on crates of lower layers alone.
 const LAYERS: [&[&str]; 7] = [
     &["comptoir-contracts", "comptoir-topology", "comptoir-telemetry"],
-    &["comptoir-settings", "comptoir-store", "comptoir-transcode", "comptoir-openapi"],
+    &["comptoir-settings", "comptoir-store", "comptoir-transcode", "comptoir-openapi", "comptoir-limit"],
     &["comptoir-rpc"],
     &["comptoir-saga", "comptoir-events", "comptoir-gateway"],
     &["comptoir-service"],

@@ -4,6 +4,7 @@ mod library;
 mod reflection;
 mod reload;
 mod served;
+mod streams;
 
 use anyhow::{Context as _, ensure};
 use kit::{Client, Directory, Process, eventually};

@@ -3,6 +3,7 @@
 use super::{alone, before, named::buf_curl};
 use crate::cli::settings::gateway_config;
 use gateway::{Config, Nats, RateLimits};
+use kit::shop::reason;
 use kit::{Client, Reply, Stores, reply, shared};
 use reqwest::Method;
 use serde_json::json;
@@ -123,7 +124,7 @@ async fn a_limited_call_tells_its_limits_and_a_refusal_when_to_come_again() {
     );
     let wait: u64 = header(&refused, "retry-after").parse().expect("seconds");
     assert!((1..=20).contains(&wait), "{wait}");
-    assert_eq!(refused.body["details"][0]["reason"], "RATE_LIMITED", "{refused:?}");
+    assert_eq!(reason(&refused), "RATE_LIMITED", "{refused:?}");
     // Others are not affected.
     assert_eq!(ask(&gateway, "192.0.2.2").await.status, 503);
 }
@@ -152,7 +153,7 @@ async fn a_user_is_counted_whatever_the_address_and_an_rpc_for_each_caller() {
 async fn sign_ins_of_an_address_are_limited_by_default_in_every_protocol() {
     assert_eq!(gateway_config().rate_limits, limits("sign-in=300/60"));
     let (gateway, _stop) = limited(&format!("sign-in=4/{DAY}"), None).await;
-    let message = json!({"grantType": "password", "username": "customer@example.com", "password": "?"});
+    let message = json!({"grant_type": "password", "username": "customer@example.com", "password": "?"});
     let mut refused = Vec::new();
     for protocol in ["grpc", "grpcweb", "connect", "connect", "grpc", "grpcweb", "connect"] {
         let (is_ok, text) = buf_curl(&gateway, protocol, None, SIGN_IN, &message);

@@ -9,7 +9,7 @@ use tonic::{
     Request, Response, Status, Streaming,
     body::Body,
     codegen::{BoxFuture, Service},
-    server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, UnaryService},
+    server::{ClientStreamingService, Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService},
     service::Routes,
     transport::Server,
 };
@@ -146,6 +146,21 @@ impl ServerStreamingService<GetBookRequest> for Library {
     }
 }
 
+impl StreamingService<AddBookRequest> for Library {
+    type Response = Book;
+    type ResponseStream = Pin<Box<dyn Stream<Item = Result<Book, Status>> + Send>>;
+    type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
+
+    fn call(&mut self, request: Request<Streaming<AddBookRequest>>) -> Self::Future {
+        let book = |AddBookRequest { parent, book }| {
+            let book = book.unwrap_or_default();
+            Book { name: format!("{parent}/books/{}", book.title), ..book }
+        };
+        let books = request.into_inner().map(move |added| added.map(book));
+        Box::pin(async { Ok(Response::new(Box::pin(books) as Self::ResponseStream)) })
+    }
+}
+
 impl NamedService for Library {
     const NAME: &'static str = SERVICE;
 }
@@ -173,6 +188,9 @@ impl Service<http::Request<Body>> for Library {
                 "SortBooks" => {
                     let codec = ProstCodec::<CountBooksResponse, AddBookRequest>::default();
                     Grpc::new(codec).client_streaming(library, request).await
+                }
+                "EchoBooks" => {
+                    Grpc::new(ProstCodec::<Book, AddBookRequest>::default()).streaming(library, request).await
                 }
                 "WatchBook" => {
                     let codec = ProstCodec::<Book, GetBookRequest>::default();

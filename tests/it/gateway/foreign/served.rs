@@ -53,28 +53,12 @@ async fn a_service_of_others_is_called_by_its_name_over_grpc_grpc_web_and_connec
 }
 
 #[tokio::test]
-async fn an_rpc_that_takes_a_stream_is_served_by_its_name_and_not_by_its_path() {
-    let acme = library("acme").await;
-    let gateway = Gateway::of_library(&acme.uri, &["--default-access", "public"]).await;
-    assert_eq!(gateway.client().post("/v1/books:sort", json!({})).await.status, 404);
-    assert_eq!(gateway.count("an RPC that takes a stream of requests is called by its name"), 1);
-    let envelope =
-        |message: &str| [&[0, 0, 0, 0, u8::try_from(message.len()).expect("small")], message.as_bytes()].concat();
-    let request = gateway.client().request(Method::POST, &format!("/{SERVICE}/SortBooks"));
-    let body = [envelope("{}"), envelope(r#"{"parent": "shelves/s1"}"#)].concat();
-    let sorted = reply(request.header("content-type", "application/connect+json").body(body)).await;
-    assert!(sorted.status == 200 && sorted.body.to_string().contains("\\\"count\\\":2"), "{sorted:?}");
-    let document = gateway.client().get("/openapi.json").await.expect(200);
-    assert!(document["paths"].get("/v1/books:sort").is_none(), "{document}");
-}
-
-#[tokio::test]
 async fn an_rpc_without_a_rule_is_404_until_the_setting_says_who_may_call() {
     let acme = library("acme").await;
     let closed = Gateway::of_library(&acme.uri, &[]).await;
     assert_eq!(closed.client().get(BOOK).await.status, 404);
     assert_eq!(connect(&closed.client(), "GetBook", json!({})).await.status, 404);
-    let warning = "5 of 5 RPCs are not served: their contracts do not say who may call; COMPTOIR_DEFAULT_ACCESS";
+    let warning = "7 of 7 RPCs are not served: their contracts do not say who may call; COMPTOIR_DEFAULT_ACCESS";
     assert_eq!(closed.count(warning), 1, "{}", closed.process.output());
     let open = Gateway::of_library(&acme.uri, &["--default-access", "public"]).await;
     assert_eq!(open.client().get(BOOK).await.status, 200);
