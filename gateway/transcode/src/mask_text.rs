@@ -2,12 +2,13 @@
 
 /// The protobuf paths of a mask: `weight_grams` of `weightGrams`. The contract's own spelling and `*` are welcome too.
 pub(crate) fn paths(text: &str) -> Option<Vec<String>> {
-    let is_name = |path: &str| {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-        path == "*" || (!path.is_empty() && path.bytes().all(fits))
-    };
     let paths: Vec<&str> = text.split(',').map(str::trim).filter(|_| !text.is_empty()).collect();
-    paths.iter().all(|path| is_name(path)).then(|| paths.into_iter().map(snake).collect())
+    paths.iter().all(|path| is_path(path)).then(|| paths.into_iter().map(snake).collect())
+}
+
+fn is_path(path: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    path == "*" || (!path.is_empty() && path.bytes().all(fits))
 }
 
 fn snake(path: &str) -> String {
@@ -23,6 +24,9 @@ fn snake(path: &str) -> String {
 
 /// Writes a path as ProtoJSON does: `weightGrams`. False when it would not be read as the same path.
 pub(crate) fn write_camel(out: &mut String, path: &str) -> bool {
+    if !is_path(path) {
+        return false;
+    }
     let mut is_after_underscore = false;
     for character in path.chars() {
         match character {

@@ -4,6 +4,7 @@ mod differential;
 mod generate;
 mod http_rules;
 mod malformed;
+mod replies;
 mod routes;
 mod words;
 mod zoo;

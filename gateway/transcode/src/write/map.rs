@@ -3,7 +3,7 @@
 use super::{Writer, Written};
 use crate::{
     schema::{Field, Kind, MessageId},
-    wire::{Content, WireError},
+    wire::WireError,
 };
 use std::{collections::HashMap, ops::Range};
 
@@ -42,18 +42,16 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The key of a map entry as it came, to be compared with others.
+    /// The key of a map entry as it is written, to be compared with others: the wire has several forms of one key.
     fn map_key(&mut self, id: MessageId, at: usize, bytes: &[u8]) -> Written<Vec<u8>> {
         let Some(entry) = self.entries.get(at).copied() else { return Ok(Vec::new()) };
-        let (pair, base) = (entry.bytes(bytes), self.entries.len());
+        let (pair, base, start) = (entry.bytes(bytes), self.entries.len(), self.out.len());
         self.index(id, pair)?;
-        let keys = self.entries.iter().skip(base).take_while(|entry| entry.index == 0);
-        let key = keys.last().map(|key| match key.content {
-            Content::Number(number) => number.to_le_bytes().to_vec(),
-            Content::Bytes { .. } => key.bytes(pair).to_vec(),
-        });
+        let split = self.entries.iter().skip(base).take_while(|entry| entry.index == 0).count() + base;
+        let (key_field, _) = self.schema.message(id).entry();
+        self.map_text(key_field, base..split, pair)?;
         self.entries.truncate(base);
-        Ok(key.unwrap_or_default())
+        Ok(self.out.split_off(start))
     }
 
     /// The key of a map entry: a text, whatever its kind.
