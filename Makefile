@@ -138,8 +138,9 @@ flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 	@ROUNDS=$(or $(ROUNDS),200) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact inventory::flash_sale::sixty_four_clients_sell_exactly_what_is_there_round_after_round --nocapture
 
-differential: ## Read and write COUNT=100000 messages with the transcoder and with prost-reflect, there and back
-	@COUNT=$(or $(COUNT),100000) $(CARGO) test --quiet -p comptoir-transcode differential
+differential: ## Read and write COUNT=100000 messages with the transcoder, prost-reflect and Envoy, there and back
+	@$(PYTHON) tools/fetch.py envoy
+	@COUNT=$(or $(COUNT),100000) $(CARGO) test --quiet -p comptoir-transcode -- differential envoy --nocapture
 
 mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
 	@$(PYTHON) tools/mutants.py $(ARGS)

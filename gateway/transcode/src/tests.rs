@@ -1,6 +1,8 @@
 //! The transcoder on the real contracts: routes, binding, strictness, masks, replies, statuses.
 
 mod differential;
+mod echo;
+mod envoy;
 mod generate;
 mod http_rules;
 mod malformed;

@@ -65,7 +65,7 @@ fn each(test: impl Fn(&'static Types, &MessageDescriptor, &mut Random)) {
     }
 }
 
-fn theirs(message: &DynamicMessage, options: &Options) -> Result<Value, String> {
+pub(super) fn theirs(message: &DynamicMessage, options: &Options) -> Result<Value, String> {
     let serialize = SerializeOptions::new()
         .skip_default_fields(!options.shows_defaults)
         .use_proto_field_name(options.keeps_names)
@@ -81,7 +81,7 @@ fn options(random: &mut Random) -> Options {
 
 /// Equal, but for what is wrong on the right: serde_json rounds the last digit of some numbers wrongly, and prost-reflect
 /// writes an infinite number in a wrapper as null.
-fn alike(left: &Value, right: &Value) -> bool {
+pub(super) fn alike(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Array(left), Value::Null) => left.is_empty(),
         (Value::String(left), Value::Null) => matches!(left.as_str(), "NaN" | "Infinity" | "-Infinity"),
