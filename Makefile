@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential mutants bench-orders bench-events bench-payments bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential fuzz mutants bench-orders bench-events bench-payments bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -141,6 +141,11 @@ flash-sale: stores ## Sell 100 units to 64 clients, ROUNDS=200 times
 differential: ## Read and write COUNT=100000 messages with the transcoder, prost-reflect and Envoy, there and back
 	@$(PYTHON) tools/fetch.py envoy
 	@COUNT=$(or $(COUNT),100000) $(CARGO) test --quiet -p comptoir-transcode -- differential envoy --nocapture
+
+fuzz: ## Run INPUTS=10000000 made inputs, SEED=1, through each reader of what callers send; ARGS="json path", ARGS=--help
+	@RUSTC_WORKSPACE_WRAPPER="$(CURDIR)/gateway/fuzz/rustc" RUSTFLAGS="-C force-frame-pointers=yes" $(PYTHON) tools/build.py \
+	  $(CARGO) build --profile measure -p comptoir-fuzz
+	@$(MEASURED)/fuzz --inputs $(or $(INPUTS),10000000) --seed $(or $(SEED),1) $(ARGS)
 
 mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
 	@$(PYTHON) tools/mutants.py $(ARGS)

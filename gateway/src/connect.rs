@@ -7,5 +7,6 @@ mod error;
 mod streaming;
 mod unary;
 
+pub(crate) use envelope::Reader;
 pub(crate) use streaming::stream;
 pub(crate) use unary::unary;

@@ -48,6 +48,8 @@ mod document;
 mod error;
 mod exchange;
 mod files;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod handle;
 mod health;

@@ -60,10 +60,19 @@ fn methods(rpc: &Rpc) -> Vec<String> {
     more.iter().chain(&["OPTIONS", "POST"]).map(|method| (*method).to_owned()).collect()
 }
 
-/// gRPC-Web is gRPC whose trailers come as the last part of the body, in base64 or not.
 async fn web(gateway: &Arc<Gateway>, rpc: &Arc<Rpc>, request: Request<Body>, id: &HeaderValue) -> Response {
-    let call = tower::service_fn(|request| async {
-        Ok::<_, Infallible>(grpc::answer(gateway, rpc, request, id).await.map(tonic::body::Body::new))
+    in_web(request, async |request| grpc::answer(gateway, rpc, request, id).await).await
+}
+
+/// gRPC-Web is gRPC whose trailers come as the last part of the body, in base64 or not.
+pub(crate) async fn in_web(
+    request: Request<Body>,
+    call: impl AsyncFnOnce(Request<tonic::body::Body>) -> Response,
+) -> Response {
+    let mut call = Some(call);
+    let call = tower::service_fn(|request| {
+        let call = call.take().expect("it is called once");
+        async { Ok::<_, Infallible>(call(request).await.map(tonic::body::Body::new)) }
     });
     match tonic_web::GrpcWebLayer::new().layer(call).oneshot(request).await {
         Ok(response) => response.map(Body::new),

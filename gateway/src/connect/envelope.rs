@@ -25,7 +25,7 @@ pub(super) fn wrap(flags: u8, message: &[u8]) -> Bytes {
 }
 
 /// Takes messages out of the body of a request, whatever its pieces.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     body: Body,
     buffer: BytesMut,
     limit_bytes: usize,
@@ -33,12 +33,12 @@ pub(super) struct Reader {
 
 impl Reader {
     /// Messages of up to `limit_bytes`.
-    pub(super) fn new(body: Body, limit_bytes: usize) -> Self {
+    pub(crate) fn new(body: Body, limit_bytes: usize) -> Self {
         Reader { body, buffer: BytesMut::new(), limit_bytes }
     }
 
     /// The next message; none at the end of the body. What does not fit the form ends the stream.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         loop {
             if let Some(message) = take(&mut self.buffer, self.limit_bytes)? {
                 return Ok(Some(message));

@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 7] = [
     &["comptoir-settings", "comptoir-store", "comptoir-transcode", "comptoir-openapi", "comptoir-limit"],
     &["comptoir-rpc"],
     &["comptoir-saga", "comptoir-events", "comptoir-gateway"],
-    &["comptoir-service"],
+    &["comptoir-service", "comptoir-fuzz"],
     &[
         "comptoir-users",
         "comptoir-products",
