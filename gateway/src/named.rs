@@ -42,7 +42,9 @@ pub(crate) async fn answer(
     match (media_type.split_once('+').unwrap_or((&media_type, "proto")), request.method()) {
         (_, &Method::GET | &Method::HEAD) => connect::unary(gateway, rpc, request, id).await,
         (("application/grpc", "proto"), _) => grpc::answer(gateway, rpc, request.map(tonic::body::Body::new), id).await,
-        (("application/grpc-web" | "application/grpc-web-text", "proto"), _) => web(gateway, rpc, request, id).await,
+        (("application/grpc-web" | "application/grpc-web-text", "proto"), _) => {
+            web(gateway, rpc, with_type(request, &media_type), id).await
+        }
         (("application/json" | "application/proto", "proto"), _) => connect::unary(gateway, rpc, request, id).await,
         (("application/connect", "json" | "proto"), _) => connect::stream(gateway, rpc, request, id).await,
         _ => {
@@ -62,6 +64,14 @@ fn methods(rpc: &Rpc) -> Vec<String> {
 
 async fn web(gateway: &Arc<Gateway>, rpc: &Arc<Rpc>, request: Request<Body>, id: &HeaderValue) -> Response {
     in_web(request, async |request| grpc::answer(gateway, rpc, request, id).await).await
+}
+
+/// The request with a content type without parameters: tonic-web knows no others.
+fn with_type(mut request: Request<Body>, media_type: &str) -> Request<Body> {
+    if let Ok(value) = HeaderValue::try_from(media_type) {
+        request.headers_mut().insert(CONTENT_TYPE, value);
+    }
+    request
 }
 
 /// gRPC-Web is gRPC whose trailers come as the last part of the body, in base64 or not.

@@ -1,7 +1,10 @@
 //! RPCs by their own names: gRPC, gRPC-Web and Connect, as buf's client and raw requests speak them.
 
 use super::before;
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use kit::shop::{draft, place, product};
 use kit::{Client, Reply, Stack, reply, shared};
 use reqwest::Method;
@@ -191,6 +194,23 @@ async fn a_protobuf_body_passes_as_it_is() {
         assert_eq!(answer.headers()["content-type"], "application/proto", "{content_type}");
         let found = contracts::products::v1::Product::decode(answer.bytes().await.unwrap()).unwrap();
         assert_eq!(found.product_id, id);
+    }
+}
+
+#[tokio::test]
+async fn a_content_type_of_grpc_web_may_have_parameters() {
+    let stack = shared().await;
+    let client = Client::anonymous(stack);
+    let empty = [0_u8; 5];
+    for (name, value) in [
+        ("application/grpc-web; charset=utf-8", empty.to_vec()),
+        ("Application/gRPC-Web+proto", empty.to_vec()),
+        ("application/grpc-web-text;charset=utf-8", STANDARD.encode(empty).into_bytes()),
+    ] {
+        let request = client.request(Method::POST, &format!("{PRODUCTS}ListProducts")).header("content-type", name);
+        let answer = request.body(value).send().await.expect("a reply");
+        let (status, body) = (answer.status(), answer.bytes().await.expect("a body"));
+        assert!(status == 200 && body.len() > 5, "{name}: {status} {body:?}");
     }
 }
 
