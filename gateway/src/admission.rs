@@ -1,13 +1,7 @@
 //! Who is let in: rate limits, the token against the access rule of the RPC, sign-ins that have failed too often. All of it
 //! before the body is read: a caller without a right to an RPC must not make the gateway hold megabytes.
 
-use crate::{
-    auth,
-    error::Failure,
-    limits::{self, Told},
-    sign_ins,
-    state::Gateway,
-};
+use crate::{auth, error::Failure, limits::Told, sign_ins, state::Gateway};
 use http::{HeaderMap, HeaderValue, request::Parts};
 use transcode::Rpc;
 
@@ -22,10 +16,11 @@ pub(crate) struct Admission {
 /// Lets a call of `rpc` in.
 pub(crate) async fn admit(gateway: &Gateway, rpc: &Rpc, request: &Parts) -> Result<Admission, Failure> {
     let mut told = Told::default();
-    limits::of_address(gateway, rpc, request, &mut told).await?;
+    let proxies = &gateway.trusted_proxies;
+    gateway.limits.of_address((rpc, request), proxies, &mut told).await?;
     let (authorization, user) = auth::admit(&gateway.keys, &rpc.access, &request.headers)?;
     let caller = sign_ins::admit(gateway, rpc, request)?;
-    limits::of_caller(gateway, rpc, (request, user.as_deref()), &mut told).await?;
+    gateway.limits.of_caller((rpc, request, user.as_deref()), proxies, &mut told).await?;
     Ok(Admission { authorization, caller, told })
 }
 

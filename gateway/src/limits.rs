@@ -4,10 +4,9 @@
 //! An address is counted before its token is verified, so that a flood of bad tokens costs no signatures.
 
 use crate::{
-    client,
+    client::{self, TrustedProxies},
     error::Failure,
     rates::{ADDRESS, RateLimits, SIGN_IN, USER},
-    state::Gateway,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, request::Parts};
 use limit::{Decision, Limiter, Shared};
@@ -32,6 +31,37 @@ impl Limits {
             limits.0.iter().map(|(name, quota)| (name.clone(), Limiter::new(name, *quota, shared.cloned()))).collect();
         let mut take = |name| limiters.remove(name);
         Limits { user: take(USER), address: take(ADDRESS), sign_in: take(SIGN_IN), rpcs: limiters }
+    }
+
+    /// Counts a call of `rpc` for its address.
+    pub(crate) async fn of_address(
+        &self,
+        (rpc, request): (&Rpc, &Parts),
+        proxies: &TrustedProxies,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        let sign_in = self.sign_in.as_ref().filter(|_| rpc.access.oauth2_errors);
+        for limiter in self.address.iter().chain(sign_in) {
+            count(limiter, &client::name(proxies, request), told).await?;
+        }
+        Ok(())
+    }
+
+    /// Counts a call of `rpc` for its user, and for the limit of the RPC.
+    pub(crate) async fn of_caller(
+        &self,
+        (rpc, request, user): (&Rpc, &Parts, Option<&str>),
+        proxies: &TrustedProxies,
+        told: &mut Told,
+    ) -> Result<(), Failure> {
+        if let (Some(limiter), Some(user)) = (&self.user, user) {
+            count(limiter, user, told).await?;
+        }
+        if let Some(limiter) = self.rpcs.get(&rpc.full_name) {
+            let address = || client::name(proxies, request);
+            count(limiter, &user.map_or_else(address, str::to_owned), told).await?;
+        }
+        Ok(())
     }
 
     /// The name of a limit that no RPC has.
@@ -69,34 +99,6 @@ impl Told {
             }
         }
     }
-}
-
-/// Counts a call of `rpc` for its address.
-pub(crate) async fn of_address(gateway: &Gateway, rpc: &Rpc, request: &Parts, told: &mut Told) -> Result<(), Failure> {
-    let limits = &gateway.limits;
-    let sign_in = limits.sign_in.as_ref().filter(|_| rpc.access.oauth2_errors);
-    for limiter in limits.address.iter().chain(sign_in) {
-        count(limiter, &client::name(&gateway.trusted_proxies, request), told).await?;
-    }
-    Ok(())
-}
-
-/// Counts a call of `rpc` for its user, and for the limit of the RPC.
-pub(crate) async fn of_caller(
-    gateway: &Gateway,
-    rpc: &Rpc,
-    (request, user): (&Parts, Option<&str>),
-    told: &mut Told,
-) -> Result<(), Failure> {
-    let limits = &gateway.limits;
-    if let (Some(limiter), Some(user)) = (&limits.user, user) {
-        count(limiter, user, told).await?;
-    }
-    if let Some(limiter) = limits.rpcs.get(&rpc.full_name) {
-        let address = || client::name(&gateway.trusted_proxies, request);
-        count(limiter, &user.map_or_else(address, str::to_owned), told).await?;
-    }
-    Ok(())
 }
 
 async fn count(limiter: &Limiter, caller: &str, told: &mut Told) -> Result<(), Failure> {

@@ -111,7 +111,7 @@ impl Reader {
                     continue;
                 }
                 self.count += 1;
-                return Ok(Some(line));
+                return self.bounded(line).map(Some);
             }
             searched = self.buffer.len();
             if searched > self.limit_bytes {
@@ -127,11 +127,16 @@ impl Reader {
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     self.count += 1;
-                    return Ok(Some(self.buffer.split().freeze()));
+                    let line = self.buffer.split().freeze();
+                    return self.bounded(line).map(Some);
                 }
                 Some(Err(_)) => return Err(broke_off()),
             }
         }
+    }
+
+    fn bounded(&self, line: Bytes) -> Result<Bytes, Failure> {
+        if line.len() > self.limit_bytes { Err(too_long(self.limit_bytes)) } else { Ok(line) }
     }
 
     /// A failure of the line that was read last, whose fields are those of an array: `[2].name`.

@@ -4,7 +4,11 @@
 use crate::{connect, error::Failure, grpc, observe, reply, state::Gateway};
 use axum::{body::Body, response::Response};
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
-use std::{convert::Infallible, sync::Arc};
+use http_body_util::BodyExt;
+use std::{
+    convert::{self, Infallible},
+    sync::Arc,
+};
 use tonic::Code;
 use tower::{Layer, ServiceExt};
 use transcode::Rpc;
@@ -80,7 +84,9 @@ pub(crate) async fn in_web(
     call: impl AsyncFnOnce(Request<tonic::body::Body>) -> Response,
 ) -> Response {
     let mut call = Some(call);
-    let call = tower::service_fn(|request| {
+    let call = tower::service_fn(|request: Request<tonic::body::Body>| {
+        // tonic-web gives the length of base64 for that of what it decodes; a mapped body has none.
+        let request = request.map(|body| tonic::body::Body::new(body.map_frame(convert::identity)));
         let call = call.take().expect("it is called once");
         async { Ok::<_, Infallible>(call(request).await.map(tonic::body::Body::new)) }
     });

@@ -35,10 +35,17 @@ fn product(name: &'static str, size: usize) -> Shape {
     Shape { name, proxies: BARE, method: "GET", path: format!("/v1/products/prd_{size}"), token: None, body: None }
 }
 
-fn user(name: &'static str, size: usize) -> Shape {
+/// A user of 300 B.
+const SMALL_BIO: &str = "b";
+/// One of 10 KB: a biography may have 2,000 characters, so they are of four bytes.
+const LARGE_BIO: &str = "𝒷";
+
+fn user(name: &'static str, character: &str, count: usize, avatar: usize) -> Shape {
+    let profile =
+        json!({"bio": character.repeat(count), "avatar": format!("https://shop.example/{}", "a".repeat(avatar))});
     let body = json!({
         "email": "customer@example.com", "name": "Test Customer", "password": "correct horse battery staple",
-        "profile": {"bio": "b".repeat(size)},
+        "profile": profile,
     });
     let body = Some(body.to_string());
     Shape { name, proxies: BARE, method: "POST", path: "/v1/users".to_owned(), token: None, body }
@@ -50,8 +57,8 @@ pub fn requests() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let body = |shape: Shape| shape.body.unwrap_or_default().into_bytes();
     let draft = serde_json::json!({"order": draft()}).to_string().into_bytes();
     vec![
-        ("user of 300 B, from JSON", create, body(user("", 150))),
-        ("user of 10 KB, from JSON", create, body(user("", 9_850))),
+        ("user of 300 B, from JSON", create, body(user("", SMALL_BIO, 100, 10))),
+        ("user of 10 KB, from JSON", create, body(user("", LARGE_BIO, 2_000, 1_800))),
         ("order of 3 lines, from JSON", "/comptoir.orders.v1.OrderService/CreateOrder", draft),
     ]
 }
@@ -70,8 +77,8 @@ pub fn bare() -> Vec<Shape> {
     vec![
         product("GET of a product, reply of 300 B, bare", 300),
         product("GET of a product, reply of 10 KB, bare", 10_000),
-        user("POST of a user, body of 300 B, bare", 150),
-        user("POST of a user, body of 10 KB, bare", 9_850),
+        user("POST of a user, body of 300 B, bare", SMALL_BIO, 100, 10),
+        user("POST of a user, body of 10 KB, bare", LARGE_BIO, 2_000, 1_800),
     ]
 }
 

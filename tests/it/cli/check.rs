@@ -98,7 +98,7 @@ async fn secrets_are_made_once_for_every_service_and_only_their_owner_reads_them
     let pem: BTreeSet<String> = keys.keys().map(|name| name.trim_end_matches(".pem").to_owned()).collect();
     assert_eq!(pem, expected(&["jwks.json", "user-tokens"]));
     assert_eq!(mongodb.keys().cloned().collect::<BTreeSet<_>>(), expected(&["root", "keyfile", "sandbox-psp"]));
-    assert_eq!(nats.keys().cloned().collect::<BTreeSet<_>>(), expected(&["operator", "route"]));
+    assert_eq!(nats.keys().cloned().collect::<BTreeSet<_>>(), expected(&["operator", "route", "gateway"]));
     assert!(provider.keys().eq(["COMPTOIR_PROVIDER_KEY", "COMPTOIR_WEBHOOK_SECRET"]), "{:?}", provider.keys());
 }
 

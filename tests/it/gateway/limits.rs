@@ -149,7 +149,7 @@ async fn a_user_is_counted_whatever_the_address_and_an_rpc_for_each_caller() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sign_ins_of_an_address_are_limited_by_default_in_every_protocol() {
     assert_eq!(gateway_config().rate_limits, limits("sign-in=300/60"));
     let (gateway, _stop) = limited(&format!("sign-in=4/{DAY}"), None).await;

@@ -1,3 +1,5 @@
+//! One limit in one process.
+
 use crate::{Limiter, Quota};
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! The arithmetic of a quota.
+
 use crate::{
     NoQuota, Quota,
     quota::{Nanos, Taken},
