@@ -26,6 +26,10 @@ impl RateLimits {
     /// Sign-ins of one address, whether they succeed or not: a large office signs in, and no flood comes through.
     pub const USUAL: &str = "sign-in=300/60";
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The longest time that anything is counted for.
     pub(crate) fn longest(&self) -> Duration {
         self.0.values().map(|quota| quota.window).max().unwrap_or_default()

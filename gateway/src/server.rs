@@ -58,7 +58,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 
 /// The common count of the rate limits, once it is open or NATS has had some time for it.
 async fn shared(config: &Config, shutdown: &CancellationToken) -> Result<Option<Arc<Shared>>, Error> {
-    let Some(nats) = &config.nats else { return Ok(None) };
+    let Some(nats) = config.nats.as_ref().filter(|_| !config.rate_limits.is_empty()) else { return Ok(None) };
     let login = Login { user: &nats.user, password: nats.password.reveal() };
     let shared = Arc::new(Shared::connect(&nats.url, login, config.rate_limits.longest()).await?);
     drop(tokio::time::timeout(OPEN_TIMEOUT, shared.open()).await);
