@@ -18,8 +18,13 @@ pub(crate) async fn admit(gateway: &Gateway, rpc: &Rpc, request: &Parts) -> Resu
     let mut told = Told::default();
     let proxies = &gateway.trusted_proxies;
     gateway.limits.of_address((rpc, request), proxies, &mut told).await?;
-    let (authorization, user) = auth::admit(&gateway.keys, &rpc.access, &request.headers)?;
-    let caller = sign_ins::admit(gateway, rpc, request)?;
+    let told_of = |mut failure: Failure| {
+        told.tell(&mut failure.headers);
+        failure
+    };
+    let admitted = auth::admit(&gateway.keys, &rpc.access, &request.headers);
+    let (authorization, user) = admitted.map_err(|status| told_of(status.into()))?;
+    let caller = sign_ins::admit(gateway, rpc, request).map_err(told_of)?;
     gateway.limits.of_caller((rpc, request, user.as_deref()), proxies, &mut told).await?;
     Ok(Admission { authorization, caller, told })
 }

@@ -99,7 +99,8 @@ impl Call<'_> {
     pub(crate) async fn stream(self) -> Result<Streaming<Bytes>, Status> {
         let path = self.path()?;
         let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
-        let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), self.message);
+        let request =
+            Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), Ok(self.message));
         let call = async {
             client.ready().await.map_err(|error| Status::from_error(error.into()))?;
             client.server_streaming(request, path, Raw).await.map(tonic::Response::into_inner)
@@ -113,10 +114,10 @@ impl Call<'_> {
     }
 }
 
-impl<M: Stream<Item = Bytes> + Send + 'static> Call<'_, M> {
+impl<M: Stream<Item = Result<Bytes, Status>> + Send + 'static> Call<'_, M> {
     /// Many messages in, many out. The time-out is that of the start of the reply, from the last message on: who sends for
     /// long may be answered at the end.
-    pub(crate) async fn streams(self) -> Result<Streaming<Bytes>, Status> {
+    pub(crate) async fn streams(self) -> Result<Replies, Status> {
         let path = path(self.rpc)?;
         let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
         let (passed, last) = watch::channel(Instant::now());
@@ -124,15 +125,36 @@ impl<M: Stream<Item = Bytes> + Send + 'static> Call<'_, M> {
             passed.send_replace(Instant::now());
         });
         let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), messages);
-        let mut call = pin!(async {
+        let patience = Patience { last, timeout: self.timeout };
+        let call = async {
             client.ready().await.map_err(|error| Status::from_error(error.into()))?;
             client.streaming(request, path, Raw).await.map(tonic::Response::into_inner)
-        });
+        };
+        let messages = patience.wait(call).await?.map_err(|status| outside(status, &self.rpc.full_name))?;
+        Ok(Replies { messages, patience })
+    }
+}
+
+/// The replies to a stream of requests.
+pub(crate) struct Replies {
+    pub messages: Streaming<Bytes>,
+    pub patience: Patience,
+}
+
+/// How long a reply may take: a time from the last message of the caller on.
+pub(crate) struct Patience {
+    last: watch::Receiver<Instant>,
+    timeout: Duration,
+}
+
+impl Patience {
+    pub(crate) async fn wait<T>(&self, reply: impl Future<Output = T>) -> Result<T, Status> {
+        let mut reply = pin!(reply);
         loop {
-            let until = *last.borrow() + self.timeout;
+            let until = *self.last.borrow() + self.timeout;
             tokio::select! {
-                reply = &mut call => return reply.map_err(|status| outside(status, &self.rpc.full_name)),
-                () = tokio::time::sleep_until(until) => if *last.borrow() + self.timeout <= Instant::now() {
+                reply = &mut reply => return Ok(reply),
+                () = tokio::time::sleep_until(until) => if *self.last.borrow() + self.timeout <= Instant::now() {
                     return Err(exceeded());
                 },
             }
@@ -182,7 +204,7 @@ pub(crate) fn exceeded() -> Status {
 struct Raw;
 
 impl Codec for Raw {
-    type Encode = Bytes;
+    type Encode = Result<Bytes, Status>;
     type Decode = Bytes;
     type Encoder = Raw;
     type Decoder = Raw;
@@ -197,11 +219,12 @@ impl Codec for Raw {
 }
 
 impl Encoder for Raw {
-    type Item = Bytes;
+    type Item = Result<Bytes, Status>;
     type Error = Status;
 
-    fn encode(&mut self, item: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        buffer.put(item);
+    /// An error ends the stream.
+    fn encode(&mut self, item: Result<Bytes, Status>, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(item?);
         Ok(())
     }
 }

@@ -1,5 +1,10 @@
 //! Unary gRPC over HTTP/2 without a codec: the message goes into one frame as it is, and comes out of the reply as it is.
 
+use base64::{
+    Engine,
+    alphabet::STANDARD,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -17,6 +22,14 @@ pub(crate) const REPLY_LIMIT_BYTES: usize = 16 << 20;
 
 /// What stands before a message: whether it is compressed, and its length.
 const HEAD_BYTES: usize = 5;
+
+const DETAILS: &str = "grpc-status-details-bin";
+
+/// As tonic reads it: padding may be left out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The largest number of a `grpc-timeout`, which has eight digits.
 const MOST_TIMEOUT: u128 = 99_999_999;
@@ -46,7 +59,7 @@ pub(crate) fn grpc_timeout(timeout: Duration) -> HeaderValue {
 pub(crate) async fn reply(response: Response<Body>, rpc: &Rpc) -> Result<Bytes, Status> {
     let (parts, mut body) = response.into_parts();
     // A call that fails at once has its status among the headers.
-    let early = Status::from_header_map(&parts.headers);
+    let early = status(&parts.headers);
     if let Some(status) = early.filter(|status| status.code() != Code::Ok) {
         return Err(status);
     }
@@ -57,7 +70,7 @@ pub(crate) async fn reply(response: Response<Body>, rpc: &Rpc) -> Result<Bytes, 
     while let Some(frame) = body.frame().await {
         match frame?.into_data() {
             Ok(chunk) => data.push(chunk).map_err(|()| too_large(&rpc.full_name, "its frames are larger"))?,
-            Err(frame) => ended = frame.into_trailers().ok().and_then(|trailers| Status::from_header_map(&trailers)),
+            Err(frame) => ended = frame.into_trailers().ok().and_then(|trailers| status(&trailers)),
         }
     }
     match ended {
@@ -65,6 +78,17 @@ pub(crate) async fn reply(response: Response<Body>, rpc: &Rpc) -> Result<Bytes, 
         Some(status) => Err(status),
         None => Err(malformed(rpc, "no status")),
     }
+}
+
+/// The status that headers or trailers have. Details that are no base64 are left out: tonic does not read them.
+pub(crate) fn status(headers: &HeaderMap) -> Option<Status> {
+    let details = headers.get(DETAILS).map(HeaderValue::as_bytes);
+    if details.is_none_or(|details| BASE64.decode(details).is_ok()) {
+        return Status::from_header_map(headers);
+    }
+    let mut readable = headers.clone();
+    readable.remove(DETAILS);
+    Status::from_header_map(&readable)
 }
 
 /// What has come of a reply: most often one frame, which is not copied.

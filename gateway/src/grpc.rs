@@ -35,7 +35,11 @@ pub(crate) async fn answer(
     id: &HeaderValue,
 ) -> Response {
     let passed = pass(gateway, rpc, request, id).await;
-    passed.unwrap_or_else(|failure| failure.status.into_http::<tonic::body::Body>().map(Body::new))
+    passed.unwrap_or_else(|failure| {
+        let mut response = failure.status.into_http::<tonic::body::Body>().map(Body::new);
+        response.headers_mut().extend(failure.headers);
+        response
+    })
 }
 
 async fn pass(
@@ -63,12 +67,16 @@ async fn pass(
         let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
         ready.call(outgoing).await.map_err(|error| Status::from_error(error.into()))
     };
-    // Of a stream, the deadline is the service's to keep; its start must come in time.
-    let response = tokio::time::timeout(timeout.unwrap_or(gateway.deadline), called).await.map_err(|_| exceeded())?;
+    // Of a stream, the deadline is the service's to keep; its start must come in time, unless it may come at the end of the
+    // caller's messages.
+    let response = match timeout.or((!rpc.client_streaming).then_some(gateway.deadline)) {
+        Some(timeout) => tokio::time::timeout(timeout, called).await.map_err(|_| exceeded())?,
+        None => called.await,
+    };
     let mut response = response.map_err(|status| outside(status, &rpc.full_name))?;
     admission.tell(response.headers_mut());
     // A call that fails at once has its status among the headers.
-    if let Some(status) = Status::from_header_map(response.headers()) {
+    if let Some(status) = exchange::status(response.headers()) {
         admission.note(gateway, &status.into());
     }
     // A unary call that has been answered is told so, also while the gateway shuts down.

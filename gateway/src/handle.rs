@@ -140,7 +140,7 @@ async fn answer(
     let refused =
         |status| condition::refused(rpc::status::renamed(status, |field| name(found, headers, field)), version);
     let message = call::bounded(request.message)?;
-    validation::check(rpc, &message).map_err(refused)?;
+    validation::check(gateway, rpc, &message).map_err(refused)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,

@@ -12,14 +12,18 @@ use crate::{
 use axum::{body::Body, response::Response};
 use bytes::{Bytes, BytesMut};
 use futures::stream::unfold;
-use http::{HeaderMap, StatusCode, header::CONTENT_TYPE, request::Parts};
+use http::{
+    HeaderMap, StatusCode,
+    header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH},
+    request::Parts,
+};
 use http_body_util::BodyExt;
 use std::{sync::Arc, time::Duration};
-use tonic::{Code, Status};
+use tonic::{Code, Status, Streaming};
 use transcode::Match;
 
 /// What a body of lines may be called; it may also have no name.
-const TYPES: [&str; 4] = ["application/x-ndjson", "application/jsonl", "application/json-seq", "application/json"];
+const TYPES: [&str; 3] = ["application/x-ndjson", "application/jsonl", "application/json"];
 
 /// Passes the lines of a body on as they come, and answers when the service does.
 pub(crate) async fn answer(
@@ -31,6 +35,7 @@ pub(crate) async fn answer(
 ) -> Result<Response, Failure> {
     let (route, requested) = (found.route.clone(), deadline::requested(&parts.headers)?);
     of_lines(&parts.headers)?;
+    unconditional(&parts.headers)?;
     let reader = Reader { body, buffer: BytesMut::new(), limit_bytes: gateway.body_limit_bytes, count: 0 };
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let state = (gateway.clone(), found, query, reader);
@@ -46,24 +51,30 @@ pub(crate) async fn answer(
     let timeout = deadline::effective(gateway.deadline, Duration::ZERO, requested);
     let channel = call::upstream(gateway, &route.rpc)?;
     let call = Call { rpc: &route.rpc, channel, message: messages, headers: forward, timeout };
+    let refused = |status| rpc::status::renamed(status, |field| route.json_path(field));
     let mut replies = tokio::select! {
+        // What is wrong with a line first, as the call fails of it too.
+        biased;
         Ok(failure) = &mut broken => return Err(failure),
-        replies = call.streams() => replies?,
+        replies = call.streams() => replies.map_err(refused)?,
     };
     if route.rpc.server_streaming {
-        return Ok(stream::reply(gateway.clone(), route.clone(), (replies, broken), &parts));
+        return Ok(stream::reply(gateway.clone(), route.clone(), (replies.messages, broken), &parts));
     }
-    let only = async {
-        let message = replies.message().await?.ok_or_else(|| nothing(&route.rpc.full_name))?;
-        // The status follows the message.
-        replies.message().await.map(|_| message)
-    };
     let message = tokio::select! {
+        biased;
         Ok(failure) = &mut broken => return Err(failure),
-        message = tokio::time::timeout(timeout, only) => message.map_err(|_| call::exceeded())?,
+        message = replies.patience.wait(only(&mut replies.messages)) => message?,
     };
-    let message = message.map_err(|status| outside(status, &route.rpc.full_name))?;
+    let message = message.map_err(|status| refused(outside(status, &route.rpc.full_name)))?;
+    let message = message.ok_or_else(|| nothing(&route.rpc.full_name))?;
     Ok(reply::success(&route.rpc, route.reply(&message)?))
+}
+
+/// The one message of a reply, which its status follows.
+async fn only(messages: &mut Streaming<Bytes>) -> Result<Option<Bytes>, Status> {
+    let message = messages.message().await?;
+    messages.message().await.map(|_| message)
 }
 
 /// Refuses a body that its headers call something else.
@@ -76,6 +87,17 @@ fn of_lines(headers: &HeaderMap) -> Result<(), Failure> {
         return Ok(());
     }
     Err(transcode::Error::MediaType(text.into_owned()).into())
+}
+
+/// Refuses a condition: a stream has no version that could be compared.
+fn unconditional(headers: &HeaderMap) -> Result<(), Failure> {
+    for name in [IF_MATCH, IF_NONE_MATCH] {
+        if headers.contains_key(&name) {
+            let message = "cannot be compared by this method; leave it out";
+            return Err(rpc::status::violation(name.as_str(), message).into());
+        }
+    }
+    Ok(())
 }
 
 fn message(gateway: &Gateway, found: &Match, query: &str, line: &[u8]) -> Result<Bytes, Failure> {

@@ -14,6 +14,9 @@ pub(crate) const RATE_LIMITS: Key = Key::new(
 )
 .default(RateLimits::USUAL);
 
+/// How long a request waits for its limit: within a cluster an answer takes some milliseconds.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 pub(crate) const USER: &str = "user";
 pub(crate) const ADDRESS: &str = "address";
 pub(crate) const SIGN_IN: &str = "sign-in";
@@ -69,6 +72,8 @@ pub struct Nats {
     pub url: String,
     pub user: String,
     pub password: Secret,
+    /// How long a count may take; without an answer in that time the replica counts for itself.
+    pub patience: Duration,
 }
 
 impl Nats {
@@ -78,6 +83,6 @@ impl Nats {
             return Ok(None);
         }
         let (user, password) = (settings.required(&NATS_USER)?.to_owned(), settings.secret(&NATS_PASSWORD)?);
-        Ok(Some(Nats { url: url.to_owned(), user, password }))
+        Ok(Some(Nats { url: url.to_owned(), user, password, patience: PATIENCE }))
     }
 }

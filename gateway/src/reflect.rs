@@ -179,8 +179,11 @@ impl Fetch {
             };
             self.services.extend(file.service.iter().map(|service| name(service.name())));
             self.wanted.extend(file.dependency.iter().filter(|other| !self.files.contains_key(*other)).cloned());
-            self.bytes += encoded.len();
-            self.files.insert(file.name().to_owned(), encoded);
+            let length = encoded.len();
+            // Servers tell a file again with each that imports it.
+            if self.files.insert(file.name().to_owned(), encoded).is_none() {
+                self.bytes += length;
+            }
             if self.files.len() > MAX_FILES || self.bytes > files::LIMIT_BYTES {
                 return Err(Error::TooLarge);
             }

@@ -157,6 +157,9 @@ impl Reloader {
         let gateway = self.current.load_full();
         match compile(self.config.clone(), encoded, gateway.upstreams.clone()).await {
             Ok(schema) => {
+                if let Some(name) = gateway.limits.unknown(&schema.router) {
+                    tracing::error!(rpc = name, "the rate limit of an RPC that is not there limits nothing");
+                }
                 self.current.store(Arc::new(gateway.with(schema.clone())));
                 schema.tell();
                 (self.digests.served, self.digests.refused) = (Some(digest), None);

@@ -5,11 +5,14 @@ use crate::{
     error::{Failure, allow},
     problem::Told,
 };
-use axum::{body::Body, response::Response};
+use axum::{
+    body::{Body, HttpBody},
+    response::Response,
+};
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
 use tonic_types::StatusExt;
@@ -36,6 +39,14 @@ pub(crate) fn success(rpc: &Rpc, reply: transcode::Reply) -> Response {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     }
     response
+}
+
+/// The reply to HEAD: that to GET without its content, whose length is told where it is known.
+pub(crate) fn without_content(mut response: Response) -> Response {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 /// The reply to OPTIONS: the methods that the path answers to.

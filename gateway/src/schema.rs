@@ -44,6 +44,8 @@ pub(crate) fn digest(encoded: &[u8]) -> Digest {
 
 #[derive(Clone)]
 pub(crate) struct Schema {
+    /// Whether it is that of this build, whose rules are known.
+    pub is_ours: bool,
     pub router: Arc<Router>,
     pub pages: Arc<Pages>,
     pub upstreams: Arc<Upstreams>,
@@ -53,7 +55,7 @@ impl Schema {
     /// What is served before the descriptors are known: nothing.
     pub(crate) fn none() -> Result<Self, Error> {
         let router = Arc::new(Router::new(DescriptorPool::new())?);
-        Ok(Schema { router, pages: Arc::default(), upstreams: Arc::default() })
+        Ok(Schema { is_ours: false, router, pages: Arc::default(), upstreams: Arc::default() })
     }
 
     /// Compiles a descriptor set, or tells why it cannot be served. Connections of `old` are kept where addresses are.
@@ -64,7 +66,12 @@ impl Schema {
             Source::File(_) | Source::Reflection(_) => document::of(&pool, &router, wanted.default_access)?,
         };
         let upstreams = Upstreams::new(&addresses(wanted), &router, old)?;
-        Ok(Schema { router: Arc::new(router), pages: Arc::new(Pages::new(&document)), upstreams: Arc::new(upstreams) })
+        Ok(Schema {
+            is_ours: *wanted.source == Source::Contracts,
+            router: Arc::new(router),
+            pages: Arc::new(Pages::new(&document)),
+            upstreams: Arc::new(upstreams),
+        })
     }
 
     /// Logs what is served, and what is not for want of a rule.

@@ -7,9 +7,10 @@ use crate::{
     observe::{Observed, Replied},
     problem,
     reload::{self, Current},
+    reply,
     state::Gateway,
 };
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use limit::{Login, Shared};
 use rpc::Port;
@@ -60,8 +61,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
 async fn shared(config: &Config, shutdown: &CancellationToken) -> Result<Option<Arc<Shared>>, Error> {
     let Some(nats) = config.nats.as_ref().filter(|_| !config.rate_limits.is_empty()) else { return Ok(None) };
     let login = Login { user: &nats.user, password: nats.password.reveal() };
-    let shared = Arc::new(Shared::connect(&nats.url, login, config.rate_limits.longest()).await?);
-    drop(tokio::time::timeout(OPEN_TIMEOUT, shared.open()).await);
+    let shared = Arc::new(Shared::connect(&nats.url, login, (config.rate_limits.longest(), nats.patience)).await?);
+    drop(tokio::time::timeout(OPEN_TIMEOUT.max(nats.patience), shared.open()).await);
     let (open, shutdown) = (shared.clone(), shutdown.clone());
     tokio::spawn(async move { shutdown.run_until_cancelled(open.keep_open()).await });
     Ok(Some(shared))
@@ -73,10 +74,14 @@ async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<R
     let likes_problems = problem::is_liked(request.headers());
     let codings = coding::reply::accepted(request.headers());
     let page = cors::Page::of(&gateway.cors, &request);
+    let is_head = request.method() == Method::HEAD;
     let handled = handle::handle(&gateway, request, &observed.id).instrument(observed.span.clone());
     let mut response = problem::tell(handled.await, likes_problems, &observed.id);
     response = coding::reply::encode(response, codings).await;
     response = none_match::answered(response);
     page.tell(&gateway.cors, &mut response);
+    if is_head {
+        response = reply::without_content(response);
+    }
     observed.end(response)
 }

@@ -18,6 +18,8 @@ const NO_KEYS: &str = r#"{"keys":[]}"#;
 pub(crate) struct Gateway {
     /// Whether the schema is not known yet.
     pub is_waiting: bool,
+    /// Whether the rules of requests are those of this build.
+    pub is_ours: bool,
     pub router: Arc<Router>,
     pub pages: Arc<Pages>,
     pub upstreams: Arc<Upstreams>,
@@ -52,6 +54,7 @@ impl Gateway {
         }
         Ok(Gateway {
             is_waiting,
+            is_ours: schema.is_ours,
             router: schema.router,
             pages: schema.pages,
             upstreams: schema.upstreams,
@@ -72,7 +75,7 @@ impl Gateway {
 
     /// The same gateway with another schema.
     pub(crate) fn with(&self, schema: Schema) -> Self {
-        let Schema { router, pages, upstreams } = schema;
-        Gateway { is_waiting: false, router, pages, upstreams, ..self.clone() }
+        let Schema { is_ours, router, pages, upstreams } = schema;
+        Gateway { is_waiting: false, is_ours, router, pages, upstreams, ..self.clone() }
     }
 }

@@ -5,22 +5,29 @@ use bytes::Bytes;
 use futures::{FutureExt, Stream, StreamExt, future::Fuse, stream::unfold};
 use std::pin::Pin;
 use tokio::sync::oneshot;
+use tonic::Status;
 
 /// What is wrong with the messages of a caller, once it is found. It may be asked again after all of them have been read.
 pub(crate) type Broken = Fuse<oneshot::Receiver<Failure>>;
 
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
-/// The messages of a caller for an upstream. A message that cannot be read ends the call, not the stream: the upstream must
-/// not take a part for the whole.
-pub(crate) fn sent(messages: Messages) -> (impl Stream<Item = Bytes> + Send + 'static, Broken) {
+/// The messages of a caller for an upstream. One that cannot be read ends the call with an error, which resets the stream:
+/// the upstream must not take a part for the whole. The same where nobody waits for the reply any more, so that no stream
+/// is kept for a caller who has gone.
+pub(crate) fn sent(messages: Messages) -> (impl Stream<Item = Result<Bytes, Status>> + Send + 'static, Broken) {
     let (tell, broken) = oneshot::channel();
-    let sent = unfold((messages, tell), |(mut messages, tell)| async move {
-        match messages.next().await? {
-            Ok(message) => Some((message, (messages, tell))),
+    let sent = unfold(Some((messages, tell)), |state| async {
+        let (mut messages, mut tell) = state?;
+        let read = tokio::select! {
+            () = tell.closed() => return Some((Err(Status::cancelled("the caller has gone")), None)),
+            read = messages.next() => read?,
+        };
+        match read {
+            Ok(message) => Some((Ok(message), Some((messages, tell)))),
             Err(failure) => {
                 let _ = tell.send(failure); // nobody waits for it when the call is over
-                futures::future::pending().await
+                Some((Err(Status::cancelled("the messages of the caller broke off")), None))
             }
         }
     });

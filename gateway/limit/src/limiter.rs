@@ -32,7 +32,8 @@ pub struct Limiter {
 struct Known {
     /// When nothing will be counted against them any more.
     clear_at: Nanos,
-    /// What is left of the portion.
+    /// How many were taken at once the last time, and what is left of them.
+    taken: u32,
     portion: u32,
     portion_until: Nanos,
     /// Until when the common count has none: it is not asked.
@@ -77,10 +78,11 @@ impl Limiter {
             known.portion -= 1;
             return self.decision(&known, now, None);
         }
+        let wanted = self.quota.portion(known.taken, now < known.portion_until);
         let taken = match &self.shared {
             _ if now < known.refused_until => Err(Duration::from_nanos(known.refused_until - now)),
             Some(shared) => {
-                let asked = shared.take(&key(&self.name, caller), self.quota, now).await;
+                let asked = shared.take(&key(&self.name, caller), (self.quota, wanted, known.clear_at), now).await;
                 asked.unwrap_or_else(|| self.quota.take(known.clear_at, now, 1))
             }
             None => self.quota.take(known.clear_at, now, 1),
@@ -88,7 +90,8 @@ impl Limiter {
         match taken {
             Ok(Taken { requests, clear_at }) => {
                 known.clear_at = clear_at;
-                (known.portion, known.portion_until) = (requests - 1, now + self.quota.keep());
+                (known.taken, known.portion) = (requests, requests - 1);
+                known.portion_until = now + self.quota.keep(requests);
                 self.decision(&known, now, None)
             }
             Err(wait) => {

@@ -63,14 +63,16 @@ impl Quota {
         u32::try_from(self.window().saturating_sub(used) / self.each()).unwrap_or(u32::MAX)
     }
 
-    /// What a replica takes at once.
-    pub(crate) fn portion(self) -> u32 {
-        (self.requests / 20).max(1)
+    /// What a replica takes at once: one request, and twice as many as the last time where these did not last, at most a
+    /// twentieth of the quota. So what it takes it uses, and a caller below the quota is admitted whatever replicas it meets.
+    pub(crate) fn portion(self, last: u32, has_not_lasted: bool) -> u32 {
+        let most = (self.requests / 20).max(1);
+        if has_not_lasted { last.saturating_mul(2).clamp(1, most) } else { 1 }
     }
 
     /// How long a portion is kept: in that time as much becomes free again.
-    pub(crate) fn keep(self) -> Nanos {
-        u64::from(self.portion()) * self.each()
+    pub(crate) fn keep(self, portion: u32) -> Nanos {
+        u64::from(portion) * self.each()
     }
 
     /// The time after which one request is not counted any more.

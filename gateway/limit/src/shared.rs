@@ -22,9 +22,6 @@ use tokio::sync::Notify;
 /// The bucket's name.
 pub const BUCKET: &str = "RATE_LIMITS";
 
-/// How long an answer may take; a request does not wait for longer for its limit.
-const ANSWER_TIMEOUT: Duration = Duration::from_millis(100);
-
 /// How long opening the bucket may take, and the pause after a failure of it.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(5);
 const OPEN_PAUSE: Duration = Duration::from_secs(1);
@@ -34,9 +31,6 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Pause between two lines in the log.
 const LOG_EVERY: Duration = Duration::from_secs(60);
-
-/// How often a take is tried when other replicas take at the same time.
-const TRIES: usize = 8;
 
 /// Most bytes of the bucket, some 300,000 callers; above that each replica counts for itself.
 const BUCKET_BYTES: i64 = 64 << 20;
@@ -53,6 +47,8 @@ pub struct Shared {
     jetstream: jetstream::Context,
     /// After this time nothing is counted any more by any limit.
     longest: Duration,
+    /// How long an answer may take: a request does not wait for longer for its limit.
+    patience: Duration,
     /// None until it is open, and again after a failure: NATS may have lost its memory.
     store: RwLock<Option<Store>>,
     /// Somebody misses the bucket.
@@ -75,15 +71,18 @@ enum Away {
     Read(#[from] jetstream::kv::EntryError),
     #[error("the count cannot be written: {0}")]
     Write(jetstream::kv::UpdateError),
-    #[error("the count changes all the time")]
-    Busy,
     #[error("no answer in time")]
     Timeout,
 }
 
 impl Shared {
-    /// Connects in the background, and again whenever it must. `longest` is the longest window of the limits.
-    pub async fn connect(url: &str, login: Login<'_>, longest: Duration) -> Result<Self, ConnectError> {
+    /// Connects in the background, and again whenever it must. `longest` is the longest window of the limits, `patience` how
+    /// long an answer may take.
+    pub async fn connect(
+        url: &str,
+        login: Login<'_>,
+        (longest, patience): (Duration, Duration),
+    ) -> Result<Self, ConnectError> {
         let options = ConnectOptions::with_user_and_password(login.user.to_owned(), login.password.to_owned());
         let client = options
             .name(format!("comptoir {}", login.user))
@@ -95,6 +94,7 @@ impl Shared {
         Ok(Self {
             jetstream: jetstream::new(client),
             longest,
+            patience,
             store: RwLock::default(),
             missed: Notify::new(),
             began: Instant::now(),
@@ -127,13 +127,19 @@ impl Shared {
         self.store.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes a portion of `quota` from the count of `key`, or tells after which time there is one; none when the bucket
+    /// Takes up to `wanted` requests of `quota` from the count of `key`, of which `known` is what this replica has seen (NATS
+    /// forgets when it ends), or tells after which time there is one; none when the bucket
     /// is away.
-    pub(crate) async fn take(&self, key: &str, quota: Quota, now: Nanos) -> Option<Result<Taken, Duration>> {
+    pub(crate) async fn take(
+        &self,
+        key: &str,
+        (quota, wanted, known): (Quota, u32, Nanos),
+        now: Nanos,
+    ) -> Option<Result<Taken, Duration>> {
         if self.since_begin() < self.away_until.load(Ordering::Relaxed) {
             return None;
         }
-        let taken = tokio::time::timeout(ANSWER_TIMEOUT, self.ask(key, quota, now)).await;
+        let taken = tokio::time::timeout(self.patience, self.ask(key, (quota, wanted, known), now)).await;
         match taken.unwrap_or(Err(Away::Timeout)) {
             Ok(taken) => Some(taken),
             Err(away) => {
@@ -143,13 +149,19 @@ impl Shared {
         }
     }
 
-    async fn ask(&self, key: &str, quota: Quota, now: Nanos) -> Result<Result<Taken, Duration>, Away> {
+    async fn ask(
+        &self,
+        key: &str,
+        (quota, wanted, known): (Quota, u32, Nanos),
+        now: Nanos,
+    ) -> Result<Result<Taken, Duration>, Away> {
         let store = self.store().ok_or(Away::Closed)?;
-        for _ in 0..TRIES {
+        // Where other replicas take at the same time, until the patience ends.
+        loop {
             let entry = store.entry(key).await?;
             let (value, revision) = entry.map_or((Bytes::new(), 0), |entry| (entry.value, entry.revision));
             let clear_at = value.as_ref().try_into().map_or(0, Nanos::from_be_bytes);
-            let taken = match quota.take(clear_at, now, quota.portion()) {
+            let taken = match quota.take(clear_at.max(known), now, wanted) {
                 Ok(taken) => taken,
                 Err(wait) => return Ok(Err(wait)),
             };
@@ -160,7 +172,6 @@ impl Shared {
                 Err(error) => return Err(Away::Write(error)),
             }
         }
-        Err(Away::Busy)
     }
 
     /// Makes the bucket, or takes the one that is there.
@@ -180,12 +191,9 @@ impl Shared {
 
     /// Pauses, and says so once a minute.
     fn note(&self, away: &Away) {
-        // Others who take at the same time are no outage.
-        if !matches!(away, Away::Busy) {
-            self.away_until.store(self.since_begin() + PAUSE.as_millis() as u64, Ordering::Relaxed);
-            *self.store.write().unwrap_or_else(PoisonError::into_inner) = None;
-            self.missed.notify_one();
-        }
+        self.away_until.store(self.since_begin() + PAUSE.as_millis() as u64, Ordering::Relaxed);
+        *self.store.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.missed.notify_one();
         let mut logged = self.logged.lock().expect("no holder panics");
         if logged.is_none_or(|logged| logged.elapsed() > LOG_EVERY) {
             *logged = Some(Instant::now());

@@ -48,7 +48,10 @@ pub(crate) async fn stream(
             let forward = call::headers(gateway, &parts.headers, id, admission.authorization);
             start(gateway, rpc, parts, body, (codec, forward)).await
         }
-        Err(failure) => Err(failure),
+        Err(failure) => {
+            told.extend(failure.headers.clone());
+            Err(failure)
+        }
     };
     let mut response = Response::new(match started {
         Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
@@ -93,9 +96,10 @@ async fn start(
         timeout: timeout(headers)?.unwrap_or(gateway.deadline),
     };
     let messages = tokio::select! {
-        // A sender that is gone has found nothing wrong.
+        // What is wrong first, as the call fails of it too. A sender that is gone has found nothing wrong.
+        biased;
         Ok(failure) = &mut broken => return Err(failure),
-        messages = call.streams() => messages?,
+        replies = call.streams() => replies.map_err(|status| codec.spelled(&gateway.router, rpc, status))?.messages,
     };
     Ok(Outgoing { gateway: gateway.clone(), rpc: rpc.clone(), codec, messages, broken, is_over: false })
 }

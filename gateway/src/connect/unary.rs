@@ -72,7 +72,7 @@ async fn answer(
     };
     let message = call::bounded(codec.read(&gateway.router, rpc, message)?)?;
     let spelled = |status| codec.spelled(&gateway.router, rpc, status);
-    validation::check(rpc, &message).map_err(spelled)?;
+    validation::check(gateway, rpc, &message).map_err(spelled)?;
     let call = Call {
         rpc,
         channel: call::upstream(gateway, rpc)?,

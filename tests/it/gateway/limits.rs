@@ -37,7 +37,8 @@ fn nats(stores: &Stores) -> Nats {
         line.unwrap_or_else(|| panic!("{name} in {lines}")).to_owned()
     };
     let (url, password) = (value("COMPTOIR_NATS_URL"), Secret::new(value("COMPTOIR_NATS_PASSWORD")));
-    Nats { url, user: "gateway".to_owned(), password }
+    // A count that is late on a busy machine must not be taken for one that is away.
+    Nats { url, user: "gateway".to_owned(), password, patience: Duration::from_secs(4) }
 }
 
 /// Asks for a product from this address.

@@ -87,6 +87,20 @@ async fn head_is_answered_like_get_without_its_body() {
 }
 
 #[tokio::test]
+async fn over_http2_head_has_no_body_either() {
+    let stack = shared().await;
+    let url = format!("{}/openapi.json", stack.gateway());
+    let mut curl = tokio::process::Command::new("curl");
+    let output = curl.args(["-sS", "--head", "--http2-prior-knowledge", &url]).output().await;
+    let output = output.unwrap_or_else(|error| panic!("curl: {error}; mend: apt-get install -y curl"));
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && text.starts_with("HTTP/2 200"), "{text}");
+    let get = Client::anonymous(stack).get("/openapi.json").await;
+    let length = get.headers["content-length"].to_str().expect("a number");
+    assert!(text.contains(&format!("content-length: {length}\r\n")), "{text}");
+}
+
+#[tokio::test]
 async fn options_and_405_tell_the_methods_of_a_path() {
     let stack = shared().await;
     let anonymous = Client::anonymous(stack);

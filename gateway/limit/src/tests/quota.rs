@@ -57,6 +57,26 @@ fn a_clock_that_is_ahead_locks_nobody_out_for_longer_than_one_request_takes() {
 }
 
 #[test]
-fn a_portion_is_a_twentieth_and_at_least_one() {
-    assert_eq!(["1/1", "19/60", "40/60", "1000000/1"].map(|text| quota(text).portion()), [1, 1, 2, 50_000]);
+fn a_portion_grows_while_it_does_not_last_up_to_a_twentieth() {
+    let next = |text: &str, last| quota(text).portion(last, true);
+    assert_eq!([1, 2, 4, 8, 15].map(|last| next("300/60", last)), [2, 4, 8, 15, 15]);
+    assert_eq!([next("1/1", 1), next("39/60", 1), next("1000000/1", 50_000)], [1, 1, 50_000]);
+    assert_eq!(quota("300/60").portion(15, false), 1);
+}
+
+#[test]
+fn a_caller_below_the_quota_is_admitted_whichever_replica_it_meets() {
+    let quota = quota("300/60");
+    // Ten requests every three seconds, each at the next of three replicas, which share the count.
+    let (mut clear_at, mut replicas) = (0, [(0_u32, 0_u32, 0); 3]);
+    for (burst, request) in (0..200_u64).flat_map(|burst| (0..10_usize).map(move |request| (burst, request))) {
+        let now = NOW + burst * 3 * SECOND;
+        let (last, left, until) = &mut replicas[request % 3];
+        if *left == 0 || now >= *until {
+            let taken = quota.take(clear_at, now, quota.portion(*last, now < *until)).expect("it is below the quota");
+            (clear_at, *last, *left) = (taken.clear_at, taken.requests, taken.requests);
+            *until = now + quota.keep(taken.requests);
+        }
+        *left -= 1;
+    }
 }

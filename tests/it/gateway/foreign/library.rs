@@ -15,6 +15,9 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
+/// Streams at once on a connection, as many as servers often allow.
+pub const STREAMS: u32 = 100;
+
 pub const SERVICE: &str = "acme.library.v1.LibraryService";
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -217,8 +220,10 @@ pub fn serve_on(listener: TcpListener, routes: Routes) -> Running {
     let uri = format!("http://{}", listener.local_addr().expect("bound"));
     let stop = CancellationToken::new();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let serving =
-        Server::builder().add_routes(routes).serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
+    let serving = Server::builder()
+        .max_concurrent_streams(STREAMS)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::spawn(serving);
     Running { uri, _stop: stop.drop_guard() }
 }

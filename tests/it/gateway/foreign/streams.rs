@@ -2,7 +2,7 @@
 
 use super::{
     Gateway,
-    library::{SERVICE, library},
+    library::{SERVICE, STREAMS, library},
 };
 use futures::{StreamExt, stream};
 use kit::{Reply, reply};
@@ -69,6 +69,8 @@ async fn a_line_that_cannot_be_read_ends_the_call_and_is_told_by_its_place() {
     );
     let broken = lines(&gateway, SORT, "{}\n{}\n{\"parent\": \"shel").await;
     assert_eq!(broken.status, 400, "{broken:?}");
+    let conditional = gateway.client().request(Method::POST, SORT).header("if-match", "\"3\"").body("{}");
+    assert_eq!(reply(conditional).await.status, 400);
     for (name, value) in [("content-type", "text/plain"), ("content-encoding", "gzip")] {
         let request = gateway.client().request(Method::POST, SORT).header(name, value).body("{}\n");
         assert_eq!(reply(request).await.status, 415, "{name}");
@@ -95,6 +97,22 @@ async fn a_stream_of_replies_begins_while_requests_still_come_and_ends_with_its_
         gateway.client().request(Method::POST, ECHO).header("accept", "text/event-stream").body("{\"title\": \"A\"}");
     let text = events.send().await.expect("a reply").text().await.expect("a text");
     assert!(text.contains("shelves/s1/books/A") && text.contains("\nevent: end\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_a_stream_midway_leaves_nothing_behind_at_the_service() {
+    let acme = library("acme").await;
+    let gateway = gateway(&acme.uri).await;
+    for _ in 0..STREAMS + 20 {
+        let (send, sent) = tokio::sync::mpsc::channel::<Vec<u8>>(1);
+        let body = stream::unfold(sent, |mut sent| async { Some((Ok::<_, Infallible>(sent.recv().await?), sent)) });
+        let request = gateway.client().request(Method::POST, ECHO).header("content-type", "application/x-ndjson");
+        send.send(b"{\"title\": \"One\"}\n".to_vec()).await.expect("it is read");
+        let mut reply = request.body(Body::wrap_stream(body)).send().await.expect("a reply");
+        assert!(reply.chunk().await.expect("a line").is_some());
+    }
+    let book = gateway.client().request(Method::GET, "/v1/shelves/s1/books/b1").header("x-request-timeout", "20");
+    assert_eq!(reply(book).await.status, 200);
 }
 
 #[tokio::test]
