@@ -71,7 +71,7 @@ impl Limiter {
     }
 
     pub(crate) async fn count_at(&self, caller: &str, now: Nanos) -> Decision {
-        let caller = self.digest(caller);
+        let caller = digest(caller);
         let known = self.known(caller, now);
         let mut known = known.lock().await;
         if known.portion > 0 && now < known.portion_until {
@@ -114,7 +114,7 @@ impl Limiter {
 
     fn known(&self, caller: Caller, now: Nanos) -> Arc<tokio::sync::Mutex<Known>> {
         let mut callers = self.callers();
-        // A scan of all, and only when every place is taken by a caller against whom something still counts.
+        // A scan of all callers, when every place is taken.
         if callers.len() >= CALLERS && !callers.contains_key(&caller) {
             make_room(&mut callers, now);
         }
@@ -124,14 +124,14 @@ impl Limiter {
     fn callers(&self) -> MutexGuard<'_, HashMap<Caller, Arc<tokio::sync::Mutex<Known>>>> {
         self.callers.lock().expect("no holder panics")
     }
+}
 
-    /// The memory of a caller must not depend on the length of the name.
-    fn digest(&self, caller: &str) -> Caller {
-        let digest = Sha256::digest(caller);
-        let mut short = Caller::default();
-        short.copy_from_slice(&digest[..DIGEST_BYTES]);
-        short
-    }
+/// The memory of a caller must not depend on the length of the name.
+fn digest(caller: &str) -> Caller {
+    let digest = Sha256::digest(caller);
+    let mut short = Caller::default();
+    short.copy_from_slice(&digest[..DIGEST_BYTES]);
+    short
 }
 
 /// Forgets whom nothing counts against, and half of the others when that is not enough: a flood of callers costs those

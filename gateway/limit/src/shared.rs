@@ -128,8 +128,7 @@ impl Shared {
     }
 
     /// Takes up to `wanted` requests of `quota` from the count of `key`, of which `known` is what this replica has seen (NATS
-    /// forgets when it ends), or tells after which time there is one; none when the bucket
-    /// is away.
+    /// forgets when it ends), or tells after which time there is one; none when the bucket is away.
     pub(crate) async fn take(
         &self,
         key: &str,
