@@ -52,7 +52,7 @@ pub fn generate(document: Kind) -> anyhow::Result<String> {
     match document {
         Kind::Events => Ok(markdown::render(&Catalogue::of_this_build()?)),
         Kind::Asyncapi => asyncapi::render(&Catalogue::of_this_build()?),
-        Kind::Openapi => Ok(serde_json::to_string_pretty(&gateway::openapi()?)? + "\n"),
+        Kind::Openapi => Ok(serde_json::to_string_pretty(&gateway::openapi(gateway::JsonOptions::default())?)? + "\n"),
         Kind::Chart => chart::render(&DescriptorPool::decode(contracts::DESCRIPTORS)?, Topology::get()),
     }
 }

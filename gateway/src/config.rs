@@ -1,5 +1,7 @@
 //! Configuration of the gateway.
 
+mod values;
+
 use crate::{
     client::TrustedProxies,
     cors::Origins,
@@ -8,11 +10,10 @@ use crate::{
     schema::{self, Source, Wanted},
     upstreams::Addresses,
 };
-use http::HeaderName;
 use rpc::{Limits, attempts::Rate};
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
-use std::{str::FromStr, time::Duration};
-use transcode::Access;
+use std::time::Duration;
+pub use values::{DefaultAccess, ForwardedHeaders, IgnoredParameters, JsonOutput};
 
 const UPSTREAM: Key = Key::new(
     "upstream",
@@ -57,6 +58,15 @@ const FORWARD_HEADERS: Key = Key::new(
     "Headers of requests that go along to services, beside the token, trace and request id, NAME,…",
 )
 .list();
+
+const JSON_OUTPUT: Key = Key::new(
+    "json-output",
+    "COMPTOIR_JSON_OUTPUT",
+    "How replies are written as JSON, defaults for scalars, lists and maps also when they are empty, proto-names for page_size \
+     and not pageSize, enum-numbers, or none of these, WORD,…",
+)
+.list()
+.default("defaults");
 
 const BODY_LIMIT: Key =
     Key::new("body-limit-bytes", "COMPTOIR_BODY_LIMIT_BYTES", "Largest request body").unit("bytes").default("1048576");
@@ -121,6 +131,7 @@ pub const KEYS: &[Key] = &[
     REFLECT_INTERVAL,
     DEFAULT_ACCESS,
     FORWARD_HEADERS,
+    JSON_OUTPUT,
     BODY_LIMIT,
     DEADLINE,
     ADDRESS_FAILURES,
@@ -144,6 +155,7 @@ pub struct Config {
     pub reflect_interval: Option<Duration>,
     pub default_access: DefaultAccess,
     pub forwarded_headers: ForwardedHeaders,
+    pub json_output: JsonOutput,
     /// JSON Web Key Set (RFC 7517) of those who may sign tokens. None where nothing that is served asks for a token.
     pub jwks: Option<String>,
     pub body_limit_bytes: usize,
@@ -180,6 +192,7 @@ impl Config {
             reflect_interval: Some(reflect_interval).filter(|interval| !interval.is_zero()),
             default_access: settings.parsed(&DEFAULT_ACCESS)?,
             forwarded_headers: headers.map_err(|why: String| settings.bad(&FORWARD_HEADERS, why))?,
+            json_output: settings.parsed(&JSON_OUTPUT)?,
             jwks: jwks(settings, &source)?,
             body_limit_bytes: settings.bounded(&BODY_LIMIT, 1024..=1 << 30)? as usize,
             deadline: settings.seconds(&DEADLINE, 1..=3600)?,
@@ -208,6 +221,7 @@ impl Config {
             source: &self.source,
             addresses: &self.upstreams,
             default_access: &self.default_access.0,
+            options: self.json_output.0,
             has_keys: self.jwks.is_some(),
         }
     }
@@ -237,98 +251,4 @@ fn jwks(settings: &Settings, source: &Source) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     settings.file(&JWKS_FILE).map(Some)
-}
-
-/// Who may call an RPC whose contract does not say it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DefaultAccess(pub Access);
-
-impl FromStr for DefaultAccess {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let mut access = Access::default();
-        let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
-        for word in &words {
-            match (*word, word.strip_prefix("role:")) {
-                ("none", _) => {}
-                ("public", _) => access.public = true,
-                ("user", _) => access.user = true,
-                (_, Some(role)) if !role.is_empty() => access.roles.push(role.to_owned()),
-                _ => return Err(format!("{word:?} is not none, public, user or role:NAME")),
-            }
-        }
-        if words.len() > 1 && (access.public || words.contains(&"none")) {
-            return Err("none and public stand alone".to_owned());
-        }
-        Ok(DefaultAccess(access))
-    }
-}
-
-/// Headers that go along to services.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ForwardedHeaders(pub Vec<HeaderName>);
-
-/// Headers that the gateway itself writes, or that are about one connection (RFC 9110, section 7.6.1) or one body.
-const NEVER_FORWARDED: [&str; 21] = [
-    "authorization",
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "expect",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "traceparent",
-    "tracestate",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "user-agent",
-    "x-request-id",
-    "accept-encoding",
-    "http2-settings",
-];
-
-impl FromStr for ForwardedHeaders {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let checked = |name: &str| match HeaderName::try_from(name) {
-            Err(_) => Err(format!("{name:?} is not the name of a header")),
-            Ok(name) if NEVER_FORWARDED.contains(&name.as_str()) || name.as_str().starts_with("grpc-") => {
-                Err(format!("{name} is what the gateway writes itself, or about one connection"))
-            }
-            Ok(name) => Ok(name),
-        };
-        names.map(checked).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-/// Names of query parameters, and starts of names with `*`, separated by commas.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IgnoredParameters(pub Vec<String>);
-
-impl IgnoredParameters {
-    /// Those of the large advertisers, of analytics and mailing programs, and the `_` that jQuery adds against caches.
-    pub const USUAL: &str = "utm_*,gclid,gclsrc,gbraid,wbraid,dclid,gad_*,_gl,_ga,srsltid,fbclid,msclkid,mc_cid,mc_eid,\
-         ttclid,twclid,li_fat_id,igshid,igsh,yclid,_hsenc,_hsmi,_kx,epik,_";
-}
-
-impl FromStr for IgnoredParameters {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
-        let checked = |name: &str| match name.find('*') {
-            Some(at) if at == 0 || at + 1 < name.len() => Err(format!("in {name:?} a * is not the end of a name")),
-            _ => Ok(name.to_owned()),
-        };
-        names.map(checked).collect::<Result<_, _>>().map(Self)
-    }
 }

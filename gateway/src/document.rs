@@ -5,7 +5,7 @@ use openapi::Info;
 use prost_reflect::DescriptorPool;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use transcode::{Access, Router};
+use transcode::{Access, Options, Router};
 
 const DESCRIPTION: &str = "A commerce backend: users, products, stock, orders, payments and shipping.\n\n\
     - JSON is that of protobuf: 64-bit integers and decimals are strings, enums have names, times are RFC 3339.\n\
@@ -20,16 +20,16 @@ const DESCRIPTION_OF_OTHERS: &str = "- JSON is that of protobuf: 64-bit integers
 /// Packages that a title names; more are counted.
 const NAMED: usize = 3;
 
-/// The document of the contracts that this build was made of.
-pub fn openapi() -> Result<Value, Error> {
+/// The document of the contracts that this build was made of, when replies are written with `options`.
+pub fn openapi(options: Options) -> Result<Value, Error> {
     let pool = DescriptorPool::decode(contracts::DESCRIPTORS).map_err(transcode::BuildError::from)?;
     let version = env!("CARGO_PKG_VERSION");
     let info = Info { title: "Comptoir", version, description: DESCRIPTION, license: Some("Apache-2.0") };
-    Ok(openapi::document(&pool, info, &openapi::Access::default())?)
+    Ok(openapi::document(&pool, info, &openapi::Access::default(), output(options))?)
 }
 
 /// The document of other descriptors; its title is the names of the packages that are served.
-pub(crate) fn of(pool: &DescriptorPool, router: &Router, default: &Access) -> Result<Value, Error> {
+pub(crate) fn of(pool: &DescriptorPool, router: &Router, default: &Access, options: Options) -> Result<Value, Error> {
     let packages: BTreeSet<&str> = router
         .rpcs()
         .filter(|rpc| rpc.reachable())
@@ -50,7 +50,13 @@ pub(crate) fn of(pool: &DescriptorPool, router: &Router, default: &Access) -> Re
         roles: default.roles.clone(),
         ..Default::default()
     };
-    Ok(openapi::document(pool, info, &default)?)
+    Ok(openapi::document(pool, info, &default, output(options))?)
+}
+
+/// The same options, as the document takes them.
+fn output(options: Options) -> openapi::Output {
+    let Options { shows_defaults, keeps_names, numbers_enums } = options;
+    openapi::Output { shows_defaults, keeps_names, numbers_enums }
 }
 
 fn title(packages: &BTreeSet<&str>) -> String {

@@ -73,11 +73,12 @@ mod uplink;
 mod upstreams;
 mod validation;
 
-pub use config::{Config, DefaultAccess, ForwardedHeaders, IgnoredParameters, KEYS};
+pub use config::{Config, DefaultAccess, ForwardedHeaders, IgnoredParameters, JsonOutput, KEYS};
 pub use document::openapi;
 pub use error::Error;
 pub use rates::{Nats, RateLimits};
 pub use reflect::descriptors as reflected;
 pub use schema::{Source, router};
 pub use server::run;
+pub use transcode::Options as JsonOptions;
 pub use upstreams::Addresses;

@@ -11,7 +11,7 @@ use http::StatusCode;
 use prost_reflect::DescriptorPool;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
-use transcode::{Access, Router, Rpc};
+use transcode::{Access, Options, Router, Rpc};
 
 /// Where the descriptors come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,9 +31,14 @@ pub(crate) struct Wanted<'a> {
     pub addresses: &'a Addresses,
     /// The rule of RPCs whose contracts have none.
     pub default_access: &'a Access,
+    /// How replies are written as JSON.
+    pub options: Options,
     /// Whether tokens can be checked.
     pub has_keys: bool,
 }
+
+/// Overlaps of templates that are logged at most.
+const TOLD: usize = 10;
 
 /// Tells one descriptor set from another.
 pub(crate) type Digest = [u8; 32];
@@ -62,8 +67,10 @@ impl Schema {
     pub(crate) fn compile(wanted: Wanted<'_>, encoded: &[u8], old: &Upstreams) -> Result<Self, Error> {
         let (pool, router) = check(wanted, encoded)?;
         let document = match wanted.source {
-            Source::Contracts => document::openapi()?,
-            Source::File(_) | Source::Reflection(_) => document::of(&pool, &router, wanted.default_access)?,
+            Source::Contracts => document::openapi(wanted.options)?,
+            Source::File(_) | Source::Reflection(_) => {
+                document::of(&pool, &router, wanted.default_access, wanted.options)?
+            }
         };
         let upstreams = Upstreams::new(&addresses(wanted), &router, old)?;
         Ok(Schema {
@@ -84,6 +91,9 @@ impl Schema {
             routes = self.router.routes().len(),
             "serving"
         );
+        for overlap in self.router.overlaps().iter().filter(|overlap| overlap.is_crossing).take(TOLD) {
+            tracing::warn!("{overlap}, though that is the more specific one behind; comptoir gateway routes shows all");
+        }
         for rpc in self.router.unbound() {
             tracing::warn!(
                 rpc = rpc.full_name,
@@ -112,7 +122,7 @@ fn addresses(wanted: Wanted<'_>) -> Addresses {
 /// of their services has no address of the others.
 pub(crate) fn check(wanted: Wanted<'_>, encoded: &[u8]) -> Result<(DescriptorPool, Router), Error> {
     let pool = pool(encoded)?;
-    let router = Router::with_default(pool.clone(), wanted.default_access)?;
+    let router = Router::with(pool.clone(), wanted.default_access, wanted.options)?;
     if *wanted.source != Source::Contracts {
         complete(wanted, &router)?;
     }
@@ -141,7 +151,7 @@ fn complete(wanted: Wanted<'_>, router: &Router) -> Result<(), Error> {
 
 /// The routes of a descriptor set.
 pub fn router(encoded: &[u8], default: &Access) -> Result<Router, Error> {
-    pool(encoded).and_then(|pool| Ok(Router::with_default(pool, default)?))
+    pool(encoded).and_then(|pool| Ok(Router::with(pool, default, Options::default())?))
 }
 
 fn pool(encoded: &[u8]) -> Result<DescriptorPool, Error> {

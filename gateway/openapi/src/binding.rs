@@ -4,6 +4,7 @@ use crate::{
     annotation::{Access, Rule, rules},
     error::Error,
     scalar,
+    schemas::Output,
     template::Path,
 };
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
@@ -122,12 +123,12 @@ impl Binding {
         Err(self.no_field(path))
     }
 
-    /// A dotted path of the request in its JSON names.
-    pub(crate) fn json_path(&self, path: &str) -> Result<String, Error> {
+    /// A dotted path of the request as the document spells it.
+    pub(crate) fn shown(&self, path: &str, output: Output) -> Result<String, Error> {
         let mut names = Vec::new();
         for (at, _) in path.match_indices('.').chain([(path.len(), "")]) {
             let field = self.request_field(path.get(..at).unwrap_or(path))?;
-            names.push(field.json_name().to_owned());
+            names.push(output.name(&field));
         }
         Ok(names.join("."))
     }

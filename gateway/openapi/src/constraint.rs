@@ -1,6 +1,6 @@
 //! The bounds of `buf.validate` as keywords of JSON Schema. What JSON Schema has no keyword for is said in the description.
 
-use crate::annotation;
+use crate::{annotation, schemas::Output};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, Value as Reflected};
 use serde_json::{Map, Value, json};
 
@@ -23,14 +23,14 @@ struct Rule<'a> {
 const IGNORE_ALWAYS: i32 = 3;
 
 /// Adds the bounds of a field to its schema.
-pub(crate) fn apply(schema: &mut Map<String, Value>, field: &FieldDescriptor) {
+pub(crate) fn apply(schema: &mut Map<String, Value>, field: &FieldDescriptor, output: Output) {
     let is_ignored = |rules: &DynamicMessage| ignore(rules) == IGNORE_ALWAYS;
     if let Some(rules) = annotation::constraints(field).filter(|rules| !is_ignored(rules)) {
-        add(schema, &rules, &field.kind());
+        add(schema, &rules, &field.kind(), output);
     }
 }
 
-fn add(schema: &mut Map<String, Value>, rules: &DynamicMessage, kind: &Kind) {
+fn add(schema: &mut Map<String, Value>, rules: &DynamicMessage, kind: &Kind, output: Output) {
     for set in sets(rules) {
         let mut rules: Vec<_> = set.rules.fields().collect();
         // The least before the most, in words too.
@@ -38,9 +38,10 @@ fn add(schema: &mut Map<String, Value>, rules: &DynamicMessage, kind: &Kind) {
         for (rule, value) in rules {
             let rule = Rule { set: &set.kind, name: rule.name() };
             match (rule.set, rule.name, value) {
-                ("repeated", "items", Reflected::Message(inner)) => nested(schema, "items", inner, kind),
-                ("map", _, Reflected::Message(inner)) => map_rule(schema, rule.name, inner, kind),
-                _ => keyword(schema, rule, value, kind),
+                ("repeated", "items", Reflected::Message(inner)) => nested(schema, "items", inner, kind, output),
+                ("map", _, Reflected::Message(inner)) => map_rule(schema, rule.name, inner, kind, output),
+                ("enum", name, _) => choice(schema, name, &named(value, kind, output)),
+                _ => keyword(schema, rule, value),
             }
         }
     }
@@ -50,25 +51,25 @@ fn add(schema: &mut Map<String, Value>, rules: &DynamicMessage, kind: &Kind) {
 }
 
 /// Bounds of the items of a list, or of the names or values of a map.
-fn nested(schema: &mut Map<String, Value>, at: &str, rules: &DynamicMessage, kind: &Kind) {
+fn nested(schema: &mut Map<String, Value>, at: &str, rules: &DynamicMessage, kind: &Kind, output: Output) {
     if let Some(Value::Object(inner)) = schema.get_mut(at) {
-        add(inner, rules, kind);
+        add(inner, rules, kind, output);
     }
 }
 
-fn map_rule(schema: &mut Map<String, Value>, rule: &str, rules: &DynamicMessage, kind: &Kind) {
+fn map_rule(schema: &mut Map<String, Value>, rule: &str, rules: &DynamicMessage, kind: &Kind, output: Output) {
     let Kind::Message(entry) = kind else { return };
     match rule {
         "keys" => {
             schema.entry("propertyNames").or_insert_with(|| json!({}));
-            nested(schema, "propertyNames", rules, &entry.map_entry_key_field().kind());
+            nested(schema, "propertyNames", rules, &entry.map_entry_key_field().kind(), output);
         }
-        "values" => nested(schema, "additionalProperties", rules, &entry.map_entry_value_field().kind()),
+        "values" => nested(schema, "additionalProperties", rules, &entry.map_entry_value_field().kind(), output),
         _ => {}
     }
 }
 
-fn keyword(schema: &mut Map<String, Value>, rule: Rule<'_>, value: &Reflected, kind: &Kind) {
+fn keyword(schema: &mut Map<String, Value>, rule: Rule<'_>, value: &Reflected) {
     let mut put = |name: &str, value: Value| drop(schema.insert(name.to_owned(), value));
     match (rule.set, rule.name) {
         ("string", "len") => {
@@ -89,7 +90,6 @@ fn keyword(schema: &mut Map<String, Value>, rule: Rule<'_>, value: &Reflected, k
         ("duration", name) => duration(schema, name, value),
         ("timestamp", "lt_now") => say(schema, "In the past."),
         ("timestamp", "gt_now") => say(schema, "In the future."),
-        ("enum", name) => choice(schema, name, &named(value, kind)),
         ("bool", "const") => put("const", plain(value)),
         (set, name) if set.ends_with("64") => long(schema, name, value),
         (set, name) if set.ends_with("32") || matches!(set, "float" | "double") => number(schema, name, value),
@@ -190,9 +190,12 @@ fn choice(schema: &mut Map<String, Value>, name: &str, values: &Value) {
     }
 }
 
-/// The numbers of an enum's values as their names.
-fn named(value: &Reflected, kind: &Kind) -> Value {
+/// The numbers of an enum's values as they are written.
+fn named(value: &Reflected, kind: &Kind, output: Output) -> Value {
     let Kind::Enum(kind) = kind else { return Value::Null };
+    if output.numbers_enums {
+        return plain(value);
+    }
     let name = |number: &Reflected| {
         let number = number.as_i32().unwrap_or_default();
         kind.get_value(number).map_or_else(|| number.into(), |value| Value::from(value.name()))

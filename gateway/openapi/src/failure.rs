@@ -1,6 +1,6 @@
 //! What comes back where something failed: `google.rpc.Status`, a problem of RFC 9457, or an error of RFC 6749.
 
-use crate::binding::Binding;
+use crate::{binding::Binding, schemas::Output};
 use serde_json::{Map, Value, json};
 
 pub(crate) const STATUS: &str = "google.rpc.Status";
@@ -46,8 +46,8 @@ pub(crate) fn shared(bindings: &[Binding]) -> Value {
 }
 
 /// The schemas, and those of errors.
-pub(crate) fn with_errors(mut schemas: Map<String, Value>, bindings: &[Binding]) -> Map<String, Value> {
-    schemas.insert(STATUS.to_owned(), status());
+pub(crate) fn with_errors(mut schemas: Map<String, Value>, bindings: &[Binding], output: Output) -> Map<String, Value> {
+    schemas.insert(STATUS.to_owned(), status(output));
     schemas.insert(PROBLEM.to_owned(), problem());
     if bindings.iter().any(|binding| binding.access.oauth2_errors) {
         schemas.insert(
@@ -66,8 +66,10 @@ pub(crate) fn with_errors(mut schemas: Map<String, Value>, bindings: &[Binding])
     schemas
 }
 
-/// `google.rpc.Status` as the gateway writes it, whether or not the descriptors have it.
-fn status() -> Value {
+/// `google.rpc.Status` as the gateway writes it, whether or not the descriptors have it. An error has all its members; a status
+/// within a reply lacks those that are empty where these are left out.
+fn status(output: Output) -> Value {
+    let required: &[&str] = if output.shows_defaults { &["code", "message", "details"] } else { &[] };
     json!({
         "title": "Status",
         "type": "object",
@@ -86,7 +88,7 @@ fn status() -> Value {
                 },
             },
         },
-        "required": ["code", "message", "details"],
+        "required": required,
     })
 }
 

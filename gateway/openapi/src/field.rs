@@ -41,7 +41,7 @@ pub(crate) fn leaf(field: &FieldDescriptor, view: View, schemas: &mut Schemas) -
         schema.insert("format".to_owned(), "password".into());
     }
     if view == View::Input {
-        constraint::apply(&mut schema, field);
+        constraint::apply(&mut schema, field, schemas.output);
     }
     schema
 }

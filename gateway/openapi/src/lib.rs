@@ -13,7 +13,7 @@
 //!
 //! - There is one operation for each binding that the router serves to users, and no other.
 //! - A message that is sent and one that is received are two schemas, `Name-Input` and `Name`: what is received has all of
-//!   its scalars, lists and maps, and may get more members; what is sent has bounds, and no members that are not in it.
+//!   its scalars, lists and maps, unless empty ones are left out, and may get more members; what is sent has bounds, and no members that are not in it.
 //! - The name of a schema depends on its message alone, so that a new RPC renames nothing in clients that are generated.
 //! - One descriptor set gives one document, byte for byte.
 
@@ -38,6 +38,7 @@ mod tests;
 
 pub use annotation::Access;
 pub use error::Error;
+pub use schemas::Output;
 
 use prost_reflect::DescriptorPool;
 use schemas::Schemas;
@@ -55,10 +56,11 @@ pub struct Info<'a> {
 }
 
 /// The OpenAPI 3.1 document of all bindings in `pool` that users can reach. Comments are there as far as the descriptors
-/// have source information. `default` is the rule of RPCs whose contract does not say who may call.
-pub fn document(pool: &DescriptorPool, info: Info<'_>, default: &Access) -> Result<Value, Error> {
+/// have source information. `default` is the rule of RPCs whose contract does not say who may call;
+/// `output` says how replies are written.
+pub fn document(pool: &DescriptorPool, info: Info<'_>, default: &Access, output: Output) -> Result<Value, Error> {
     let bindings = binding::all(pool, default)?;
-    let mut schemas = Schemas::default();
+    let mut schemas = Schemas::new(output);
     let (mut paths, mut tags) = (Map::new(), Vec::new());
     for binding in &bindings {
         let operation = operation::describe(binding, &mut schemas)?;
@@ -76,7 +78,7 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>, default: &Access) -> Resu
         "tags": tags,
         "paths": paths,
         "components": {
-            "schemas": failure::with_errors(message::complete(schemas), &bindings),
+            "schemas": failure::with_errors(message::complete(schemas), &bindings, output),
             "responses": failure::shared(&bindings),
             "securitySchemes": { "bearer": {
                 "type": "http",

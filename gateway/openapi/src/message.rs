@@ -2,9 +2,9 @@
 
 use crate::{
     absence, annotation, comment, field,
-    schemas::{Schemas, View, Wanted},
+    schemas::{Output, Schemas, View, Wanted},
 };
-use prost_reflect::{EnumDescriptor, MessageDescriptor, OneofDescriptor};
+use prost_reflect::{EnumDescriptor, EnumValueDescriptor, MessageDescriptor, OneofDescriptor};
 use serde_json::{Map, Value, json};
 
 /// Makes all schemas that were wanted, and those that these want.
@@ -13,7 +13,7 @@ pub(crate) fn complete(mut schemas: Schemas) -> Map<String, Value> {
     while let Some((name, wanted)) = schemas.next() {
         let schema = match wanted {
             Wanted::Message(message, view) => object(&message, view, &[], &mut schemas).into(),
-            Wanted::Enum(kind) => values(&kind),
+            Wanted::Enum(kind) => values(&kind, schemas.output),
         };
         found.insert(name, schema);
     }
@@ -32,12 +32,12 @@ pub(crate) fn object(
     for field in message.fields().filter(|field| !left_out.iter().any(|name| name == field.name())) {
         let is_required = match view {
             View::Input => absence::is_refused(&field),
-            View::Output => field::is_always_written(&field),
+            View::Output => schemas.output.shows_defaults && field::is_always_written(&field),
         };
         if is_required {
-            required.push(field.json_name().to_owned());
+            required.push(schemas.output.name(&field));
         }
-        properties.insert(field.json_name().to_owned(), field::schema(&field, view, schemas).into());
+        properties.insert(schemas.output.name(&field), field::schema(&field, view, schemas).into());
     }
     let mut schema = Map::new();
     let mut put = |name: &str, value: Value| drop(schema.insert(name.to_owned(), value));
@@ -53,21 +53,27 @@ pub(crate) fn object(
     if annotation::is_deprecated(&message.options()) {
         put("deprecated", true.into());
     }
-    let text = comment::paragraphs(&[&comment::text(message), &exclusions(message)]);
+    let text = comment::paragraphs(&[&comment::text(message), &exclusions(message, schemas.output)]);
     if !text.is_empty() {
         put("description", text.into());
     }
     schema
 }
 
-fn values(kind: &EnumDescriptor) -> Value {
-    let names: Vec<String> = kind.values().map(|value| value.name().to_owned()).collect();
-    let lines = kind.values().map(|value| (value.name().to_owned(), comment::text(&value)));
-    let lines = lines.filter(|(_, text)| !text.is_empty()).map(|(name, text)| format!("- `{name}`: {text}"));
-    let list = lines.collect::<Vec<_>>().join("\n");
+fn values(kind: &EnumDescriptor, output: Output) -> Value {
+    let is_numbers = output.numbers_enums;
+    let shown = |value: &EnumValueDescriptor| if is_numbers { json!(value.number()) } else { json!(value.name()) };
+    let values: Vec<Value> = kind.values().map(|value| shown(&value)).collect();
+    let line = |value: EnumValueDescriptor| match (is_numbers, comment::text(&value)) {
+        (false, text) if text.is_empty() => None,
+        (false, text) => Some(format!("- `{}`: {text}", value.name())),
+        (true, text) => Some(format!("- {}: `{}`. {text}", value.number(), value.name()).trim_end().to_owned()),
+    };
+    let list = kind.values().filter_map(line).collect::<Vec<_>>().join("\n");
+    let of = if is_numbers { "integer" } else { "string" };
     let title = title(kind.full_name(), kind.package_name());
     let text = comment::paragraphs(&[&comment::text(kind), &list]);
-    json!({ "title": title, "type": "string", "enum": names, "description": text })
+    json!({ "title": title, "type": of, "enum": values, "description": text })
 }
 
 /// The name within the package: `Order.State`.
@@ -76,10 +82,10 @@ fn title<'a>(full_name: &'a str, package: &str) -> &'a str {
 }
 
 /// What the oneofs of a message say, in words: a keyword for it would make unions that code generators do not read.
-fn exclusions(message: &MessageDescriptor) -> String {
+fn exclusions(message: &MessageDescriptor, output: Output) -> String {
     let oneofs = message.oneofs().filter(|oneof| !oneof.is_synthetic());
     let sentence = |oneof: OneofDescriptor| {
-        let names: Vec<String> = oneof.fields().map(|field| format!("`{}`", field.json_name())).collect();
+        let names: Vec<String> = oneof.fields().map(|field| format!("`{}`", output.name(&field))).collect();
         let bound = if annotation::is_required(&oneof) { "Exactly" } else { "At most" };
         format!("{bound} one of {} is there.", names.join(", "))
     };

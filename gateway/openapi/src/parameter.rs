@@ -6,7 +6,7 @@ use crate::{
     comment, constraint,
     error::Error,
     field, scalar,
-    schemas::{Schemas, View},
+    schemas::{Output, Schemas, View},
     template::{self, camel},
 };
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
@@ -22,7 +22,8 @@ pub(crate) fn all(binding: &Binding, schemas: &mut Schemas) -> Result<Vec<Value>
     }
     let body = binding.body_field()?;
     if binding.rule.body != "*" {
-        let bound = binding.path.bound.iter().map(|path| binding.json_path(path)).collect::<Result<_, _>>()?;
+        let bound =
+            binding.path.bound.iter().map(|path| binding.shown(path, schemas.output)).collect::<Result<_, _>>()?;
         let mut query = Query { bound, found: Vec::new(), open: Vec::new() };
         for field in binding.rpc.input().fields().filter(|field| Some(field) != body.as_ref()) {
             query.collect(&field, "", schemas);
@@ -32,7 +33,7 @@ pub(crate) fn all(binding: &Binding, schemas: &mut Schemas) -> Result<Vec<Value>
     if let Some(field) = key(&binding.rpc.input()) {
         let text = comment::text(&field);
         let text = if text.is_empty() { "Key that makes a repeated request safe." } else { &text };
-        found.push(header("Idempotency-Key", text, key_schema(&field)));
+        found.push(header("Idempotency-Key", text, key_schema(&field, schemas.output)));
     }
     if takes_version(binding, body.as_ref()) {
         let text = "The ETag of the version that may be changed, in quotes; 412 when the resource has another one.";
@@ -80,11 +81,11 @@ fn key(input: &MessageDescriptor) -> Option<FieldDescriptor> {
     input.get_field_by_name("request_id").filter(|field| !field.is_list() && field.kind() == Kind::String)
 }
 
-fn key_schema(field: &FieldDescriptor) -> Value {
+fn key_schema(field: &FieldDescriptor, output: Output) -> Value {
     let mut schema = scalar::schema(&field.kind()).unwrap_or_default();
     // A key of blanks is refused: its sender believes to be safe from repeats.
     schema.insert("pattern".to_owned(), "\\S".into());
-    constraint::apply(&mut schema, field);
+    constraint::apply(&mut schema, field, output);
     schema.into()
 }
 
@@ -108,7 +109,7 @@ struct Query {
 
 impl Query {
     fn collect(&mut self, field: &FieldDescriptor, prefix: &str, schemas: &mut Schemas) {
-        let path = format!("{prefix}{}", field.json_name());
+        let path = format!("{prefix}{}", schemas.output.name(field));
         let is_header =
             prefix.is_empty() && matches!(field.name(), "request_id" | "etag") && field.kind() == Kind::String;
         if field.is_map() || is_header || self.bound.contains(&path) {

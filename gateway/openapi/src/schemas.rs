@@ -1,6 +1,6 @@
 //! The schemas that operations and other schemas refer to: each has a name, and is wanted once.
 
-use prost_reflect::{EnumDescriptor, MessageDescriptor};
+use prost_reflect::{EnumDescriptor, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -13,6 +13,24 @@ pub(crate) enum View {
     Output,
 }
 
+/// How replies are written as JSON, and so what they look like.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// Whether scalars, enums, lists and maps are there when empty.
+    pub shows_defaults: bool,
+    /// Whether names are those of the contract, `page_size`, and not `pageSize`.
+    pub keeps_names: bool,
+    /// Whether enums are numbers, and not names.
+    pub numbers_enums: bool,
+}
+
+impl Output {
+    /// The name of a field. Requests may spell it either way; they are described like replies.
+    pub(crate) fn name(self, field: &FieldDescriptor) -> String {
+        if self.keeps_names { field.name().to_owned() } else { field.json_name().to_owned() }
+    }
+}
+
 /// What a schema is made of.
 #[derive(Debug)]
 pub(crate) enum Wanted {
@@ -20,8 +38,9 @@ pub(crate) enum Wanted {
     Enum(EnumDescriptor),
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Schemas {
+    pub output: Output,
     /// All that were ever wanted.
     names: BTreeSet<String>,
     /// Those that are not made yet.
@@ -29,6 +48,10 @@ pub(crate) struct Schemas {
 }
 
 impl Schemas {
+    pub(crate) fn new(output: Output) -> Self {
+        Schemas { output, names: BTreeSet::new(), wanted: Vec::new() }
+    }
+
     /// A reference to the schema of a message.
     pub(crate) fn message(&mut self, message: &MessageDescriptor, view: View) -> Map<String, Value> {
         let name = match view {

@@ -8,12 +8,13 @@ mod paths;
 mod schemas;
 mod words;
 
-use crate::{Access, Info, document};
+use crate::{Access, Info, Output, document};
 use prost_reflect::{DescriptorPool, DynamicMessage, ReflectMessage, SerializeOptions};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 use serde_json::{Value, json};
 use std::path::Path;
 
+const OUTPUT: Output = Output { shows_defaults: true, keeps_names: false, numbers_enums: false };
 const INFO: Info = Info { title: "Test", version: "1", description: "A test.", license: Some("Apache-2.0") };
 
 const HEAD: &str = r#"syntax = "proto3";
@@ -74,7 +75,11 @@ fn service(rules: &[&str], messages: &str) -> String {
 }
 
 fn described(pool: &DescriptorPool) -> Value {
-    document(pool, INFO, &Access::default()).expect("it can be described")
+    described_with(pool, OUTPUT)
+}
+
+fn described_with(pool: &DescriptorPool, output: Output) -> Value {
+    document(pool, INFO, &Access::default(), output).expect("it can be described")
 }
 
 /// What is at a JSON pointer of the document.
@@ -109,8 +114,11 @@ fn faults(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
 }
 
 /// A message as the gateway writes it.
-fn written(message: &DynamicMessage) -> Value {
-    let options = SerializeOptions::new().skip_default_fields(false);
+fn written(message: &DynamicMessage, output: Output) -> Value {
+    let options = SerializeOptions::new()
+        .skip_default_fields(!output.shows_defaults)
+        .use_proto_field_name(output.keeps_names)
+        .use_enum_numbers(output.numbers_enums);
     let written = message.serialize_with_options(serde_json::value::Serializer, &options);
     written.unwrap_or_else(|error| panic!("{}: {error}", message.descriptor().full_name()))
 }

@@ -61,3 +61,4 @@ pub use route::Route;
 pub use router::{Match, Router};
 pub use rpc::{Access, Rpc};
 pub use status::{http_status, oauth_json};
+pub use write::Options;

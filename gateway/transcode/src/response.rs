@@ -17,8 +17,8 @@ pub struct Reply {
 }
 
 impl Route {
-    /// Writes an encoded reply as JSON: names in camelCase, 64-bit integers as strings, enums by name. Scalars, enums,
-    /// lists and maps are there even when empty; messages and `optional` fields only when set.
+    /// Writes an encoded reply as JSON, as the options of the router say: 64-bit integers are strings, messages and `optional`
+    /// fields are there only when set.
     pub fn response(&self, reply: &[u8]) -> Result<Vec<u8>, Error> {
         self.write(reply).map_err(|error| self.unfit(error))
     }
@@ -42,9 +42,9 @@ impl Route {
 
     fn write(&self, reply: &[u8]) -> Result<Vec<u8>, WireError> {
         let Some(field) = self.response_body else {
-            return to_json(&self.schema, Options::default(), self.rpc.output, reply);
+            return to_json(&self.schema, self.options, self.rpc.output, reply);
         };
-        let mut writer = Writer::new(&self.schema, Options::default(), reply.len());
+        let mut writer = Writer::new(&self.schema, self.options, reply.len());
         writer.field_of(field.message, field.index, reply)?;
         Ok(writer.out)
     }

@@ -5,6 +5,7 @@ use crate::{
     rpc::{Rpc, Rule},
     schema::{ETAG, FieldId, Form, Kind, MessageId, Schema, Shape},
     template::Template,
+    write::Options,
 };
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ pub struct Route {
     pub template: String,
     pub rpc: Arc<Rpc>,
     pub(crate) schema: Arc<Schema>,
+    /// How replies are written.
+    pub(crate) options: Options,
     pub(crate) parsed: Template,
     /// Fields along the path of each variable, in the order of `parsed.variables`.
     pub(crate) variables: Vec<Vec<FieldId>>,
@@ -70,7 +73,7 @@ impl Route {
         resource(&self.schema, id).map(|_| id)
     }
 
-    pub(crate) fn new(schema: Arc<Schema>, rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {
+    pub(crate) fn new(schema: Arc<Schema>, options: Options, rpc: Arc<Rpc>, rule: Rule) -> Result<Self, BuildError> {
         let parsed = Template::parse(&rule.template).map_err(|problem| BuildError::Template {
             rpc: rpc.full_name.clone(),
             template: rule.template.clone(),
@@ -103,6 +106,7 @@ impl Route {
             etag: etag(&schema, &rpc, if update_mask.is_some() { &body } else { &Binding::None }),
             rpc,
             schema,
+            options,
             parsed,
             variables,
             body,

@@ -21,6 +21,7 @@ use tonic::Status;
 #[derive(Debug)]
 pub struct Router {
     schema: Arc<Schema>,
+    options: Options,
     routes: Vec<Arc<Route>>,
     services: Vec<String>,
     unbound: Vec<Arc<Rpc>>,
@@ -57,15 +58,17 @@ impl Router {
     /// One route for each `google.api.http` binding, additional ones included. Refuses equal templates of one HTTP
     /// method, and bindings of fields that cannot be bound.
     pub fn new(pool: DescriptorPool) -> Result<Self, BuildError> {
-        Self::with_default(pool, &Access::default())
+        Self::with(pool, &Access::default(), Options::default())
     }
 
-    /// The same, where an RPC whose contract does not say who may call has the rule `default`.
-    pub fn with_default(pool: DescriptorPool, default: &Access) -> Result<Self, BuildError> {
+    /// The same, where an RPC whose contract does not say who may call has the rule `default`, and replies are written with
+    /// `options`.
+    pub fn with(pool: DescriptorPool, default: &Access, options: Options) -> Result<Self, BuildError> {
         let schema = Arc::new(Schema::new(&pool));
         let services = pool.services().map(|service| service.full_name().to_owned()).collect();
         let (routes, rpcs, unbound) = (Vec::new(), HashMap::new(), Vec::new());
-        let mut router = Router { schema: schema.clone(), routes, services, unbound, rpcs, root: Node::default() };
+        let root = Node::default();
+        let mut router = Router { schema: schema.clone(), options, routes, services, unbound, rpcs, root };
         for service in pool.services() {
             for method in service.methods() {
                 let rules = rules(&pool, &method)?;
@@ -77,7 +80,7 @@ impl Router {
                     continue;
                 }
                 for rule in rules {
-                    router.add(Route::new(schema.clone(), rpc.clone(), rule)?)?;
+                    router.add(Route::new(schema.clone(), options, rpc.clone(), rule)?)?;
                 }
             }
         }
@@ -123,7 +126,7 @@ impl Router {
 
     /// The JSON of a reply message of an RPC.
     pub fn write(&self, rpc: &Rpc, reply: &[u8]) -> Result<Vec<u8>, Error> {
-        let written = to_json(&self.schema, Options::default(), rpc.output, reply);
+        let written = to_json(&self.schema, self.options, rpc.output, reply);
         written.map_err(|error| Error::Reply { rpc: rpc.full_name.clone(), source: error.into() })
     }
 

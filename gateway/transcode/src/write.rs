@@ -12,7 +12,7 @@ use crate::{
 use std::ops::Range;
 
 /// How a message is written as JSON.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Scalars, enums, lists and maps are there even when empty; so a reader can tell an empty list from a field that it does
     /// not know. Messages and `optional` fields are there only when set.

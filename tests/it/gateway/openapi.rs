@@ -11,7 +11,7 @@ async fn a_running_gateway_shows_the_document_of_its_contracts_to_anyone() {
     let shown = Client::anonymous(stack).get("/openapi.json").await;
     assert_eq!((shown.status, &shown.headers["content-type"]), (200, &"application/json".parse().expect("ascii")));
     assert_eq!(shown.headers["cache-control"], "no-cache");
-    assert_eq!(shown.body, gateway::openapi().expect("the contracts can be described"));
+    assert_eq!(shown.body, gateway::openapi(gateway::JsonOptions::default()).expect("the contracts can be described"));
     assert_eq!(shown.body["openapi"], "3.1.0");
 }
 

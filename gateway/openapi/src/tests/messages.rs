@@ -1,6 +1,9 @@
 //! Messages as the gateway writes them, checked by the schemas of the document.
 
-use super::{compiled, contracts::pool, described, faults, schema, service, written};
+use super::{
+    OUTPUT, compiled, contracts::pool, described, described_with, faults, names, operation, schema, service, written,
+};
+use crate::Output;
 use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value};
 use serde_json::json;
 
@@ -86,13 +89,13 @@ fn single(kind: &Kind, depth: usize) -> Value {
 }
 
 /// Checks the empty and the full message of each schema of replies, and answers how many there are.
-fn check(pool: &DescriptorPool) -> usize {
-    let document = described(pool);
+fn check(pool: &DescriptorPool, output: Output) -> usize {
+    let document = described_with(pool, output);
     let names = document["components"]["schemas"].as_object().expect("schemas").keys();
     let messages: Vec<MessageDescriptor> = names.filter_map(|name| pool.get_message_by_name(name)).collect();
     for message in &messages {
         for each in [DynamicMessage::new(message.clone()), filled(message, DEPTH)] {
-            let json = written(&each);
+            let json = written(&each, output);
             let found = faults(&document, schema(&document, message.full_name()), &json);
             assert!(found.is_empty(), "{}: {found:?} of {json}", message.full_name());
         }
@@ -100,15 +103,52 @@ fn check(pool: &DescriptorPool) -> usize {
     messages.len()
 }
 
+/// All ways of writing replies.
+fn ways() -> impl Iterator<Item = Output> {
+    (0..8_u8).map(|bits| Output {
+        shows_defaults: bits & 1 != 0,
+        keeps_names: bits & 2 != 0,
+        numbers_enums: bits & 4 != 0,
+    })
+}
+
+#[test]
+fn the_document_follows_the_options_of_the_output() {
+    const MESSAGES: &str = r#"
+        enum Kind { KIND_UNSPECIFIED = 0; TIGER = 1; }
+        message Request { string page_size = 1; Kind of_kind = 2 [(buf.validate.field).enum = {in: [1]}]; }
+        message Reply { int32 the_count = 1; Kind of_kind = 2; }
+    "#;
+    let pool = compiled(&service(&["get: \"/v1/zoo\""], MESSAGES));
+    let plain = described(&pool);
+    assert_eq!(names(operation(&plain, "get", "/v1/zoo"), "query"), ["pageSize", "ofKind"]);
+    assert_eq!(schema(&plain, "zoo.v1.Reply")["required"], json!(["theCount", "ofKind"]));
+    let other = described_with(&pool, Output { shows_defaults: false, keeps_names: true, numbers_enums: true });
+    let get = operation(&other, "get", "/v1/zoo");
+    assert_eq!(names(get, "query"), ["page_size", "of_kind"]);
+    assert_eq!(get["parameters"][1]["schema"]["enum"], json!([1]), "{get}");
+    let reply = schema(&other, "zoo.v1.Reply");
+    let members = reply["properties"].as_object().expect("members").keys();
+    let members: Vec<&str> = members.map(String::as_str).collect();
+    assert_eq!((members.as_slice(), reply.get("required")), (["of_kind", "the_count"].as_slice(), None));
+    let kind = schema(&other, "zoo.v1.Kind");
+    assert_eq!((&kind["type"], &kind["enum"]), (&json!("integer"), &json!([0, 1])));
+    assert_eq!(kind["description"], "- 0: `KIND_UNSPECIFIED`.\n- 1: `TIGER`.");
+}
+
 #[test]
 fn every_message_of_a_reply_is_valid_empty_and_with_all_its_fields() {
-    assert!(check(&pool()) > 40);
+    for output in ways() {
+        assert!(check(&pool(), output) > 40);
+    }
 }
 
 #[test]
 fn every_type_of_protobuf_is_valid_as_it_is_written() {
     // Status, and the one message of the zoo.
-    assert!(check(&compiled(&service(&["get: \"/v1/zoo\""], ZOO))) >= 1);
+    for output in ways() {
+        assert!(check(&compiled(&service(&["get: \"/v1/zoo\""], ZOO)), output) >= 1);
+    }
 }
 
 #[test]
@@ -132,7 +172,7 @@ fn a_value_of_another_type_is_not_valid() {
         ("replies", json!([null])),
         ("any", json!({ "value": 1 })),
     ] {
-        let mut json = written(&reply);
+        let mut json = written(&reply, OUTPUT);
         json[name] = wrong.clone();
         let found = faults(&document, schema(&document, "zoo.v1.Reply"), &json);
         assert_eq!(found.len(), 1, "{name} as {wrong}: {found:?}");

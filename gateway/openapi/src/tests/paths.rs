@@ -1,6 +1,6 @@
 //! Path templates as paths of OpenAPI.
 
-use super::{INFO, compiled, described, names, operation, service};
+use super::{INFO, OUTPUT, compiled, described, names, operation, service};
 use crate::{Access, Error, document, template::Path};
 
 const MESSAGES: &str = "message Inner { string user_id = 1; }\n\
@@ -35,7 +35,7 @@ fn a_template_that_is_none_is_refused_with_its_rpc() {
     for template in ["v1", "/v1/{name", "/v1/{=x}", "/v1/{a={b}}"] {
         assert!(Path::parse(template).is_err(), "{template}");
         let pool = compiled(&service(&[&format!("get: \"{template}\"")], MESSAGES));
-        let error = document(&pool, INFO, &Access::default()).expect_err("the template is wrong");
+        let error = document(&pool, INFO, &Access::default(), OUTPUT).expect_err("the template is wrong");
         assert!(matches!(&error, Error::Template { rpc, .. } if rpc == "zoo.v1.Zoo.Call0"), "{error}");
     }
 }
@@ -43,7 +43,7 @@ fn a_template_that_is_none_is_refused_with_its_rpc() {
 #[test]
 fn a_field_that_is_not_there_is_refused_with_its_rpc() {
     for rule in ["get: \"/v1/{nobody}\"", "post: \"/v1\" body: \"nobody\"", "get: \"/v1\" response_body: \"nobody\""] {
-        let error = document(&compiled(&service(&[rule], MESSAGES)), INFO, &Access::default())
+        let error = document(&compiled(&service(&[rule], MESSAGES)), INFO, &Access::default(), OUTPUT)
             .expect_err("there is no such field");
         assert_eq!(error.to_string(), "zoo.v1.Zoo.Call0: \"nobody\" is no field");
     }

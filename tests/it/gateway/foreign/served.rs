@@ -3,6 +3,7 @@
 use super::{
     Gateway, LIBRARY, compiled,
     library::{SERVICE, library},
+    library_set,
 };
 use kit::{Client, Directory, binary, reply};
 use reqwest::Method;
@@ -50,6 +51,64 @@ async fn a_service_of_others_is_called_by_its_name_over_grpc_grpc_web_and_connec
         assert!(output.status.success() && text.contains("\"count\": 3"), "{protocol}: {text}");
     }
     assert_eq!(connect(&gateway.client(), "CountBooks", json!({})).await.expect(200), json!({"count": 3}));
+}
+
+#[tokio::test]
+async fn names_defaults_and_enum_numbers_of_replies_are_as_the_setting_says() {
+    let acme = library("acme").await;
+    let described = |text: String| {
+        let text = text.replacen("string title = 2;", "string main_title = 2;\n  Cover of_cover = 5;", 1);
+        text + "enum Cover {\n  COVER_UNSPECIFIED = 0;\n}\n"
+    };
+    let shown = async |output: &str| {
+        let directory = Directory::new();
+        let file = directory.0.join("library.binpb");
+        std::fs::write(&file, library_set(&directory.0, described)).expect("the directory can be written");
+        let file = file.display().to_string();
+        let arguments = ["--descriptors", &file, "--upstream", &acme.uri, "--default-access", "public"];
+        let gateway = Gateway::start(directory, &[&arguments[..], &["--json-output", output]].concat()).await;
+        let client = gateway.client();
+        let document = client.get("/openapi.json").await.expect(200);
+        let schema = &document["components"]["schemas"]["acme.library.v1.Book"];
+        let (book, named) = (client.get(BOOK).await.expect(200), json!({"name": "shelves/s1/books/b1"}));
+        assert_eq!(connect(&client, "GetBook", named).await.expect(200), book, "{output}");
+        // A faulty request is told in one form, which clients can rely on.
+        let wrong = client.post("/v1/shelves/s2/books", json!({"colour": "red"})).await.expect(400);
+        assert_eq!(wrong["details"][1]["fieldViolations"][0]["field"], "colour", "{output}: {wrong}");
+        let members = schema["properties"].as_object().expect("members").keys().cloned();
+        let members: Vec<String> = members.filter(|name| book.get(name).is_some()).collect();
+        assert_eq!(members.len(), book.as_object().expect("members").len(), "{output}: {schema} {book}");
+        json!([book["mainTitle"], book["main_title"], book["ofCover"], book["of_cover"]])
+    };
+    assert_eq!(shown("defaults").await, json!(["of acme", null, "COVER_UNSPECIFIED", null]));
+    assert_eq!(shown("none").await, json!(["of acme", null, null, null]));
+    assert_eq!(shown("defaults,proto-names,enum-numbers").await, json!([null, "of acme", null, 0]));
+}
+
+#[tokio::test]
+async fn a_template_that_wins_though_another_one_is_more_specific_behind_is_logged() {
+    let acme = library("acme").await;
+    let gateway = Gateway::of_library(&acme.uri, &["--default-access", "public"]).await;
+    assert_eq!(gateway.count("wins over"), 0);
+    let crossing = |text: String| {
+        let rule = "{get: \"/v1/{name=shelves/*/books/*}\"}";
+        let both = "{get: \"/v1/{name=shelves/*/books/*}\" additional_bindings {get: \"/v1/{name=shelves/lost/**}\"}}";
+        text.replacen(rule, both, 1)
+    };
+    std::fs::write(gateway.file(), library_set(&gateway.directory.0, crossing)).expect("the directory can be written");
+    gateway.hangup();
+    gateway.logged("/v1/{name=shelves/lost/**} wins over /v1/{name=shelves/*/books/*}", 1).await;
+}
+
+#[test]
+fn a_form_of_json_that_does_not_exist_is_refused_at_the_start() {
+    for wrong in ["none,defaults", "camel"] {
+        let mut command = Command::new(binary());
+        command.args(["serve", "gateway", "--listen", "127.0.0.1:0", "--reflect", "http://127.0.0.1:1"]);
+        let output = command.args(["--json-output", wrong]).output().expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains("json-output"), "{wrong}: {text}");
+    }
 }
 
 #[tokio::test]
