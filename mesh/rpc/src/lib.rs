@@ -3,7 +3,8 @@
 //! A request passes `listen` (bounded connections) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
 //! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
 //! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault. `bearer` reads the
-//! `authorization` header for the gateway too; `attempts` counts requests that fail.
+//! `authorization` header for the gateway too; `attempts` counts requests that fail, `breaker` keeps calls from a peer that
+//! cannot be reached.
 //!
 //! Invariants: an RPC without an access rule is refused; an expired deadline is always DEADLINE_EXCEEDED; a service
 //! stops taking requests on SIGTERM and ends within its grace period. `signature` signs and checks webhooks, `update` does
@@ -12,6 +13,7 @@
 pub mod access;
 pub mod attempts;
 pub mod bearer;
+pub mod breaker;
 pub mod channel;
 mod deadline;
 mod gate;

@@ -1,3 +1,4 @@
 //! mesh/rpc: servers and channels.
 
+mod breaker;
 mod connections;
