@@ -4,6 +4,7 @@ use crate::{
     error::Failure,
     exchange::{self, REPLY_LIMIT_BYTES, too_large},
     state::Gateway,
+    upstream::Upstream,
 };
 use bytes::{Buf, BufMut, Bytes};
 use futures::{Stream, StreamExt};
@@ -15,15 +16,14 @@ use tonic::{
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
-    transport::Channel,
 };
-use tower::{Service, ServiceExt};
+use tower::service_fn;
 use transcode::Rpc;
 
 /// A message on its way to an upstream.
 pub(crate) struct Call<'a, M = Bytes> {
     pub rpc: &'a Rpc,
-    pub channel: Channel,
+    pub upstream: &'a Upstream,
     /// The message; of a stream of requests, the messages.
     pub message: M,
     /// Becomes the metadata.
@@ -69,9 +69,9 @@ pub(crate) fn bounded(message: Bytes) -> Result<Bytes, Failure> {
     Err(Failure::with_http(StatusCode::PAYLOAD_TOO_LARGE, status))
 }
 
-/// The connection to the service of `rpc`.
-pub(crate) fn upstream(gateway: &Gateway, rpc: &Rpc) -> Result<Channel, Failure> {
-    gateway.upstreams.of(rpc).cloned().ok_or_else(|| {
+/// The upstream of the service of `rpc`.
+pub(crate) fn upstream<'g>(gateway: &'g Gateway, rpc: &Rpc) -> Result<&'g Upstream, Failure> {
+    gateway.upstreams.of(rpc).ok_or_else(|| {
         tracing::warn!(package = rpc.package, "a request for a package without an upstream");
         let status = rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path is not deployed");
         Failure::with_http(StatusCode::SERVICE_UNAVAILABLE, status)
@@ -83,12 +83,7 @@ impl Call<'_> {
     pub(crate) async fn unary(self) -> Result<Bytes, Status> {
         let until = Instant::now() + self.timeout;
         let request = exchange::request(self.path()?, self.headers, &self.message, self.timeout);
-        let mut channel = self.channel;
-        let call = async {
-            let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            let response = ready.call(request).await.map_err(|error| Status::from_error(error.into()))?;
-            exchange::reply(response, self.rpc).await
-        };
+        let call = async { exchange::reply(self.upstream.call(self.rpc, request).await?, self.rpc).await };
         // The upstream has the same deadline in a header and ends by itself; this timer is for one that does not
         // answer at all.
         let reply = tokio::time::timeout_at(until, call).await.map_err(|_| exceeded())?;
@@ -98,13 +93,11 @@ impl Call<'_> {
     /// One message in, many out. The stream has no deadline, only its start has.
     pub(crate) async fn stream(self) -> Result<Streaming<Bytes>, Status> {
         let path = self.path()?;
-        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
+        let service = service_fn(|request| self.upstream.call(self.rpc, request));
+        let mut client = Grpc::new(service).max_decoding_message_size(REPLY_LIMIT_BYTES);
         let request =
             Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), Ok(self.message));
-        let call = async {
-            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            client.server_streaming(request, path, Raw).await.map(tonic::Response::into_inner)
-        };
+        let call = async { client.server_streaming(request, path, Raw).await.map(tonic::Response::into_inner) };
         let reply = tokio::time::timeout(self.timeout, call).await.map_err(|_| exceeded())?;
         reply.map_err(|status| outside(status, &self.rpc.full_name))
     }
@@ -119,17 +112,15 @@ impl<M: Stream<Item = Result<Bytes, Status>> + Send + 'static> Call<'_, M> {
     /// long may be answered at the end.
     pub(crate) async fn streams(self) -> Result<Replies, Status> {
         let path = path(self.rpc)?;
-        let mut client = Grpc::new(self.channel).max_decoding_message_size(REPLY_LIMIT_BYTES);
+        let service = service_fn(|request| self.upstream.call(self.rpc, request));
+        let mut client = Grpc::new(service).max_decoding_message_size(REPLY_LIMIT_BYTES);
         let (passed, last) = watch::channel(Instant::now());
         let messages = self.message.inspect(move |_| {
             passed.send_replace(Instant::now());
         });
         let request = Request::from_parts(MetadataMap::from_headers(self.headers), Default::default(), messages);
         let patience = Patience { last, timeout: self.timeout };
-        let call = async {
-            client.ready().await.map_err(|error| Status::from_error(error.into()))?;
-            client.streaming(request, path, Raw).await.map(tonic::Response::into_inner)
-        };
+        let call = async { client.streaming(request, path, Raw).await.map(tonic::Response::into_inner) };
         let messages = patience.wait(call).await?.map_err(|status| outside(status, &self.rpc.full_name))?;
         Ok(Replies { messages, patience })
     }

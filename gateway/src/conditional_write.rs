@@ -43,7 +43,7 @@ async fn current(gateway: &Gateway, read: &Match, forward: &HeaderMap) -> Result
     let request = read.request(transcode::Parts::default())?;
     let call = Call {
         rpc,
-        channel: call::upstream(gateway, rpc)?,
+        upstream: call::upstream(gateway, rpc)?,
         message: request.message,
         headers: forward.clone(),
         timeout: gateway.deadline,

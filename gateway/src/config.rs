@@ -8,6 +8,7 @@ use crate::{
     error::chain,
     rates::{NATS_PASSWORD, NATS_URL, NATS_USER, Nats, RATE_LIMITS, RateLimits},
     schema::{self, Source, Wanted},
+    upstream::{BREAKER_FAILURES, Bounds, UPSTREAM_CONCURRENCY},
     upstreams::Addresses,
 };
 use rpc::{Limits, attempts::Rate};
@@ -126,6 +127,8 @@ pub const KEYS: &[Key] = &[
     LISTEN,
     JWKS_FILE,
     UPSTREAM,
+    BREAKER_FAILURES,
+    UPSTREAM_CONCURRENCY,
     DESCRIPTORS,
     REFLECT,
     REFLECT_INTERVAL,
@@ -151,6 +154,8 @@ pub struct Config {
     pub source: Source,
     /// Who serves what.
     pub upstreams: Addresses,
+    /// What each of them is bounded by.
+    pub bounds: Bounds,
     /// How often reflection is asked again, if it is.
     pub reflect_interval: Option<Duration>,
     pub default_access: DefaultAccess,
@@ -189,6 +194,7 @@ impl Config {
         let reflect_interval = settings.seconds(&REFLECT_INTERVAL, 0..=86_400)?;
         let config = Self {
             upstreams: upstreams(settings, &source)?,
+            bounds: Bounds::resolve(settings)?,
             reflect_interval: Some(reflect_interval).filter(|interval| !interval.is_zero()),
             default_access: settings.parsed(&DEFAULT_ACCESS)?,
             forwarded_headers: headers.map_err(|why: String| settings.bad(&FORWARD_HEADERS, why))?,
@@ -223,6 +229,7 @@ impl Config {
             default_access: &self.default_access.0,
             options: self.json_output.0,
             has_keys: self.jwks.is_some(),
+            bounds: self.bounds,
         }
     }
 }

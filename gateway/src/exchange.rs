@@ -1,5 +1,6 @@
 //! Unary gRPC over HTTP/2 without a codec: the message goes into one frame as it is, and comes out of the reply as it is.
 
+use crate::upstream::Held;
 use base64::{
     Engine,
     alphabet::STANDARD,
@@ -56,7 +57,7 @@ pub(crate) fn grpc_timeout(timeout: Duration) -> HeaderValue {
 }
 
 /// The message of a reply, or the status that the call has ended with. `rpc` stands in the log.
-pub(crate) async fn reply(response: Response<Body>, rpc: &Rpc) -> Result<Bytes, Status> {
+pub(crate) async fn reply(response: Response<Held>, rpc: &Rpc) -> Result<Bytes, Status> {
     let (parts, mut body) = response.into_parts();
     // A call that fails at once has its status among the headers.
     let early = status(&parts.headers);

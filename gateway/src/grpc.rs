@@ -8,6 +8,7 @@ use crate::{
     error::Failure,
     exchange,
     state::Gateway,
+    upstream::Held,
 };
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
@@ -20,7 +21,6 @@ use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use std::{sync::Arc, time::Duration};
 use tonic::Status;
-use tower::{Service, ServiceExt};
 use transcode::Rpc;
 
 /// What of the caller's headers is about the messages.
@@ -62,11 +62,7 @@ async fn pass(
     *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
     *outgoing.headers_mut() =
         headers(&parts.headers, call::headers(gateway, &parts.headers, id, admission.authorization.clone()), timeout);
-    let mut channel = call::upstream(gateway, rpc)?;
-    let called = async {
-        let ready = channel.ready().await.map_err(|error| Status::from_error(error.into()))?;
-        ready.call(outgoing).await.map_err(|error| Status::from_error(error.into()))
-    };
+    let called = call::upstream(gateway, rpc)?.call(rpc, outgoing);
     // Of a stream, the deadline is the service's to keep; its start must come in time, unless it may come at the end of the
     // caller's messages.
     let response = match timeout.or((!rpc.client_streaming).then_some(gateway.deadline)) {
@@ -103,7 +99,7 @@ fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Durati
 /// The messages of a stream until the shutdown, which ends them with UNAVAILABLE: they would hold it up for ever.
 fn until_stop(
     gateway: Arc<Gateway>,
-    body: tonic::body::Body,
+    body: Held,
 ) -> StreamBody<impl futures::Stream<Item = Result<Frame<Bytes>, Status>>> {
     StreamBody::new(unfold(Some(body), move |body| {
         let stop = gateway.stop.clone();

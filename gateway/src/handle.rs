@@ -143,7 +143,7 @@ async fn answer(
     validation::check(gateway, rpc, &message).map_err(refused)?;
     let call = Call {
         rpc,
-        channel: call::upstream(gateway, rpc)?,
+        upstream: call::upstream(gateway, rpc)?,
         message,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, request.wait, requested),

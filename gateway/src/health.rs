@@ -1,12 +1,12 @@
 //! `GET /healthz` and `GET /readyz`.
 
-use crate::{reply::json, state::Gateway};
+use crate::{reply::json, state::Gateway, upstream::Upstream};
 use axum::response::Response;
 use futures::future::join_all;
 use http::StatusCode;
 use serde_json::{Map, Value};
 use std::time::Duration;
-use tonic::{Code, Request, transport::Channel};
+use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 /// How long an upstream may take to answer; probes give up after a few seconds, and need the reply about the others.
@@ -20,8 +20,7 @@ pub(crate) fn live() -> Response {
 /// shutdown, and before the schema is known, the gateway is not ready, whatever they say. A server that has no health service
 /// is taken for SERVING: it has answered.
 pub(crate) async fn ready(gateway: &Gateway) -> Response {
-    let checks =
-        gateway.upstreams.iter().map(|(package, channel)| async { (package.clone(), check(channel.clone()).await) });
+    let checks = gateway.upstreams.iter().map(|(package, upstream)| async { (package.clone(), check(upstream).await) });
     let states = join_all(checks).await;
     let ready = !gateway.is_waiting
         && !gateway.stop.is_cancelled()
@@ -36,13 +35,16 @@ pub(crate) async fn ready(gateway: &Gateway) -> Response {
     json(http, serde_json::json!({"status": state.as_str_name(), "upstreams": states}).to_string())
 }
 
-async fn check(channel: Channel) -> ServingStatus {
+/// Asks also an upstream whose breaker is open: who is told that it serves must be able to call it at once.
+async fn check(upstream: &Upstream) -> ServingStatus {
     let mut request = Request::new(HealthCheckRequest { service: String::new() });
     request.set_timeout(CHECK_TIMEOUT);
-    let mut client = HealthClient::new(channel);
-    match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
+    let mut client = HealthClient::new(upstream.channel());
+    let state = match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
         Ok(Ok(response)) => response.into_inner().status(),
         Ok(Err(status)) if status.code() == Code::Unimplemented => ServingStatus::Serving,
-        Ok(Err(_)) | Err(_) => ServingStatus::Unknown,
-    }
+        Ok(Err(_)) | Err(_) => return ServingStatus::Unknown,
+    };
+    upstream.reached();
+    state
 }

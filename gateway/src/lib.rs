@@ -15,6 +15,7 @@
 //! 6. `transcode::Match::request`: one protobuf message, or all that is wrong with the request; `validation`: the rules of
 //!    `buf.validate`.
 //! 7. `call`: the RPC with raw bytes. Only authorization, trace, request id, deadline and headers that a setting names go along.
+//!    `upstream`: refused at once where it cannot be reached, or has too many calls under way.
 //! 8. `reply` or `stream`: JSON, NDJSON or server-sent events; errors as `google.rpc.Status` in JSON, or as what `problem`
 //!    makes of it.
 //!
@@ -70,6 +71,7 @@ mod sign_ins;
 mod state;
 mod stream;
 mod uplink;
+mod upstream;
 mod upstreams;
 mod validation;
 
@@ -81,4 +83,5 @@ pub use reflect::descriptors as reflected;
 pub use schema::{Source, router};
 pub use server::run;
 pub use transcode::Options as JsonOptions;
+pub use upstream::Bounds;
 pub use upstreams::Addresses;

@@ -49,8 +49,8 @@ pub(crate) async fn answer(
     });
     let (messages, mut broken) = uplink::sent(Box::pin(messages));
     let timeout = deadline::effective(gateway.deadline, Duration::ZERO, requested);
-    let channel = call::upstream(gateway, &route.rpc)?;
-    let call = Call { rpc: &route.rpc, channel, message: messages, headers: forward, timeout };
+    let upstream = call::upstream(gateway, &route.rpc)?;
+    let call = Call { rpc: &route.rpc, upstream, message: messages, headers: forward, timeout };
     let refused = |status| rpc::status::renamed(status, |field| route.json_path(field));
     let mut replies = tokio::select! {
         // What is wrong with a line first, as the call fails of it too.

@@ -5,6 +5,7 @@ use crate::{
     error::Failure,
     files,
     pages::Pages,
+    upstream::Bounds,
     upstreams::{Addresses, Upstreams},
 };
 use http::StatusCode;
@@ -35,6 +36,7 @@ pub(crate) struct Wanted<'a> {
     pub options: Options,
     /// Whether tokens can be checked.
     pub has_keys: bool,
+    pub bounds: Bounds,
 }
 
 /// Overlaps of templates that are logged at most.
@@ -63,7 +65,7 @@ impl Schema {
         Ok(Schema { is_ours: false, router, pages: Arc::default(), upstreams: Arc::default() })
     }
 
-    /// Compiles a descriptor set, or tells why it cannot be served. Connections of `old` are kept where addresses are.
+    /// Compiles a descriptor set, or tells why it cannot be served. Upstreams of `old` are kept where addresses are.
     pub(crate) fn compile(wanted: Wanted<'_>, encoded: &[u8], old: &Upstreams) -> Result<Self, Error> {
         let (pool, router) = check(wanted, encoded)?;
         let document = match wanted.source {
@@ -72,7 +74,7 @@ impl Schema {
                 document::of(&pool, &router, wanted.default_access, wanted.options)?
             }
         };
-        let upstreams = Upstreams::new(&addresses(wanted), &router, old)?;
+        let upstreams = Upstreams::new(&addresses(wanted), wanted.bounds, &router, old)?;
         Ok(Schema {
             is_ours: *wanted.source == Source::Contracts,
             router: Arc::new(router),

@@ -1,8 +1,10 @@
-//! Which server serves which service, and a connection to each.
+//! Which server serves which service.
 
-use crate::{Error, channel::connect};
-use std::{collections::BTreeMap, str::FromStr};
-use tonic::transport::Channel;
+use crate::{
+    Error,
+    upstream::{Bounds, Upstream},
+};
+use std::{collections::BTreeMap, str::FromStr, sync::Arc};
 use transcode::{Router, Rpc};
 
 /// Addresses of servers by the packages, or services, that they serve. A package stands for its sub-packages too, where they
@@ -41,52 +43,50 @@ impl FromStr for Addresses {
     }
 }
 
-/// The connections of one schema.
+/// The upstreams of one schema.
 #[derive(Default)]
 pub(crate) struct Upstreams {
     /// By the places of the services in the router.
-    by_service: Vec<Option<Channel>>,
+    by_service: Vec<Option<Arc<Upstream>>>,
     /// By what was configured.
-    configured: BTreeMap<String, Upstream>,
-}
-
-struct Upstream {
-    uri: String,
-    channel: Channel,
+    configured: BTreeMap<String, Arc<Upstream>>,
 }
 
 impl Upstreams {
-    /// The connections of the services of `router`, each made when it is first called. Those of `old` that lead to the same
-    /// address are kept.
-    pub(crate) fn new(addresses: &Addresses, router: &Router, old: &Upstreams) -> Result<Self, Error> {
+    /// The upstreams of the services of `router`, one for each address. Those of `old` are kept where their addresses are.
+    pub(crate) fn new(addresses: &Addresses, bounds: Bounds, router: &Router, old: &Upstreams) -> Result<Self, Error> {
         let mut upstreams = Upstreams::default();
         for service in router.services() {
-            let channel = match addresses.of(service) {
-                Some((name, uri)) => Some(upstreams.connected(name, uri, old)?),
+            let upstream = match addresses.of(service) {
+                Some((name, uri)) => Some(upstreams.at(name, uri, bounds, old)?),
                 None => None,
             };
-            upstreams.by_service.push(channel);
+            upstreams.by_service.push(upstream);
         }
         Ok(upstreams)
     }
 
-    fn connected(&mut self, name: &str, uri: &str, old: &Upstreams) -> Result<Channel, Error> {
-        let known = self.configured.get(name).or(old.configured.values().find(|known| known.uri == uri));
-        let channel = match known {
-            Some(known) => known.channel.clone(),
-            None => connect(uri).map_err(|source| Error::Upstream { uri: uri.to_owned(), source })?,
+    /// The upstream at `uri`, which was configured for `name`.
+    fn at(&mut self, name: &str, uri: &str, bounds: Bounds, old: &Upstreams) -> Result<Arc<Upstream>, Error> {
+        let mut known = self.configured.values().chain(old.configured.values());
+        let upstream = match known.find(|known| known.uri() == uri) {
+            Some(known) => known.clone(),
+            None => {
+                let upstream = Upstream::new(uri, bounds);
+                Arc::new(upstream.map_err(|source| Error::Upstream { uri: uri.to_owned(), source })?)
+            }
         };
-        self.configured.insert(name.to_owned(), Upstream { uri: uri.to_owned(), channel: channel.clone() });
-        Ok(channel)
+        self.configured.insert(name.to_owned(), upstream.clone());
+        Ok(upstream)
     }
 
-    /// The connection to the service of `rpc`.
-    pub(crate) fn of(&self, rpc: &Rpc) -> Option<&Channel> {
-        self.by_service.get(rpc.service)?.as_ref()
+    /// The upstream of the service of `rpc`.
+    pub(crate) fn of(&self, rpc: &Rpc) -> Option<&Upstream> {
+        self.by_service.get(rpc.service)?.as_deref()
     }
 
-    /// All connections that are of use, by what was configured.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Channel)> {
-        self.configured.iter().map(|(name, upstream)| (name, &upstream.channel))
+    /// All upstreams that are of use, by what was configured.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Upstream)> {
+        self.configured.iter().map(|(name, upstream)| (name, upstream.as_ref()))
     }
 }

@@ -90,7 +90,7 @@ async fn start(
     let (messages, mut broken) = uplink::sent(Box::pin(incoming(gateway.clone(), rpc.clone(), codec, reader)));
     let call = Call {
         rpc,
-        channel: call::upstream(gateway, rpc)?,
+        upstream: call::upstream(gateway, rpc)?,
         message: messages,
         headers: forward,
         timeout: timeout(headers)?.unwrap_or(gateway.deadline),

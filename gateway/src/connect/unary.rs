@@ -75,7 +75,7 @@ async fn answer(
     validation::check(gateway, rpc, &message).map_err(spelled)?;
     let call = Call {
         rpc,
-        channel: call::upstream(gateway, rpc)?,
+        upstream: call::upstream(gateway, rpc)?,
         message,
         headers: forward,
         timeout: deadline::effective(gateway.deadline, Duration::ZERO, requested),

@@ -5,6 +5,8 @@ mod reflection;
 mod reload;
 mod served;
 mod streams;
+mod under_way;
+mod unreachable;
 
 use anyhow::{Context as _, ensure};
 use kit::{Client, Directory, Process, eventually};
@@ -73,12 +75,19 @@ impl Gateway {
 
     /// With the library's descriptors in `library.binpb`, and an upstream for them.
     async fn of_library(upstream: &str, arguments: &[&str]) -> Self {
+        let gateway = Self::of_absent_library(upstream, arguments).await;
+        gateway.ready().await;
+        gateway
+    }
+
+    /// Like [`Gateway::of_library`], but does not wait until it is ready.
+    async fn of_absent_library(upstream: &str, arguments: &[&str]) -> Self {
         let directory = Directory::new();
         let file = directory.0.join("library.binpb");
         std::fs::write(&file, library_set(&directory.0, |text| text)).expect("the directory can be written");
         let (file, upstream) = (file.display().to_string(), format!("acme.library.v1={upstream}"));
         let arguments = [&["--descriptors", &file, "--upstream", &upstream], arguments].concat();
-        Self::start(directory, &arguments).await
+        Self::spawn(directory, &arguments).await
     }
 
     async fn ready(&self) {

@@ -33,9 +33,9 @@ pub struct Book {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct GetBookRequest {
+pub struct GetBookRequest {
     #[prost(string, tag = "1")]
-    name: String,
+    pub name: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -62,7 +62,10 @@ pub struct Library(pub &'static str);
 impl Library {
     fn book<T>(&self, request: &Request<T>, name: &str) -> Result<Book, Status> {
         if name.ends_with("/lost") {
-            return Err(tonic_types_status());
+            return Err(refusal(tonic::Code::NotFound, "LOST", "this book was lost"));
+        }
+        if name.ends_with("/away") {
+            return Err(refusal(tonic::Code::Unavailable, "AWAY", "this book is away"));
         }
         let text = |value: &tonic::metadata::AsciiMetadataValue| value.to_str().unwrap_or_default().to_owned();
         let headers = ["x-tenant", "x-other", "authorization"]
@@ -74,10 +77,9 @@ impl Library {
 }
 
 /// A refusal with details, as others give them.
-fn tonic_types_status() -> Status {
+fn refusal(code: tonic::Code, reason: &str, message: &str) -> Status {
     use tonic_types::{ErrorDetails, StatusExt};
-    let details = ErrorDetails::with_error_info("LOST", "library.example", HashMap::new());
-    Status::with_error_details(tonic::Code::NotFound, "this book was lost", details)
+    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, "library.example", HashMap::new()))
 }
 
 impl UnaryService<GetBookRequest> for Library {

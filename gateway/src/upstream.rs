@@ -1,0 +1,121 @@
+//! One upstream: its connection, the breaker of that, and how many calls of it are under way.
+//!
+//! Calls with one reply and streams have each the whole bound: streams last, and must not take the places of the others.
+
+mod bound;
+mod held;
+
+pub(crate) use held::Held;
+
+use crate::channel;
+use bound::Bound;
+use http::{Request, Response};
+use rpc::breaker::{Breaker, Outcome};
+use settings::{Error, Key, Settings};
+use std::sync::Arc;
+use tonic::{
+    Status,
+    body::Body,
+    transport::{self, Channel},
+};
+use tower::{Service, ServiceExt};
+use transcode::Rpc;
+
+pub(crate) const BREAKER_FAILURES: Key = Key::new(
+    "breaker-failures",
+    "COMPTOIR_BREAKER_FAILURES",
+    "Failures in a row to reach an upstream after which its calls are refused at once, but for one a second; 0 is never",
+)
+.default("5");
+
+pub(crate) const UPSTREAM_CONCURRENCY: Key = Key::new(
+    "upstream-concurrency",
+    "COMPTOIR_UPSTREAM_CONCURRENCY",
+    "Calls of an upstream at once, and as many streams; what is above is refused at once",
+)
+.default("10000");
+
+/// What every upstream is bounded by.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Failures in a row to reach it that open its breaker; 0 never does.
+    pub breaker_failures: u32,
+    /// Calls under way, and as many streams.
+    pub concurrency: usize,
+}
+
+impl Bounds {
+    pub(crate) fn resolve(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            breaker_failures: settings.bounded(&BREAKER_FAILURES, 0..=1_000_000)?,
+            concurrency: settings.bounded(&UPSTREAM_CONCURRENCY, 1..=1_000_000)? as usize,
+        })
+    }
+}
+
+pub(crate) struct Upstream {
+    uri: String,
+    channel: Channel,
+    breaker: Breaker,
+    calls: Arc<Bound>,
+    streams: Arc<Bound>,
+}
+
+impl Upstream {
+    /// The upstream at `uri`, which is connected to when it is first called.
+    pub(crate) fn new(uri: &str, bounds: Bounds) -> Result<Self, transport::Error> {
+        let bound = || Arc::new(Bound::new(uri, bounds.concurrency));
+        Ok(Self {
+            channel: channel::connect(uri)?,
+            breaker: Breaker::new(uri, bounds.breaker_failures),
+            calls: bound(),
+            streams: bound(),
+            uri: uri.to_owned(),
+        })
+    }
+
+    pub(crate) fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    /// The connection, past breaker and bound: for questions about the upstream itself.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Notes that such a question was answered.
+    pub(crate) fn reached(&self) {
+        self.breaker.reached();
+    }
+
+    /// Makes a call of `rpc`. It is under way until the body of the reply has ended or is dropped.
+    pub(crate) async fn call(&self, rpc: &Rpc, request: Request<Body>) -> Result<Response<Held>, Status> {
+        let is_stream = rpc.server_streaming || rpc.client_streaming;
+        let bound = if is_stream { &self.streams } else { &self.calls };
+        let place = Bound::take(bound).ok_or_else(|| self.overloaded())?;
+        let pass = self.breaker.admit().ok_or_else(|| self.unreachable())?;
+        let mut channel = self.channel.clone();
+        let answered = async { channel.ready().await?.call(request).await }.await;
+        pass.end(Outcome::of(&answered));
+        match answered {
+            Ok(response) => Ok(response.map(|body| Held::new(body, place))),
+            Err(error) => Err(Status::from_error(error.into())),
+        }
+    }
+
+    fn overloaded(&self) -> Status {
+        let message = "too many calls of the service behind this path are under way; call again in a second";
+        self.refused("UPSTREAM_OVERLOADED", message)
+    }
+
+    fn unreachable(&self) -> Status {
+        let message = "the service behind this path could not be reached several times; call again in a second";
+        self.refused("UPSTREAM_UNAVAILABLE", message)
+    }
+
+    /// The status of a call that is not made.
+    fn refused(&self, reason: &str, message: &str) -> Status {
+        telemetry::count("comptoir.calls.refused", &[("peer", self.uri.as_str()), ("reason", reason)]);
+        rpc::status::unavailable(reason, message)
+    }
+}

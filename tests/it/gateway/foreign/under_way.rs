@@ -1,0 +1,176 @@
+//! How many calls of one upstream are under way at once: what is above the bound is refused.
+
+use super::{
+    Gateway, WAIT,
+    library::{Book, SERVICE},
+};
+use crate::cli::settings::limits;
+use anyhow::ensure;
+use axum::{Router, extract::State, routing::post};
+use bytes::Bytes;
+use futures::{StreamExt, stream};
+use http::{HeaderMap, HeaderValue, Response};
+use http_body::Frame;
+use http_body_util::StreamBody;
+use kit::{Reply, eventually, reply, shop::reason};
+use prost::Message;
+use reqwest::Method;
+use rpc::Port;
+use std::{convert::Infallible, sync::Arc};
+use tokio::{net::TcpListener, sync::Semaphore};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::{Status, body::Body};
+
+const BOOK: &str = "/v1/shelves/s1/books/b1";
+const WATCH: &str = "/v1/shelves/s1/books/b1:watch";
+
+/// An upstream whose replies begin at once and end when they are let go.
+struct Desk {
+    uri: String,
+    arrived: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+    _stop: DropGuard,
+}
+
+#[derive(Clone)]
+struct Shared {
+    arrived: Arc<Semaphore>,
+    let_go: Arc<Semaphore>,
+}
+
+async fn desk() -> Desk {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let uri = format!("http://{}", listener.local_addr().expect("bound"));
+    let shared = Shared { arrived: Arc::new(Semaphore::new(0)), let_go: Arc::new(Semaphore::new(0)) };
+    let app = Router::new()
+        .route(&format!("/{SERVICE}/GetBook"), post(answer))
+        .route(&format!("/{SERVICE}/WatchBook"), post(answer))
+        .fallback(|| async { Status::unimplemented("no such method").into_http::<Body>() })
+        .with_state(shared.clone());
+    let stop = CancellationToken::new();
+    tokio::spawn(Port::grpc("desk", listener, limits()).serve(app, stop.clone()));
+    Desk { uri, arrived: shared.arrived, let_go: shared.let_go, _stop: stop.drop_guard() }
+}
+
+/// A head, one message, and the trailers once a call is let go.
+async fn answer(State(Shared { arrived, let_go }): State<Shared>) -> Response<axum::body::Body> {
+    arrived.add_permits(1);
+    let message = Book { name: "b1".to_owned(), ..Book::default() }.encode_to_vec();
+    let length = u32::try_from(message.len()).expect("it is small").to_be_bytes();
+    let message = Frame::data(Bytes::from([&[0], length.as_slice(), &message].concat()));
+    let ended = async move {
+        let_go.acquire().await.expect("it is open").forget();
+        let status = (Status::GRPC_STATUS, HeaderValue::from_static("0"));
+        Frame::trailers(HeaderMap::from_iter([status]))
+    };
+    let frames = stream::iter([message]).chain(stream::once(ended)).map(Ok::<_, Infallible>);
+    let mut response = Response::new(axum::body::Body::new(StreamBody::new(frames)));
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+}
+
+impl Desk {
+    /// A gateway that lets two calls of the desk be under way.
+    async fn gateway(&self) -> Gateway {
+        let bounds = ["--default-access", "public", "--upstream-concurrency", "2"];
+        Gateway::of_library(&self.uri, &bounds).await
+    }
+
+    /// Waits until so many more calls have come.
+    async fn arrived(&self, count: u32) {
+        let arrived = tokio::time::timeout(WAIT, self.arrived.acquire_many(count)).await;
+        arrived.expect("they come in time").expect("it is open").forget();
+    }
+}
+
+/// A call by gRPC-Web, whose reply has begun and not ended.
+async fn begun(gateway: &Gateway) -> reqwest::Response {
+    let call = gateway.client().request(Method::POST, &format!("/{SERVICE}/GetBook"));
+    let call = call.header("content-type", "application/grpc-web").body(vec![0_u8; 5]);
+    let response = call.send().await.expect("a reply begins");
+    assert_eq!((response.status().as_u16(), response.headers().get("grpc-status")), (200, None));
+    response
+}
+
+/// A call that is not let go, when it is not refused.
+async fn another(gateway: &Gateway) -> Reply {
+    reply(gateway.client().request(Method::GET, BOOK).header("x-request-timeout", "1")).await
+}
+
+fn is_refused(reply: &Reply) -> bool {
+    (reply.status, reason(reply).as_str()) == (503, "UPSTREAM_OVERLOADED")
+}
+
+#[tokio::test]
+async fn a_call_above_the_bound_is_refused_and_one_that_has_ended_frees_its_place() {
+    let desk = desk().await;
+    let gateway = desk.gateway().await;
+    let client = gateway.client();
+    let refused = async {
+        desk.arrived(2).await;
+        let refused = another(&gateway).await;
+        desk.let_go.add_permits(2);
+        refused
+    };
+    let (first, second, refused) = tokio::join!(client.get(BOOK), client.get(BOOK), refused);
+    assert!(is_refused(&refused), "{refused:?}");
+    assert_eq!(refused.headers["retry-after"], "1");
+    assert_eq!((first.status, second.status), (200, 200));
+    desk.let_go.add_permits(1);
+    assert_eq!(another(&gateway).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_place_is_taken_until_the_end_of_the_body_and_not_of_the_head() {
+    let desk = desk().await;
+    let gateway = desk.gateway().await;
+    let (first, _second) = (begun(&gateway).await, begun(&gateway).await);
+    let refused = another(&gateway).await;
+    assert!(is_refused(&refused), "{refused:?}");
+    desk.let_go.add_permits(1);
+    first.bytes().await.expect("the reply ends");
+    eventually(WAIT, || async {
+        desk.let_go.add_permits(1);
+        let reply = another(&gateway).await;
+        ensure!(reply.status == 200, "{reply:?}");
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_midway_frees_its_place() {
+    let desk = desk().await;
+    let gateway = desk.gateway().await;
+    let has_place = || {
+        eventually(WAIT, || async {
+            let reply = another(&gateway).await;
+            // It is not let go either.
+            ensure!(reply.status == 504, "{reply:?}");
+            Ok(())
+        })
+    };
+    let (leaving, _staying) = (begun(&gateway).await, begun(&gateway).await);
+    assert!(is_refused(&another(&gateway).await));
+    drop(leaving);
+    has_place().await;
+    desk.arrived(3).await;
+    let client = gateway.client();
+    let waiting = tokio::spawn(async move { client.get(BOOK).await });
+    desk.arrived(1).await;
+    assert!(is_refused(&another(&gateway).await));
+    waiting.abort();
+    has_place().await;
+}
+
+#[tokio::test]
+async fn streams_do_not_take_the_places_of_calls() {
+    let desk = desk().await;
+    let gateway = desk.gateway().await;
+    let watch = async || gateway.client().request(Method::GET, WATCH).send().await.expect("a reply begins");
+    let _watching = [watch().await, watch().await];
+    let refused = reply(gateway.client().request(Method::GET, WATCH)).await;
+    assert!(is_refused(&refused), "{refused:?}");
+    let book = another(&gateway).await;
+    assert_eq!(book.status, 504, "it is not let go, and not refused: {book:?}");
+}
