@@ -1,7 +1,9 @@
 //! What spans all services.
 
+mod access;
 mod api_document;
 mod clients;
 mod documented;
 mod idempotency;
 mod soak;
+mod tokens;

@@ -3,7 +3,7 @@
 //! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
 //! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{
@@ -136,23 +136,31 @@ impl KeySet {
 
     fn check(&self, token: &str) -> Result<(Principal, u64), Error> {
         let header = jsonwebtoken::decode_header(token).map_err(Error::Invalid)?;
+        // RFC 7515, section 4.1.11: what must be understood, and is not.
+        if header.crit.is_some() {
+            return Err(Error::Invalid(ErrorKind::InvalidToken.into()));
+        }
         let id = header.kid.unwrap_or_default();
         let key = self.keys.get(&id).ok_or(Error::UnknownKey)?;
         // The key decides who may be the issuer: a service cannot make a token of a user, nor of another service.
         let issuer = if id == USER_TOKENS { COMPTOIR } else { id.as_str() };
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = 0;
+        validation.validate_nbf = true;
         validation.set_audience(&[COMPTOIR]);
         validation.set_issuer(&[issuer]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
             .map_err(|error| match error.kind() {
-                jsonwebtoken::errors::ErrorKind::ExpiredSignature => Error::Expired,
+                ErrorKind::ExpiredSignature => Error::Expired,
                 _ => Error::Invalid(error),
             })?
             .claims;
         if claims.exp <= unix_seconds() {
             return Err(Error::Expired); // RFC 7519, section 4.1.4: on or after
+        }
+        if claims.sub.is_empty() {
+            return Err(Error::Invalid(ErrorKind::InvalidSubject.into()));
         }
         let principal = if id == USER_TOKENS {
             Principal::User { id: claims.sub, roles: claims.roles }
