@@ -29,6 +29,8 @@ pub enum Error {
     /// A descriptor set that was emptied, or is of messages alone.
     #[error("the descriptors have no service")]
     NoServices,
+    #[error("the descriptors cannot be compiled, which is a defect of Comptoir: {0}")]
+    Panic(#[source] tokio::task::JoinError),
     #[error("package {package} has no upstream; COMPTOIR_UPSTREAM (or --upstream) needs {package}=URI")]
     NoUpstream { package: String },
     #[error(

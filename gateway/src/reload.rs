@@ -198,6 +198,10 @@ async fn read(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// Compiles beside the requests: a large schema takes a good part of a second.
 async fn compile(config: Arc<Config>, encoded: Vec<u8>, old: Arc<Upstreams>) -> Result<Schema, Error> {
-    let compiled = tokio::task::spawn_blocking(move || Schema::compile(config.wanted(), &encoded, &old)).await;
-    compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))
+    compiled(move || Schema::compile(config.wanted(), &encoded, &old)).await
+}
+
+/// A panic, which is a defect, is that of one descriptor set: the next one may be served.
+async fn compiled<T: Send + 'static>(compile: impl FnOnce() -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    tokio::task::spawn_blocking(compile).await.unwrap_or_else(|error| Err(Error::Panic(error)))
 }

@@ -1,7 +1,8 @@
-//! When descriptors that have been found are taken.
+//! When descriptors that have been found are taken, and what happens when they cannot be compiled.
 
 use crate::{
-    reload::{Cause, Digests},
+    error::chain,
+    reload::{Cause, Digests, compiled},
     schema::Source,
 };
 
@@ -36,4 +37,12 @@ fn what_was_refused_is_tried_again_when_somebody_asks_for_it_alone() {
     assert!(digests.is_due(WHOLE, Cause::Hangup, &source));
     digests.served = Some(WHOLE);
     assert!(!digests.is_due(WHOLE, Cause::Hangup, &source), "it is served already");
+}
+
+#[tokio::test]
+async fn a_panic_of_the_compiler_refuses_its_descriptors_and_ends_nothing() {
+    let refused = compiled::<()>(|| panic!("an index out of bounds")).await.expect_err("it panics");
+    let line = chain(&refused);
+    assert!(line.contains("defect") && line.contains("an index out of bounds"), "{line}");
+    assert_eq!(compiled(|| Ok(1)).await.expect("the next one"), 1);
 }
