@@ -9,7 +9,8 @@ use std::{
     convert::{self, Infallible},
     sync::Arc,
 };
-use tonic::Code;
+use tokio::sync::oneshot;
+use tonic::{Code, Status};
 use tower::{Layer, ServiceExt};
 use transcode::Rpc;
 
@@ -78,20 +79,37 @@ fn with_type(mut request: Request<Body>, media_type: &str) -> Request<Body> {
     request
 }
 
-/// gRPC-Web is gRPC whose trailers come as the last part of the body, in base64 or not.
+/// gRPC-Web is gRPC whose trailers come as the last part of the body, in base64 or not. A body that cannot be read is a fault of
+/// the caller, and none of the service whose call breaks off with it.
 pub(crate) async fn in_web(
     request: Request<Body>,
     call: impl AsyncFnOnce(Request<tonic::body::Body>) -> Response,
 ) -> Response {
     let mut call = Some(call);
     let call = tower::service_fn(|request: Request<tonic::body::Body>| {
+        let (tell, broken) = oneshot::channel();
+        let mut tell = Some(tell);
+        let note = move |error| {
+            let _ = tell.take().map(|tell| tell.send(())); // nobody waits for it when the call is over
+            error
+        };
         // tonic-web gives the length of base64 for that of what it decodes; a mapped body has none.
-        let request = request.map(|body| tonic::body::Body::new(body.map_frame(convert::identity)));
+        let request = request.map(|body| tonic::body::Body::new(body.map_frame(convert::identity).map_err(note)));
         let call = call.take().expect("it is called once");
-        async { Ok::<_, Infallible>(call(request).await.map(tonic::body::Body::new)) }
+        async {
+            tokio::select! {
+                biased;
+                Ok(()) = broken => Ok::<_, Infallible>(undecodable().into_http()),
+                response = call(request) => Ok(response.map(tonic::body::Body::new)),
+            }
+        }
     });
     match tonic_web::GrpcWebLayer::new().layer(call).oneshot(request).await {
         Ok(response) => response.map(Body::new),
         Err(never) => match never {},
     }
+}
+
+fn undecodable() -> Status {
+    rpc::status::error(Code::InvalidArgument, "BODY_UNDECODABLE", "the body is not in its coding, or not whole")
 }

@@ -215,6 +215,21 @@ async fn a_content_type_of_grpc_web_may_have_parameters() {
 }
 
 #[tokio::test]
+async fn a_body_of_grpc_web_that_is_no_base64_is_a_fault_of_the_caller() {
+    let client = Client::anonymous(shared().await);
+    let empty = STANDARD.encode([0_u8; 5]);
+    for broken in ["####".to_owned(), empty.replace('=', ""), empty[..6].to_owned()] {
+        let request = client.request(Method::POST, &format!("{PRODUCTS}ListProducts"));
+        let request = request.header("content-type", "application/grpc-web-text").body(broken.clone());
+        let refused = reply(request).await;
+        let status =
+            tonic::Status::from_header_map(&refused.headers).unwrap_or_else(|| panic!("{broken}: {refused:?}"));
+        assert_eq!(status.code(), tonic::Code::InvalidArgument, "{broken}: {status:?}");
+        assert_eq!(rpc::status::reason(&status), "BODY_UNDECODABLE");
+    }
+}
+
+#[tokio::test]
 async fn a_shutdown_ends_a_stream_with_unavailable_in_every_protocol() {
     let stack = shared().await;
     let (customer, _) = Client::register(stack).await;
