@@ -8,10 +8,6 @@ use http_body_util::BodyExt;
 use std::time::Duration;
 use tonic::Code;
 
-/// What is thrown away of a body that is too large, so that the caller reads the reply instead of a reset connection.
-const DISCARD_BYTES: usize = 8 << 20;
-const DISCARD_TIME: Duration = Duration::from_secs(1);
-
 /// Reads the body: 413 when it is longer than `limit_bytes`, known at once by Content-Length; 408 when it is not there
 /// after `timeout`.
 pub(crate) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Failure> {
@@ -24,10 +20,7 @@ pub(crate) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> R
 }
 
 async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
-    if let Err(failure) = fits(&body, limit_bytes) {
-        discard(body).await;
-        return Err(failure);
-    }
+    fits(&body, limit_bytes)?;
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| {
@@ -36,7 +29,6 @@ async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
         })?;
         let Ok(data) = frame.into_data() else { continue };
         if bytes.len().saturating_add(data.len()) > limit_bytes {
-            discard(body).await;
             return Err(too_large(limit_bytes));
         }
         bytes.extend_from_slice(&data);
@@ -48,19 +40,6 @@ async fn collect(mut body: Body, limit_bytes: usize) -> Result<Bytes, Failure> {
 pub(crate) fn fits(body: &Body, limit_bytes: usize) -> Result<(), Failure> {
     let announced = usize::try_from(HttpBody::size_hint(body).lower());
     if announced.is_ok_and(|announced| announced <= limit_bytes) { Ok(()) } else { Err(too_large(limit_bytes)) }
-}
-
-async fn discard(mut body: Body) {
-    let discard = async {
-        let mut left = DISCARD_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            // A caller that sends on and on gets its connection closed after all.
-            let Some(rest) = left.checked_sub(length) else { break };
-            left = rest;
-        }
-    };
-    drop(tokio::time::timeout(DISCARD_TIME, discard).await);
 }
 
 /// 413 for a body of more than `limit_bytes`.

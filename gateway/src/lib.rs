@@ -56,6 +56,7 @@ mod handle;
 mod health;
 mod limits;
 mod lines;
+mod linger;
 mod named;
 mod observe;
 mod pages;

@@ -3,6 +3,7 @@
 use crate::{
     access_log::{Counted, Entry, Noted},
     client::TrustedProxies,
+    linger::Lingering,
 };
 use axum::body::Body;
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Request, Response, request::Parts};
@@ -36,7 +37,7 @@ impl Observed {
             request_id = id.to_str().unwrap_or_default(),
         );
         telemetry::continue_trace(&span, request.headers());
-        let (mut parts, body) = request.into_parts();
+        let (mut parts, body) = Lingering::of(request).into_parts();
         let entry = Entry::new(proxies, &parts, &id, &span);
         let noted = entry.as_ref().map(Entry::noted);
         let body = match &noted {

@@ -126,6 +126,25 @@ async fn a_caller_that_leaves_a_stream_midway_leaves_nothing_behind_at_the_servi
 }
 
 #[tokio::test]
+async fn a_refusal_reaches_a_caller_that_is_still_sending() {
+    let acme = library("acme").await;
+    let gateway = gateway(&acme.uri).await;
+    for (path, status) in [(SORT, "400"), (ECHO, "400"), ("/v1/shelves/s1/books", "413"), ("/v1/nothing", "404")] {
+        let address = gateway.uri.strip_prefix("http://").expect("an address");
+        let mut caller = TcpStream::connect(address).await.expect("it listens");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: shop.example\r\nTransfer-Encoding: chunked\r\n\r\n");
+        caller.write_all(format!("{head}9\r\nno JSON.\n\r\n").as_bytes()).await.expect("it is read");
+        let chunk = format!("10000\r\n{}\r\n", "{}\n\n".repeat(0x4000));
+        for _ in 0..64 {
+            caller.write_all(chunk.as_bytes()).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+        let mut read = [0; 12];
+        caller.read_exact(&mut read).await.unwrap_or_else(|error| panic!("{path}: {error}"));
+        assert_eq!(String::from_utf8_lossy(&read), format!("HTTP/1.1 {status}"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_of_a_connect_stream_that_cannot_be_read_ends_the_call() {
     let acme = library("acme").await;
     let gateway = gateway(&acme.uri).await;
