@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential fuzz mutants bench-orders bench-events bench-payments bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -147,6 +147,10 @@ fuzz: ## Run INPUTS=10000000 made inputs, SEED=1, through each reader of what ca
 	  $(CARGO) build --profile measure -p comptoir-fuzz
 	@$(MEASURED)/fuzz --inputs $(or $(INPUTS),10000000) --seed $(or $(SEED),1) $(ARGS)
 
+abuse: ## Attack the gateway at full length: resets, slow sockets, header bombs, idle and unread connections; prints calls and memory
+	@$(CARGO) build --quiet -p comptoir
+	@ABUSE=long $(CARGO) test --quiet -p comptoir-tests --test it -- gateway::abuse --nocapture
+
 mutants: stores ## Plant the faults of tests/mutants.toml one by one; the tests must catch each; ARGS="--list", "--only NAME"
 	@$(PYTHON) tools/mutants.py $(ARGS)
 
@@ -165,7 +169,7 @@ bench-events: stores ## Measure the relay beside its floors: catch-up, latency, 
 	@$(MEASURE_BUILD)
 	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-events $(ARGS)
 
-bench-gateway: stores ## Measure requests through the gateway beside Envoy and a bare pass-through: CPU, rate, latency (optimised build)
+bench-gateway: stores ## Measure requests through the gateway beside Envoy and a pass-through: CPU, rate, latency, allocations (optimised build)
 	@$(PYTHON) tools/fetch.py envoy
 	@$(MEASURE_BUILD)
 	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-gateway $(ARGS)

@@ -11,6 +11,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What is kept of a reply that its caller does not take: HTTP/2's own default, so that a reply waits for its caller alone.
+const STREAM_WINDOW_BYTES: u32 = 65_535;
+
+/// The same of all replies together. It is more than those of one connection may be: were it less, callers who take nothing of
+/// their watches would hold up the replies of all others. The frames of small messages that h2 keeps are bounded by half of it,
+/// above which it ends the connection and every call on it.
+const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
+
 /// A connection that is made when it is first used.
 pub(crate) fn connect(uri: &str) -> Result<Channel, Error> {
     let endpoint = Endpoint::from_shared(uri.to_owned())?
@@ -18,6 +26,8 @@ pub(crate) fn connect(uri: &str) -> Result<Channel, Error> {
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .tcp_nodelay(true);
     Ok(endpoint.connect_lazy())
 }

@@ -1,5 +1,6 @@
 //! The gateway, as an HTTP client meets it.
 
+mod abuse;
 mod access_log;
 mod codings;
 mod cors;

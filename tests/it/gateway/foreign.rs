@@ -1,6 +1,6 @@
 //! The gateway before services of others: the real binary, tonic servers, contracts that are compiled here.
 
-mod library;
+pub(super) mod library;
 mod reflection;
 mod reload;
 mod served;
@@ -44,9 +44,9 @@ fn replace(path: &Path, content: &[u8]) {
 }
 
 /// A running gateway with a directory of its own.
-struct Gateway {
-    process: Process,
-    uri: String,
+pub(super) struct Gateway {
+    pub(super) process: Process,
+    pub(super) uri: String,
     directory: Directory,
 }
 
@@ -74,7 +74,7 @@ impl Gateway {
     }
 
     /// With the library's descriptors in `library.binpb`, and an upstream for them.
-    async fn of_library(upstream: &str, arguments: &[&str]) -> Self {
+    pub(super) async fn of_library(upstream: &str, arguments: &[&str]) -> Self {
         let gateway = Self::of_absent_library(upstream, arguments).await;
         gateway.ready().await;
         gateway
@@ -100,7 +100,7 @@ impl Gateway {
         .await;
     }
 
-    fn client(&self) -> Client {
+    pub(super) fn client(&self) -> Client {
         Client::at(&self.uri)
     }
 
