@@ -24,6 +24,10 @@ pub struct Options {
 
 /// Runs it until SIGTERM or SIGINT, then drains it.
 pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<()> {
+    if options.name == services::GATEWAY {
+        // It reads files again then; it may be asked to before it has read them once, and when there are none.
+        signals::survive_hangup()?;
+    }
     let settings = settings::resolve(&options.name, &options.flags, environment)?;
     let launch = (services::find(&options.name)?.prepare)(&settings)?;
     // Everything that can be wrong is read before the first socket is open.

@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM as a token: the first asks for a drain, a later one ends the process at once.
+//! SIGINT and SIGTERM as a token: the first asks for a drain, a later one ends the process at once. SIGHUP, where it means
+//! something else than the end.
 
 use anyhow::Context;
 use std::time::{Duration, Instant};
@@ -29,6 +30,12 @@ pub fn shutdown() -> anyhow::Result<CancellationToken> {
         std::process::exit(EXIT_INTERRUPTED);
     });
     Ok(token)
+}
+
+/// From now on SIGHUP does not end this process.
+pub fn survive_hangup() -> anyhow::Result<()> {
+    // tokio never gives a signal back to the system, also when nobody listens any more.
+    signal(SignalKind::hangup()).context("listen for SIGHUP").map(drop)
 }
 
 async fn next(interrupt: &mut Signal, terminate: &mut Signal) {

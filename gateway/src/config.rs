@@ -11,7 +11,11 @@ use crate::{
     upstream::{BREAKER_FAILURES, Bounds, UPSTREAM_CONCURRENCY},
     upstreams::Addresses,
 };
-use rpc::{Limits, attempts::Rate};
+use rpc::{
+    Limits,
+    attempts::Rate,
+    tls::{self, Files},
+};
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::time::Duration;
 pub use values::{DefaultAccess, ForwardedHeaders, IgnoredParameters, JsonOutput};
@@ -125,6 +129,8 @@ const CORS_MAX_AGE: Key = Key::new(
 /// The settings of the gateway, beside those of its port.
 pub const KEYS: &[Key] = &[
     LISTEN,
+    tls::CERTIFICATE,
+    tls::KEY,
     JWKS_FILE,
     UPSTREAM,
     BREAKER_FAILURES,
@@ -181,11 +187,13 @@ pub struct Config {
     /// How long a browser keeps the reply to a preflight.
     pub cors_max_age: Duration,
     pub limits: Limits,
+    /// Certificate and key of the port; without them it speaks no TLS.
+    pub tls: Option<Files>,
 }
 
 impl Config {
-    /// Takes the configuration from the settings; reads the JWKS file, and compiles a file of descriptors to see whether it
-    /// can be served.
+    /// Takes the configuration from the settings; reads the JWKS file, and checks whether the certificate and a file of
+    /// descriptors can be used.
     pub fn resolve(settings: &Settings) -> Result<Self, Error> {
         let proxies = settings.value(&TRUSTED_PROXIES).parse();
         let origins = settings.value(&CORS_ORIGINS).parse();
@@ -211,6 +219,7 @@ impl Config {
             cors_origins: origins.map_err(|why: String| settings.bad(&CORS_ORIGINS, why))?,
             cors_max_age: settings.seconds(&CORS_MAX_AGE, 0..=86_400)?,
             limits: Limits::resolve(settings)?,
+            tls: Files::resolve(settings)?,
             source,
         };
         if let Source::File(path) = &config.source {

@@ -14,6 +14,8 @@ pub enum Error {
     Document(#[from] openapi::Error),
     #[error("the key set of the gateway: {0}")]
     Keys(#[from] rpc::token::Error),
+    #[error("the certificate of the gateway: {0}")]
+    Tls(#[from] rpc::tls::Error),
     #[error("rate limit of {0}: there is no such RPC; `comptoir gateway routes` lists them")]
     Limit(String),
     #[error("NATS, which counts the rate limits: {0}")]

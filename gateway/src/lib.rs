@@ -3,7 +3,7 @@
 //!
 //! A request passes, in this order:
 //!
-//! 1. `server`: HTTP/1.1 or h2c; the drain at the end, bounded by 10 s.
+//! 1. `server`: HTTP/1.1 or HTTP/2, over TLS where there is a certificate; the drain at the end, bounded by 10 s.
 //! 2. `observe`: request id, span, and the line of the `access_log` that is written when all of the reply is out. `cors`: what
 //!    browsers are told. `handle`: the order of the steps below. `protocol`: what HTTP itself asks of a request.
 //! 3. `transcode::Router`: which RPC the method and path mean. 404, 405 and OPTIONS end here.

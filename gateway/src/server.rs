@@ -13,7 +13,7 @@ use crate::{
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use limit::{Login, Shared};
-use rpc::Port;
+use rpc::{Port, tls::Tls};
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,9 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(2);
 /// an upstream when it is first called.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), Error> {
     let cut = CancellationToken::new();
-    let port = Port::http("gateway", listener, config.limits.clone());
+    let tls = config.tls.clone().map(|files| Tls::load("gateway", files)).transpose()?;
+    let _renewing = tls.as_ref().map(|tls| tls.keep(shutdown.clone())).transpose().map_err(Error::Signal)?;
+    let port = Port::http("gateway", listener, config.limits.clone()).with_tls(tls);
     let shared = shared(&config, &shutdown).await?;
     let config = Arc::new(config);
     let (schema, served) = reload::first(&config).await?;

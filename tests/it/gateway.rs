@@ -17,6 +17,7 @@ mod pagination;
 mod problems;
 mod protocol;
 mod refusals;
+mod tls;
 mod updates;
 mod validation;
 mod watches;

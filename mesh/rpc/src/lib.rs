@@ -1,6 +1,6 @@
 //! gRPC between the services: the server that each of them uses and the channel over which they call each other.
 //!
-//! A request passes `listen` (bounded connections) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
+//! A request passes `listen` (bounded connections, over `tls` where a port has a certificate) → `server` → `gate` (deadline, then token, then the contract's access rule) → the handler. A call
 //! leaves through `channel` (deadline that shrinks with each hop, the caller's own token, the trace). What can go wrong
 //! has one form, made in `status`: a code, an `ErrorInfo` reason, and fields where fields are at fault. `bearer` reads the
 //! `authorization` header for the gateway too; `attempts` counts requests that fail, `breaker` keeps calls from a peer that
@@ -23,6 +23,7 @@ mod reflection;
 pub mod server;
 pub mod signature;
 pub mod status;
+pub mod tls;
 pub mod token;
 pub mod update;
 

@@ -7,17 +7,23 @@
 //! must. A peer that takes no byte of its reply for the idle timeout is cut off. A watch, which has a request under way,
 //! has no end here.
 //!
+//! A port with a certificate speaks TLS alone. The handshake is part of the time of the first head.
+//!
 //! When there are too many, the one that has waited longest goes: first those that never sent a request, then idle ones.
 //! Only when all have a request under way is the new one refused. What is closed is counted
 //! (`comptoir.connections.closed`) and logged once a minute, not once a connection.
 
-mod io;
+mod handshake;
+mod incoming;
 mod limits;
+mod outgoing;
 mod seats;
 mod tally;
 
+use crate::tls::Tls;
 use axum::{BoxError, body::HttpBody, extract::ConnectInfo};
 use bytes::Bytes;
+use handshake::handshake;
 use http::{Request, Response};
 use hyper::{
     body::{Frame, Incoming, SizeHint},
@@ -28,6 +34,7 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 pub use limits::Limits;
+use outgoing::Outgoing;
 use seats::{Busy, Seat, Seats};
 use std::{
     convert::Infallible,
@@ -38,10 +45,12 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{either::Either, sync::CancellationToken};
 use tower::{Service, ServiceExt};
 
 /// Requests at once on one connection between services. All watches of a gateway share one connection to a service, and
@@ -56,6 +65,7 @@ pub struct Port {
     listener: TcpListener,
     builder: Builder<TokioExecutor>,
     seats: Arc<Seats>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Port {
@@ -78,7 +88,12 @@ impl Port {
         // A dead peer is found after three header timeouts: a ping every two, and one for its answer.
         let pings = Some(timeout.saturating_mul(2));
         builder.http2().timer(TokioTimer::new()).keep_alive_interval(pings).keep_alive_timeout(timeout);
-        Self { listener, builder, seats: Arc::new(Seats::new(name, limits)) }
+        Self { listener, builder, seats: Arc::new(Seats::new(name, limits)), tls: None }
+    }
+
+    /// The same port, over TLS where there is a certificate.
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Answers with `app` until `shutdown`, then until the requests under way have ended. Dropping it cuts them off.
@@ -90,7 +105,7 @@ impl Port {
             + 'static,
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
     {
-        let Self { listener, builder, seats } = self;
+        let Self { listener, builder, seats, tls } = self;
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
@@ -103,7 +118,8 @@ impl Port {
                     Ok((stream, peer)) => {
                         let Some(seat) = seats.take(peer.ip()) else { continue };
                         let connection = Connection { seat, peer, app: app.clone(), builder: builder.clone() };
-                        connections.spawn(connection.run(stream, shutdown.clone()));
+                        let acceptor = tls.as_ref().map(|tls| tls.acceptor());
+                        connections.spawn(connection.run(stream, acceptor, shutdown.clone()));
                     }
                     Err(error) => {
                         seats.not_accepted(&error);
@@ -130,12 +146,24 @@ where
     A: Service<Request<Incoming>, Response = Response<B>, Error = Infallible, Future: Send> + Clone + Send + 'static,
     B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin + Send + 'static,
 {
-    async fn run(self, stream: TcpStream, shutdown: CancellationToken) {
+    async fn run(self, stream: TcpStream, acceptor: Option<TlsAcceptor>, shutdown: CancellationToken) {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY is not set on a connection");
         }
+        let stream = Outgoing { stream, seat: self.seat.clone() };
+        let stream = match acceptor {
+            None => Either::Left(stream),
+            Some(acceptor) => match handshake(acceptor, stream, &self.seat, &shutdown).await {
+                Some(stream) => Either::Right(Box::new(stream)),
+                None => return,
+            },
+        };
+        self.serve(stream, shutdown).await;
+    }
+
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shutdown: CancellationToken) {
         let Self { seat, peer, app, builder } = self;
-        let io = TokioIo::new(io::Watched::new(stream, seat.clone()));
+        let io = TokioIo::new(incoming::Incoming::new(stream, seat.clone()));
         let busy_seat = seat.clone();
         let service = service_fn(move |request| answer(app.clone(), Arc::clone(&busy_seat).begin(), peer, request));
         let mut serving = pin!(builder.serve_connection(io, service));

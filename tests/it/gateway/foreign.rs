@@ -17,12 +17,12 @@ use std::{
     time::Duration,
 };
 
-const WAIT: Duration = Duration::from_secs(20);
+pub(super) const WAIT: Duration = Duration::from_secs(20);
 
 const LIBRARY: &str = include_str!("foreign/library.proto");
 
 /// The descriptors of one file `NAME.proto` and of all that it imports.
-fn compiled(directory: &Path, name: &str, text: &str) -> Vec<u8> {
+pub(super) fn compiled(directory: &Path, name: &str, text: &str) -> Vec<u8> {
     let file = format!("{name}.proto");
     std::fs::write(directory.join(&file), text).expect("the directory can be written");
     let folders = [directory.to_owned(), kit::root().join("proto")];
@@ -32,12 +32,12 @@ fn compiled(directory: &Path, name: &str, text: &str) -> Vec<u8> {
 }
 
 /// The descriptors of the library, with what `change` makes of its text.
-fn library_set(directory: &Path, change: impl FnOnce(String) -> String) -> Vec<u8> {
+pub(super) fn library_set(directory: &Path, change: impl FnOnce(String) -> String) -> Vec<u8> {
     compiled(directory, "library", &change(LIBRARY.to_owned()))
 }
 
 /// Puts another file in the place of `path`, whole.
-fn replace(path: &Path, content: &[u8]) {
+pub(super) fn replace(path: &Path, content: &[u8]) {
     let beside = path.with_extension("new");
     std::fs::write(&beside, content).expect("the directory can be written");
     std::fs::rename(beside, path).expect("it takes the place");
@@ -47,23 +47,32 @@ fn replace(path: &Path, content: &[u8]) {
 pub(super) struct Gateway {
     pub(super) process: Process,
     pub(super) uri: String,
-    directory: Directory,
+    pub(super) directory: Directory,
 }
 
 impl Gateway {
     /// Starts it without a schema of its own: `arguments` tell one.
-    async fn start(directory: Directory, arguments: &[&str]) -> Self {
+    pub(super) async fn start(directory: Directory, arguments: &[&str]) -> Self {
         let gateway = Self::spawn(directory, arguments).await;
         gateway.ready().await;
         gateway
     }
 
     /// Like [`Gateway::start`], but does not wait until it is ready.
-    async fn spawn(directory: Directory, arguments: &[&str]) -> Self {
+    pub(super) async fn spawn(directory: Directory, arguments: &[&str]) -> Self {
+        Self::spawn_with(directory, arguments, &BTreeMap::new()).await
+    }
+
+    /// Like [`Gateway::spawn`], with variables.
+    pub(super) async fn spawn_with(
+        directory: Directory,
+        arguments: &[&str],
+        variables: &BTreeMap<String, String>,
+    ) -> Self {
         let arguments = ["serve", "gateway", "--listen", "127.0.0.1:0"].iter().chain(arguments);
         let arguments: Vec<String> = arguments.map(|argument| (*argument).to_owned()).collect();
         let output = directory.0.join("gateway.log");
-        let process = Process::spawn(&arguments, &BTreeMap::new(), &output).expect("the binary starts");
+        let process = Process::spawn(&arguments, variables, &output).expect("the binary starts");
         let uri = eventually(WAIT, || async {
             let address = lines(&process).into_iter().find_map(|line| Some(line["address"].as_str()?.to_owned()));
             ensure!(process.is_running(), "it ended: {}", process.tail(5));
@@ -90,7 +99,7 @@ impl Gateway {
         Self::spawn(directory, &arguments).await
     }
 
-    async fn ready(&self) {
+    pub(super) async fn ready(&self) {
         eventually(WAIT, || async {
             ensure!(self.process.is_running(), "it ended: {}", self.process.tail(5));
             let reply = self.client().get("/readyz").await;
@@ -104,23 +113,23 @@ impl Gateway {
         Client::at(&self.uri)
     }
 
-    fn file(&self) -> PathBuf {
+    pub(super) fn file(&self) -> PathBuf {
         self.directory.0.join("library.binpb")
     }
 
-    fn hangup(&self) {
+    pub(super) fn hangup(&self) {
         let id = i32::try_from(self.process.pid()).expect("a process id");
         let id = rustix::process::Pid::from_raw(id).expect("a process id");
         rustix::process::kill_process(id, rustix::process::Signal::HUP).expect("it runs");
     }
 
     /// How often the log has this text.
-    fn count(&self, text: &str) -> usize {
+    pub(super) fn count(&self, text: &str) -> usize {
         self.process.output().lines().filter(|line| line.contains(text)).count()
     }
 
     /// Waits until the log has this text so often.
-    async fn logged(&self, text: &str, count: usize) {
+    pub(super) async fn logged(&self, text: &str, count: usize) {
         eventually(WAIT, || async {
             ensure!(self.count(text) >= count, "{text:?} is not logged {count} times:\n{}", self.process.tail(20));
             Ok(())
@@ -130,6 +139,6 @@ impl Gateway {
 }
 
 /// The lines of a log.
-fn lines(process: &Process) -> Vec<Value> {
+pub(super) fn lines(process: &Process) -> Vec<Value> {
     process.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }

@@ -219,7 +219,8 @@ impl Seat {
     /// Until when it may stay as it is.
     fn limit(&self) -> Option<(Instant, Reason)> {
         let (limits, state) = (&self.seats.limits, self.state());
-        if let Some(stalled) = state.stalled {
+        // Before the first request nothing is written but a handshake, whose time is that of the head.
+        if let Some(stalled) = state.stalled.filter(|_| state.stage != Stage::Fresh) {
             return Some((stalled + limits.idle_timeout, Reason::Stalled));
         }
         match state.stage {

@@ -13,6 +13,8 @@ const LOG_EVERY: Duration = Duration::from_secs(60);
 pub(super) enum Reason {
     /// No complete head in time.
     Header,
+    /// No TLS, or none that the port speaks.
+    Handshake,
     /// No request for the idle timeout.
     Idle,
     /// The peer took nothing of its reply for the idle timeout.
@@ -38,6 +40,7 @@ impl Reason {
     fn name(self) -> &'static str {
         match self {
             Reason::Header => "header_timeout",
+            Reason::Handshake => "tls_handshake",
             Reason::Idle => "idle_timeout",
             Reason::Stalled => "reply_not_read",
             Reason::Unused => "room_needed_unused",
@@ -68,11 +71,11 @@ impl Tally {
         Self { port, lines: Mutex::default() }
     }
 
-    /// Counts one. An idle connection's end is no news for the log.
+    /// Counts one. An idle connection's end is no news for the log, and whoever scans ports shakes no hands.
     pub(super) fn note(&self, reason: Reason, why: &str) {
         let attributes = [("port", self.port.as_str()), ("reason", reason.name())];
         telemetry::count("comptoir.connections.closed", &attributes);
-        if reason == Reason::Idle {
+        if matches!(reason, Reason::Idle | Reason::Handshake) {
             return;
         }
         let Some(connections) = self.to_log(reason) else { return };

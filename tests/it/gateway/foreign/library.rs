@@ -47,12 +47,12 @@ struct AddBookRequest {
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct CountBooksRequest {}
+pub struct CountBooksRequest {}
 
 #[derive(Clone, PartialEq, prost::Message)]
-struct CountBooksResponse {
+pub struct CountBooksResponse {
     #[prost(int32, tag = "1")]
-    count: i32,
+    pub count: i32,
 }
 
 /// The service; its books tell the library that they are of.

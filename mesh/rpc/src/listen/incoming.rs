@@ -1,4 +1,4 @@
-//! A connection whose seat learns what is read, and whether the peer takes what is written.
+//! A stream whose seat learns what is read. It is above TLS, so it sees HTTP.
 
 use super::seats::Seat;
 use std::{
@@ -7,25 +7,21 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What an HTTP/2 connection begins with (RFC 9113, section 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The stream of a seat.
-pub(super) struct Watched {
-    stream: TcpStream,
+pub(super) struct Incoming<S> {
+    stream: S,
     seat: Arc<Seat>,
     /// What of the preface has not come yet; none when the connection is HTTP/1, or HTTP/2 with all of it.
     awaited: Option<&'static [u8]>,
     is_http2: bool,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, seat: Arc<Seat>) -> Self {
+impl<S> Incoming<S> {
+    pub(super) fn new(stream: S, seat: Arc<Seat>) -> Self {
         Self { stream, seat, awaited: Some(PREFACE), is_http2: false }
     }
 
@@ -42,14 +38,9 @@ impl Watched {
             self.seat.introduced();
         }
     }
-
-    fn written<T>(&self, written: Poll<T>) -> Poll<T> {
-        self.seat.is_stalled(written.is_pending());
-        written
-    }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Incoming<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -58,10 +49,9 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Incoming<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.written(written)
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -69,8 +59,7 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.written(written)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
