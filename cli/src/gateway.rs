@@ -7,6 +7,7 @@ mod routes;
 use ::gateway::{self as gateway, DefaultAccess, reflected};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use rpc::tls::Roots;
 use std::{borrow::Cow, path::PathBuf};
 use transcode::Router;
 
@@ -19,6 +20,9 @@ pub struct Options {
     /// Ask this server's gRPC reflection instead
     #[arg(long, value_name = "URI", global = true, conflicts_with = "descriptors")]
     pub reflect: Option<String>,
+    /// Authorities that sign for a server at https://, beside those of the web, PEM, as the gateway's setting of that name
+    #[arg(long, value_name = "FILE", global = true, requires = "reflect")]
+    pub upstream_ca: Option<PathBuf>,
     /// Who may call an RPC whose contract does not say it, as the gateway's setting of that name
     #[arg(long, value_name = "WHO", default_value = "none", global = true)]
     pub default_access: DefaultAccess,
@@ -59,7 +63,8 @@ async fn router(options: &Options) -> anyhow::Result<Router> {
             (Cow::Owned(encoded), path.display().to_string())
         }
         (None, Some(uri)) => {
-            let told = reflected(uri).await.with_context(|| format!("cannot ask {uri}"))?;
+            let roots = options.upstream_ca.as_deref().map(Roots::read).transpose()?.unwrap_or_default();
+            let told = reflected(uri, &roots).await.with_context(|| format!("cannot ask {uri}"))?;
             (Cow::Owned(told), uri.clone())
         }
         (None, None) => (Cow::Borrowed(contracts::DESCRIPTORS), "the contracts".to_owned()),

@@ -9,6 +9,7 @@ use crate::{
 use bytes::{Buf, BufMut, Bytes};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
+use rpc::tls::refused_certificate;
 use std::{error::Error as _, pin::pin, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tonic::{
@@ -173,7 +174,14 @@ pub(crate) fn outside(status: Status, rpc: &str) -> Status {
         }
         cause = error.source();
     }
-    tracing::warn!(rpc, error = ?status.source(), "an upstream cannot be reached");
+    match status.source().and_then(refused_certificate) {
+        Some(why) => tracing::warn!(
+            rpc,
+            %why,
+            "the certificate of an upstream is refused; COMPTOIR_UPSTREAM_CA (or --upstream-ca) names authorities of one's own"
+        ),
+        None => tracing::warn!(rpc, error = ?status.source(), "an upstream cannot be reached"),
+    }
     rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path cannot be reached now")
 }
 

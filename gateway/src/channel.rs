@@ -1,9 +1,11 @@
 //! A connection to an upstream.
 
+use http::uri::Scheme;
+use rpc::tls::Roots;
 use std::time::Duration;
-use tonic::transport::{Channel, Endpoint, Error};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error};
 
-/// How long a connect may take; within a cluster it takes milliseconds, or nobody listens.
+/// How long a connect may take, and then a handshake of TLS; within a cluster it takes milliseconds, or nobody listens.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pings on a quiet connection, and the wait for their answers: an upstream whose host has died is noticed after 25 s, when
@@ -19,9 +21,10 @@ const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// above which it ends the connection and every call on it.
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
-/// A connection that is made when it is first used.
-pub(crate) fn connect(uri: &str) -> Result<Channel, Error> {
-    let endpoint = Endpoint::from_shared(uri.to_owned())?
+/// A connection that is made when it is first used. Over `https` the server has a certificate of the web's authorities, or of
+/// `roots`.
+pub(crate) fn connect(uri: &str, roots: &Roots) -> Result<Channel, Error> {
+    let mut endpoint = Endpoint::from_shared(uri.to_owned())?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
@@ -29,5 +32,9 @@ pub(crate) fn connect(uri: &str) -> Result<Channel, Error> {
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .tcp_nodelay(true);
+    if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
+        let tls = ClientTlsConfig::new().with_webpki_roots().trust_anchors(roots.anchors());
+        endpoint = endpoint.tls_config(tls.timeout(CONNECT_TIMEOUT))?;
+    }
     Ok(endpoint.connect_lazy())
 }

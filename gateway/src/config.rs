@@ -9,12 +9,12 @@ use crate::{
     rates::{NATS_PASSWORD, NATS_URL, NATS_USER, Nats, RATE_LIMITS, RateLimits},
     schema::{self, Source, Wanted},
     upstream::{BREAKER_FAILURES, Bounds, UPSTREAM_CONCURRENCY},
-    upstreams::Addresses,
+    upstreams::{Addresses, UPSTREAM_CA, roots},
 };
 use rpc::{
     Limits,
     attempts::Rate,
-    tls::{self, Files},
+    tls::{self, Files, Roots},
 };
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
 use std::time::Duration;
@@ -135,6 +135,7 @@ pub const KEYS: &[Key] = &[
     UPSTREAM,
     BREAKER_FAILURES,
     UPSTREAM_CONCURRENCY,
+    UPSTREAM_CA,
     DESCRIPTORS,
     REFLECT,
     REFLECT_INTERVAL,
@@ -162,6 +163,7 @@ pub struct Config {
     pub upstreams: Addresses,
     /// What each of them is bounded by.
     pub bounds: Bounds,
+    pub upstream_roots: Roots,
     /// How often reflection is asked again, if it is.
     pub reflect_interval: Option<Duration>,
     pub default_access: DefaultAccess,
@@ -203,6 +205,7 @@ impl Config {
         let config = Self {
             upstreams: upstreams(settings, &source)?,
             bounds: Bounds::resolve(settings)?,
+            upstream_roots: roots(settings)?,
             reflect_interval: Some(reflect_interval).filter(|interval| !interval.is_zero()),
             default_access: settings.parsed(&DEFAULT_ACCESS)?,
             forwarded_headers: headers.map_err(|why: String| settings.bad(&FORWARD_HEADERS, why))?,
@@ -235,6 +238,7 @@ impl Config {
         Wanted {
             source: &self.source,
             addresses: &self.upstreams,
+            roots: &self.upstream_roots,
             default_access: &self.default_access.0,
             options: self.json_output.0,
             has_keys: self.jwks.is_some(),

@@ -5,8 +5,10 @@ use crate::{channel::connect, files};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::prost_types::FileDescriptorProto;
+use rpc::tls::{CertificateError, Roots, refused_certificate};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
+    error::Error as _,
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -44,6 +46,10 @@ pub enum Error {
     },
     #[error("the server cannot be asked: {:?}, {}", .0.code(), .0.message())]
     Status(Status),
+    #[error("the server cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("its certificate is refused: {0}; --upstream-ca names authorities of one's own")]
+    Certificate(CertificateError),
     #[error("the server has neither grpc.reflection.v1 nor v1alpha")]
     Unimplemented,
     #[error("there was no end of it within {} s", TIMEOUT.as_secs())]
@@ -59,9 +65,9 @@ pub enum Error {
 }
 
 /// The encoded `google.protobuf.FileDescriptorSet` of all services of the server at `uri`, in an order that does not change
-/// by itself. Bounded in time, bytes and files.
-pub async fn descriptors(uri: &str) -> Result<Vec<u8>, Error> {
-    let channel = connect(uri).map_err(|source| Error::Address { uri: uri.to_owned(), source })?;
+/// by itself. Bounded in time, bytes and files. `roots` sign for a server over https, beside the authorities of the web.
+pub async fn descriptors(uri: &str, roots: &Roots) -> Result<Vec<u8>, Error> {
+    let channel = connect(uri, roots).map_err(|source| Error::Address { uri: uri.to_owned(), source })?;
     tokio::time::timeout(TIMEOUT, fetch(channel)).await.unwrap_or(Err(Error::Timeout))
 }
 
@@ -94,10 +100,9 @@ impl Fetch {
         // The first question is there before the call: some servers send no headers before they have been asked.
         let _ = questions.send(question(list.clone())).await; // the receiver is in this function
         let mut client = Grpc::new(channel).max_decoding_message_size(ANSWER_BYTES);
-        client.ready().await.map_err(|error| Error::Status(Status::from_error(error.into())))?;
+        client.ready().await.map_err(|error| failed(Status::from_error(error.into())))?;
         let asked = futures::stream::unfold(asked, |mut asked| async { Some((asked.recv().await?, asked)) });
-        let answers =
-            client.streaming(Request::new(asked), path, ProstCodec::default()).await.map_err(Error::Status)?;
+        let answers = client.streaming(Request::new(asked), path, ProstCodec::default()).await.map_err(failed)?;
         let (files, services, wanted) = (BTreeMap::new(), BTreeSet::new(), VecDeque::new());
         let mut fetch = Fetch { questions, answers: answers.into_inner(), files, services, wanted, bytes: 0 };
         let Told::ListServicesResponse(told) = fetch.answer("its services").await? else {
@@ -156,7 +161,7 @@ impl Fetch {
     }
 
     async fn answer(&mut self, asked: &str) -> Result<Told, Error> {
-        let answer = self.answers.message().await.map_err(Error::Status)?;
+        let answer = self.answers.message().await.map_err(failed)?;
         let ended = || Error::Ended { asked: asked.to_owned() };
         match answer.ok_or_else(ended)?.message_response {
             Some(Told::ErrorResponse(ErrorResponse { error_code, error_message })) => {
@@ -190,6 +195,18 @@ impl Fetch {
         }
         Ok(())
     }
+}
+
+/// What a status of tonic is about: the answer of the server, or that there was none.
+fn failed(status: Status) -> Error {
+    let Some(mut cause) = status.source() else { return Error::Status(status) };
+    if let Some(why) = refused_certificate(cause) {
+        return Error::Certificate(why.clone());
+    }
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    Error::Unreachable(cause.to_string())
 }
 
 fn question(ask: Ask) -> ServerReflectionRequest {

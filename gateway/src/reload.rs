@@ -126,7 +126,7 @@ impl Reloader {
     }
 
     async fn look(&mut self, cause: Cause) {
-        match descriptors(&self.config.source).await {
+        match descriptors(&self.config).await {
             Ok(encoded) => {
                 self.absent.clear();
                 self.consider(encoded, cause).await;
@@ -174,12 +174,12 @@ impl Reloader {
 }
 
 /// The descriptors as they are now.
-async fn descriptors(source: &Source) -> Result<Vec<u8>, Error> {
-    match source {
+async fn descriptors(config: &Config) -> Result<Vec<u8>, Error> {
+    match &config.source {
         Source::Contracts => Ok(contracts::DESCRIPTORS.to_vec()),
         Source::File(path) => read(path).await,
         Source::Reflection(uri) => {
-            let told = reflect::descriptors(uri).await;
+            let told = reflect::descriptors(uri, &config.upstream_roots).await;
             told.map_err(|source| Error::Reflection { uri: uri.clone(), source })
         }
     }

@@ -5,11 +5,12 @@ use crate::{
     error::Failure,
     files,
     pages::Pages,
-    upstream::Bounds,
+    upstream::{Bounds, Upstream},
     upstreams::{Addresses, Upstreams},
 };
 use http::StatusCode;
 use prost_reflect::DescriptorPool;
+use rpc::tls::Roots;
 use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use transcode::{Access, Options, Router, Rpc};
@@ -30,6 +31,8 @@ pub enum Source {
 pub(crate) struct Wanted<'a> {
     pub source: &'a Source,
     pub addresses: &'a Addresses,
+    /// Who signs for servers at https:// addresses, beside the authorities of the web.
+    pub roots: &'a Roots,
     /// The rule of RPCs whose contracts have none.
     pub default_access: &'a Access,
     /// How replies are written as JSON.
@@ -74,7 +77,8 @@ impl Schema {
                 document::of(&pool, &router, wanted.default_access, wanted.options)?
             }
         };
-        let upstreams = Upstreams::new(&addresses(wanted), wanted.bounds, &router, old)?;
+        let made = |uri: &str| Upstream::new(uri, wanted.bounds, wanted.roots);
+        let upstreams = Upstreams::new(&addresses(wanted), &router, old, &made)?;
         Ok(Schema {
             is_ours: *wanted.source == Source::Contracts,
             router: Arc::new(router),

@@ -10,7 +10,10 @@ pub(crate) use held::Held;
 use crate::channel;
 use bound::Bound;
 use http::{Request, Response};
-use rpc::breaker::{Breaker, Outcome};
+use rpc::{
+    breaker::{Breaker, Outcome},
+    tls::Roots,
+};
 use settings::{Error, Key, Settings};
 use std::sync::Arc;
 use tonic::{
@@ -62,11 +65,11 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// The upstream at `uri`, which is connected to when it is first called.
-    pub(crate) fn new(uri: &str, bounds: Bounds) -> Result<Self, transport::Error> {
+    /// The upstream at `uri`, which is connected to when it is first called; `roots` sign for it over https.
+    pub(crate) fn new(uri: &str, bounds: Bounds, roots: &Roots) -> Result<Self, transport::Error> {
         let bound = || Arc::new(Bound::new(uri, bounds.concurrency));
         Ok(Self {
-            channel: channel::connect(uri)?,
+            channel: channel::connect(uri, roots)?,
             breaker: Breaker::new(uri, bounds.breaker_failures),
             calls: bound(),
             streams: bound(),

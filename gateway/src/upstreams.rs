@@ -2,10 +2,19 @@
 
 use crate::{
     Error,
-    upstream::{Bounds, Upstream},
+    upstream::Upstream,
 };
+use rpc::tls::Roots;
+use settings::{Key, Settings};
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
+use tonic::transport;
 use transcode::{Router, Rpc};
+
+pub(crate) const UPSTREAM_CA: Key = Key::new(
+    "upstream-ca",
+    "COMPTOIR_UPSTREAM_CA",
+    "File with the certificates of authorities, PEM, that sign those of https:// servers, beside the authorities of the web",
+);
 
 /// Addresses of servers by the packages, or services, that they serve. A package stands for its sub-packages too, where they
 /// have no address of their own; the empty one for everything else.
@@ -43,6 +52,17 @@ impl FromStr for Addresses {
     }
 }
 
+/// The authorities of the settings.
+pub(crate) fn roots(settings: &Settings) -> Result<Roots, settings::Error> {
+    match settings.value(&UPSTREAM_CA) {
+        "" => Ok(Roots::default()),
+        path => Roots::read(path.as_ref()).map_err(|error| settings.bad(&UPSTREAM_CA, error)),
+    }
+}
+
+/// Makes the upstream at an address.
+pub(crate) type Made<'a> = &'a dyn Fn(&str) -> Result<Upstream, transport::Error>;
+
 /// The upstreams of one schema.
 #[derive(Default)]
 pub(crate) struct Upstreams {
@@ -53,12 +73,13 @@ pub(crate) struct Upstreams {
 }
 
 impl Upstreams {
-    /// The upstreams of the services of `router`, one for each address. Those of `old` are kept where their addresses are.
-    pub(crate) fn new(addresses: &Addresses, bounds: Bounds, router: &Router, old: &Upstreams) -> Result<Self, Error> {
+    /// The upstreams of the services of `router`, one for each address, which `made` makes. Those of `old` are kept where their
+    /// addresses are.
+    pub(crate) fn new(addresses: &Addresses, router: &Router, old: &Upstreams, made: Made<'_>) -> Result<Self, Error> {
         let mut upstreams = Upstreams::default();
         for service in router.services() {
             let upstream = match addresses.of(service) {
-                Some((name, uri)) => Some(upstreams.at(name, uri, bounds, old)?),
+                Some((name, uri)) => Some(upstreams.at(name, uri, old, made)?),
                 None => None,
             };
             upstreams.by_service.push(upstream);
@@ -67,12 +88,12 @@ impl Upstreams {
     }
 
     /// The upstream at `uri`, which was configured for `name`.
-    fn at(&mut self, name: &str, uri: &str, bounds: Bounds, old: &Upstreams) -> Result<Arc<Upstream>, Error> {
+    fn at(&mut self, name: &str, uri: &str, old: &Upstreams, made: Made<'_>) -> Result<Arc<Upstream>, Error> {
         let mut known = self.configured.values().chain(old.configured.values());
         let upstream = match known.find(|known| known.uri() == uri) {
             Some(known) => known.clone(),
             None => {
-                let upstream = Upstream::new(uri, bounds);
+                let upstream = made(uri);
                 Arc::new(upstream.map_err(|source| Error::Upstream { uri: uri.to_owned(), source })?)
             }
         };

@@ -7,6 +7,7 @@ mod metrics;
 mod refusals;
 mod renewal;
 mod settings;
+mod upstream;
 
 use super::foreign::{
     Gateway, WAIT,

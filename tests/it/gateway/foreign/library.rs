@@ -219,10 +219,19 @@ pub async fn serve(routes: Routes) -> Running {
 }
 
 pub fn serve_on(listener: TcpListener, routes: Routes) -> Running {
+    serve_with(Server::builder(), listener, routes)
+}
+
+/// Serves `routes` on a free port, over what `builder` speaks.
+pub async fn serve_over(builder: Server, routes: Routes) -> Running {
+    serve_with(builder, TcpListener::bind("127.0.0.1:0").await.expect("a free port"), routes)
+}
+
+fn serve_with(builder: Server, listener: TcpListener, routes: Routes) -> Running {
     let uri = format!("http://{}", listener.local_addr().expect("bound"));
     let stop = CancellationToken::new();
     let incoming = tonic::transport::server::TcpIncoming::from(listener);
-    let serving = Server::builder()
+    let serving = builder
         .max_concurrent_streams(STREAMS)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
