@@ -30,6 +30,9 @@ pub struct Options {
         help = "The gateway, http(s)://HOST[:PORT]"
     )]
     pub gateway: String,
+    /// Take any certificate: for one that has another name than the URL, or is of an authority of one's own
+    #[arg(long)]
+    pub any_certificate: bool,
     /// Account of a customer; with --password [env: COMPTOIR_CHECK_USERNAME]
     #[arg(long, value_name = "EMAIL", conflicts_with = "user_token_key_file")]
     pub username: Option<String>,
@@ -79,7 +82,7 @@ pub async fn run(options: Options, environment: &Environment) -> anyhow::Result<
 }
 
 async fn walk(options: &Options, environment: &Environment, steps: &mut Vec<Step>) -> anyhow::Result<()> {
-    let visitor = Visitor::new(&options.gateway)?;
+    let visitor = Visitor::new(&options.gateway, options.any_certificate)?;
     step(steps, "ready", visitor.ready()).await?;
     let account = take(steps, "sign in", account(options, environment, &visitor)).await?;
     let product = take(steps, "product", product(options, &account)).await?;

@@ -33,6 +33,8 @@ CASES = [
      ["services.orders.canary.tag", "image tag"]),
     ("a weight of 101", {"services.orders.canary.weight": "101"}, ["/services/orders/canary/weight", "maximum"]),
     ("an Ingress without a host", {"gateway.ingress.enabled": "true"}, ["gateway.ingress.host", "host name"]),
+    ("a certificate for the gateway in a mesh", {"gateway.tls.secretName": "certificate", "mesh.provider": "linkerd"},
+     ["gateway.tls.secretName", "linkerd encrypts already"]),
     ("routes without a Gateway", {"gateway.gatewayApi.enabled": "true"}, ["gateway.gatewayApi.parentRefs", "name the Gateway"]),
     ("a grace period without room to drain", {"defaults.preStopSeconds": "30"}, ["terminationGracePeriodSeconds", "too short"]),
     ("fewest above most", {"defaults.autoscaling.enabled": "true", "defaults.autoscaling.minReplicas": "20"},

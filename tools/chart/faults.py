@@ -131,6 +131,8 @@ FAULTS = [
      edit("Deployment", "orders", put("spec/template/spec/terminationGracePeriodSeconds", 10)), pods.habit_problems),
     ("a service account token", "none",
      edit("Deployment", "orders", put("spec/template/spec/automountServiceAccountToken", True)), pods.habit_problems),
+    ("a probe that speaks TLS to a gateway without a certificate", "none",
+     edit("Deployment", "gateway", put(TEMPLATE + "readinessProbe/httpGet/scheme", "HTTPS")), pods.tls_problems),
     ("a Service that selects nothing", "none", edit("Service", "orders", put("spec/selector", {"app": "order"})), pods.reference_problems),
     ("an account that is not there", "none", drop("ServiceAccount", "orders"), pods.reference_problems),
 ]

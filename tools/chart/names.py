@@ -28,7 +28,7 @@ NO_TEXT = ("2024", "0x1f", "1e3", "on", "null", "true", "1_000", "0o17", "2024-1
 TEXTS = (
     "signingKeys.existingSecret", "mongodb.existingSecret", "nats.existingSecret", "providers.paymentProvider.existingSecret",
     "test.existingSecret", "defaults.priorityClassName", "mongodb.inChart.storage.className", "nats.inChart.storage.className",
-    "gateway.ingress.className", "gateway.ingress.tlsSecret", "monitoring.namespace", "monitoring.serviceAccount",
+    "gateway.ingress.className", "gateway.ingress.tlsSecret", "gateway.tls.secretName", "monitoring.namespace", "monitoring.serviceAccount",
     "mesh.linkerd.namespace", "mesh.istio.namespace", "mesh.istio.trustDomain", "mesh.istio.tracingProvider", "mesh.istio.accessLogProvider",
     "image.tag", "image.repository", "mongodb.inChart.image.tag", "mongodb.inChart.image.repository", "nats.inChart.image.tag",
     "nats.inChart.image.repository", "services.orders.canary.tag", "log", "test.paymentToken",
@@ -86,7 +86,9 @@ def values_like(text: str) -> dict[str, str]:
 
 def stays_text(text: str, provider: str, validate: Callable, chart: Path = tools.CHART, tag: str = "") -> Iterator[str]:
     sets = {**values_like(text), "mesh.provider": provider, **({"image.tag": tag} if tag else {})}
-    if provider == "none":
+    if provider != "none":
+        del sets["gateway.tls.secretName"]
+    else:
         sets["services.orders.canary.enabled"] = "false"
     namespace = text.replace("_", "-")
     yield from whole(render.Render(text, ("values-trial.yaml",), sets, "1.34.0", chart, namespace=namespace), validate)

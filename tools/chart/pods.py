@@ -125,6 +125,26 @@ def service_problems(one: dict) -> Iterator[str]:
         yield f"{name}: its selector misses its own pods"
 
 
+def tls_problems(each: render.Render) -> Iterator[str]:
+    """With a certificate the gateway has its files, and probes, Service and test speak TLS to it; without one nobody does."""
+    is_wanted = bool(each.sets.get("gateway.tls.secretName"))
+    for one in each.objects:
+        name, spec = one["metadata"]["name"], one.get("spec") or {}
+        if one["kind"] == "Deployment" and "-gateway" in name:
+            container = spec["template"]["spec"]["containers"][0]
+            schemes = {probe["httpGet"].get("scheme", "HTTP") for kind, probe in container.items() if kind.endswith("Probe")}
+            files = {there["value"].rsplit("/", 1)[0] for there in container["env"] if there["name"].startswith("COMPTOIR_TLS_")}
+            mounts = {there["mountPath"] for there in container["volumeMounts"] if there["name"] == "tls"}
+            secrets = {there["secret"]["secretName"] for there in spec["template"]["spec"]["volumes"] if there["name"] == "tls"}
+            wanted = ({"HTTPS"}, {each.sets["gateway.tls.secretName"]}) if is_wanted else ({"HTTP"}, set())
+            if (schemes, secrets) != wanted or files != mounts or len(files) != is_wanted:
+                yield f"{name}: probes speak {schemes}, the certificate is {secrets} at {mounts}, and is looked for in {files}"
+        if one["kind"] == "Service" and "-gateway" in name and (spec["ports"][0]["appProtocol"] == "https") != is_wanted:
+            yield f"{name}: its port is told to speak {spec['ports'][0]['appProtocol']}"
+        if one["kind"] == "Pod" and any(it.startswith("--gateway=https:") for it in spec["containers"][0]["args"]) != is_wanted:
+            yield f"{name}: speaks {spec['containers'][0]['args']}"
+
+
 def reference_problems(each: render.Render) -> Iterator[str]:
     """Services select pods, accounts, budgets, scalers and routes name what is there."""
     names = {(one["kind"], one["metadata"]["name"]) for one in each.objects}

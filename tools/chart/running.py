@@ -59,6 +59,7 @@ NOTES = (
     ({"gateway.gatewayApi.enabled": "true", "gateway.gatewayApi.parentRefs": suite.PARENT}, "port-forward", "https"),
     ({"gateway.ingress.enabled": "true", "gateway.ingress.host": "a.example.com", "gateway.ingress.tlsSecret": "certificate"},
      "curl https://a.example.com/v1", "*"),
+    ({"gateway.tls.secretName": "certificate"}, "curl --insecure https://127.0.0.1:8080/v1", "http:"),
     ({**LINKERD, **OPEN}, "upgrade without it", "*"),
 )
 

@@ -36,6 +36,7 @@ SWITCHES = {
     "ingress": ({}, {"gateway.ingress.enabled": "true", "gateway.ingress.host": "shop.example.com"},
                 {"gateway.ingress.enabled": "true", "gateway.ingress.host": "shop.example.com",
                  "gateway.ingress.tlsSecret": "certificate", "gateway.ingress.className": "public"}),
+    "tls": ({}, {"gateway.tls.secretName": "own-certificate"}),
     "routes": ({}, {"gateway.gatewayApi.enabled": "true", "gateway.gatewayApi.parentRefs": PARENT},
                {"gateway.gatewayApi.enabled": "true", "gateway.gatewayApi.grpc.enabled": "true",
                 "gateway.gatewayApi.parentRefs": PARENT, "gateway.gatewayApi.hostnames": '["shop.example.com"]',
@@ -87,10 +88,12 @@ def fresh(missing: set, name: str, index: int) -> int:
 
 
 def values(row: dict[str, int], provider: str) -> dict[str, str]:
-    """The values of a row; what cannot be without a mesh is left out."""
+    """The values of a row; what cannot be without a mesh, or in one, is left out."""
     sets = {**SECRETS, "mesh.provider": provider}
     for name, index in row.items():
         sets.update(SWITCHES[name][index])
+    if provider != "none":
+        sets.pop("gateway.tls.secretName", None)  # the mesh encrypts
     if provider == "none":
         routed = "gateway.gatewayApi.enabled" in sets
         for key in [key for key in sets if ".canary." in key]:
@@ -152,6 +155,7 @@ def check(results: report.Results, renders: list[render.Render], calls: contract
     results.add("no RPC that may change something is retried by the mesh", over(lambda each: retries.problems(each, calls)))
     results.add("all pods meet the restricted pod security standard", over(pods.security_problems))
     results.add("probes, grace and labels are as they should be", over(pods.habit_problems))
+    results.add("a gateway with a certificate is spoken to over TLS, and one without is not", over(pods.tls_problems))
     results.add("references between objects lead somewhere", over(pods.reference_problems))
     counted = sum(len(pods.pods(each.objects)) for each in renders)
     results.note(f"{counted} pods looked at")

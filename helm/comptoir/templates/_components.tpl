@@ -73,9 +73,14 @@ over this; none names a service.
 {{- if .autoscaling.enabled }}{{ .autoscaling.minReplicas }}{{ else }}{{ .replicas }}{{ end -}}
 {{- end -}}
 
+{{/* (dict "root" $ "component" NAME "protocol" "http") -> what is spoken at its port; "https" for a gateway with a certificate. */}}
+{{- define "comptoir.appProtocol" -}}
+{{ ternary "https" .protocol (and (eq .component "gateway") (ne .root.Values.gateway.tls.secretName "")) }}
+{{- end -}}
+
 {{/* (dict "root" $ "component" NAME "port" PORT) -> the address at which others call it. */}}
 {{- define "comptoir.uri" -}}
-http://{{ include "comptoir.name" . }}:{{ .port }}
+{{ include "comptoir.appProtocol" (merge (dict "protocol" "http") .) }}://{{ include "comptoir.name" . }}:{{ .port }}
 {{- end -}}
 
 {{/*

@@ -40,6 +40,12 @@
   value: {{ .root.Values.gateway.deadlineSeconds | int | quote }}
 - name: COMPTOIR_BODY_LIMIT_BYTES
   value: {{ .root.Values.gateway.bodyLimitBytes | int | quote }}
+{{- if .root.Values.gateway.tls.secretName }}
+- name: COMPTOIR_TLS_CERTIFICATE
+  value: /etc/comptoir/tls/tls.crt
+- name: COMPTOIR_TLS_KEY
+  value: /etc/comptoir/tls/tls.key
+{{- end }}
 {{- include "comptoir.natsEnv" . }}
 {{- else }}
 {{- include "comptoir.mongodbEnv" . }}

@@ -48,6 +48,11 @@ containers:
       - name: keys
         mountPath: /etc/comptoir/keys
         readOnly: true
+      {{- if eq (include "comptoir.appProtocol" .) "https" }}
+      - name: tls
+        mountPath: /etc/comptoir/tls
+        readOnly: true
+      {{- end }}
 volumes:
   - name: keys
     secret:
@@ -55,6 +60,17 @@ volumes:
       defaultMode: 0440
       items:
         {{- include "comptoir.keyItems" . | nindent 8 }}
+  {{- if eq (include "comptoir.appProtocol" .) "https" }}
+  - name: tls
+    secret:
+      secretName: {{ .root.Values.gateway.tls.secretName | quote }}
+      defaultMode: 0440
+      items:
+        - key: tls.crt
+          path: tls.crt
+        - key: tls.key
+          path: tls.key
+  {{- end }}
     {{- end }}
 topologySpreadConstraints:
   {{- include "comptoir.spread" . | trim | nindent 2 }}
@@ -83,6 +99,9 @@ program has one answer, which is its own too.
 {{- define "comptoir.probes" -}}
 {{- $period := 2 }}
 {{- $live := dict "httpGet" (dict "path" (ternary "/readyz" "/healthz" (eq .kind "program")) "port" .protocol) }}
+{{- if eq (include "comptoir.appProtocol" .) "https" }}
+{{- $_ := set $live.httpGet "scheme" "HTTPS" }}
+{{- end }}
 {{- $ready := $live }}
 {{- if eq .protocol "grpc" }}
 {{- $live = dict "grpc" (dict "port" .port "service" "live") }}

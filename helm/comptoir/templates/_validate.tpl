@@ -90,6 +90,9 @@
 {{- if and $gateway.ingress.enabled (not $gateway.ingress.host) -}}
 {{- fail "gateway.ingress.host: an Ingress needs the host name of the shop" -}}
 {{- end -}}
+{{- if and $gateway.tls.secretName (ne .Values.mesh.provider "none") -}}
+{{- fail (printf "gateway.tls.secretName: %s encrypts already, and its proxies could not read what its policies are about. Leave one of both" .Values.mesh.provider) -}}
+{{- end -}}
 {{- if and (or $gateway.gatewayApi.enabled $gateway.gatewayApi.grpc.enabled) (not $gateway.gatewayApi.parentRefs) -}}
 {{- fail "gateway.gatewayApi.parentRefs: name the Gateway that the routes attach to" -}}
 {{- end -}}
