@@ -1,9 +1,6 @@
 //! Which server serves which service.
 
-use crate::{
-    Error,
-    upstream::Upstream,
-};
+use crate::{Error, upstream::Upstream};
 use rpc::tls::Roots;
 use settings::{Key, Settings};
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
