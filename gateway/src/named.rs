@@ -3,12 +3,10 @@
 
 use crate::{connect, error::Failure, grpc, observe, reply, state::Gateway};
 use axum::{body::Body, response::Response};
+use futures::TryStreamExt;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
-use http_body_util::BodyExt;
-use std::{
-    convert::{self, Infallible},
-    sync::Arc,
-};
+use http_body_util::{BodyStream, StreamBody};
+use std::{convert::Infallible, sync::Arc};
 use tokio::sync::oneshot;
 use tonic::{Code, Status};
 use tower::{Layer, ServiceExt};
@@ -93,8 +91,8 @@ pub(crate) async fn in_web(
             let _ = tell.take().map(|tell| tell.send(())); // nobody waits for it when the call is over
             error
         };
-        // tonic-web gives the length of base64 for that of what it decodes; a mapped body has none.
-        let request = request.map(|body| tonic::body::Body::new(body.map_frame(convert::identity).map_err(note)));
+        // tonic-web gives length and end of the base64 for those of what it decodes; a stream has none but its own.
+        let request = request.map(|body| tonic::body::Body::new(StreamBody::new(BodyStream::new(body).map_err(note))));
         let call = call.take().expect("it is called once");
         async {
             tokio::select! {
