@@ -28,7 +28,7 @@ pub enum Body<'a> {
 
 impl<'a> Body<'a> {
     /// Names the form of `bytes`. JSON when there is no `content_type`; its parameters don't matter. Without bytes there
-    /// is no form, whatever the type.
+    /// is no form, whatever the type. JSON under the type of forms, which curl puts on every body, is refused by its type.
     pub fn new(content_type: Option<&str>, bytes: &'a [u8]) -> Result<Self, Error> {
         if bytes.is_empty() {
             return Ok(Body::Empty);
@@ -38,8 +38,13 @@ impl<'a> Body<'a> {
         match essence.as_str() {
             "application/json" => Ok(Body::Json(bytes)),
             other if other.starts_with("application/") && other.ends_with("+json") => Ok(Body::Json(bytes)),
-            "application/x-www-form-urlencoded" => Ok(Body::Form(bytes)),
+            "application/x-www-form-urlencoded" if !is_json(bytes) => Ok(Body::Form(bytes)),
             _ => Err(Error::MediaType(content_type.to_owned())),
         }
     }
+}
+
+/// Whether a body begins as an object or a list of JSON does, which no name of a field does.
+fn is_json(bytes: &[u8]) -> bool {
+    matches!(bytes.trim_ascii_start().first(), Some(b'{' | b'['))
 }

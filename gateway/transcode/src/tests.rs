@@ -229,6 +229,10 @@ fn content_types_decide_how_a_body_is_read() {
     assert!(matches!(Body::new(Some("application/json; charset=utf-8"), b"{}"), Ok(Body::Json(_))));
     assert!(matches!(Body::new(Some("application/merge-patch+json"), b"{}"), Ok(Body::Json(_))));
     assert!(matches!(Body::new(Some("Application/X-WWW-form-urlencoded"), b"a=b"), Ok(Body::Form(_))));
+    for json in [b"{\"a\":1}".as_slice(), b"\n [1]"] {
+        let refused = Body::new(Some("application/x-www-form-urlencoded"), json).unwrap_err();
+        assert!(refused.to_string().contains("application/json"), "{refused}");
+    }
     assert!(matches!(Body::new(Some("text/xml"), b""), Ok(Body::Empty)));
     let error = Body::new(Some("text/xml"), b"<a/>").unwrap_err();
     assert_eq!((error.http_status(), error.status().code()), (415, Code::InvalidArgument));

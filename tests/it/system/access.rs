@@ -4,9 +4,10 @@
 
 mod doors;
 
+use anyhow::ensure;
 use doors::{Answer, Door};
-use kit::shop::{place, product, with_shipment};
-use kit::{Client, Stack, shared};
+use kit::shop::{TIMEOUT, place, product, with_shipment};
+use kit::{Client, Stack, eventually, shared};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -122,6 +123,13 @@ impl Resources {
         let (owner, user) = Client::register(stack).await;
         let product = product(stack, 1).await;
         let order = with_shipment(&owner, place(&owner, &[(&product, 1)], "tok_visa").await).await;
+        let listed = format!("/v1/order-history/{}", order["orderId"].as_str().expect("a text"));
+        // The read model follows.
+        eventually(TIMEOUT, || async {
+            ensure!(owner.get(&listed).await.status == 200, "{listed}");
+            Ok(())
+        })
+        .await;
         let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
         let fields = BTreeMap::from([
             ("user_id", text(&user["userId"])),
