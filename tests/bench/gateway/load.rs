@@ -1,6 +1,12 @@
 //! Clients that keep a connection each and ask one request after the other.
 
-use crate::{proxies::Running, shapes::Shape};
+#[path = "http2.rs"]
+mod http2;
+
+use crate::{
+    proxies::{Proxy, Running},
+    shapes::{Request, Shape},
+};
 use anyhow::{Context, bail, ensure};
 use std::{
     sync::{
@@ -45,11 +51,12 @@ pub fn median(measured: Vec<Measured>) -> Measured {
     }
 }
 
-pub async fn run(proxy: &Running, shape: &Shape, time: Duration) -> anyhow::Result<Measured> {
-    clients(proxy, shape, time / 5).await?;
-    let (before, start) = (cpu_us(proxy.pid)?, Instant::now());
-    let mut latencies = clients(proxy, shape, time).await?;
-    let (used, elapsed) = (cpu_us(proxy.pid)? - before, start.elapsed());
+pub async fn run(proxy: Proxy, running: &Running, shape: &Shape, time: Duration) -> anyhow::Result<Measured> {
+    let request = shape.request(proxy);
+    clients(running, request, time / 5).await?;
+    let (before, start) = (cpu_us(running.pid)?, Instant::now());
+    let mut latencies = clients(running, request, time).await?;
+    let (used, elapsed) = (cpu_us(running.pid)? - before, start.elapsed());
     latencies.sort_unstable();
     let count = latencies.len();
     let quantile = |share: f64| {
@@ -64,6 +71,15 @@ pub async fn run(proxy: &Running, shape: &Shape, time: Duration) -> anyhow::Resu
     })
 }
 
+/// How many allocations a request takes, with its share of those of the connection.
+pub async fn allocations(proxy: Proxy, running: &Running, shape: &Shape, time: Duration) -> anyhow::Result<f64> {
+    let request = shape.request(proxy);
+    clients(running, request, time / 5).await?;
+    let before = running.allocations().await?;
+    let count = clients(running, request, time).await?.len();
+    Ok((running.allocations().await? - before) as f64 / count.max(1) as f64)
+}
+
 fn cpu_us(pid: u32) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit_once(')').context("a process")?.1.split_whitespace().collect();
@@ -71,11 +87,11 @@ fn cpu_us(pid: u32) -> anyhow::Result<f64> {
     Ok((ticks(11)? + ticks(12)?) * 1e6 / TICKS_PER_SECOND)
 }
 
-async fn clients(proxy: &Running, shape: &Shape, time: Duration) -> anyhow::Result<Vec<Duration>> {
+async fn clients(running: &Running, request: &Request, time: Duration) -> anyhow::Result<Vec<Duration>> {
     let is_over = Arc::new(AtomicBool::new(false));
-    let request = Arc::new(shape.bytes(proxy.path.as_deref()));
+    let request = Arc::new(request.clone());
     let tasks: Vec<_> =
-        (0..CLIENTS).map(|_| tokio::spawn(client(proxy.address.clone(), request.clone(), is_over.clone()))).collect();
+        (0..CLIENTS).map(|_| tokio::spawn(client(running.address.clone(), request.clone(), is_over.clone()))).collect();
     tokio::time::sleep(time).await;
     is_over.store(true, Ordering::Relaxed);
     let mut latencies = Vec::new();
@@ -85,18 +101,23 @@ async fn clients(proxy: &Running, shape: &Shape, time: Duration) -> anyhow::Resu
     Ok(latencies)
 }
 
-async fn client(address: String, request: Arc<Vec<u8>>, is_over: Arc<AtomicBool>) -> anyhow::Result<Vec<Duration>> {
+async fn client(address: String, request: Arc<Request>, is_over: Arc<AtomicBool>) -> anyhow::Result<Vec<Duration>> {
+    if request.is_http2 {
+        return http2::client(&address, &request, &is_over).await;
+    }
     let mut connection = TcpStream::connect(&address).await?;
     connection.set_nodelay(true)?;
+    let bytes = request.bytes();
     let (mut latencies, mut buffer) = (Vec::new(), Vec::with_capacity(32 << 10));
     while !is_over.load(Ordering::Relaxed) {
         let start = Instant::now();
-        connection.write_all(&request).await?;
+        connection.write_all(&bytes).await?;
         buffer.clear();
         while !is_whole(&buffer)? {
             ensure!(connection.read_buf(&mut buffer).await? > 0, "the proxy closes the connection");
         }
         latencies.push(start.elapsed());
+        ensure!(buffer.len() >= request.reply_bytes, "{}", String::from_utf8_lossy(&buffer));
     }
     Ok(latencies)
 }

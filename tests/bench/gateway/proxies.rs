@@ -1,10 +1,11 @@
-//! The three that are compared, each a process with one worker.
+//! Those that are compared, each a process with one worker; and beside what is ours a second process, whose allocations are
+//! counted and whose time is not.
 
-#[path = "floor.rs"]
-pub mod floor;
+#[path = "envoy.rs"]
+mod envoy;
 
 use anyhow::Context;
-use serde_json::{Value, json};
+use envoy::Filters;
 use std::{
     collections::BTreeMap,
     fs::File,
@@ -12,6 +13,7 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
+use tokio::{io::AsyncReadExt, net::TcpStream};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Proxy {
@@ -23,24 +25,45 @@ pub enum Proxy {
     GatewayFull,
     /// With verification of tokens and an access log.
     EnvoyFull,
+    /// With the filters for gRPC-Web and Connect, without the transcoder.
+    EnvoyRpc,
 }
+
+/// All of them.
+const ALL: [Proxy; 6] =
+    [Proxy::Floor, Proxy::Gateway, Proxy::Envoy, Proxy::GatewayFull, Proxy::EnvoyFull, Proxy::EnvoyRpc];
 
 impl Proxy {
     pub fn name(self) -> &'static str {
         match self {
             Proxy::Floor => "pass-through",
             Proxy::Gateway | Proxy::GatewayFull => "comptoir gateway",
-            Proxy::Envoy | Proxy::EnvoyFull => "Envoy 1.40",
+            Proxy::Envoy | Proxy::EnvoyFull | Proxy::EnvoyRpc => "Envoy 1.40",
         }
+    }
+
+    /// Whether it is of this repository, so that its allocations can be counted.
+    fn is_ours(self) -> bool {
+        matches!(self, Proxy::Floor | Proxy::Gateway | Proxy::GatewayFull)
     }
 }
 
 pub struct Running {
     pub address: String,
     pub pid: u32,
-    /// The path that is asked instead of that of the shape.
-    pub path: Option<String>,
+    /// Who tells its allocations, if they are counted.
+    count: Option<String>,
     child: Child,
+}
+
+impl Running {
+    /// How many allocations it has made so far.
+    pub async fn allocations(&self) -> anyhow::Result<u64> {
+        let mut told = String::new();
+        let count = self.count.as_ref().context("its allocations are not counted")?;
+        TcpStream::connect(count).await?.read_to_string(&mut told).await?;
+        Ok(told.parse()?)
+    }
 }
 
 impl Drop for Running {
@@ -52,6 +75,7 @@ impl Drop for Running {
 
 pub struct Proxies {
     running: BTreeMap<Proxy, Running>,
+    counted: BTreeMap<Proxy, Running>,
     /// A token of a customer.
     pub token: String,
     directory: PathBuf,
@@ -65,12 +89,15 @@ impl Proxies {
         let pem = std::fs::read_to_string(&keys.private)?;
         let signer = rpc::Signer::new(rpc::token::USER_TOKENS, &pem)?;
         let token = signer.user_token("usr_1", &[], Duration::from_secs(3600))?;
-        let start = |proxy| start(proxy, upstream, &directory, &keys);
-        let all = [Proxy::Floor, Proxy::Gateway, Proxy::Envoy, Proxy::GatewayFull, Proxy::EnvoyFull];
-        let running: anyhow::Result<BTreeMap<Proxy, Running>> =
-            all.into_iter().map(|proxy| Ok((proxy, start(proxy).with_context(|| proxy.name())?))).collect();
-        let proxies = Proxies { running: running?, token, directory };
-        for running in proxies.running.values() {
+        let place = Place { upstream, directory: &directory, keys: &keys };
+        let start = |proxy: Proxy, is_counted| {
+            Ok::<_, anyhow::Error>((proxy, place.start(proxy, is_counted).with_context(|| proxy.name())?))
+        };
+        let running = ALL.into_iter().map(|proxy| start(proxy, false)).collect::<Result<_, _>>()?;
+        let ours = ALL.into_iter().filter(|proxy| proxy.is_ours());
+        let counted = ours.map(|proxy| start(proxy, true)).collect::<Result<_, _>>()?;
+        let proxies = Proxies { running, counted, token, directory };
+        for running in proxies.running.values().chain(proxies.counted.values()) {
             wait(&running.address).await?;
         }
         Ok(proxies)
@@ -79,18 +106,24 @@ impl Proxies {
     pub fn of(&self, proxy: Proxy) -> &Running {
         self.running.get(&proxy).expect("all are started")
     }
+
+    /// The one whose allocations are counted; none of what is not ours.
+    pub fn counted(&self, proxy: Proxy) -> Option<&Running> {
+        self.counted.get(&proxy)
+    }
 }
 
 impl Drop for Proxies {
     fn drop(&mut self) {
         self.running.clear();
+        self.counted.clear();
         let _ = std::fs::remove_dir_all(&self.directory); // what is left is in the directory for temporary files
     }
 }
 
 async fn wait(address: &str) -> anyhow::Result<()> {
     for _ in 0..400 {
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
+        if TcpStream::connect(address).await.is_ok() {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -110,97 +143,58 @@ fn secrets(directory: &Path) -> anyhow::Result<Keys> {
     Ok(Keys { private: directory.join("keys/user-tokens.pem"), jwks: directory.join("keys/jwks.json") })
 }
 
-fn start(proxy: Proxy, upstream: &str, directory: &Path, keys: &Keys) -> anyhow::Result<Running> {
-    let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
-    let log = File::create(directory.join(format!("{proxy:?}.log")))?;
-    let mut command = match proxy {
-        Proxy::Floor => {
-            let mut command = Command::new(std::env::current_exe()?);
-            command.args(["floor", upstream]).env("LISTEN", &address);
-            command
-        }
-        Proxy::Gateway | Proxy::GatewayFull => {
-            let mut command = Command::new(kit::binary());
-            let packages = ["products", "users", "orders"].map(|name| format!("comptoir.{name}.v1=http://{upstream}"));
-            command.args(["serve", "gateway", "--listen", &address, "--upstream", &packages.join(",")]);
-            command.arg("--jwks-file").arg(&keys.jwks).env("TOKIO_WORKER_THREADS", "1");
-            command.env("COMPTOIR_LOG", if proxy == Proxy::Gateway { "warn" } else { "info" });
-            command
-        }
-        Proxy::Envoy | Proxy::EnvoyFull => {
-            let config = directory.join(format!("{proxy:?}.json"));
-            let descriptors = directory.join("contracts.binpb");
-            std::fs::write(&descriptors, contracts::DESCRIPTORS)?;
-            std::fs::write(&config, envoy(proxy, upstream, &address, (&descriptors, keys))?.to_string())?;
-            let mut command =
-                Command::new(std::env::var_os("ENVOY_BIN").context("ENVOY_BIN names Envoy; mend: make tools")?);
-            command.arg("-c").arg(config).args(["--concurrency", "1", "--use-dynamic-base-id", "-l", "error"]);
-            command
-        }
-    };
-    let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
-    let path = (proxy == Proxy::Floor).then(|| "/comptoir.orders.v1.OrderService/GetOrder".to_owned());
-    Ok(Running { address, pid: child.id(), path, child })
+/// Where they are started.
+struct Place<'a> {
+    upstream: &'a str,
+    directory: &'a Path,
+    keys: &'a Keys,
 }
 
-/// Envoy's configuration: transcoder and router; with all, verification of tokens and an access log in JSON.
-fn envoy(proxy: Proxy, upstream: &str, address: &str, (descriptors, keys): (&Path, &Keys)) -> anyhow::Result<Value> {
-    let socket = |address: &str| {
-        let (host, port) = address.rsplit_once(':').context("an address")?;
-        Ok::<_, anyhow::Error>(json!({"socket_address": {"address": host, "port_value": port.parse::<u16>()?}}))
-    };
-    let typed = |name: &str, config: Value, kind: &str| {
-        let mut config = config;
-        config["@type"] = format!("type.googleapis.com/{kind}").into();
-        json!({"name": name, "typed_config": config})
-    };
-    let transcoder = typed(
-        "envoy.filters.http.grpc_json_transcoder",
-        json!({
-            "proto_descriptor": descriptors,
-            "services": ["comptoir.products.v1.ProductService", "comptoir.users.v1.UserService", "comptoir.orders.v1.OrderService"],
-            "print_options": {"always_print_primitive_fields": true},
-        }),
-        "envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
-    );
-    let jwks: Value = serde_json::from_slice(&std::fs::read(&keys.jwks)?)?;
-    let tokens = typed(
-        "envoy.filters.http.jwt_authn",
-        json!({
-            "providers": {"comptoir": {"issuer": "comptoir", "audiences": ["comptoir"], "forward": true,
-                                       "local_jwks": {"inline_string": jwks.to_string()}}},
-            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "comptoir"}}],
-        }),
-        "envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
-    );
-    let router = typed("envoy.filters.http.router", json!({}), "envoy.extensions.filters.http.router.v3.Router");
-    let log = typed(
-        "envoy.access_loggers.stdout",
-        json!({"log_format": {"json_format": {
-            "method": "%REQ(:METHOD)%", "status": "%RESPONSE_CODE%", "duration": "%DURATION%", "bytes_in": "%BYTES_RECEIVED%",
-            "bytes_out": "%BYTES_SENT%", "request_id": "%REQ(X-REQUEST-ID)%", "start": "%START_TIME%",
-        }}}),
-        "envoy.extensions.access_loggers.stream.v3.StdoutAccessLog",
-    );
-    let is_full = proxy == Proxy::EnvoyFull;
-    let filters = if is_full { vec![tokens, transcoder, router] } else { vec![transcoder, router] };
-    let routes = json!([{"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "30s"}}]);
-    let manager = typed(
-        "envoy.filters.network.http_connection_manager",
-        json!({
-            "stat_prefix": "in", "http_filters": filters, "access_log": if is_full { vec![log] } else { vec![] },
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        }),
-        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-    );
-    let options = json!({"envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-        "explicit_http_config": {"http2_protocol_options": {}},
-    }});
-    let endpoint = json!({"endpoint": {"address": socket(upstream)?}});
-    Ok(json!({"static_resources": {
-        "listeners": [{"name": "in", "address": socket(address)?, "filter_chains": [{"filters": [manager]}]}],
-        "clusters": [{"name": "upstream", "type": "STATIC", "typed_extension_protocol_options": options,
-                      "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [endpoint]}]}}],
-    }}))
+impl Place<'_> {
+    fn start(&self, proxy: Proxy, is_counted: bool) -> anyhow::Result<Running> {
+        let (address, count) = (free()?, is_counted.then(free).transpose()?);
+        let log = File::create(self.directory.join(format!("{proxy:?}-{is_counted}.log")))?;
+        let counting = || std::env::current_exe().map(|own| own.with_file_name("bench-gateway-counted"));
+        let program = |own: PathBuf| if is_counted { counting() } else { Ok(own) };
+        let mut command = match proxy {
+            Proxy::Floor => {
+                let mut command = Command::new(program(std::env::current_exe()?)?);
+                command.args(["floor", self.upstream]).env("LISTEN", &address);
+                command
+            }
+            Proxy::Gateway | Proxy::GatewayFull => {
+                let mut command = Command::new(program(kit::binary())?);
+                let packages =
+                    ["products", "users", "orders"].map(|name| format!("comptoir.{name}.v1=http://{}", self.upstream));
+                command.args(["serve", "gateway", "--listen", &address, "--upstream", &packages.join(",")]);
+                command.arg("--jwks-file").arg(&self.keys.jwks).env("TOKIO_WORKER_THREADS", "1");
+                command.env("COMPTOIR_LOG", if proxy == Proxy::Gateway { "warn" } else { "info" });
+                command
+            }
+            Proxy::Envoy => self.envoy(Filters::Transcoder, &address)?,
+            Proxy::EnvoyFull => self.envoy(Filters::Full, &address)?,
+            Proxy::EnvoyRpc => self.envoy(Filters::Rpc, &address)?,
+        };
+        if let Some(count) = &count {
+            command.env("COUNT_LISTEN", count);
+        }
+        let child = command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Running { address, pid: child.id(), count, child })
+    }
+
+    fn envoy(&self, filters: Filters, address: &str) -> anyhow::Result<Command> {
+        let config = self.directory.join(format!("{filters:?}.json"));
+        let descriptors = self.directory.join("contracts.binpb");
+        std::fs::write(&descriptors, contracts::DESCRIPTORS)?;
+        let text = envoy::config(filters, (self.upstream, address), (&descriptors, &self.keys.jwks))?.to_string();
+        std::fs::write(&config, text)?;
+        let mut command =
+            Command::new(std::env::var_os("ENVOY_BIN").context("ENVOY_BIN names Envoy; mend: make tools")?);
+        command.arg("-c").arg(config).args(["--concurrency", "1", "--use-dynamic-base-id", "-l", "error"]);
+        Ok(command)
+    }
+}
+
+fn free() -> std::io::Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
 }

@@ -21,7 +21,10 @@ pub async fn start() -> anyhow::Result<String> {
 async fn answer(request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let sent = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    // Envoy's bridge passes JSON on as it is: then the service has to read and write it.
+    let is_json = parts.headers.get("content-type").is_some_and(|kind| kind == "application/grpc+json");
     let message = match parts.uri.path().rsplit('/').next() {
+        Some("GetProduct") if is_json => product_json(&sent),
         Some("GetProduct") => product(&sent),
         Some("CreateUser") => user(),
         _ => order(),
@@ -32,7 +35,8 @@ async fn answer(request: Request) -> Response {
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
     let frames = [Frame::data(framed), Frame::trailers(trailers)].map(Ok::<_, Infallible>);
     let mut response = Response::new(axum::body::Body::new(StreamBody::new(futures::stream::iter(frames))));
-    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    let kind = if is_json { "application/grpc+json" } else { "application/grpc" };
+    response.headers_mut().insert("content-type", HeaderValue::from_static(kind));
     response
 }
 
@@ -51,9 +55,26 @@ fn product(request: &Bytes) -> Vec<u8> {
     product_of(asked.product_id)
 }
 
+/// JSON of a product of the size that its id names.
+fn product_json(request: &Bytes) -> Vec<u8> {
+    let asked: serde_json::Value = serde_json::from_slice(request.get(5..).unwrap_or_default()).unwrap_or_default();
+    let product_id = asked["productId"].as_str().unwrap_or_default().to_owned();
+    let description = "d".repeat(size(&product_id).saturating_sub(150));
+    serde_json::json!({
+        "productId": product_id, "sku": "CHAIR-OAK-1", "name": "Chair of oak", "description": description,
+        "price": {"currencyCode": "EUR", "units": "1999"}, "status": "ACTIVE", "weightGrams": 4200, "etag": "7",
+    })
+    .to_string()
+    .into_bytes()
+}
+
+fn size(product_id: &str) -> usize {
+    product_id.trim_start_matches("prd_").parse().unwrap_or(300)
+}
+
 /// Of the size that its id names.
 fn product_of(product_id: String) -> Vec<u8> {
-    let size: usize = product_id.trim_start_matches("prd_").parse().unwrap_or(300);
+    let size = size(&product_id);
     let price = Some(Money { currency_code: "EUR".to_owned(), units: 1999, nanos: 0 });
     let product = products::Product {
         product_id,
