@@ -40,7 +40,7 @@ enum Protocol {
 fn shape(protocol: Protocol, (size, told): (usize, &str)) -> Shape {
     let product_id = format!("prd_{size}");
     let json = serde_json::json!({ "productId": product_id }).to_string().into_bytes();
-    let message = GetProductRequest { product_id, ..Default::default() }.encode_to_vec();
+    let message = GetProductRequest { product_id }.encode_to_vec();
     let length = u32::try_from(message.len()).expect("a small message").to_be_bytes();
     let framed = [&[0], length.as_slice(), &message].concat();
     let is_http2 = matches!(protocol, Protocol::Grpc);

@@ -70,7 +70,7 @@ impl Attacked {
 
     /// The attack is over: the other caller was served and is, the gateway had at most `most_mib` more than before at a time,
     /// and has at most [`LEFT_MIB`] more in the end.
-    async fn is_well(self, most_mib: u64) {
+    async fn ends_well(self, most_mib: u64) {
         self.over.cancel();
         let served = self.other.await.expect("every call of the other caller is answered");
         assert!(served > 0, "nobody was served during the attack");

@@ -28,7 +28,7 @@ async fn a_head_of_very_many_or_very_long_headers_is_431() {
             assert!(told.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&told));
         }
     }
-    attacked.is_well(64).await;
+    attacked.ends_well(64).await;
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_flood_of_continuations_ends_the_connection() {
             assert_eq!(goodbye(&told), Some(ENHANCE_YOUR_CALM), "{told:?}");
         }
     }
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }
 
 #[tokio::test]
@@ -60,5 +60,5 @@ async fn a_head_that_unfolds_out_of_the_table_ends_the_connection() {
     for told in told(&attacked, &first, &bombs).await {
         assert_eq!(goodbye(&told), Some(ENHANCE_YOUR_CALM), "{told:?}");
     }
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }

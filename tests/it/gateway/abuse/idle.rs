@@ -22,5 +22,5 @@ async fn three_thousand_idle_connections_are_closed_and_give_their_memory_back()
     for mut stream in idle {
         let _ = timeout(WAIT, stream.read_to_end(&mut Vec::new())).await.expect("it is closed in time");
     }
-    attacked.is_well(128).await;
+    attacked.ends_well(128).await;
 }

@@ -19,7 +19,7 @@ async fn a_thousand_streams_reset_at_once_end_the_connection_and_nothing_else() 
             assert_eq!(goodbye(&told), Some(ENHANCE_YOUR_CALM), "{told:?}");
         }
     }
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn streams_reset_in_small_numbers_leave_the_calls_of_others_whole() {
         }
     });
     join_all(attack).await;
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }
 
 #[tokio::test]
@@ -57,5 +57,5 @@ async fn streams_reset_while_they_are_answered_free_their_calls() {
         let resets: Vec<u8> = open.iter().flat_map(|id| reset(*id)).collect();
         stream.write_all(&resets).await.expect("the connection is whole");
     }
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }

@@ -66,7 +66,7 @@ async fn two_hundred_heads_that_come_byte_by_byte_are_given_up() {
     for told in join_all(attack).await {
         assert!(!told.contains("200"), "no request was complete: {told}");
     }
-    attacked.is_well(32).await;
+    attacked.ends_well(32).await;
 }
 
 #[tokio::test]
@@ -78,5 +78,5 @@ async fn two_hundred_bodies_that_come_byte_by_byte_are_408() {
     for told in join_all(attack).await {
         assert!(told.starts_with("HTTP/1.1 408"), "{told}");
     }
-    attacked.is_well(64).await;
+    attacked.ends_well(64).await;
 }

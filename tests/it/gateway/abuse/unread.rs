@@ -33,7 +33,7 @@ async fn unread(name: &str) {
     };
     let taken = timeout(WAIT, taken).await.expect("another watch goes on");
     assert!(!taken.contains("error"), "{taken}");
-    attacked.is_well(64).await;
+    attacked.ends_well(64).await;
 }
 
 #[tokio::test]
