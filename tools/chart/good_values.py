@@ -1,6 +1,7 @@
 """Values that an API server takes must be taken, and become objects that it takes too."""
 
 import functools
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,7 @@ def check(results: report.Results) -> None:
     validate = schemas.Schemas().problems
     results.add_all([(f"{name}: taken", functools.partial(taken, sets, validate)) for name, sets in CASES])
     results.add("as a dependency of another chart, twice, under other names: taken, with its condition", lambda: dependency(validate))
+    results.add("what the documents set on the command line: taken", documented)
     results.add("an integer stays one, and mongod's cache is half of its memory", exact)
 
 
@@ -61,6 +63,19 @@ def taken(sets: dict[str, str], validate) -> Iterator[str]:
         yield from [each.refusal] if each.refusal else []
         for look in (validate, pods.habit_problems, pods.reference_problems):
             yield from (f"{kubernetes}: {problem}" for problem in look(each))
+
+
+def documented() -> Iterator[str]:
+    """Each command of a document that sets values with `--set`: the schema refuses what the chart does not have."""
+    documents = [tools.ROOT / "README.md", *sorted((tools.ROOT / "docs").rglob("*.md")), tools.CHART / "README.md"]
+    lines = [(path, line) for path in documents for line in path.read_text().replace("\\\n", "").splitlines()]
+    found = [(path, dict(re.findall(r"--set[ =]([\w.]+)=([^\s`]+)", line))) for path, line in lines if "--set" in line]
+    for path, sets in found:
+        each = render.run(render.Render("documented", ("values-trial.yaml",), {"mesh.provider": "linkerd", **sets}, KUBERNETES[0]))
+        if each.refusal:
+            yield f"{path.relative_to(tools.ROOT)}: {sets}: {each.refusal}"
+    if not found:
+        yield "no document sets a value"
 
 
 def exact() -> Iterator[str]:
