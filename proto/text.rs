@@ -4,7 +4,8 @@
 //! many kinds, marks that nobody sees. Every text of a request is brought into the form of its kind before it is checked,
 //! compared or stored; `normalize_build.rs` says which field is of which kind, and the build fails on a field without one.
 
-use unicode_normalization::UnicodeNormalization;
+use std::borrow::Cow;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick};
 
 /// A message of a request, whose texts can be brought into their canonical forms; generated for all of them.
 pub trait Normalize {
@@ -16,15 +17,15 @@ pub trait Normalize {
 pub fn line(typed: &str) -> String {
     // First, because a mark between a letter and its accent would keep the two from being composed.
     let visible = typed.chars().filter(|c| !is_format(*c)).map(|c| if is_blank(c) { ' ' } else { c });
-    let composed: String = visible.nfc().collect();
+    let visible: String = visible.collect();
+    let composed = composed(&visible);
     let words: Vec<&str> = composed.split(' ').filter(|word| !word.is_empty()).collect();
     words.join(" ")
 }
 
 /// A text of several lines: NFC, no blanks at the ends.
 pub fn paragraphs(typed: &str) -> String {
-    let composed: String = typed.nfc().collect();
-    composed.trim_matches(|c| is_blank(c) || is_invisible(c)).to_owned()
+    composed(typed).trim_matches(|c| is_blank(c) || is_invisible(c)).to_owned()
 }
 
 /// An identifier: NFKC without blanks at the ends, and in lower case when it is one of this system ([`crate::id`]).
@@ -125,6 +126,14 @@ fn distinct(forms: [String; 3]) -> Vec<String> {
         }
     }
     distinct
+}
+
+/// NFC. Most texts have that form, which costs less to see than to make.
+fn composed(text: &str) -> Cow<'_, str> {
+    match is_nfc_quick(text.chars()) {
+        IsNormalized::Yes => text.into(),
+        IsNormalized::No | IsNormalized::Maybe => text.nfc().collect::<String>().into(),
+    }
 }
 
 /// NFKC with one kind of hyphen and nothing invisible.

@@ -9,11 +9,13 @@ use crate::{
 use bytes::{Buf, BufMut, Bytes};
 use futures::{Stream, StreamExt};
 use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
+use http_body_util::BodyExt;
 use rpc::tls::refused_certificate;
 use std::{error::Error as _, pin::pin, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tonic::{
     Code, Request, Status, Streaming,
+    body::Body,
     client::Grpc,
     codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
     metadata::MetadataMap,
@@ -140,6 +142,16 @@ pub(crate) struct Patience {
 }
 
 impl Patience {
+    /// For the reply to a call whose messages are in `body`: counts from the last piece of it on.
+    pub(crate) fn with(body: Body, timeout: Duration) -> (Body, Self) {
+        let (passed, last) = watch::channel(Instant::now());
+        let body = body.map_frame(move |frame| {
+            passed.send_replace(Instant::now());
+            frame
+        });
+        (Body::new(body), Patience { last, timeout })
+    }
+
     pub(crate) async fn wait<T>(&self, reply: impl Future<Output = T>) -> Result<T, Status> {
         let mut reply = pin!(reply);
         loop {

@@ -3,7 +3,7 @@
 
 use crate::{
     admission,
-    call::{self, exceeded, outside},
+    call::{self, Patience, exceeded, outside},
     deadline,
     error::Failure,
     exchange,
@@ -62,14 +62,7 @@ async fn pass(
     *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
     *outgoing.headers_mut() =
         headers(&parts.headers, call::headers(gateway, &parts.headers, id, admission.authorization.clone()), timeout);
-    let called = call::upstream(gateway, rpc)?.call(rpc, outgoing);
-    // Of a stream, the deadline is the service's to keep; its start must come in time, unless it may come at the end of the
-    // caller's messages.
-    let response = match timeout.or((!rpc.client_streaming).then_some(gateway.deadline)) {
-        Some(timeout) => tokio::time::timeout(timeout, called).await.map_err(|_| exceeded())?,
-        None => called.await,
-    };
-    let mut response = response.map_err(|status| outside(status, &rpc.full_name))?;
+    let mut response = called(gateway, rpc, outgoing, timeout).await?;
     admission.tell(response.headers_mut());
     // A call that fails at once has its status among the headers.
     if let Some(status) = exchange::status(response.headers()) {
@@ -81,6 +74,26 @@ async fn pass(
     }
     let gateway = gateway.clone();
     Ok(response.map(|body| Body::new(until_stop(gateway, body))))
+}
+
+/// The start of the reply. It must come in time, also of a stream, whose further deadline is the service's to keep. To a stream of
+/// requests it may come at their end: the time counts from the last piece of them on.
+async fn called(
+    gateway: &Gateway,
+    rpc: &Rpc,
+    request: Request<tonic::body::Body>,
+    timeout: Option<Duration>,
+) -> Result<Response<Held>, Failure> {
+    let upstream = call::upstream(gateway, rpc)?;
+    let answered = if rpc.client_streaming && timeout.is_none() {
+        let (parts, body) = request.into_parts();
+        let (body, patience) = Patience::with(body, gateway.deadline);
+        patience.wait(upstream.call(rpc, Request::from_parts(parts, body))).await?
+    } else {
+        let called = upstream.call(rpc, request);
+        tokio::time::timeout(timeout.unwrap_or(gateway.deadline), called).await.map_err(|_| exceeded())?
+    };
+    Ok(answered.map_err(|status| outside(status, &rpc.full_name))?)
 }
 
 fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Duration>) -> HeaderMap {

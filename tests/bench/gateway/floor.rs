@@ -1,5 +1,6 @@
 //! HTTP/1.1 to HTTP/2 and nothing else: what a proxy of hyper costs before it does anything.
 
+use axum::serve::ListenerExt as _;
 use axum::{
     body::Body,
     extract::{Request, State},
@@ -16,7 +17,7 @@ pub fn run(upstream: &str) -> anyhow::Result<()> {
             tonic::transport::Endpoint::from_shared(format!("http://{upstream}"))?.tcp_nodelay(true).connect_lazy();
         let listener = tokio::net::TcpListener::bind(std::env::var("LISTEN")?).await?;
         let app = axum::Router::new().fallback(pass).with_state(channel);
-        Ok(axum::serve(listener, app).await?)
+        Ok(axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await?)
     })
 }
 

@@ -102,11 +102,12 @@ fn run(input: &[u8]) {
     let Some((byte, text)) = first(input) else { return };
     let Some(Call { types, found, echo }) = CALLS.get(usize::from(byte) % CALLS.len()) else { return };
     let (query, form) = match text.iter().position(|byte| *byte == 0) {
-        Some(at) => (&text[..at], Body::new(Some("application/x-www-form-urlencoded"), &text[at + 1..])),
-        None => (text, Ok(Body::Empty)),
+        Some(at) if at + 1 < text.len() => (&text[..at], Body::Form(&text[at + 1..])),
+        Some(at) => (&text[..at], Body::Empty),
+        None => (text, Body::Empty),
     };
     let query = String::from_utf8_lossy(query);
-    let parts = Parts { query: &query, body: form.expect("a form"), ..Parts::default() };
+    let parts = Parts { query: &query, body: form, ..Parts::default() };
     assert!(transcode::query(&query).count() <= query.len());
     let bound = bound(text.len());
     let explained = within(bound, || found.explain(parts));

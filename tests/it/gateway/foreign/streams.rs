@@ -2,9 +2,9 @@
 
 use super::{
     Gateway,
-    library::{SERVICE, STREAMS, library},
+    library::{GetBookRequest, SERVICE, STREAMS, library},
 };
-use futures::{StreamExt, stream};
+use futures::{StreamExt, future::join_all, stream};
 use kit::{Reply, reply};
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
@@ -13,6 +13,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tonic::{Code, Request, client::Grpc, transport::Endpoint};
+use tonic_prost::ProstCodec;
 
 const SORT: &str = "/v1/books:sort";
 const ECHO: &str = "/v1/shelves/s1/books:echo";
@@ -123,6 +125,31 @@ async fn a_caller_that_leaves_a_stream_midway_leaves_nothing_behind_at_the_servi
     tokio::time::timeout(Duration::from_secs(60), leaving).await.expect("the service has streams left");
     let book = gateway.client().request(Method::GET, "/v1/shelves/s1/books/b1").header("x-request-timeout", "20");
     assert_eq!(reply(book).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stream_of_requests_that_falls_silent_is_ended_over_grpc_too() {
+    let acme = library("acme").await;
+    let gateway = Gateway::of_library(&acme.uri, &["--default-access", "public", "--deadline-seconds", "1"]).await;
+    let endpoint = Endpoint::from_shared(gateway.uri.clone()).expect("an address");
+    let client = Grpc::new(endpoint.connect().await.expect("it listens"));
+    let silent = (0..STREAMS + 20).map(|_| {
+        let mut client = client.clone();
+        let path = format!("/{SERVICE}/SortBooks").parse().expect("a path");
+        // One message, and then neither another one nor the end.
+        let messages = stream::iter([GetBookRequest::default()]).chain(stream::pending());
+        let codec = ProstCodec::<GetBookRequest, ()>::default();
+        async move {
+            client.ready().await.expect("it is connected");
+            client.client_streaming(Request::new(messages), path, codec).await
+        }
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(60), join_all(silent)).await.expect("all of them end");
+    for answer in ended {
+        assert_eq!(answer.expect_err("it has no reply").code(), Code::DeadlineExceeded);
+    }
+    // The service has streams left.
+    assert_eq!(gateway.client().get("/v1/shelves/s1/books/b1").await.status, 200);
 }
 
 #[tokio::test]
