@@ -22,7 +22,7 @@ use transcode::Rpc;
 pub(crate) const REPLY_LIMIT_BYTES: usize = 16 << 20;
 
 /// What stands before a message: whether it is compressed, and its length.
-const HEAD_BYTES: usize = 5;
+pub(crate) const HEAD_BYTES: usize = 5;
 
 const DETAILS: &str = "grpc-status-details-bin";
 

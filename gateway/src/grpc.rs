@@ -6,7 +6,7 @@ use crate::{
     call::{self, Patience, exceeded, outside},
     deadline,
     error::Failure,
-    exchange,
+    exchange::{self, HEAD_BYTES, REPLY_LIMIT_BYTES, too_large},
     state::Gateway,
     upstream::Held,
 };
@@ -18,8 +18,9 @@ use http::{
     header::{CONTENT_TYPE, TE},
 };
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Collected, Limited, StreamBody};
 use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, timeout_at};
 use tonic::Status;
 use transcode::Rpc;
 
@@ -62,6 +63,7 @@ async fn pass(
     *outgoing.uri_mut() = rpc.path.parse().map_err(|_| rpc::status::internal())?;
     *outgoing.headers_mut() =
         headers(&parts.headers, call::headers(gateway, &parts.headers, id, admission.authorization.clone()), timeout);
+    let until = Instant::now() + timeout.unwrap_or(gateway.deadline);
     let mut response = called(gateway, rpc, outgoing, timeout).await?;
     admission.tell(response.headers_mut());
     // A call that fails at once has its status among the headers.
@@ -70,7 +72,9 @@ async fn pass(
     }
     // A unary call that has been answered is told so, also while the gateway shuts down.
     if !is_stream {
-        return Ok(response.map(Body::new));
+        let (parts, body) = response.into_parts();
+        let body = timeout_at(until, whole(rpc, body)).await.map_err(|_| exceeded())??;
+        return Ok(Response::from_parts(parts, Body::new(body)));
     }
     let gateway = gateway.clone();
     Ok(response.map(|body| Body::new(until_stop(gateway, body))))
@@ -85,15 +89,28 @@ async fn called(
     timeout: Option<Duration>,
 ) -> Result<Response<Held>, Failure> {
     let upstream = call::upstream(gateway, rpc)?;
-    let answered = if rpc.client_streaming && timeout.is_none() {
+    let start = timeout.map_or(gateway.deadline, |timeout| timeout.min(gateway.deadline));
+    let answered = if rpc.client_streaming {
         let (parts, body) = request.into_parts();
-        let (body, patience) = Patience::with(body, gateway.deadline);
-        patience.wait(upstream.call(rpc, Request::from_parts(parts, body))).await?
+        let (body, patience) = Patience::with(body, start);
+        let answer = patience.wait(upstream.call(rpc, Request::from_parts(parts, body)));
+        match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, answer).await.map_err(|_| exceeded())??,
+            None => answer.await?,
+        }
     } else {
-        let called = upstream.call(rpc, request);
-        tokio::time::timeout(timeout.unwrap_or(gateway.deadline), called).await.map_err(|_| exceeded())?
+        tokio::time::timeout(start, upstream.call(rpc, request)).await.map_err(|_| exceeded())?
     };
     Ok(answered.map_err(|status| outside(status, &rpc.full_name))?)
+}
+
+/// A reply of one message, read before any of it is sent: a caller who does not take it keeps no place of the upstream.
+async fn whole(rpc: &Rpc, body: Held) -> Result<Collected<Bytes>, Status> {
+    let read = Limited::new(body, HEAD_BYTES + REPLY_LIMIT_BYTES).collect().await;
+    read.map_err(|error| match error.downcast::<Status>() {
+        Ok(status) => outside(*status, &rpc.full_name),
+        Err(error) => too_large(&rpc.full_name, &error.to_string()),
+    })
 }
 
 fn headers(incoming: &HeaderMap, mut outgoing: HeaderMap, timeout: Option<Duration>) -> HeaderMap {

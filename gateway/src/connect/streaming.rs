@@ -93,7 +93,7 @@ async fn start(
         upstream: call::upstream(gateway, rpc)?,
         message: messages,
         headers: forward,
-        timeout: timeout(headers)?.unwrap_or(gateway.deadline),
+        timeout: timeout(headers)?.map_or(gateway.deadline, |timeout| timeout.min(gateway.deadline)),
     };
     let messages = tokio::select! {
         // What is wrong first, as the call fails of it too. A sender that is gone has found nothing wrong.

@@ -1,8 +1,8 @@
 //! A breaker: calls of a peer that could not be reached several times in a row are refused at once, but for one each second
 //! that finds out whether the peer is back.
 //!
-//! What a peer answers is never a failure, whatever its code. A call that ends by its deadline or with its caller says
-//! nothing about the peer.
+//! What a peer answers is no failure, whatever its code; UNAVAILABLE without details is not its answer but that of a proxy that
+//! did not reach it. A call that ends by its deadline or with its caller says nothing about the peer.
 
 mod outcome;
 
@@ -99,12 +99,14 @@ impl Breaker {
         }
     }
 
-    fn failed(&self) {
+    /// Of a call that began after `since` failures, if that matters: what has failed since then, this one has failed with.
+    fn failed(&self, since: Option<u32>) {
         let mut next_probe = self.lock();
-        if self.is_open() {
+        let failures = self.failures.load(Ordering::Relaxed);
+        if self.is_open() || since.is_some_and(|since| since != failures) {
             return;
         }
-        let failures = self.failures.load(Ordering::Relaxed).saturating_add(1);
+        let failures = failures.saturating_add(1);
         self.failures.store(failures, Ordering::Relaxed);
         if self.is_open() {
             *next_probe = Instant::now() + PROBE_INTERVAL;
@@ -157,8 +159,7 @@ impl Pass<'_> {
                 Some(next) => self.breaker.probed(next, true),
                 // A connection that breaks loses all calls on it at once. Of those the first one counts, and then what
                 // was begun after it.
-                None if outcome == Outcome::Lost && self.failures != self.breaker.failures.load(Ordering::Relaxed) => {}
-                None => self.breaker.failed(),
+                None => self.breaker.failed((outcome == Outcome::Lost).then_some(self.failures)),
             },
             Outcome::Unknown => {}
         }

@@ -20,7 +20,7 @@ fn pace() -> (Duration, &'static [&'static str]) {
     if is_long() {
         (Duration::from_secs(5), &[])
     } else {
-        (Duration::from_millis(500), &["--header-timeout-seconds", "1", "--deadline-seconds", "2"])
+        (Duration::from_millis(500), &["--header-timeout-seconds", "3", "--deadline-seconds", "10"])
     }
 }
 

@@ -68,7 +68,8 @@ async fn after_five_failures_no_more_than_one_call_a_second_makes_a_connection()
     let tried: Vec<usize> = (0..60).filter(|at| !is_refused(&replies[*at])).collect();
     assert_eq!(tried[..5], [0, 1, 2, 3, 4]);
     assert!(tried.len() <= 6 + began.elapsed().as_secs() as usize, "{tried:?}");
-    assert!(connections.load(Ordering::Relaxed) <= tried.len(), "{connections:?} connections of {tried:?}");
+    // A call whose connection ends between its handshake and its use may make another one.
+    assert!(connections.load(Ordering::Relaxed) <= 2 * tried.len(), "{connections:?} connections of {tried:?}");
     for reply in replies {
         assert_eq!((reply.status, reason(&reply).as_str()), (503, "UPSTREAM_UNAVAILABLE"), "{reply:?}");
         assert_eq!(reply.headers["retry-after"], "1");

@@ -32,13 +32,13 @@ async fn collector() -> (String, mpsc::UnboundedReceiver<Bytes>, DropGuard) {
     (uri, sent, stop.drop_guard())
 }
 
-/// A number of the form `sfixed64 as_int = 6` behind a name, in an encoded message.
+/// The number of the first point behind a name, in an encoded message: start, time and value, eight bytes each.
 fn number_behind(message: &[u8], name: &str) -> Option<i64> {
     let at = message.windows(name.len()).position(|window| window == name.as_bytes())?;
     let behind = message.get(at + name.len()..)?;
-    let tag = behind.iter().position(|byte| *byte == 6 << 3 | 1)?;
-    let number = behind.get(tag + 1..tag + 9)?;
-    Some(i64::from_le_bytes(number.try_into().ok()?))
+    let tags = [2, 3, 6].map(|number: u8| number << 3 | 1);
+    let point = behind.windows(27).find(|bytes| [bytes[0], bytes[9], bytes[18]] == tags)?;
+    Some(i64::from_le_bytes(point[19..].try_into().ok()?))
 }
 
 #[tokio::test]

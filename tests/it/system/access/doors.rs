@@ -27,6 +27,9 @@ pub enum Answer {
     Unauthenticated,
     Denied,
     NotFound,
+    /// A fault of the system, which is no answer to anybody.
+    Broken,
+    /// A reply, or what is wrong with the request.
     Other,
 }
 
@@ -94,6 +97,7 @@ async fn grpc(stack: &Stack, rpc: &MethodDescriptor, token: Option<&str>, fields
         Err(Code::Unauthenticated) => Answer::Unauthenticated,
         Err(Code::PermissionDenied) => Answer::Denied,
         Err(Code::NotFound) => Answer::NotFound,
+        Err(Code::Unavailable | Code::DeadlineExceeded | Code::Unknown | Code::Internal) => Answer::Broken,
         Ok(()) | Err(_) => Answer::Other,
     };
     (answer, format!("{called:?}"))
@@ -120,6 +124,7 @@ async fn json(stack: &Stack, rpc: &MethodDescriptor, token: Option<&str>, fields
         401 => Answer::Unauthenticated,
         403 => Answer::Denied,
         404 => Answer::NotFound,
+        429 | 500.. => Answer::Broken,
         _ => Answer::Other,
     };
     (answer, response.status().to_string())
