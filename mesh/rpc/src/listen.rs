@@ -163,7 +163,7 @@ where
 
     async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shutdown: CancellationToken) {
         let Self { seat, peer, app, builder } = self;
-        let io = TokioIo::new(incoming::Incoming::new(stream, seat.clone()));
+        let io = TokioIo::new(incoming::told(stream, seat.clone()));
         let busy_seat = seat.clone();
         let service = service_fn(move |request| answer(app.clone(), Arc::clone(&busy_seat).begin(), peer, request));
         let mut serving = pin!(builder.serve_connection(io, service));

@@ -101,6 +101,17 @@ async fn another(gateway: &Gateway) -> Reply {
     reply(gateway.client().request(Method::GET, BOOK).header("x-request-timeout", "1")).await
 }
 
+/// Waits until a call that is let go is answered.
+async fn answers_again(desk: &Desk, gateway: &Gateway) {
+    eventually(WAIT, || async {
+        desk.let_go.add_permits(1);
+        let reply = another(gateway).await;
+        ensure!(reply.status == 200, "{reply:?}");
+        Ok(())
+    })
+    .await;
+}
+
 fn is_refused(reply: &Reply) -> bool {
     (reply.status, reason(reply).as_str()) == (503, "UPSTREAM_OVERLOADED")
 }
@@ -120,13 +131,7 @@ async fn a_call_above_the_bound_is_refused_and_one_that_has_ended_frees_its_plac
     assert!(is_refused(&refused), "{refused:?}");
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!((first.status, second.status), (200, 200));
-    eventually(WAIT, || async {
-        desk.let_go.add_permits(1);
-        let reply = another(&gateway).await;
-        ensure!(reply.status == 200, "{reply:?}");
-        Ok(())
-    })
-    .await;
+    answers_again(&desk, &gateway).await;
 }
 
 #[tokio::test]
@@ -138,13 +143,7 @@ async fn a_place_is_taken_until_the_end_of_the_body_and_not_of_the_head() {
     assert!(is_refused(&refused), "{refused:?}");
     desk.let_go.add_permits(1);
     first.await.expect("it runs").bytes().await.expect("the reply ends");
-    eventually(WAIT, || async {
-        desk.let_go.add_permits(1);
-        let reply = another(&gateway).await;
-        ensure!(reply.status == 200, "{reply:?}");
-        Ok(())
-    })
-    .await;
+    answers_again(&desk, &gateway).await;
 }
 
 #[tokio::test]
