@@ -161,7 +161,12 @@ impl Cluster {
             Victim::Stopped if is_reached => sleep(plan.lasts).await,
             Victim::Stopped => {}
         }
-        self.services.get(service).context("it runs")?.resume();
+        if is_reached {
+            self.services.get(service).context("it runs")?.resume();
+        } else {
+            // It may still come to the step, in a later run too, and would stand still there with nobody to resume it.
+            self.restart(service, &[]).await.context("restart the service that did not come to its step")?;
+        }
         Ok(is_reached)
     }
 
