@@ -8,6 +8,7 @@ use crate::{
     error::chain,
     rates::{NATS_PASSWORD, NATS_URL, NATS_USER, Nats, RATE_LIMITS, RateLimits},
     schema::{self, Source, Wanted},
+    streams::STREAMS_PER_CALLER,
     upstream::{BREAKER_FAILURES, Bounds, UPSTREAM_CONCURRENCY},
     upstreams::{Addresses, UPSTREAM_CA, roots},
 };
@@ -152,6 +153,7 @@ pub const KEYS: &[Key] = &[
     TRUSTED_PROXIES,
     IGNORED_PARAMETERS,
     STREAM_KEEP_ALIVE,
+    STREAMS_PER_CALLER,
     CORS_ORIGINS,
     CORS_MAX_AGE,
 ];
@@ -184,6 +186,8 @@ pub struct Config {
     pub ignored_parameters: IgnoredParameters,
     /// How long a stream is silent at most: proxies cut what is silent for longer.
     pub stream_keep_alive: Duration,
+    /// Streams that one caller may have open at once.
+    pub streams_per_caller: usize,
     /// Pages whose scripts may call from a browser.
     pub cors_origins: Origins,
     /// How long a browser keeps the reply to a preflight.
@@ -219,6 +223,7 @@ impl Config {
             trusted_proxies: proxies.map_err(|error| settings.bad(&TRUSTED_PROXIES, error))?,
             ignored_parameters: settings.parsed(&IGNORED_PARAMETERS)?,
             stream_keep_alive: settings.seconds(&STREAM_KEEP_ALIVE, 1..=3600)?,
+            streams_per_caller: settings.bounded(&STREAMS_PER_CALLER, 1..=1_000_000)? as usize,
             cors_origins: origins.map_err(|why: String| settings.bad(&CORS_ORIGINS, why))?,
             cors_max_age: settings.seconds(&CORS_MAX_AGE, 0..=86_400)?,
             limits: Limits::resolve(settings)?,

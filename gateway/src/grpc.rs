@@ -64,8 +64,7 @@ async fn pass(
     *outgoing.headers_mut() =
         headers(&parts.headers, call::headers(gateway, &parts.headers, id, admission.authorization.clone()), timeout);
     let until = Instant::now() + timeout.unwrap_or(gateway.deadline);
-    let mut response = called(gateway, rpc, outgoing, timeout).await?;
-    admission.tell(response.headers_mut());
+    let response = called(gateway, rpc, outgoing, timeout).await?;
     // A call that fails at once has its status among the headers.
     if let Some(status) = exchange::status(response.headers()) {
         admission.note(gateway, &status.into());
@@ -74,10 +73,10 @@ async fn pass(
     if !is_stream {
         let (parts, body) = response.into_parts();
         let body = timeout_at(until, whole(rpc, body)).await.map_err(|_| exceeded())??;
-        return Ok(Response::from_parts(parts, Body::new(body)));
+        return Ok(admission.end(Response::from_parts(parts, body)));
     }
     let gateway = gateway.clone();
-    Ok(response.map(|body| Body::new(until_stop(gateway, body))))
+    Ok(admission.end(response.map(|body| until_stop(gateway, body))))
 }
 
 /// The start of the reply. It must come in time, also of a stream, whose further deadline is the service's to keep. To a stream of

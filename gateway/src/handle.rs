@@ -69,12 +69,11 @@ async fn serve(gateway: &Arc<Gateway>, request: Request<Body>, id: &HeaderValue)
         true => lines::answer(gateway, found.clone(), parts, body, forward).await,
         false => answer(gateway, &found, parts, body, forward).await,
     };
-    let mut response = answered.unwrap_or_else(|failure| {
+    let response = answered.unwrap_or_else(|failure| {
         admission.note(gateway, &failure);
         reply::failure(&gateway.router, &failure, Some(rpc))
     });
-    admission.tell(response.headers_mut());
-    response
+    admission.end(response)
 }
 
 /// What the gateway answers by itself.

@@ -71,6 +71,7 @@ mod server;
 mod sign_ins;
 mod state;
 mod stream;
+mod streams;
 mod uplink;
 mod upstream;
 mod upstreams;

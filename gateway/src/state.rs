@@ -1,7 +1,7 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
 use crate::{
-    Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages, schema::Schema,
+    Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages, schema::Schema, streams::Streams,
     upstreams::Upstreams,
 };
 use http::HeaderName;
@@ -33,6 +33,7 @@ pub(crate) struct Gateway {
     pub ignored_parameters: Vec<String>,
     pub forwarded_headers: Vec<HeaderName>,
     pub stream_keep_alive: Duration,
+    pub streams: Arc<Streams>,
     /// Cancelled at the shutdown: streams end.
     pub stop: CancellationToken,
     /// Cancelled after the grace: calls end.
@@ -68,6 +69,7 @@ impl Gateway {
             ignored_parameters: config.ignored_parameters.0.clone(),
             forwarded_headers: config.forwarded_headers.0.clone(),
             stream_keep_alive: config.stream_keep_alive,
+            streams: Arc::new(Streams::new(config.streams_per_caller)),
             stop,
             cut,
         })

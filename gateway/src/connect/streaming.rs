@@ -41,26 +41,28 @@ pub(crate) async fn stream(
 ) -> Response {
     let (parts, body) = request.into_parts();
     let codec = Codec::of(&parts.headers);
-    let mut told = HeaderMap::new();
-    let started = match admission::admit(gateway, rpc, &parts).await {
+    let mut response = match admission::admit(gateway, rpc, &parts).await {
         Ok(admission) => {
-            admission.tell(&mut told);
-            let forward = call::headers(gateway, &parts.headers, id, admission.authorization);
-            start(gateway, rpc, parts, body, (codec, forward)).await
+            let forward = call::headers(gateway, &parts.headers, id, admission.authorization.clone());
+            let started = start(gateway, rpc, parts, body, (codec, forward)).await;
+            admission.end(Response::new(match started {
+                Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
+                Err(failure) => failed(gateway, &failure),
+            }))
         }
         Err(failure) => {
-            told.extend(failure.headers.clone());
-            Err(failure)
+            let mut response = Response::new(failed(gateway, &failure));
+            response.headers_mut().extend(failure.headers);
+            response
         }
     };
-    let mut response = Response::new(match started {
-        Ok(outgoing) => Body::from_stream(unfold(outgoing, Outgoing::next)),
-        // Also a call that fails at once answers 200, with an end alone.
-        Err(failure) => Body::from(end(gateway, Some(&failure))),
-    });
-    response.headers_mut().extend(told);
     response.headers_mut().insert(CONTENT_TYPE, if codec == Codec::Proto { PROTO } else { JSON });
     response
+}
+
+/// Also a call that fails at once answers 200, with an end alone.
+fn failed(gateway: &Gateway, failure: &Failure) -> Body {
+    Body::from(end(gateway, Some(failure)))
 }
 
 /// The last message of a stream.

@@ -40,12 +40,11 @@ pub(crate) async fn unary(gateway: &Arc<Gateway>, rpc: &Rpc, request: Request<Bo
         Err(failure) => return error::reply(&gateway.router, &failure),
     };
     let forward = call::headers(gateway, &parts.headers, id, admission.authorization.clone());
-    let mut response = answer(gateway, rpc, parts, body, forward).await.unwrap_or_else(|failure| {
+    let response = answer(gateway, rpc, parts, body, forward).await.unwrap_or_else(|failure| {
         admission.note(gateway, &failure);
         error::reply(&gateway.router, &failure)
     });
-    admission.tell(response.headers_mut());
-    response
+    admission.end(response)
 }
 
 async fn answer(

@@ -1,13 +1,17 @@
 //! Watches through the gateway as proxies and browsers see them: never silent for long, resumed, and ended for good.
 
 use super::before;
+use anyhow::ensure;
+use contracts::orders::v1::{WatchOrderRequest, order_service_client::OrderServiceClient};
 use gateway::Config;
-use kit::shop::{TIMEOUT, id, place, product};
-use kit::{Client, Stack, shared};
-use reqwest::{Method, Response};
+use kit::shop::{TIMEOUT, id, place, product, reason};
+use kit::{Client, Stack, eventually, shared};
+use reqwest::{Method, Response, header::HeaderValue};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio_util::sync::DropGuard;
+use tonic::{Code, Request};
+use tonic_types::StatusExt;
 
 const EVENTS: &str = "text/event-stream";
 const LINES: &str = "application/x-ndjson";
@@ -119,4 +123,46 @@ async fn a_shutdown_is_no_end_of_a_watch() {
     drop(stop);
     let rest = read(&mut open, |_| false).await;
     assert!(rest.contains("event: error") && rest.contains("SHUTTING_DOWN") && !rest.contains("ended:"), "{rest}");
+}
+
+#[tokio::test]
+async fn a_caller_has_so_many_streams_open_at_once_and_no_more() {
+    let stack = shared().await;
+    let (gateway, _stop) = before(stack, |config| Config { streams_per_caller: 2, ..config }).await;
+    let (customer, _, path) = waiting(stack, &gateway).await;
+    let mut first = watch(&customer, &path, LINES, None).await;
+    read(&mut first, |text| text.contains('\n')).await;
+    let second = watch(&customer, &path, EVENTS, None).await;
+    assert_eq!(second.status(), 200);
+    let refused = customer.get(&path).await;
+    assert_eq!(
+        (refused.status, reason(&refused).as_str(), &refused.headers["retry-after"]),
+        (429, "TOO_MANY_STREAMS", &HeaderValue::from_static("1"))
+    );
+    let order = path.trim_start_matches("/v1/orders/").trim_end_matches(":watch");
+    let message = json!({ "orderId": order }).to_string();
+    let head = [&[0], &u32::try_from(message.len()).expect("short").to_be_bytes()[..]].concat();
+    let connect = customer.request(Method::POST, "/comptoir.orders.v1.OrderService/WatchOrder");
+    let connect = connect.header("content-type", "application/connect+json");
+    let connect = connect.body([head, message.into_bytes()].concat()).send().await.expect("the gateway answers");
+    let end = connect.text().await.expect("it ends");
+    assert!(end.contains("resource_exhausted") && end.contains("TOO_MANY_STREAMS"), "{end}");
+    let mut client = OrderServiceClient::connect(gateway.clone()).await.expect("it listens");
+    let mut request = Request::new(WatchOrderRequest { order_id: order.to_owned() });
+    let token = format!("Bearer {}", customer.token().expect("signed in"));
+    request.metadata_mut().insert("authorization", token.parse().expect("ascii"));
+    let status = client.watch_order(request).await.expect_err("over gRPC too");
+    let info = status.get_details_error_info().expect("it has a reason");
+    assert_eq!((status.code(), info.reason.as_str()), (Code::ResourceExhausted, "TOO_MANY_STREAMS"));
+    // Calls with one reply are not counted, nor are the streams of others.
+    customer.get(path.trim_end_matches(":watch")).await.expect(200);
+    let (other, _, others) = waiting(stack, &gateway).await;
+    assert_eq!(watch(&other, &others, LINES, None).await.status(), 200);
+    drop(second);
+    eventually(TIMEOUT, || async {
+        let again = watch(&customer, &path, LINES, None).await;
+        ensure!(again.status() == 200, "the place of a stream that its caller has left is not free: {again:?}");
+        Ok(())
+    })
+    .await;
 }

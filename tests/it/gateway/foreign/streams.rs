@@ -131,7 +131,8 @@ async fn a_caller_that_leaves_a_stream_midway_leaves_nothing_behind_at_the_servi
 #[tokio::test]
 async fn a_stream_of_requests_that_falls_silent_is_ended_over_grpc_too() {
     let acme = library("acme").await;
-    let gateway = Gateway::of_library(&acme.uri, &["--default-access", "public", "--deadline-seconds", "1"]).await;
+    let bounds = ["--default-access", "public", "--deadline-seconds", "1", "--streams-per-caller", "1000"];
+    let gateway = Gateway::of_library(&acme.uri, &bounds).await;
     let endpoint = Endpoint::from_shared(gateway.uri.clone()).expect("an address");
     let client = Grpc::new(endpoint.connect().await.expect("it listens"));
     let silent = (0..STREAMS + 20).map(|number| {
