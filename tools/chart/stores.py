@@ -102,13 +102,17 @@ def nats(each: render.Render, scratch: Path) -> Iterator[str]:
 
 
 def nats_problems(clients: list[int], monitors: list[int], env: dict[str, str] | None) -> Iterator[str | None]:
-    peers = json.load(urlopen(f"http://127.0.0.1:{monitors[0]}/routez"))["routes"]
-    if len({peer["remote_name"] for peer in peers}) != MEMBERS - 1:
-        yield f"the first server has routes to {sorted({peer['remote_name'] for peer in peers})}"
+    for monitor in monitors:
+        wait("a server does not have routes to all others", lambda: len(
+            {route["remote_name"] for route in json.load(urlopen(f"http://127.0.0.1:{monitor}/routez"))["routes"]}) == MEMBERS - 1)
     stream = json.dumps({"name": "EVT_ORDERS", "subjects": ["evt.orders.>"], "num_replicas": MEMBERS}).encode()
     # A server that knows of no leader yet drops the request without an answer.
     for monitor in monitors:
-        wait("the cluster has no leader", lambda: json.load(urlopen(f"http://127.0.0.1:{monitor}/jsz"))["meta_cluster"].get("leader"))
+        wait("the cluster has no leader", lambda: meta(monitor).get("leader"))
+    # A leader places nothing on a server that it has not heard of.
+    wait("the leader does not hear of all others", lambda: any(
+        sum(peer["current"] and not peer.get("offline") for peer in meta(monitor).get("replicas", [])) == MEMBERS - 1
+        for monitor in monitors))
     made = say(clients[1], "orders", env["SECRET_ORDERS"], "$JS.API.STREAM.CREATE.EVT_ORDERS", stream, LIMIT_SECONDS)
     yield None if b'"num_replicas":3' in made and b'"error"' not in made else f"orders cannot make its stream of three copies: {made[:300]}"
     for user, subject, allowed in (("orders", "evt.orders.order.created.1", True), ("payments", "evt.orders.order.created.1", False),
@@ -119,6 +123,11 @@ def nats_problems(clients: list[int], monitors: list[int], env: dict[str, str] |
             yield f"{user} may{'' if not allowed else ' not'} publish on {subject}: {reply[:200]}"
     if b"Authorization Violation" not in say(clients[0], "orders", "wrong", "evt.orders.x", b"x"):
         yield "a wrong password is taken"
+
+
+def meta(monitor: int) -> dict:
+    """What a server knows of the cluster's own group; the leader knows its members."""
+    return json.load(urlopen(f"http://127.0.0.1:{monitor}/jsz"))["meta_cluster"]
 
 
 def say(port: int, user: str, password: str, subject: str, body: bytes, patience: float = 2) -> bytes:
