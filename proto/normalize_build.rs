@@ -28,7 +28,10 @@ const FORMS: [(Form, &str); 12] = [
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
          event_id source kind step error",
     ),
-    (Canonical("line"), "name line1 line2 city region location avatar reason sku carrier language timezone"),
+    (
+        Canonical("line"),
+        "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone",
+    ),
     (Canonical("paragraphs"), "description bio"),
     (Canonical("code"), "code coupon_code country_code currency_code"),
     (Canonical("category"), "tax_category"),

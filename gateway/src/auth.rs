@@ -21,14 +21,13 @@ pub(crate) fn admit(
         read => read?,
     };
     let Some(token) = token else {
-        permit(access, &Principal::Anonymous)?;
+        permit(access, Principal::Anonymous)?;
         return Ok((None, None));
     };
     let mut user = None;
     if !access.public {
         let principal = keys.verify(token).map_err(|error| unauthenticated(error.to_string()))?;
-        permit(access, &principal)?;
-        user = principal.user_id().map(str::to_owned);
+        user = permit(access, principal)?.user_id().map(str::to_owned);
     }
     let mut forwarded = HeaderValue::from_str(&format!("Bearer {token}"))
         .map_err(|_| unauthenticated("the token has characters that a token cannot have"))?;

@@ -2,4 +2,5 @@
 
 mod accounts;
 mod refresh_tokens;
+mod roles;
 mod sign_in;

@@ -75,6 +75,16 @@ impl Client {
         Self::sign_in(stack, seed::STAFF, DEMO_PASSWORD).await
     }
 
+    /// The seeded member of support.
+    pub async fn support(stack: &Stack) -> Self {
+        Self::sign_in(stack, seed::SUPPORT, DEMO_PASSWORD).await
+    }
+
+    /// The seeded admin.
+    pub async fn admin(stack: &Stack) -> Self {
+        Self::sign_in(stack, seed::ADMIN, DEMO_PASSWORD).await
+    }
+
     /// The seeded customer.
     pub async fn customer(stack: &Stack) -> Self {
         Self::sign_in(stack, seed::CUSTOMER, DEMO_PASSWORD).await

@@ -53,8 +53,8 @@ impl Banner<'_> {
 
     fn accounts(&self, text: &mut String) -> std::fmt::Result {
         writeln!(text, "\nAccounts")?;
-        writeln!(text, "  {:<28} password {}", seed::CUSTOMER, self.password)?;
-        writeln!(text, "  {:<28} password {}", seed::STAFF, self.password)
+        let accounts = [seed::CUSTOMER, seed::SUPPORT, seed::STAFF, seed::ADMIN];
+        accounts.iter().try_for_each(|account| writeln!(text, "  {account:<28} password {}", self.password))
     }
 
     fn commands(&self, text: &mut String, product: &str) -> std::fmt::Result {

@@ -1,4 +1,4 @@
-//! A small shop for the first start: products with stock, a customer, a member of staff.
+//! A small shop for the first start: products with stock, and an account of each role.
 //!
 //! Every request has an id of its own that never changes, and what exists already counts as done: a seeding that was
 //! interrupted is completed by the next start. The file `seeded` says that there is nothing left to do.
@@ -29,6 +29,10 @@ pub const CUSTOMER: &str = "customer@example.com";
 
 /// The e-mail address of the member of staff.
 pub const STAFF: &str = "staff@example.com";
+
+/// The e-mail addresses of those who help customers, and of those who give roles.
+pub const SUPPORT: &str = "support@example.com";
+pub const ADMIN: &str = "admin@example.com";
 
 const MARKER: &str = "seeded";
 
@@ -65,9 +69,12 @@ pub fn example_product(data: &DataDir) -> anyhow::Result<Option<String>> {
 pub async fn run(data: &DataDir, system: &System, password: &str) -> anyhow::Result<usize> {
     let seeder = Seeder::new(system)?;
     let shop: Shop = toml::from_str(include_str!("../../seed/products.toml")).context("read cli/seed/products.toml")?;
-    tokio::try_join!(seeder.user(CUSTOMER, "Demo Customer", password, &[]), async {
-        seeder.user(STAFF, "Demo Staff", password, &["staff"]).await
-    })?;
+    tokio::try_join!(
+        seeder.user(CUSTOMER, "Demo Customer", password, &[]),
+        seeder.user(SUPPORT, "Demo Support", password, &["support"]),
+        seeder.user(STAFF, "Demo Staff", password, &["staff"]),
+        seeder.user(ADMIN, "Demo Admin", password, &["admin"]),
+    )?;
     // In the order of the file, so that the first one is the example that the banner prints.
     let products = stream::iter(&shop.product).map(|row| seeder.product(row)).buffered(CONCURRENCY);
     let ids: Vec<String> = products.try_collect().await?;
@@ -94,7 +101,7 @@ impl Seeder {
             users: UserServiceClient::new(channel("users")?),
             products: ProductServiceClient::new(channel("products")?),
             inventory: InventoryServiceClient::new(channel("inventory")?),
-            bearer: staff_bearer(&system.keys)?,
+            bearer: admin_bearer(&system.keys)?,
         })
     }
 
@@ -173,10 +180,10 @@ fn new_or_there<T>(reply: Result<tonic::Response<T>, Status>) -> Result<Option<T
     }
 }
 
-/// An authorization header of a member of staff, good for the time that seeding takes.
-fn staff_bearer(keys: &Keys) -> anyhow::Result<String> {
+/// An authorization header of an admin, good for the time that seeding takes.
+fn admin_bearer(keys: &Keys) -> anyhow::Result<String> {
     let signer = Signer::new(USER_TOKENS, &std::fs::read_to_string(keys.file(USER_TOKENS))?)?;
-    let token = signer.user_token(SEEDER, &["staff".to_owned()], Duration::from_secs(600))?;
+    let token = signer.user_token(SEEDER, &["admin".to_owned()], Duration::from_secs(600))?;
     Ok(format!("Bearer {token}"))
 }
 

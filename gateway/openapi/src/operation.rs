@@ -67,7 +67,7 @@ fn callers(access: &Access) -> String {
         return "Anyone may call, without a token.".to_owned();
     }
     let roles: Vec<String> = access.roles.iter().map(|role| format!("`{role}`")).collect();
-    let roles = format!("users with the role {}", roles.join(" or "));
+    let roles = format!("users whose role is at least {}", roles.join(" or "));
     let who = [
         (access.user, "any signed-in user"),
         (access.owner, "the user who owns the resource, which is NOT_FOUND for other users"),

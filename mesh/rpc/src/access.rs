@@ -1,6 +1,6 @@
 //! Who may call what: the `(comptoir.api.v1.access)` options of the contracts, by RPC path.
 
-use crate::{Principal, status};
+use crate::{Principal, Role, status};
 use contracts::api::v1::Access;
 use prost_reflect::DescriptorPool;
 use std::collections::HashMap;
@@ -49,22 +49,28 @@ impl Rules {
     }
 }
 
-/// Whether `principal` may call an RPC of this rule. Ownership of the resource is the service's to compare.
-pub fn permit(access: &Access, principal: &Principal) -> Result<(), Status> {
-    let allowed = access.public
-        || match principal {
-            // Not FORBIDDEN: a caller who signs in may be admitted.
-            Principal::Anonymous => return Err(unauthenticated("a bearer token is required")),
-            Principal::User { .. } => {
-                access.user || access.owner || access.roles.iter().any(|role| principal.has_role(role))
-            }
-            Principal::Service(name) => access.services.iter().any(|service| service == name),
-        };
+/// `principal` as an RPC of this rule sees it, when they may call it. Ownership of the resource is the service's to compare.
+pub fn permit(access: &Access, mut principal: Principal) -> Result<Principal, Status> {
+    let allowed = match &mut principal {
+        Principal::Anonymous if access.public => true,
+        // Not FORBIDDEN: a caller who signs in may be admitted.
+        Principal::Anonymous => return Err(unauthenticated("a bearer token is required")),
+        Principal::User { role, acts_for_all, .. } => {
+            *acts_for_all = admits(access, *role);
+            access.public || access.user || access.owner || *acts_for_all
+        }
+        Principal::Service(name) => access.public || access.services.iter().any(|service| service == name),
+    };
     if allowed {
-        Ok(())
+        Ok(principal)
     } else {
         Err(status::error(Code::PermissionDenied, "FORBIDDEN", "this caller may not use this RPC"))
     }
+}
+
+/// Whether the rule admits users of this role, for theirs or for one below it.
+fn admits(access: &Access, role: Role) -> bool {
+    access.roles.iter().any(|name| name.parse::<Role>().is_ok_and(|least| role >= least))
 }
 
 /// UNAUTHENTICATED with a reason.

@@ -56,7 +56,7 @@ impl Gate {
         let unknown = || status::error(Code::Unimplemented, "UNKNOWN_RPC", format!("there is no RPC {path}"));
         let rule = self.rules.get(path).ok_or_else(unknown)?;
         match self.principal(headers) {
-            Ok(principal) => access::permit(rule, &principal).map(|()| (principal, None)),
+            Ok(principal) => Ok((access::permit(rule, principal)?, None)),
             Err(refused) if rule.public => Ok((Principal::Anonymous, Some(RefusedCredential(refused)))),
             Err(refused) => Err(refused),
         }

@@ -20,6 +20,7 @@ mod gate;
 mod health;
 pub mod listen;
 mod reflection;
+pub mod role;
 pub mod server;
 pub mod signature;
 pub mod status;
@@ -30,6 +31,7 @@ pub mod update;
 pub use access::Rules;
 pub use channel::Channel;
 pub use listen::{Limits, Port};
+pub use role::Role;
 pub use server::Server;
 pub use token::{KeySet, Principal, Signer};
 

@@ -3,6 +3,7 @@
 //! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
 //! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
+use crate::Role;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,24 +32,35 @@ pub enum Principal {
     Anonymous,
     User {
         id: String,
-        /// Roles beyond that of a customer.
-        roles: Vec<String>,
+        /// The highest role that they hold.
+        role: Role,
+        /// Whether the contract of the RPC admits them for their role, and not only for what is theirs.
+        acts_for_all: bool,
     },
     Service(String),
 }
 
 impl Principal {
-    pub fn has_role(&self, role: &str) -> bool {
-        matches!(self, Principal::User { roles, .. } if roles.iter().any(|held| held == role))
+    /// The highest role of a user, which may all that those below it may; nobody else has one.
+    pub fn role(&self) -> Role {
+        match self {
+            Principal::User { role, .. } => *role,
+            Principal::Anonymous | Principal::Service(_) => Role::Customer,
+        }
     }
 
-    /// Whether this may see and change what belongs to `owner`: the owner, staff, and the services that the contract admits.
-    pub fn may_act_for(&self, owner: &str) -> bool {
+    /// Whether this may see and change what belongs to anybody: the roles and the services that the contract admits.
+    pub fn acts_for_all(&self) -> bool {
         match self {
             Principal::Anonymous => false,
-            Principal::User { id, .. } => id == owner || self.has_role("staff"),
+            Principal::User { acts_for_all, .. } => *acts_for_all,
             Principal::Service(_) => true,
         }
+    }
+
+    /// Whether this may see and change what belongs to `owner`: the owner, and who acts for all.
+    pub fn may_act_for(&self, owner: &str) -> bool {
+        self.acts_for_all() || self.user_id() == Some(owner)
     }
 
     pub fn user_id(&self) -> Option<&str> {
@@ -163,7 +175,7 @@ impl KeySet {
             return Err(Error::Invalid(ErrorKind::InvalidSubject.into()));
         }
         let principal = if id == USER_TOKENS {
-            Principal::User { id: claims.sub, roles: claims.roles }
+            Principal::User { id: claims.sub, role: Role::highest(&claims.roles), acts_for_all: false }
         } else {
             Principal::Service(id)
         };

@@ -41,7 +41,7 @@ impl OrderHistoryService for Handler {
     ) -> Result<Response<ListOrderHistoriesResponse>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let user = (!caller.has_role("staff")).then(|| caller.user_id().unwrap_or_default());
+        let user = (!caller.acts_for_all()).then(|| caller.user_id().unwrap_or_default());
         let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
         let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
         let histories = self.model.current().await?;

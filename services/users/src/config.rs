@@ -26,8 +26,15 @@ const ACCOUNT_FAILURES: Key = Key::new(
 )
 .default("10/60");
 
+const FIRST_ADMIN: Key = Key::new(
+    "first-admin",
+    "COMPTOIR_FIRST_ADMIN",
+    "Account, by its user id, that is made an admin at the start when no admin can sign in; it has registered as others do",
+)
+.default("");
+
 /// The settings of users, beside those of every service.
-pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES];
+pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES, FIRST_ADMIN];
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -38,6 +45,8 @@ pub struct Config {
     pub refresh_grace: Duration,
     /// How often the password of an account may be wrong.
     pub account_failures: Rate,
+    /// Id of the account that is made an admin when there is none.
+    pub first_admin: Option<String>,
 }
 
 impl Config {
@@ -48,6 +57,7 @@ impl Config {
             user_token_key: Secret::new(settings.file(&USER_TOKEN_KEY_FILE)?),
             refresh_grace: settings.seconds(&REFRESH_GRACE, 0..=300)?,
             account_failures: settings.parsed(&ACCOUNT_FAILURES)?,
+            first_admin: Some(settings.value(&FIRST_ADMIN)).filter(|id| !id.is_empty()).map(str::to_owned),
         })
     }
 }

@@ -22,6 +22,7 @@ pub fn to_wire(found: &Versioned<User>) -> wire::User {
         create_time: Some(time::to_wire(user.created_at)),
         update_time: Some(time::to_wire(user.updated_at)),
         etag: found.etag(),
+        lock_reason: user.lock_reason.clone(),
     }
 }
 
@@ -73,5 +74,6 @@ fn status_to_wire(status: Status) -> user::Status {
     match status {
         Status::Active => user::Status::Active,
         Status::Deleted => user::Status::Deleted,
+        Status::Locked => user::Status::Locked,
     }
 }

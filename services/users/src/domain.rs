@@ -5,19 +5,19 @@ mod error;
 pub use error::Error;
 
 use crate::locale;
+use ::rpc::Role;
 use ::store::Time;
 use contracts::text;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-
-/// Roles that an account can hold beyond that of a customer.
-const ROLES: [&str; 1] = ["staff"];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     Active,
     /// Closed; personal data is erased.
     Deleted,
+    /// Cannot sign in.
+    Locked,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,7 +76,10 @@ pub struct User {
     pub profile: Profile,
     pub preferences: Preferences,
     pub status: Status,
-    /// Roles beyond that of a customer.
+    /// Why it is locked; empty when it is not.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub lock_reason: String,
+    /// Names of the roles beyond that of a customer, each once.
     pub roles: Vec<String>,
     pub password_hash: Option<PasswordHash>,
     pub created_at: Time,
@@ -106,27 +109,22 @@ pub struct Draft {
 }
 
 impl Registration {
-    /// With its preferences in canonical form. Refuses what can never become an account; `by_staff` tells whether roles may
-    /// be granted.
-    pub fn checked(self, by_staff: bool) -> Result<Self, Error> {
-        // Forbidden before unknown: only staff learn which roles there are.
-        if !self.roles.is_empty() && !by_staff {
+    /// With its preferences in canonical form. Refuses what can never become an account; `by` is the role of who registers:
+    /// an admin may grant roles.
+    pub fn checked(self, by: Role) -> Result<Self, Error> {
+        // Forbidden before unknown: only admins learn which roles there are.
+        if !self.roles.is_empty() && by < Role::Admin {
             return Err(Error::RolesForbidden);
         }
-        if let Some(role) = self.roles.iter().find(|role| !ROLES.contains(&role.as_str())) {
-            return Err(Error::UnknownRole(role.clone()));
-        }
-        Ok(Self { draft: self.draft.checked("", &Preferences::default())?, ..self })
+        let roles = roles(self.roles)?;
+        Ok(Self { draft: self.draft.checked("", &Preferences::default())?, roles, ..self })
     }
 }
 
 impl User {
     /// A new account, from a registration that was checked.
     pub fn create(from: Registration, password_hash: PasswordHash, request_key: String, now: Time) -> Self {
-        let Registration { email, draft: Draft { name, profile, preferences }, mut roles } = from;
-        // A role that is asked for twice is held once.
-        roles.sort();
-        roles.dedup();
+        let Registration { email, draft: Draft { name, profile, preferences }, roles } = from;
         Self {
             email_key: text::email_key(&email),
             email,
@@ -134,6 +132,7 @@ impl User {
             profile,
             preferences,
             status: Status::Active,
+            lock_reason: String::new(),
             roles,
             password_hash: Some(password_hash),
             created_at: now,
@@ -174,6 +173,7 @@ impl User {
             profile: Profile::default(),
             preferences: Preferences::default(),
             status: Status::Deleted,
+            lock_reason: String::new(),
             roles: Vec::new(),
             password_hash: None,
             created_at: self.created_at,
@@ -184,9 +184,56 @@ impl User {
         }
     }
 
+    /// The account with these roles and no others, unless it has them already. `is_own` tells whether an admin asks for their own.
+    pub fn set_roles(&self, wanted: Vec<String>, is_own: bool, now: Time) -> Result<Option<Self>, Error> {
+        let wanted = roles(wanted)?;
+        if is_own && Role::highest(&wanted) < Role::Admin {
+            return Err(Error::OwnAccount);
+        }
+        Ok((wanted != self.roles).then(|| Self { roles: wanted, updated_at: now, ..self.clone() }))
+    }
+
+    /// The account locked, unless it is.
+    pub fn lock(&self, reason: String, is_own: bool, now: Time) -> Result<Option<Self>, Error> {
+        if is_own {
+            return Err(Error::OwnAccount);
+        }
+        let lock = || Self { status: Status::Locked, lock_reason: reason, updated_at: now, ..self.clone() };
+        Ok((self.status == Status::Active).then(lock))
+    }
+
+    /// The account without its lock, if it has one.
+    pub fn unlock(&self, now: Time) -> Option<Self> {
+        let unlock = || Self { status: Status::Active, lock_reason: String::new(), updated_at: now, ..self.clone() };
+        (self.status == Status::Locked).then(unlock)
+    }
+
+    /// Refuses who acts on an account with a role above their own.
+    pub fn within(&self, role: Role) -> Result<(), Error> {
+        if Role::highest(&self.roles) > role { Err(Error::RoleAbove) } else { Ok(()) }
+    }
+
     pub fn is_deleted(&self) -> bool {
         self.status == Status::Deleted
     }
+
+    pub fn may_sign_in(&self) -> bool {
+        self.status == Status::Active
+    }
+}
+
+/// The roles of these names in their order, each once.
+fn roles(names: Vec<String>) -> Result<Vec<String>, Error> {
+    let mut roles = Vec::new();
+    for name in names {
+        match name.parse::<Role>() {
+            Ok(role) if role > Role::Customer => roles.push(role),
+            _ => return Err(Error::UnknownRole(name)),
+        }
+    }
+    roles.sort();
+    roles.dedup();
+    Ok(roles.iter().map(Role::to_string).collect())
 }
 
 impl Draft {

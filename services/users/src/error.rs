@@ -83,7 +83,8 @@ impl From<domain::Error> for Status {
         let message = error.to_string();
         match error {
             Error::Field(field, why) => status::violation(&field, why),
-            Error::RolesForbidden => status::error(Code::PermissionDenied, "FORBIDDEN", message),
+            Error::OwnAccount => status::precondition("OWN_ACCOUNT", message),
+            Error::RolesForbidden | Error::RoleAbove => status::error(Code::PermissionDenied, "FORBIDDEN", message),
             Error::UnknownRole(_) => status::violation("roles", message),
         }
     }

@@ -1,10 +1,10 @@
 //! Accounts and the tokens that speak for them.
 //!
 //! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; and refresh tokens.
-//! **RPCs** `UserService`: create, read, update, delete. `TokenService`: the password and refresh_token grants.
+//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `TokenService`: the password and refresh_token grants.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
 //! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
-//! **Events out** `evt.users.user.{created,updated,deleted}`, without personal data. **Events in** none.
+//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted}`, without personal data. **Events in** none.
 //!
 //! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
 //! hash only, a refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token is exchanged
@@ -46,6 +46,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.indexes(&store::indexes()).await?;
     service.indexes(&refresh::indexes()).await?;
     let users = Users::new(&service.database);
+    if let Some(id) = &config.first_admin
+        && let Err(error) = users.appoint(id).await
+    {
+        tracing::error!(%error, user_id = %id, "the account of COMPTOIR_FIRST_ADMIN cannot be made an admin");
+    }
     let refresh_tokens = RefreshTokens::new(&service.database, config.refresh_grace);
     refresh_tokens.expire_by_themselves().await;
     let passwords = Passwords::new(config.account_failures);

@@ -1,20 +1,22 @@
 //! The RPCs: parse, authorise, call, reply.
 
 use crate::{
-    convert,
+    convert, domain,
     error::Error,
+    events,
     password::Passwords,
     refresh::RefreshTokens,
     sign_in::SignIn,
     store::{Created, Users},
 };
 use ::rpc::{Principal, principal, refused_credential, validated};
-use ::store::RequestKey;
+use ::store::{Change, RequestKey, now};
 use contracts::{
     Validate,
     users::v1::{
-        CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, Token, UpdateUserRequest, User,
-        token_service_server::TokenService, user_service_server::UserService,
+        CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, LockUserRequest, SetUserRolesRequest,
+        Token, UnlockUserRequest, UpdateUserRequest, User, token_service_server::TokenService,
+        user_service_server::UserService,
     },
 };
 use tonic::{Request, Response, Status};
@@ -38,7 +40,7 @@ impl UserService for Accounts {
         if let Some(refused) = refused.filter(|_| !registration.roles.is_empty()) {
             return Err(refused);
         }
-        let registration = registration.checked(caller.has_role("staff"))?;
+        let registration = registration.checked(caller.role())?;
         let hash = self.passwords.hash(password.clone()).await?;
         let user = match self.users.create(registration, hash, key.as_ref()).await? {
             Created::New(user) => user,
@@ -68,11 +70,14 @@ impl UserService for Accounts {
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let user = request.user.unwrap_or_default();
         own(&caller, &user.user_id)?;
-        let updated = self.users.update(&user.user_id, key.as_ref(), |old| {
+        let updated = self.users.change(&user.user_id, key.as_ref(), |old| {
             if !old.is_current(&user.etag) {
                 return Err(Error::StaleEtag);
             }
-            convert::merge(old, &user, request.update_mask.as_ref())
+            let draft = convert::merge(old, &user, request.update_mask.as_ref())?;
+            let (state, fields) = old.state.update(draft, now())?;
+            let event = events::updated(&user.user_id, &state, fields.clone());
+            Ok((!fields.is_empty()).then(|| Change { state, events: vec![event] }))
         });
         Ok(Response::new(convert::to_wire(&updated.await?)))
     }
@@ -82,11 +87,56 @@ impl UserService for Accounts {
         let request = validated(request)?;
         own(&caller, &request.user_id)?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
-        self.users.delete(&request.user_id, &request.etag, key.as_ref()).await?;
+        let may =
+            |user: &domain::User| if is_own(&caller, &request.user_id) { Ok(()) } else { user.within(caller.role()) };
+        self.users.delete(&request.user_id, &request.etag, key.as_ref(), may).await?;
         // After the account: a crash in between leaves tokens that no grant accepts any more, and the repeat deletes
         // them.
         self.refresh_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))
+    }
+
+    async fn set_user_roles(&self, request: Request<SetUserRolesRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
+        let id = &request.user_id;
+        let changed = self.users.change(id, key.as_ref(), |old| {
+            if !old.is_current(&request.etag) {
+                return Err(Error::StaleEtag);
+            }
+            let state = old.state.set_roles(request.roles.clone(), is_own(&caller, id), now())?;
+            Ok(state.map(|state| Change { events: vec![events::roles_changed(id, &state)], state }))
+        });
+        Ok(Response::new(convert::to_wire(&changed.await?)))
+    }
+
+    async fn lock_user(&self, request: Request<LockUserRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
+        let id = &request.user_id;
+        let changed = self.users.change(id, key.as_ref(), |old| {
+            old.state.within(caller.role())?;
+            let state = old.state.lock(request.reason.clone(), is_own(&caller, id), now())?;
+            Ok(state.map(|state| Change { state, events: vec![events::locked(id)] }))
+        });
+        let changed = changed.await?;
+        // After the account, as with its deletion.
+        self.refresh_tokens.delete_of(id).await?;
+        Ok(Response::new(convert::to_wire(&changed)))
+    }
+
+    async fn unlock_user(&self, request: Request<UnlockUserRequest>) -> Result<Response<User>, Status> {
+        let caller = principal(&request);
+        let request = validated(request)?;
+        let key = RequestKey::new(caller.actor(), &request.request_id, &request);
+        let id = &request.user_id;
+        let changed = self.users.change(id, key.as_ref(), |old| {
+            old.state.within(caller.role())?;
+            Ok(old.state.unlock(now()).map(|state| Change { state, events: vec![events::unlocked(id)] }))
+        });
+        Ok(Response::new(convert::to_wire(&changed.await?)))
     }
 }
 
@@ -104,6 +154,10 @@ impl TokenService for Tokens {
         })?;
         Ok(Response::new(self.sign_in.issue(request).await?))
     }
+}
+
+fn is_own(caller: &Principal, id: &str) -> bool {
+    caller.user_id() == Some(id)
 }
 
 /// The account is the caller's, or the caller may act for everyone; else it is not found.

@@ -13,6 +13,8 @@ use std::time::Duration;
 /// minutes at the latest.
 const ACCESS_LIFE: Duration = Duration::from_secs(900);
 
+const LOCKED: Error = Error::InvalidGrant("the account is locked; ask the shop");
+
 /// Exchanges what a user knows or holds for tokens.
 pub struct SignIn {
     users: Users,
@@ -51,14 +53,17 @@ impl SignIn {
         let is_right = self.passwords.verify(account, password, hash).await?;
         let user = user.filter(|user| is_right && !user.state.is_deleted());
         let user = user.ok_or(Error::InvalidGrant("the username or the password is wrong"))?;
+        if !user.state.may_sign_in() {
+            return Err(LOCKED); // told to who knows the password alone
+        }
         let refresh_token = self.refresh_tokens.first(&user.id).await?;
         self.token(&user, refresh_token)
     }
 
     async fn by_refresh_token(&self, token: &str) -> Result<Token, Error> {
         let used = self.refresh_tokens.take(token).await?;
-        let user = self.users.find(&used.user_id).await?.filter(|user| !user.state.is_deleted());
-        let user = user.ok_or(Error::InvalidGrant("the account is closed"))?;
+        let user = self.users.find(&used.user_id).await?.filter(|user| user.state.may_sign_in());
+        let user = user.ok_or(Error::InvalidGrant("the account is closed or locked"))?;
         let refresh_token = self.refresh_tokens.next(used).await?;
         self.token(&user, refresh_token)
     }

@@ -1,10 +1,11 @@
 //! Accounts in MongoDB.
 
 use crate::{
-    domain::{Draft, PasswordHash, Registration, User},
+    domain::{self, PasswordHash, Registration, User},
     error::Error,
     events,
 };
+use ::rpc::Role;
 use ::store::{Aggregate, Change, Database, Documents, Index, RequestKey, Versioned, now};
 use bson::doc;
 use contracts::{id::Kind, text};
@@ -78,32 +79,48 @@ impl Users {
     }
 
     /// Changes an account by `decide`. A deleted one cannot be changed.
-    pub async fn update(
+    pub async fn change(
         &self,
         id: &str,
         request: Option<&RequestKey>,
-        mut decide: impl FnMut(&Versioned<User>) -> Result<Draft, Error>,
+        mut decide: impl FnMut(&Versioned<User>) -> Result<Option<Change<User>>, Error>,
     ) -> Result<Versioned<User>, Error> {
         let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
             if old.state.is_deleted() {
                 return Err(Error::Deleted);
             }
-            let (state, fields) = old.state.update(decide(old)?, now())?;
-            if fields.is_empty() {
-                return Ok(None);
-            }
-            let events = vec![events::updated(id, &state, fields)];
-            Ok(Some(Change { state, events }))
+            decide(old)
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
     }
 
-    /// Erases an account, when `etag` is empty or that of the current version. No effect on a deleted one.
-    pub async fn delete(&self, id: &str, etag: &str, request: Option<&RequestKey>) -> Result<(), Error> {
+    /// Makes an account an admin, unless there is one who can sign in.
+    pub async fn appoint(&self, id: &str) -> Result<(), Error> {
+        let admins = doc! { "roles": Role::Admin.name(), "status": "Active" };
+        if self.0.find_one(admins).await?.is_some() {
+            return Ok(());
+        }
+        let appointed = self.change(id, None, |old| {
+            let roles = [old.state.roles.clone(), vec![Role::Admin.to_string()]].concat();
+            let state = old.state.set_roles(roles, false, now())?;
+            Ok(state.map(|state| Change { events: vec![events::roles_changed(id, &state)], state }))
+        });
+        appointed.await.map(drop)
+    }
+
+    /// Erases an account, when `etag` is empty or that of the current version and `may` agrees. No effect on a deleted one.
+    pub async fn delete(
+        &self,
+        id: &str,
+        etag: &str,
+        request: Option<&RequestKey>,
+        may: impl Fn(&User) -> Result<(), domain::Error>,
+    ) -> Result<(), Error> {
         let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
             if old.state.is_deleted() {
                 return Ok(None);
             }
+            may(&old.state)?;
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);
             }

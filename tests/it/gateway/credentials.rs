@@ -163,7 +163,7 @@ async fn who_grants_roles_with_a_token_that_has_ended_is_told_so() {
     assert_eq!(granted(&[], Some(expired)).await, Code::Unauthenticated);
     assert_eq!(granted(&[], None).await, Code::PermissionDenied);
     assert_eq!(granted(&["Basic dXNlcjpwYXNz"], None).await, Code::PermissionDenied);
-    let staff = Client::staff(stack).await;
-    let token = staff.token().map(|token| format!("bearer {token}"));
+    let admin = Client::admin(stack).await;
+    let token = admin.token().map(|token| format!("bearer {token}"));
     assert_eq!(granted(&[], token).await, Code::Ok);
 }

@@ -21,7 +21,9 @@ enum Caller {
     Owner,
     /// Another customer.
     Other,
+    Support,
     Staff,
+    Admin,
     Service(String),
 }
 
@@ -50,7 +52,7 @@ impl Row {
 
     /// Whether the gateway knows the RPC.
     fn is_reachable(&self) -> bool {
-        ["public", "user", "owner", "staff"].iter().any(|word| self.has(word))
+        ["public", "user", "owner", "support", "staff", "admin"].iter().any(|word| self.has(word))
     }
 
     fn expected(&self, caller: &Caller, door: Door) -> Expected {
@@ -60,13 +62,15 @@ impl Row {
         let is_admitted = self.has("public")
             || match caller {
                 Caller::Anonymous => return Expected::SignIn,
-                Caller::Owner | Caller::Other | Caller::Staff if self.has("user") => true,
+                Caller::Service(name) => self.has(&format!("service:{name}")),
+                _ if self.has("user") => true,
                 Caller::Owner if self.has("owner") => return Expected::Found,
                 Caller::Other if self.has("owner") => return Expected::Hidden,
                 Caller::Owner | Caller::Other => false,
-                Caller::Staff if self.has("owner") && !self.has("staff") => return Expected::Hidden,
-                Caller::Staff => self.has("staff"),
-                Caller::Service(name) => self.has(&format!("service:{name}")),
+                role if self.has(&role.to_string()) => true,
+                // A customer, to whom nothing of it belongs.
+                _ if self.has("owner") => return Expected::Hidden,
+                _ => false,
             };
         if is_admitted { Expected::Admitted } else { Expected::Forbidden }
     }
@@ -145,7 +149,9 @@ impl Resources {
 /// The callers, and their tokens; none of the owner, who has resources.
 struct Callers {
     other: Client,
+    support: Client,
     staff: Client,
+    admin: Client,
     services: BTreeMap<String, rpc::Signer>,
 }
 
@@ -158,7 +164,9 @@ impl Callers {
         let services = topology::Topology::get().service.keys();
         Callers {
             other: Client::register(stack).await.0,
+            support: Client::support(stack).await,
             staff: Client::staff(stack).await,
+            admin: Client::admin(stack).await,
             services: services.map(|service| (service.clone(), signer(service))).collect(),
         }
     }
@@ -166,7 +174,8 @@ impl Callers {
     /// All of them; those who may change what others look for come last.
     fn all(&self) -> Vec<Caller> {
         let services = self.services.keys().cloned().map(Caller::Service);
-        [Caller::Anonymous, Caller::Other].into_iter().chain(services).chain([Caller::Owner, Caller::Staff]).collect()
+        let last = [Caller::Owner, Caller::Support, Caller::Staff, Caller::Admin];
+        [Caller::Anonymous, Caller::Other].into_iter().chain(services).chain(last).collect()
     }
 
     fn token(&self, caller: &Caller, owner: &Client) -> Option<String> {
@@ -174,7 +183,9 @@ impl Callers {
             Caller::Anonymous => None,
             Caller::Owner => owner.token().map(str::to_owned),
             Caller::Other => self.other.token().map(str::to_owned),
+            Caller::Support => self.support.token().map(str::to_owned),
             Caller::Staff => self.staff.token().map(str::to_owned),
+            Caller::Admin => self.admin.token().map(str::to_owned),
             // Of a short life: made anew when it ends.
             Caller::Service(name) => Some(self.services[name].service_token().expect("a token")),
         }

@@ -35,7 +35,7 @@ async fn refresh_grant(client: &Client, token: &Value) -> Reply {
 }
 
 /// The log of the users service about one account, once it ends with `last`.
-async fn events(stack: &Stack, user: &Value, last: &str) -> Vec<Document> {
+pub async fn events(stack: &Stack, user: &Value, last: &str) -> Vec<Document> {
     let database = stack.connect().await.database("users");
     let id = user["userId"].as_str().unwrap();
     eventually(Duration::from_secs(10), || async {
@@ -113,20 +113,20 @@ async fn a_repeated_registration_answers_with_the_same_account_to_who_knows_the_
 }
 
 #[tokio::test]
-async fn only_staff_grant_roles() {
+async fn only_admins_grant_roles() {
     let stack = shared().await;
     let mut body = registration(&address());
     body["roles"] = json!(["staff"]);
     let (customer, _) = Client::register(stack).await;
-    for caller in [Client::anonymous(stack), customer] {
+    for caller in [Client::anonymous(stack), customer, Client::support(stack).await, Client::staff(stack).await] {
         let refused = caller.post("/v1/users", body.clone()).await.expect(403);
         assert_eq!(reason(&refused), "FORBIDDEN");
     }
-    let staff = Client::staff(stack).await;
-    assert_eq!(staff.post("/v1/users", body.clone()).await.expect(201)["roles"], json!(["staff"]));
+    let admin = Client::admin(stack).await;
+    assert_eq!(admin.post("/v1/users", body.clone()).await.expect(201)["roles"], json!(["staff"]));
     body["email"] = json!(address());
     body["roles"] = json!(["emperor"]);
-    staff.post("/v1/users", body).await.expect(400);
+    admin.post("/v1/users", body).await.expect(400);
 }
 
 #[tokio::test]

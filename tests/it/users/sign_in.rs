@@ -7,7 +7,7 @@ use contracts::users::v1::{
     user_service_client::UserServiceClient,
 };
 use kit::shop::{TIMEOUT, reason};
-use kit::{Client, DEMO_PASSWORD, Process, Reply, Stack, eventually, reply, shared};
+use kit::{Client, DEMO_PASSWORD, Process, Reply, Stack, Stores, eventually, reply, shared};
 use reqwest::Method;
 use rpc::{
     Channel,
@@ -30,6 +30,18 @@ fn free() -> String {
 pub async fn users(stack: &Stack, more: &[(&str, &str)]) -> (Channel, Process) {
     let address = free();
     let process = stack.serve_with("users", &[&[("COMPTOIR_LISTEN", address.as_str())], more].concat());
+    (answering(&address).await, process)
+}
+
+/// A process of users with stores of its own and these settings, once it answers.
+pub async fn stored_users(stores: &Stores, more: &[(&str, &str)]) -> (Channel, Process) {
+    let address = free();
+    let process = stores.serve("users", &[&[("COMPTOIR_LISTEN", address.as_str())], more].concat());
+    (answering(&address).await, process)
+}
+
+/// A channel to the users service at an address, once it answers.
+async fn answering(address: &str) -> Channel {
     let channel = Channel::new(&format!("http://{address}"), None).expect("an address").with_deadline(TIMEOUT);
     eventually(TIMEOUT, || async {
         let refused = TokenServiceClient::new(channel.clone()).issue_token(IssueTokenRequest::default()).await;
@@ -38,7 +50,7 @@ pub async fn users(stack: &Stack, more: &[(&str, &str)]) -> (Channel, Process) {
         Ok(())
     })
     .await;
-    (channel, process)
+    channel
 }
 
 /// Another gateway with these settings, once it answers.

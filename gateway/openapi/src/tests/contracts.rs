@@ -168,9 +168,9 @@ fn who_may_call_is_told_in_words_to_programs_and_as_security() {
     let bearer = json!([{ "bearer": [] }]);
     let public = told("get", "/v1/products");
     assert_eq!(public, ("Anyone may call, without a token.".to_owned(), Value::Null, json!([{}, { "bearer": [] }])));
-    let owner = "May be called by the user who owns the resource, which is NOT_FOUND for other users, and by users with \
-                 the role `staff`.";
-    assert_eq!(told("get", "/v1/orders/{orderId}"), (owner.to_owned(), json!(["staff"]), bearer.clone()));
+    let owner = "May be called by the user who owns the resource, which is NOT_FOUND for other users, and by users whose \
+                 role is at least `support`.";
+    assert_eq!(told("get", "/v1/orders/{orderId}"), (owner.to_owned(), json!(["support"]), bearer.clone()));
     let user = "May be called by any signed-in user.".to_owned();
-    assert_eq!(told("get", "/v1/orders"), (user, Value::Null, bearer));
+    assert_eq!(told("post", "/v1/orders"), (user, Value::Null, bearer));
 }

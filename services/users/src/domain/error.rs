@@ -5,9 +5,14 @@ pub enum Error {
     /// A field is missing, or has no value of its kind.
     #[error("{0} {1}")]
     Field(String, String),
-    /// Roles were asked for by somebody who is not staff.
-    #[error("only staff may grant roles")]
+    /// Roles were asked for by somebody who is no admin.
+    #[error("only an admin may grant roles")]
     RolesForbidden,
-    #[error("there is no role {0:?}")]
+    #[error("{0:?} is not support, staff or admin")]
     UnknownRole(String),
+    #[error("the account has a role above yours")]
+    RoleAbove,
+    /// Admins who would take their own role, or anybody who would lock themselves out.
+    #[error("the account is your own: another one must do this")]
+    OwnAccount,
 }
