@@ -33,7 +33,7 @@ const FORMS: [(Form, &str); 12] = [
         "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone",
     ),
     (Canonical("paragraphs"), "description bio"),
-    (Canonical("code"), "code coupon_code country_code currency_code"),
+    (Canonical("code"), "code coupon_code country_code currency_code start_date end_date"),
     (Canonical("category"), "tax_category"),
     (Canonical("postal_code"), "postal_code"),
     (Canonical("number"), "percentage"),
@@ -41,11 +41,13 @@ const FORMS: [(Form, &str); 12] = [
 ];
 
 /// What a pattern asks for, by the name of its field: nobody who types should have to read the pattern.
-const WORDS: [(&str, &str); 5] = [
+const WORDS: [(&str, &str); 7] = [
     ("code", "must be 3 to 32 letters, digits and hyphens, such as SUMMER-25"),
     ("coupon_code", "must be 3 to 32 letters, digits and hyphens, such as SUMMER-25"),
     ("currency_code", "must be a currency code of three letters (ISO 4217), such as EUR"),
     ("tax_category", "must be at most 32 letters, digits and underscores, such as FOOD"),
+    ("start_date", "must be a day, such as 2026-03-29"),
+    ("end_date", "must be a day, such as 2026-03-29"),
     ("percentage", "must be a number from 0 to 100 with at most 2 decimals, such as 12.5"),
 ];
 

@@ -22,6 +22,7 @@ pub const PROGRAMS: &[Program] = &[
     service("order-history", order_history::KEYS, |s| {
         Ok(launch(order_history::Config::resolve(s)?, order_history::run))
     }),
+    service("analytics", analytics::KEYS, |s| Ok(launch(analytics::Config::resolve(s)?, analytics::run))),
     service("payments", payments::KEYS, |s| Ok(launch_payments(payments::Config::resolve(s)?))),
     service("shipping", shipping::KEYS, |s| Ok(launch(shipping::Config::resolve(s)?, shipping::run))),
     program(GATEWAY, gateway::KEYS, |s| Ok(launch(gateway::Config::resolve(s)?, gateway::run))),

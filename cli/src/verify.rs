@@ -6,11 +6,13 @@
 
 mod cluster;
 mod coupons;
+mod facts;
 mod history;
 mod invariant;
 mod ledgers;
 mod money;
 mod orders;
+mod read_model;
 mod report;
 mod reservations;
 mod sequences;

@@ -152,6 +152,11 @@ async fn answer(
         return Ok(stream::reply(gateway.clone(), found.route.clone(), (messages, uplink::unbroken()), &parts));
     }
     let message = call.unary().await.map_err(refused)?;
+    if reply::wants_table(rpc, headers)
+        && let Some(csv) = found.route.table(&message)?
+    {
+        return Ok(reply::table(csv));
+    }
     let reply = found.route.reply(&message)?;
     condition.admit(&parts.method, reply.etag.as_deref())?;
     Ok(none_match::attach(unwanted, &parts.method, reply::success(rpc, reply)))

@@ -31,6 +31,7 @@
 //! `user`, `owner` or `roles` in its access rule does not exist over HTTP; where a contract has no rule, a setting may be it. Nothing is kept between requests, so a crash
 //! loses the requests under way and nothing else.
 
+mod accept;
 mod access_log;
 mod admission;
 mod auth;

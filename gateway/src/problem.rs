@@ -5,6 +5,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::accept;
 use axum::{body::Body, response::Response};
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -13,11 +14,6 @@ use http::{
 use serde_json::{Map, Value, json};
 
 const PROBLEM: &str = "application/problem+json";
-
-/// Quality of what is accepted, from 0 to 1 in thousandths.
-type Quality = u16;
-
-const MOST: Quality = 1000;
 
 /// The `google.rpc.Status` that a reply tells: an extension of the replies that can be told as a problem.
 #[derive(Clone)]
@@ -38,26 +34,7 @@ pub(crate) fn tell(mut response: Response, is_liked: bool, id: &HeaderValue) -> 
 
 /// Whether `Accept` names problems, and likes JSON no better. A range such as `*/*` names nothing.
 pub(crate) fn is_liked(headers: &HeaderMap) -> bool {
-    let ranges: Vec<(String, Quality)> = headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(range)
-        .collect();
-    let quality = |name: &str| ranges.iter().find(|(range, _)| range == name).map(|(_, quality)| *quality);
-    let json = || quality("application/json").or_else(|| quality("application/*")).or_else(|| quality("*/*"));
-    quality(PROBLEM).is_some_and(|problem| problem > 0 && problem >= json().unwrap_or_default())
-}
-
-/// A media range of `Accept`, in small letters, with its quality (RFC 9110, section 12.5.1).
-fn range(text: &str) -> Option<(String, Quality)> {
-    let mut parts = text.split(';').map(str::trim);
-    let name = parts.next()?.to_ascii_lowercase();
-    let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-    let Some(weight) = weight else { return Some((name, MOST)) };
-    let quality = weight.parse::<f32>().ok().filter(|quality| (0.0..=1.0).contains(quality))?;
-    Some((name, (quality * f32::from(MOST)) as Quality))
+    accept::names(headers, PROBLEM)
 }
 
 /// The problem that a status is.

@@ -1,7 +1,7 @@
-//! Replies that end at once: JSON, and failures as `google.rpc.Status` or in the form of RFC 6749.
+//! Replies that end at once: JSON, tables, and failures as `google.rpc.Status` or in the form of RFC 6749.
 
 use crate::{
-    condition,
+    accept, condition,
     error::{Failure, allow},
     problem::Told,
 };
@@ -12,19 +12,35 @@ use axum::{
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, RETRY_AFTER, VARY, WWW_AUTHENTICATE},
 };
 use serde_json::Value;
 use tonic_types::StatusExt;
 use transcode::{Router, Rpc, http_status, oauth_json};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The media type of tables (RFC 4180): their first line has the names of the columns.
+pub(crate) const CSV: &str = "text/csv; charset=utf-8; header=present";
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 pub(crate) fn json(status: StatusCode, body: impl Into<Bytes>) -> Response {
     let mut response = Response::new(Body::from(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// Whether the caller likes the reply of this RPC to be a table.
+pub(crate) fn wants_table(rpc: &Rpc, headers: &HeaderMap) -> bool {
+    rpc.is_table() && accept::names(headers, "text/csv")
+}
+
+/// The reply of an RPC as a table.
+pub(crate) fn table(csv: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(csv));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(CSV));
+    response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT));
     response
 }
 
@@ -37,6 +53,9 @@ pub(crate) fn success(rpc: &Rpc, reply: transcode::Reply) -> Response {
     }
     if rpc.access.oauth2_errors {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    }
+    if rpc.is_table() {
+        response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT));
     }
     response
 }

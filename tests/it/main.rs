@@ -1,6 +1,7 @@
 //! All tests in one binary that need more than one crate: the rules of the architecture, the running system through its
 //! gateway, and what must survive a kill. Pure rules are tested beside the code.
 
+mod analytics;
 mod architecture;
 mod chaos;
 mod cli;

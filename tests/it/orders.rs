@@ -7,6 +7,6 @@ mod payable_amounts;
 pub mod quotes;
 pub mod refunds;
 pub mod sagas;
-mod shipments;
+pub mod shipments;
 pub mod stored;
 mod wait;

@@ -1,10 +1,11 @@
 //! The rows of order-history against the orders.
 
 use super::{
-    cluster::{Cluster, PAGE, Pages, Scope},
+    cluster::{Cluster, Pages, Scope},
     money::amount,
     orders::contract_name,
-    snapshot::{Snapshot, number, part, text},
+    read_model::ReadModel,
+    snapshot::{number, part, text},
     violation::Examined,
 };
 use bson::{Document, doc};
@@ -12,9 +13,8 @@ use contracts::{
     orders::v1::order::State as OrderState, payments::v1::payment::State as PaymentState,
     shipping::v1::shipment::State as ShipmentState,
 };
-use mongodb::Collection;
 
-const SERVICE: &str = "order-history";
+const ROWS: ReadModel = ReadModel { service: "order-history", rows: "order_history" };
 
 /// Looks at orders, and from the rows at those that have none.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
@@ -22,7 +22,7 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     let fields = doc! { "outbox": 0, "saga": 0, "history": 0 };
     while let Some((mut snapshot, found)) = pages.read(cluster, &orders, fields.clone()).await? {
-        let rows = rows(cluster, &mut snapshot).await?;
+        let rows = ROWS.in_use(cluster, &mut snapshot).await?;
         let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
         let rows = snapshot.by_id(&rows, &ids, doc! {}).await?;
         for order in &found {
@@ -34,33 +34,8 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
         }
     }
     // The other way round: rows without an order.
-    strangers(cluster, scope, &mut examined).await?;
+    ROWS.strangers(cluster, scope, &mut examined).await?;
     Ok(examined)
-}
-
-/// The rows of the copy in use.
-async fn rows(cluster: &Cluster, snapshot: &mut Snapshot) -> anyhow::Result<Collection<Document>> {
-    let projection = cluster.collection(SERVICE, "projection")?;
-    let found = snapshot.find(&projection, doc! { "_id": "projection" }, doc! { "slot": 1 }, 1).await?;
-    let is_second = found.first().is_some_and(|found| text(found, "slot") == "b");
-    cluster.collection(SERVICE, if is_second { "order_history_b" } else { "order_history" })
-}
-
-async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
-    let (orders, mut pages) = (cluster.collection("orders", "orders")?, Pages::new(scope));
-    while let Some(mut filter) = pages.next() {
-        let mut snapshot = cluster.snapshot().await?;
-        let rows = rows(cluster, &mut snapshot).await?;
-        filter.insert("order", doc! { "$ne": null });
-        let found = snapshot.find(&rows, filter, doc! { "_id": 1 }, PAGE).await?;
-        pages.seen(&found);
-        let ids: Vec<&str> = found.iter().map(|row| text(row, "_id")).collect();
-        let known = snapshot.by_id(&orders, &ids, doc! { "_id": 1 }).await?;
-        for id in ids.iter().filter(|id| !known.contains_key(**id)) {
-            examined.suspect(id, "no row, for there is no such order", "a row");
-        }
-    }
-    Ok(())
 }
 
 /// What the order says and what its row says, when they differ.

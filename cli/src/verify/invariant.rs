@@ -2,7 +2,7 @@
 
 use super::{
     cluster::{Cluster, Scope},
-    coupons, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
+    coupons, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -38,11 +38,15 @@ pub enum Invariant {
     StreamsAreLogs,
     /// The rows of order-history are the orders.
     HistoryIsOrders,
+    /// The facts of analytics are the orders: what was sold, cancelled and refunded.
+    FactsAreOrders,
+    /// The net of each order is what the ledger of its payment has kept.
+    RevenueIsTheLedger,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -57,6 +61,8 @@ impl Invariant {
         Self::SequencesAreWhole,
         Self::StreamsAreLogs,
         Self::HistoryIsOrders,
+        Self::FactsAreOrders,
+        Self::RevenueIsTheLedger,
     ];
 
     pub fn name(self) -> String {
@@ -80,6 +86,8 @@ impl Invariant {
             Self::SequencesAreWhole => sequences::examine(cluster, scope).await,
             Self::StreamsAreLogs => streams::examine(cluster, scope).await,
             Self::HistoryIsOrders => history::examine(cluster, scope).await,
+            Self::FactsAreOrders => facts::orders(cluster, scope).await,
+            Self::RevenueIsTheLedger => facts::ledger(cluster, scope).await,
         }
     }
 }

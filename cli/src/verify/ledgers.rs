@@ -50,7 +50,7 @@ impl Sums {
     }
 
     /// What is kept of what was taken.
-    fn kept(&self) -> Result<Money, Error> {
+    pub fn kept(&self) -> Result<Money, Error> {
         self.captured.minus(&self.refunded)
     }
 
@@ -83,7 +83,7 @@ impl std::fmt::Display for Sums {
     }
 }
 
-fn parsed(stored: &Document) -> Result<Money, Error> {
+pub fn parsed(stored: &Document) -> Result<Money, Error> {
     let digits = stored.get("amount").map(ToString::to_string).unwrap_or_default();
     Money::parse(text(stored, "currency"), &digits)
 }
@@ -189,7 +189,7 @@ fn unsettled(order: &Document, sums: &Sums) -> Result<Option<(String, String)>, 
 }
 
 /// What the shipments that have left owe; none when none has, or when the order is older than shares.
-fn shares(order: &Document) -> Result<Option<Money>, Error> {
+pub fn shares(order: &Document) -> Result<Option<Money>, Error> {
     let captures = list(order, "shipments").filter_map(|shipment| part(shipment, "capture"));
     let mut amounts = captures.filter_map(|capture| part(capture, "amount")).map(parsed);
     let Some(first) = amounts.next() else { return Ok(None) };

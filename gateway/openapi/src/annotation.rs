@@ -34,6 +34,8 @@ pub struct Access {
     pub roles: Vec<String>,
     pub idempotent: bool,
     pub oauth2_errors: bool,
+    /// The field of the reply whose messages are the rows of a table; empty when it is none.
+    pub csv_rows: String,
 }
 
 /// The values of `google.api.FieldBehavior` that a schema tells, by their numbers.
@@ -61,6 +63,10 @@ impl Access {
             roles,
             idempotent: flag("idempotent"),
             oauth2_errors: flag("oauth2_errors"),
+            csv_rows: message
+                .get_field_by_name("csv_rows")
+                .and_then(|value| value.as_str().map(str::to_owned))
+                .unwrap_or_default(),
         }
     }
 

@@ -9,6 +9,10 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 
+const TABLE: &str = "A table by RFC 4180, for callers whose Accept names text/csv: the names of the columns, then a line for \
+    each row. An amount of money is two columns, its decimal number and its currency. A text that begins as a formula does has \
+    an apostrophe in front.";
+
 /// The responses of an operation.
 pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value, Error> {
     let shown = binding.response_field()?;
@@ -20,6 +24,10 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value
     let text = message.as_ref().map(comment::text).filter(|text| !text.is_empty());
     let text = text.unwrap_or_else(|| "The reply.".to_owned());
     let mut success = if is_stream { stream(&text, &schema) } else { unary(&text, &schema) };
+    if !binding.access.csv_rows.is_empty() {
+        let table = json!({ "schema": { "type": "string", "description": TABLE } });
+        success["content"]["text/csv"] = table;
+    }
     if binding.shows_version()? {
         success.insert(
             "headers".to_owned(),

@@ -19,7 +19,7 @@ use tower_http::compression::CompressionLayer;
 const LEAST_BYTES: u64 = 1024;
 
 /// The media types of replies that end at once, and compress well.
-const CODED: [&str; 2] = ["application/json", "application/problem+json"];
+const CODED: [&str; 3] = ["application/json", "application/problem+json", crate::reply::CSV];
 
 /// What a caller accepts: the values of `Accept-Encoding`.
 pub(crate) fn accepted(headers: &HeaderMap) -> Vec<HeaderValue> {

@@ -43,6 +43,7 @@ mod router;
 mod rpc;
 mod schema;
 mod status;
+mod table;
 mod template;
 #[cfg(test)]
 mod tests;

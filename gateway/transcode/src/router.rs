@@ -72,7 +72,7 @@ impl Router {
         for service in pool.services() {
             for method in service.methods() {
                 let rules = rules(&pool, &method)?;
-                let rpc = Arc::new(Rpc::new(&schema, &method, &rules, default));
+                let rpc = Arc::new(Rpc::new(&schema, &method, &rules, default)?);
                 router.rpcs.insert(rpc.path.clone(), rpc.clone());
                 // A stream is in the body, so it has no path where nothing is.
                 if method.is_client_streaming() && rules.iter().any(|rule| rule.body.is_empty()) {

@@ -2,7 +2,7 @@
 
 use crate::{
     error::BuildError,
-    schema::{MessageId, Schema},
+    schema::{FieldId, MessageId, Schema, Shape},
 };
 use prost_reflect::{
     DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value,
@@ -38,6 +38,8 @@ pub struct Rpc {
     pub has_rule: bool,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
+    /// The field whose messages are the rows of a table.
+    pub(crate) rows: Option<FieldId>,
 }
 
 impl Rpc {
@@ -46,11 +48,23 @@ impl Rpc {
         self.access.public || self.access.user || self.access.owner || !self.access.roles.is_empty()
     }
 
+    /// Whether its replies can be told as tables.
+    pub fn is_table(&self) -> bool {
+        self.rows.is_some()
+    }
+
     /// `default` is the rule of a method whose contract has none.
-    pub(crate) fn new(schema: &Schema, method: &MethodDescriptor, rules: &[Rule], default: &Access) -> Self {
+    pub(crate) fn new(
+        schema: &Schema,
+        method: &MethodDescriptor,
+        rules: &[Rule],
+        default: &Access,
+    ) -> Result<Self, BuildError> {
         let (service, pool) = (method.parent_service(), method.parent_pool());
         let rule = extension(pool, method, ACCESS).map(|rule| rule.transcode_to::<Access>().unwrap_or_default());
-        Rpc {
+        let table = rule.as_ref().map_or("", |rule| rule.csv_rows.as_str());
+        let output = schema.id(&method.output());
+        Ok(Rpc {
             full_name: method.full_name().to_owned(),
             name: method.name().to_owned(),
             package: service.package_name().to_owned(),
@@ -60,12 +74,26 @@ impl Rpc {
             client_streaming: method.is_client_streaming(),
             is_safe: is_safe(method) || rules.iter().any(|rule| rule.method == "GET"),
             has_rule: rule.is_some(),
+            rows: rows(schema, output, method.full_name(), table)?,
             access: rule.unwrap_or_else(|| default.clone()),
             input_name: method.input().full_name().to_owned(),
             input: schema.id(&method.input()),
-            output: schema.id(&method.output()),
-        }
+            output,
+        })
     }
+}
+
+/// The field whose messages are the rows of the replies of `rpc`; none when they are no tables.
+fn rows(schema: &Schema, output: MessageId, rpc: &str, name: &str) -> Result<Option<FieldId>, BuildError> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let problem = "it is no repeated field of messages in the reply";
+    let wrong = || BuildError::Field { rpc: rpc.to_owned(), field: name.to_owned(), problem };
+    let id = schema.lookup(output, name).ok_or_else(wrong)?;
+    let field = schema.field(id);
+    let is_rows = matches!(field.shape, Shape::List { .. }) && schema.plain(field).is_some();
+    if is_rows { Ok(Some(id)) } else { Err(wrong()) }
 }
 
 /// Whether the contract says that a method has no side effects.

@@ -8,6 +8,7 @@ mod http_rules;
 mod malformed;
 mod replies;
 mod routes;
+mod tables;
 mod words;
 mod zoo;
 

@@ -5,8 +5,9 @@ use crate::{
     domain::{Order, Refund, RefundProgress, State},
 };
 use ::store::{NewEvent, fields::time};
-use contracts::orders::v1::{
-    OrderChanged, OrderCreated, OrderFrozen, OrderIntervened, OrderRefunded, OrderSagaAlarmed,
+use contracts::{
+    google::r#type::Money,
+    orders::v1::{OrderChanged, OrderCreated, OrderFrozen, OrderIntervened, OrderRefunded, OrderSagaAlarmed},
 };
 use saga::{Saga, Status};
 
@@ -77,8 +78,17 @@ fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
         shipment_state: new.shipment_state.into(),
         payment_id: convert::payment_id(new),
         shipment_id: convert::shipment_id(new),
+        captured_amount: captured(new),
     };
     Some(NewEvent::of(name, &message))
+}
+
+/// What was captured of an order that has shipped: nothing more is to come.
+fn captured(order: &Order) -> Option<Money> {
+    let is_shipped = matches!(order.state, State::Shipped | State::Delivered);
+    let owed = is_shipped.then(|| order.owed())?;
+    // The shares were computed from the total: they have its currency, and are no more than it.
+    owed.ok().map(|owed| owed.to_wire())
 }
 
 /// What a person has just done to the saga.

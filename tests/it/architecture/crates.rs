@@ -18,6 +18,7 @@ const LAYERS: [&[&str]; 7] = [
         "comptoir-inventory",
         "comptoir-orders",
         "comptoir-order-history",
+        "comptoir-analytics",
         "comptoir-payments",
         "comptoir-shipping",
         "comptoir-sandbox-psp",

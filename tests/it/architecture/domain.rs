@@ -3,12 +3,12 @@
 use super::{is_test, root, services, sources};
 use std::{fs, path::PathBuf};
 
-/// What rules may name outside their own module: values, money, time as a value, the saga's moves.
-const ALLOWED: [&str; 9] =
-    ["contracts", "rand_chacha", "rust_decimal", "saga", "serde", "std", "store", "thiserror", "prost"];
+/// What rules may name outside their own module: values, money, time as a value, calendars, the saga's moves.
+const ALLOWED: [&str; 10] =
+    ["contracts", "jiff", "rand_chacha", "rust_decimal", "saga", "serde", "std", "store", "thiserror", "prost"];
 
 /// What would act, or ask the machine, under a name that is allowed otherwise.
-const FORBIDDEN: [&str; 16] = [
+const FORBIDDEN: [&str; 18] = [
     "async ",
     ".await;",
     ".await?",
@@ -22,6 +22,8 @@ const FORBIDDEN: [&str; 16] = [
     "std::sync",
     "std::thread",
     "store::now",
+    "Timestamp::now",
+    "TimeZone::system",
     "store::Documents",
     "store::Database",
     "OnceLock",

@@ -131,6 +131,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     coupons(&fixture).await;
     money(&fixture).await;
     goods_and_rows(&fixture).await;
+    facts(&fixture).await;
     sequences(&fixture).await;
     fixture.is_clean().await;
     inventory.pause().await.expect("it can be stopped");
@@ -238,6 +239,24 @@ async fn goods_and_rows(fixture: &Fixture) {
     let behind = doc! { "$set": { format!("applied.{order}"): 1_i64 } };
     fixture.broken(at, order, behind, (name, order, "after event 1")).await;
     fixture.removed(at, doc! { "_id": order }, (name, order, "no row")).await;
+}
+
+async fn facts(fixture: &Fixture) {
+    let (at, name, order) = (("analytics", "facts"), "facts-are-orders", fixture.of_order("_id"));
+    fixture.broken(at, order, doc! { "$set": { "state": 6 } }, (name, order, "state 6")).await;
+    fixture.broken(at, order, doc! { "$set": { "seq": 1_i64 } }, (name, order, "after event 1")).await;
+    fixture.broken(at, order, doc! { "$set": { "movements": [] } }, (name, order, "gross 0.00 EUR")).await;
+    fixture.removed(at, doc! { "_id": order }, (name, order, "no fact")).await;
+    let shipped = fixture.collection("orders", "orders").find_one(doc! { "payment_id": &fixture.captured }).await;
+    let shipped = shipped.expect("mongod answers").expect("it is there");
+    let shipped = shipped.get_str("_id").expect("an id");
+    let twice = fixture.collection(at.0, at.1).find_one(doc! { "_id": shipped }).await.expect("answers").expect("is");
+    let sale = twice.get_array("movements").expect("a list")[0].clone();
+    let twice = doc! { "$push": { "movements": sale } };
+    fixture.broken(at, shipped, twice, ("revenue-is-the-ledger", &fixture.captured, "net 50.00 EUR")).await;
+    let mut stray = fixture.collection(at.0, at.1).find_one(doc! { "_id": order }).await.expect("answers").expect("is");
+    stray.insert("_id", "ord_nobody");
+    fixture.added(at, stray, (name, "ord_nobody", "a row")).await;
 }
 
 async fn sequences(fixture: &Fixture) {

@@ -1,0 +1,136 @@
+//! The facts of analytics against the orders, and against the ledgers of their payments, to the minor unit.
+
+use super::{
+    cluster::{Cluster, Pages, Scope},
+    ledgers::{self, Sums, parsed},
+    orders::contract_name,
+    read_model::ReadModel,
+    snapshot::{list, number, part, text},
+    violation::Examined,
+};
+use bson::{Document, doc};
+use contracts::{
+    money::{Error, Money},
+    orders::v1::order::State,
+};
+
+const FACTS: ReadModel = ReadModel { service: "analytics", rows: "facts" };
+
+/// Sums of the movements of an order.
+#[derive(Debug, PartialEq, Eq)]
+struct Earned {
+    gross: Money,
+    cancelled: Money,
+    refunded: Money,
+}
+
+impl Earned {
+    /// What a fact counts.
+    fn of(fact: &Document, currency: &str) -> Result<Self, Error> {
+        let sum = |kind: &str| {
+            let movements = list(fact, "movements").filter(|one| text(one, "kind") == kind);
+            let amounts = movements.filter_map(|one| part(one, "amount"));
+            amounts.map(parsed).try_fold(Money::zero(currency)?, |sum, amount| sum.add(&amount?))
+        };
+        Ok(Self { gross: sum("gross")?, cancelled: sum("cancelled")?, refunded: sum("refunded")? })
+    }
+
+    /// What an order says.
+    fn expected(order: &Document) -> Result<Self, Error> {
+        let total = parsed(part(order, "total").unwrap_or(&Document::new()))?;
+        let nothing = Money::zero(&total.currency)?;
+        let is_confirmed = list(order, "history").any(|step| text(step, "to") == "Confirmed");
+        let cancelled = match text(order, "state") {
+            "Cancelled" if is_confirmed => total.clone(),
+            "Shipped" | "Delivered" => {
+                let left = ledgers::shares(order)?;
+                left.map_or(Ok(nothing.clone()), |left| total.minus(&left))?
+            }
+            _ => nothing.clone(),
+        };
+        let refunds = list(order, "refunds").filter(|refund| text(refund, "progress") == "Done");
+        let amounts = refunds.filter_map(|refund| part(refund, "amount"));
+        let refunded = amounts.map(parsed).try_fold(nothing.clone(), |sum, amount| sum.add(&amount?))?;
+        Ok(Self { gross: if is_confirmed { total } else { nothing }, cancelled, refunded })
+    }
+
+    fn net(&self) -> Result<Money, Error> {
+        self.gross.minus(&self.cancelled)?.minus(&self.refunded)
+    }
+}
+
+impl std::fmt::Display for Earned {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "gross {}, cancelled {}, refunded {}", self.gross, self.cancelled, self.refunded)
+    }
+}
+
+/// Each order has its fact, which counts what the order says; there is no other fact.
+pub async fn orders(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let orders = cluster.collection("orders", "orders")?;
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some((mut snapshot, found)) = pages.read(cluster, &orders, doc! { "outbox": 0, "saga": 0 }).await? {
+        let facts = FACTS.in_use(cluster, &mut snapshot).await?;
+        let ids: Vec<&str> = found.iter().map(|order| text(order, "_id")).collect();
+        let facts = snapshot.by_id(&facts, &ids, doc! {}).await?;
+        for order in &found {
+            let id = text(order, "_id");
+            examined.checked += 1;
+            if let Some((expected, found)) = compare(order, facts.get(id))? {
+                examined.suspect(id, expected, found);
+            }
+        }
+    }
+    FACTS.strangers(cluster, scope, &mut examined).await?;
+    Ok(examined)
+}
+
+/// What the order says and what its fact says, when they differ.
+fn compare(order: &Document, fact: Option<&Document>) -> Result<Option<(String, String)>, Error> {
+    let Some(fact) = fact else { return Ok(Some(("a fact".to_owned(), "no fact".to_owned()))) };
+    let (seq, applied) = (number(order, "seq"), number(fact, "seq"));
+    if applied != seq {
+        return Ok(Some((format!("the fact after event {seq}"), format!("after event {applied}"))));
+    }
+    let state =
+        State::from_str_name(&contract_name(text(order, "state"))).map_or(0, |state| i64::from(i32::from(state)));
+    if number(fact, "state") != state {
+        return Ok(Some((format!("state {state}"), format!("state {}", number(fact, "state")))));
+    }
+    let expected = Earned::expected(order)?;
+    let found = Earned::of(fact, &expected.gross.currency)?;
+    Ok((expected != found).then(|| (expected.to_string(), found.to_string())))
+}
+
+/// Of an order that is over, or has shipped, the net is what its ledger has kept, and the refunds are those of the ledger.
+pub async fn ledger(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
+    let payments = cluster.collection("payments", "payments")?;
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some((mut snapshot, found)) = pages.read(cluster, &payments, doc! { "outbox": 0, "token": 0 }).await? {
+        let facts = FACTS.in_use(cluster, &mut snapshot).await?;
+        let ids: Vec<&str> = found.iter().map(|payment| text(payment, "order_id")).collect();
+        let facts = snapshot.by_id(&facts, &ids, doc! {}).await?;
+        // With an open intent the money may be on either side.
+        for payment in found.iter().filter(|payment| part(payment, "intent").is_none()) {
+            let (Some(fact), Some(sums)) = (facts.get(text(payment, "order_id")), Sums::of(payment)) else { continue };
+            examined.checked += 1;
+            if let Some((expected, found)) = unlike(fact, &sums?)? {
+                examined.suspect(text(payment, "_id"), expected, found);
+            }
+        }
+    }
+    Ok(examined)
+}
+
+fn unlike(fact: &Document, sums: &Sums) -> Result<Option<(String, String)>, Error> {
+    let state = i32::try_from(number(fact, "state")).ok().and_then(|state| State::try_from(state).ok());
+    let is_over = matches!(state, Some(State::Shipped | State::Delivered | State::Rejected | State::Cancelled));
+    if !is_over {
+        return Ok(None);
+    }
+    let earned = Earned::of(fact, &sums.captured.currency)?;
+    let (net, kept) = (earned.net()?, sums.kept()?);
+    let is_equal = net == kept && earned.refunded == sums.refunded;
+    Ok((!is_equal)
+        .then(|| (format!("net {kept}, refunded {}, as the ledger", sums.refunded), format!("net {net}, {earned}"))))
+}
