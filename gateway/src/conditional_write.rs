@@ -7,6 +7,7 @@ use crate::{
     coding::version,
     condition::{failed, none_match::NoneMatch},
     error::Failure,
+    headers,
     state::Gateway,
 };
 use http::{HeaderMap, Method, request::Parts};
@@ -32,15 +33,21 @@ pub(crate) async fn admit(
     }
     // A part of the write: not counted once more.
     auth::admit(&gateway.keys, &read.route.rpc.access, &request.headers)?;
-    let etag = current(gateway, read, forward).await?;
+    let named = headers::named(&read.route.rpc, &request.headers)?;
+    let etag = current(gateway, read, forward, &named).await?;
     let is_current = |tag: &str| etag.as_deref() == Some(version(tag));
     if unwanted.meets(is_current) { Err(failed("the resource has this version")) } else { Ok(etag) }
 }
 
 /// The version that a resource has now.
-async fn current(gateway: &Gateway, read: &Match, forward: &HeaderMap) -> Result<Option<String>, Failure> {
+async fn current(
+    gateway: &Gateway,
+    read: &Match,
+    forward: &HeaderMap,
+    headers: &[(&str, &str)],
+) -> Result<Option<String>, Failure> {
     let rpc = &read.route.rpc;
-    let request = read.request(transcode::Parts::default())?;
+    let request = read.request(transcode::Parts { headers, ..transcode::Parts::default() })?;
     let call = Call {
         rpc,
         upstream: call::upstream(gateway, rpc)?,

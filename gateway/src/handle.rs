@@ -7,6 +7,7 @@ use crate::{
     condition::{self, none_match},
     conditional_write, deadline,
     error::Failure,
+    headers::{self, text},
     health, lines, named, observe,
     pages::Page,
     protocol, reply, schema,
@@ -128,11 +129,13 @@ async fn answer(
     let met = conditional_write::admit(unwanted.as_ref(), gateway, found, &parts, &forward).await?;
     let version = version.or(met.as_deref());
     let bytes = receive(gateway, headers, body).await?;
+    let named = headers::named(rpc, headers)?;
     let request = found.request(transcode::Parts {
         query: parts.uri.query().unwrap_or_default(),
         ignored_parameters: &gateway.ignored_parameters,
         idempotency_key: idempotency_key(headers)?,
         etag: version,
+        headers: &named,
         body: form(headers, &bytes)?,
     })?;
     // A service names the fields of its message; the caller is told the names that were in the request.
@@ -165,7 +168,11 @@ async fn answer(
 /// What the caller wrote for the field that a service calls `field`.
 fn name(found: &Match, headers: &HeaderMap, field: &str) -> String {
     let is_key = field == "request_id" && headers.contains_key(IDEMPOTENCY_KEY);
-    if is_key { IDEMPOTENCY_KEY.to_owned() } else { found.route.json_path(field) }
+    if is_key {
+        return IDEMPOTENCY_KEY.to_owned();
+    }
+    let header = found.route.rpc.header_of(field).filter(|header| headers.contains_key(*header));
+    header.map_or_else(|| found.route.json_path(field), str::to_owned)
 }
 
 /// Reads the body, without its content coding. One of a known length that could not be bound, or is too large, is refused
@@ -202,16 +209,5 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<&str>, Failure> {
                 .into())
         }
         key => Ok(key),
-    }
-}
-
-/// The text of a header that may be there once.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Failure> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    match (value.to_str(), values.next()) {
-        (Ok(text), None) => Ok(Some(text)),
-        (Ok(_), Some(_)) => Err(rpc::status::violation(name, "must be sent once").into()),
-        (Err(_), _) => Err(rpc::status::violation(name, "must be ASCII").into()),
     }
 }

@@ -54,6 +54,7 @@ mod files;
 pub mod fuzzing;
 mod grpc;
 mod handle;
+mod headers;
 mod health;
 mod limits;
 mod lines;

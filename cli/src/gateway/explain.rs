@@ -21,7 +21,7 @@ pub struct Options {
     #[arg(long, value_name = "NAME,…", default_value = IgnoredParameters::USUAL)]
     #[arg(hide_default_value = true)]
     pub ignored_parameters: IgnoredParameters,
-    /// A header of the request, NAME: VALUE. Content-Type, Idempotency-Key and If-Match matter
+    /// A header of the request, NAME: VALUE. Content-Type, Idempotency-Key, If-Match and those that contracts name matter
     #[arg(long, value_name = "HEADER")]
     pub header: Vec<String>,
 }
@@ -35,11 +35,14 @@ pub(super) fn run(router: &Router, options: &Options) -> anyhow::Result<()> {
         Err(error) => return refuse(router, path, &error),
     };
     let etag = header(options, "if-match").map(|etag| etag.trim_matches('"'));
+    let named: Vec<(&str, &str)> =
+        found.route.rpc.headers().filter_map(|name| Some((name, header(options, name)?))).collect();
     let parts = Parts {
         query,
         ignored_parameters: &options.ignored_parameters.0,
         idempotency_key: header(options, "idempotency-key"),
         etag: etag.filter(|_| found.route.takes_etag()),
+        headers: &named,
         body: match Body::new(header(options, "content-type"), &body) {
             Ok(body) => body,
             Err(error) => return refuse(router, path, &error),

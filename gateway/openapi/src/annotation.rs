@@ -2,13 +2,14 @@
 //! others, in which some of them are absent, are described too.
 
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, MethodDescriptor, OneofDescriptor, ReflectMessage, Value,
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, OneofDescriptor, ReflectMessage, Value,
 };
 
 const HTTP: &str = "google.api.http";
 const FIELD_BEHAVIOR: &str = "google.api.field_behavior";
 const ACCESS: &str = "comptoir.api.v1.access";
 const DATA: &str = "comptoir.api.v1.data";
+const HEADER: &str = "comptoir.api.v1.header";
 const VALIDATE: &str = "buf.validate.field";
 const VALIDATE_ONEOF: &str = "buf.validate.oneof";
 
@@ -107,6 +108,13 @@ pub(crate) fn has(field: &FieldDescriptor, behavior: Behavior) -> bool {
 pub(crate) fn is_secret(field: &FieldDescriptor) -> bool {
     let found = extension(field.parent_message().parent_pool(), &field.options(), DATA);
     found.and_then(|value| value.as_enum_number()) == Some(SECRET)
+}
+
+/// The header that carries this text of a request instead of the query.
+pub(crate) fn header(field: &FieldDescriptor) -> Option<String> {
+    let found = extension(field.parent_message().parent_pool(), &field.options(), HEADER);
+    let name = found.and_then(|value| value.as_str().map(str::to_owned));
+    name.filter(|name| !name.is_empty() && !field.is_list() && field.kind() == Kind::String)
 }
 
 /// The `buf.validate.FieldRules` of a field.

@@ -35,6 +35,12 @@ pub(crate) fn all(binding: &Binding, schemas: &mut Schemas) -> Result<Vec<Value>
         let text = if text.is_empty() { "Key that makes a repeated request safe." } else { &text };
         found.push(header("Idempotency-Key", text, key_schema(&field, schemas.output)));
     }
+    for field in binding.rpc.input().fields() {
+        if let Some(name) = annotation::header(&field) {
+            let schema = field::leaf(&field, View::Input, schemas);
+            found.push(header(&name, &comment::text(&field), schema.into()));
+        }
+    }
     if takes_version(binding, body.as_ref()) {
         let text = "The ETag of the version that may be changed, in quotes; 412 when the resource has another one.";
         found.push(header("If-Match", text, json!({ "type": "string" })));
@@ -112,6 +118,7 @@ impl Query {
         let path = format!("{prefix}{}", schemas.output.name(field));
         let is_header =
             prefix.is_empty() && matches!(field.name(), "request_id" | "etag") && field.kind() == Kind::String;
+        let is_header = is_header || (prefix.is_empty() && annotation::header(field).is_some());
         if field.is_map() || is_header || self.bound.contains(&path) {
             return;
         }

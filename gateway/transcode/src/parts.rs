@@ -12,6 +12,8 @@ pub struct Parts<'a> {
     pub idempotency_key: Option<&'a str>,
     /// The version that may be changed, from the header `If-Match`. For routes that [take one](crate::Route::takes_etag).
     pub etag: Option<&'a str>,
+    /// Headers that [the contract names](crate::Rpc::headers), in small letters, with their values.
+    pub headers: &'a [(&'a str, &'a str)],
     pub body: Body<'a>,
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn bind(route: &Route, parts: &Parts<'_>, bound: &mut Vec<Bound>, rep
             report.fault(&name, "is not a query parameter of this method", Reason::UnknownQueryParameter);
             continue;
         };
+        if let Some(header) = route.rpc.headers.iter().find(|header| target.path == [header.field]) {
+            let what = format!("belongs into the header {}, not the query", header.name);
+            report.fault(&target.spelled(&route.schema), what, Reason::UnknownQueryParameter);
+            continue;
+        }
         // A field that the path has bound may come again in the query, with the value that it has.
         if belongs_to_body(route, &target.path) && !bound.iter().any(|bound| bound.target == target) {
             let at = target.spelled(&route.schema);

@@ -12,6 +12,8 @@ pub(crate) enum Source {
     Query,
     Header,
     IfMatch,
+    /// A header that the contract names.
+    Named,
     Body,
 }
 
@@ -66,6 +68,7 @@ impl Source {
             Source::Query => "in the query",
             Source::Header => "in the header Idempotency-Key",
             Source::IfMatch => "in the header If-Match",
+            Source::Named => "in the header of its name",
             Source::Body => "in the body",
         }
     }

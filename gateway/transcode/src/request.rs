@@ -98,6 +98,12 @@ impl Match {
         }
         query::bind(route, parts, bound, report);
         let key = parts.idempotency_key.zip(route.request_id.as_ref().map(std::slice::from_ref));
+        for header in &route.rpc.headers {
+            if let Some((_, text)) = parts.headers.iter().find(|(name, _)| *name == header.name) {
+                let path = std::slice::from_ref(&header.field);
+                query::put(route, bound, &Target::leaf(path), Given { text, source: Source::Named }, report);
+            }
+        }
         let etag = parts.etag.zip(route.etag.as_deref());
         for (header, source) in [(key, Source::Header), (etag, Source::IfMatch)] {
             if let Some((text, path)) = header {

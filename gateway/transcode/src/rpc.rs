@@ -5,7 +5,7 @@ use crate::{
     schema::{FieldId, MessageId, Schema, Shape},
 };
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, MethodDescriptor, ReflectMessage, Value,
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, ReflectMessage, Value,
     prost_types::method_options::IdempotencyLevel,
 };
 
@@ -13,6 +13,7 @@ pub use contracts::api::v1::Access;
 
 const HTTP: &str = "google.api.http";
 const ACCESS: &str = "comptoir.api.v1.access";
+const HEADER: &str = "comptoir.api.v1.header";
 
 #[derive(Debug)]
 pub struct Rpc {
@@ -36,10 +37,20 @@ pub struct Rpc {
     pub input_name: String,
     /// Whether its contract says who may call.
     pub has_rule: bool,
+    pub(crate) headers: Vec<TextHeader>,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
     /// The field whose messages are the rows of a table.
     pub(crate) rows: Option<FieldId>,
+}
+
+/// A header that the contract names as the place of a text of the request.
+#[derive(Debug)]
+pub(crate) struct TextHeader {
+    /// In small letters.
+    pub name: String,
+    pub field_name: String,
+    pub field: FieldId,
 }
 
 impl Rpc {
@@ -51,6 +62,16 @@ impl Rpc {
     /// Whether its replies can be told as tables.
     pub fn is_table(&self) -> bool {
         self.rows.is_some()
+    }
+
+    /// The headers that carry a text of the request, by the names in its contract.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|header| header.name.as_str())
+    }
+
+    /// The header that carries the field of this name.
+    pub fn header_of(&self, field: &str) -> Option<&str> {
+        self.headers.iter().find(|header| header.field_name == field).map(|header| header.name.as_str())
     }
 
     /// `default` is the rule of a method whose contract has none.
@@ -77,6 +98,7 @@ impl Rpc {
             rows: rows(schema, output, method.full_name(), table)?,
             access: rule.unwrap_or_else(|| default.clone()),
             input_name: method.input().full_name().to_owned(),
+            headers: headers(schema, method),
             input: schema.id(&method.input()),
             output,
         })
@@ -94,6 +116,20 @@ fn rows(schema: &Schema, output: MessageId, rpc: &str, name: &str) -> Result<Opt
     let field = schema.field(id);
     let is_rows = matches!(field.shape, Shape::List { .. }) && schema.plain(field).is_some();
     if is_rows { Ok(Some(id)) } else { Err(wrong()) }
+}
+
+/// The singular texts of a request that have a header of their own.
+fn headers(schema: &Schema, method: &MethodDescriptor) -> Vec<TextHeader> {
+    let Some(extension) = method.parent_pool().get_extension_by_name(HEADER) else { return Vec::new() };
+    let input = method.input();
+    let is_text = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
+    let named = input.fields().filter(is_text).filter_map(|field| {
+        let options = field.options();
+        let name = options.get_extension(&extension).as_str()?.to_ascii_lowercase();
+        let field_id = schema.declared(schema.id(&input), field.name())?;
+        (!name.is_empty()).then(|| TextHeader { name, field_name: field.name().to_owned(), field: field_id })
+    });
+    named.collect()
 }
 
 /// Whether the contract says that a method has no side effects.
