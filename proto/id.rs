@@ -12,12 +12,21 @@ pub enum Kind {
     Refund,
     Shipment,
     Event,
+    Basket,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 7] =
-        [Kind::User, Kind::Product, Kind::Order, Kind::Payment, Kind::Refund, Kind::Shipment, Kind::Event];
+    pub const ALL: [Kind; 8] = [
+        Kind::User,
+        Kind::Product,
+        Kind::Order,
+        Kind::Payment,
+        Kind::Refund,
+        Kind::Shipment,
+        Kind::Event,
+        Kind::Basket,
+    ];
 
     /// The prefix, with its underscore.
     pub const fn prefix(self) -> &'static str {
@@ -29,6 +38,7 @@ impl Kind {
             Kind::Refund => "rfd_",
             Kind::Shipment => "shp_",
             Kind::Event => "evt_",
+            Kind::Basket => "bsk_",
         }
     }
 

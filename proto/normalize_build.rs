@@ -19,14 +19,18 @@ pub enum Form {
 use Form::{Canonical, Exact, Typed};
 
 const FORMS: [(Form, &str); 12] = [
-    (Exact, "request_id step_key page_token etag payment_token quote_id refresh_token grant_type"),
+    (
+        Exact,
+        "request_id step_key page_token etag payment_token quote_id refresh_token grant_type \
+      basket_token",
+    ),
     (Typed("password"), "password"),
     (Typed("email"), "username"),
     (Canonical("email"), "email"),
     (
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
-         event_id source kind step error",
+         event_id source kind step error basket_id into_basket_id merged_into",
     ),
     (
         Canonical("line"),

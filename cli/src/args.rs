@@ -40,8 +40,8 @@ pub enum Command {
     Payments(crate::payments::Options),
     /// Check that a running system is what it promises to be; reads only
     ///
-    /// Compares what the services have stored: stock with its ledger and its reservations, orders with their sagas,
-    /// payments, shipments, rows of order-history and facts of analytics, logs with streams. Safe and exact on a system at work: documents are
+    /// Compares what the services have stored: stock with its ledger and its reservations, orders with their sagas
+    /// and baskets, payments, shipments, rows of order-history and facts of analytics, logs with streams. Safe and exact on a system at work: documents are
     /// read in snapshots, and what looks wrong is looked at again until it is gone or certain. Prints one line for each
     /// invariant. Ends with 1 when something does not hold, and names each violation: what it is about, what was expected,
     /// what is there.

@@ -1,6 +1,7 @@
 //! What must hold, by name.
 
 use super::{
+    baskets,
     cluster::{Cluster, Scope},
     coupons, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
     violation::Examined,
@@ -20,6 +21,8 @@ pub enum Invariant {
     OrdersEndOrLive,
     /// A coupon counts its redemptions, and these are of orders that are being placed or were confirmed.
     CouponsAreTheirRedemptions,
+    /// A basket that is checked out names an order: its own, of its user and lines.
+    BasketsAreTheirOrders,
     /// The payment is where its order believes it to be, for the order's total.
     PaymentsAgree,
     /// Refunds are within captures and these within authorizations; the amounts that were told are the fold of the ledger.
@@ -46,12 +49,13 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
         Self::OrdersEndOrLive,
         Self::CouponsAreTheirRedemptions,
+        Self::BasketsAreTheirOrders,
         Self::PaymentsAgree,
         Self::LedgersAreSound,
         Self::MoneyIsOwed,
@@ -77,6 +81,7 @@ impl Invariant {
             Self::ReservationsHaveOrders => reservations::examine(cluster, scope).await,
             Self::OrdersEndOrLive => orders::examine(cluster, scope).await,
             Self::CouponsAreTheirRedemptions => coupons::examine(cluster, scope).await,
+            Self::BasketsAreTheirOrders => baskets::examine(cluster, scope).await,
             Self::PaymentsAgree => money::payments(cluster, scope).await,
             Self::LedgersAreSound => ledgers::sound(cluster, scope).await,
             Self::MoneyIsOwed => ledgers::owed(cluster, scope).await,

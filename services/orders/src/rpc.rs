@@ -18,9 +18,10 @@ use ::store::{ChangeNotifier, Pager, RequestKey, Versioned, limit, request_key};
 use contracts::country;
 use contracts::id::Kind;
 use contracts::orders::v1::{
-    self as wire, CancelOrderRequest, CreateOrderRequest, GetOrderDetailsRequest, GetOrderRequest, GetOrderSagaRequest,
-    ListOrdersRequest, ListOrdersResponse, OrderDetails, OrderQuote, QuoteOrderRequest, RefundOrderRequest,
-    WatchOrderRequest, order_service_server::OrderService,
+    self as wire, CancelOrderRequest, CreateOrderOfBasketRequest, CreateOrderRequest, GetOrderDetailsRequest,
+    GetOrderOfBasketRequest, GetOrderRequest, GetOrderSagaRequest, ListOrdersRequest, ListOrdersResponse, OrderDetails,
+    OrderQuote, QuoteOrderOfBasketRequest, QuoteOrderRequest, RefundOrderRequest, WatchOrderRequest,
+    order_service_server::OrderService,
 };
 use prost::Message;
 use std::time::Duration;
@@ -42,6 +43,30 @@ impl Handler {
         let order = self.commands.orders.get(id).await?;
         if caller.may_act_for(&order.state.user_id) { Ok(order) } else { Err(Error::NotFound(id.to_owned()).into()) }
     }
+
+    /// Places an order, and answers with it at once, or after `wait` when its outcome is not known before.
+    async fn placed(&self, placement: Placement, wait: Duration) -> Result<Response<wire::Order>, Status> {
+        let Commands { orders, runner } = &self.commands;
+        let (order, moving) = match place(orders, &self.pricer, runner.owner(), placement).await? {
+            Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
+            Placed::Before(order) => (order, None),
+        };
+        let decided = watch::until_decided(orders, &self.changes, Watched { order, moving }, wait).await?;
+        Ok(Response::new(convert::to_wire(&decided)))
+    }
+
+    async fn quoted(&self, user_id: &str, request: &QuoteOrderRequest) -> Result<Response<OrderQuote>, Status> {
+        let QuoteOrderRequest { items, country_code, coupon_code } = request;
+        if let Some(why) = country::fault(country_code) {
+            return Err(status::violation("country_code", why));
+        }
+        let quote = self.pricer.quote(Basket { user_id, items, country_code, coupon_code }).await;
+        let quote = quote.map_err(|error: Error| {
+            // Prices are refused as those of an order; this request has no field of that name.
+            ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())
+        });
+        Ok(Response::new(quote?.to_wire()))
+    }
 }
 
 #[tonic::async_trait]
@@ -55,33 +80,48 @@ impl OrderService for Handler {
         let draft = request.order.unwrap_or_default();
         let key = RequestKey::new(caller.actor(), &request.request_id, &draft);
         let placement = Placement { order_id: Kind::Order.new_id(), user_id, draft, request: key };
-        let Commands { orders, runner } = &self.commands;
-        let (order, moving) = match place(orders, &self.pricer, runner.owner(), placement).await? {
-            Placed::Now(order) => (order.clone(), Some(runner.spawn(order))),
-            Placed::Before(order) => (order, None),
-        };
         let wait = request.wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
-        let decided = watch::until_decided(orders, &self.changes, Watched { order, moving }, wait).await?;
-        Ok(Response::new(convert::to_wire(&decided)))
+        self.placed(placement, wait).await
+    }
+
+    async fn create_order_of_basket(
+        &self,
+        request: Request<CreateOrderOfBasketRequest>,
+    ) -> Result<Response<wire::Order>, Status> {
+        let caller = principal(&request);
+        let CreateOrderOfBasketRequest { basket_id, user_id, order, wait } = validated(request)?;
+        // The draft is no part of the key: a basket has one order, whatever a repeat says.
+        let basket = GetOrderOfBasketRequest { basket_id, user_id };
+        let key = RequestKey::new(caller.actor(), &basket.basket_id, &basket);
+        let (user_id, draft) = (basket.user_id, order.unwrap_or_default());
+        let wait = wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
+        self.placed(Placement { order_id: Kind::Order.new_id(), user_id, draft, request: key }, wait).await
+    }
+
+    async fn get_order_of_basket(
+        &self,
+        request: Request<GetOrderOfBasketRequest>,
+    ) -> Result<Response<wire::Order>, Status> {
+        let caller = principal(&request);
+        let GetOrderOfBasketRequest { basket_id, user_id } = validated(request)?;
+        let found = self.commands.orders.by_request(&RequestKey::name_of(caller.actor(), &basket_id)).await?;
+        let found = found.filter(|order| order.state.user_id == user_id);
+        let order = found.ok_or_else(|| Error::NotFound(format!("of {basket_id}")))?;
+        Ok(Response::new(convert::to_wire(&order)))
+    }
+
+    async fn quote_order_of_basket(
+        &self,
+        request: Request<QuoteOrderOfBasketRequest>,
+    ) -> Result<Response<OrderQuote>, Status> {
+        let QuoteOrderOfBasketRequest { user_id, quote } = validated(request)?;
+        self.quoted(&user_id, &quote.unwrap_or_default()).await
     }
 
     async fn quote_order(&self, request: Request<QuoteOrderRequest>) -> Result<Response<OrderQuote>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        if let Some(why) = country::fault(&request.country_code) {
-            return Err(status::violation("country_code", why));
-        }
-        let basket = Basket {
-            user_id: caller.user_id().unwrap_or_default(),
-            items: &request.items,
-            country_code: &request.country_code,
-            coupon_code: &request.coupon_code,
-        };
-        let quote = self.pricer.quote(basket).await.map_err(|error: Error| {
-            // Prices are refused as those of an order; this request has no field of that name.
-            ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())
-        });
-        Ok(Response::new(quote?.to_wire()))
+        self.quoted(caller.user_id().unwrap_or_default(), &request).await
     }
 
     async fn get_order(&self, request: Request<GetOrderRequest>) -> Result<Response<wire::Order>, Status> {

@@ -17,6 +17,7 @@ const LAYERS: [&[&str]; 7] = [
         "comptoir-products",
         "comptoir-inventory",
         "comptoir-orders",
+        "comptoir-baskets",
         "comptoir-order-history",
         "comptoir-analytics",
         "comptoir-payments",

@@ -21,6 +21,7 @@ async fn an_ordinary_day(stack: &Stack) {
     staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
     two_shipments(&customer, &staff, &product).await;
     a_coupon(&customer, &staff, &product).await;
+    baskets(&customer, &product).await;
     let cancelled = shop::place(&customer, &line, "tok_visa").await;
     let cancel = format!("/v1/orders/{}:cancel", shop::id(&cancelled, "orderId"));
     customer.post(&cancel, json!({ "reason": "CHANGED_MIND" })).await.expect(200);
@@ -55,6 +56,17 @@ async fn a_coupon(customer: &Client, staff: &Client, product: &str) {
         crate::orders::coupons::buy(customer, product, &code, token).await.expect(201);
     }
     staff.post(&format!("/v1/coupons/{code}:disable"), json!({})).await.expect(200);
+}
+
+/// A guest's basket that becomes part of a user's, which is ordered, and one that is deleted.
+async fn baskets(customer: &Client, product: &str) {
+    let guest = crate::baskets::Guest::with(&customer.with_token(None), &[(product, 1)]).await;
+    let own = customer.post("/v1/baskets", json!({})).await.expect(201);
+    guest.merge(customer, json!({ "intoBasketId": own["basketId"] })).await.expect(200);
+    let path = format!("/v1/baskets/{}", shop::id(&own, "basketId"));
+    customer.post(&format!("{path}:checkout"), crate::baskets::checkout("tok_visa")).await.expect(200);
+    let other = customer.post("/v1/baskets", json!({})).await.expect(201);
+    customer.delete(&format!("/v1/baskets/{}", shop::id(&other, "basketId"))).await.expect(200);
 }
 
 async fn logged(mongodb: &mongodb::Client, service: &str) -> anyhow::Result<Vec<Document>> {

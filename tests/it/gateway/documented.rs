@@ -59,6 +59,12 @@ async fn what_a_customer_and_staff_are_answered_is_valid_by_the_document() {
     ] {
         of("get", template).check(customer.get(&path).await);
     }
+    let basket = json!({ "items": [{ "productId": sold, "quantity": 1 }], "countryCode": "FR" });
+    let basket = of("post", "/v1/baskets").check(customer.post("/v1/baskets", basket).await);
+    let path_of_basket = format!("/v1/baskets/{}", id(&basket, "basketId"));
+    of("get", "/v1/baskets/{basketId}").check(customer.get(&path_of_basket).await);
+    of("get", "/v1/baskets/{basketId}:quote").check(customer.get(&format!("{path_of_basket}:quote")).await);
+    of("get", "/v1/baskets").check(customer.get("/v1/baskets").await);
     for (template, path) in [
         ("/v1/stock/{productId}", format!("/v1/stock/{sold}")),
         ("/v1/stock/{productId}/movements", format!("/v1/stock/{sold}/movements")),

@@ -59,6 +59,8 @@ async fn what_services_set_is_set_by_no_request() {
     let price = json!({"currencyCode": "EUR", "units": "5"});
     let user_path = format!("/v1/users/{}", user["userId"].as_str().expect("an id"));
     let product_path = format!("/v1/products/{product}");
+    let basket = customer.post("/v1/baskets", json!({})).await.expect(201);
+    let basket_path = format!("/v1/baskets/{}", basket["basketId"].as_str().expect("an id"));
     let cases = [
         ("comptoir.users.v1.User", &customer, Method::PATCH, user_path.as_str(), json!({"name": "New Name"})),
         ("comptoir.products.v1.Product", &staff, Method::PATCH, &product_path, json!({"name": "New name"})),
@@ -69,6 +71,8 @@ async fn what_services_set_is_set_by_no_request() {
             "/v1/products",
             json!({"sku": sku, "name": "Lamp", "price": price}),
         ),
+        ("comptoir.baskets.v1.Basket", &customer, Method::POST, "/v1/baskets", json!({"countryCode": "FR"})),
+        ("comptoir.baskets.v1.Basket", &customer, Method::PATCH, &basket_path, json!({"countryCode": "FR"})),
         ("comptoir.orders.v1.Coupon", &staff, Method::POST, "/v1/coupons", json!({"code": code, "percentage": "5"})),
     ];
     let mut requests = BTreeSet::new();

@@ -174,3 +174,13 @@ fn who_may_call_is_told_in_words_to_programs_and_as_security() {
     let user = "May be called by any signed-in user.".to_owned();
     assert_eq!(told("post", "/v1/orders"), (user, Value::Null, bearer));
 }
+
+#[test]
+fn a_text_with_a_header_of_its_own_is_a_header_and_no_parameter_of_the_query() {
+    let document = described(&pool());
+    for (method, path) in [("get", "/v1/baskets/{basketId}"), ("delete", "/v1/baskets/{basketId}")] {
+        let operation = operation(&document, method, path);
+        assert!(names(operation, "header").contains(&"Basket-Token"), "{method} {path}");
+        assert!(names(operation, "query").is_empty(), "{method} {path}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::{ROUTER, bind, fault, json_body, own_router, query};
 use crate::{Error, Parts, Reason};
-use contracts::{inventory::v1 as inventory, orders::v1 as orders, products::v1 as products};
+use contracts::{baskets::v1 as baskets, inventory::v1 as inventory, orders::v1 as orders, products::v1 as products};
 use serde_json::json;
 
 fn descriptions(method: &str, path: &str, parts: Parts<'_>) -> Vec<(String, String)> {
@@ -125,4 +125,22 @@ fn a_mask_may_be_spelled_as_the_contract_does() {
     for wrong in ["name,,sku", "na-me", "a*", "%22name%22"] {
         assert_eq!(mask(wrong).unwrap_err(), fault("updateMask", Reason::InvalidValue), "{wrong}");
     }
+}
+
+#[test]
+fn a_text_with_a_header_of_its_own_comes_in_that_header_and_not_in_the_query() {
+    let get = |parts: Parts<'_>| {
+        let bound = bind::<baskets::GetBasketRequest>("GET", "/v1/baskets/bsk_1", parts);
+        bound.map(|(request, _)| request.basket_token)
+    };
+    let headers = [("basket-token", "secret")];
+    assert_eq!(get(Parts { headers: &headers, ..Parts::default() }), Ok("secret".to_owned()));
+    assert_eq!(get(query("basketToken=secret")), Err(fault("basketToken", Reason::UnknownQueryParameter)));
+    let told = descriptions("GET", "/v1/baskets/bsk_1", query("basket_token=secret"));
+    assert_eq!(told[0].1, "belongs into the header basket-token, not the query");
+    let other = [("another-header", "secret")];
+    assert_eq!(get(Parts { headers: &other, ..Parts::default() }), Ok(String::new()));
+    let merge = Parts { headers: &headers, ..json_body(r#"{"basketToken": "another"}"#) };
+    let merge = bind::<baskets::MergeBasketRequest>("POST", "/v1/baskets/bsk_1:merge", merge);
+    assert_eq!(merge.unwrap_err(), fault("basketToken", Reason::BoundTwice));
 }

@@ -158,7 +158,7 @@ fn new_order(placement: &Placement, user: UserSnapshot, address: Address, priced
         created_at: now,
         updated_at: now,
         request_key: request.as_ref().map_or(order_id.as_str(), RequestKey::name).to_owned(),
-        request_digest: request_key::digest(draft),
+        request_digest: request.as_ref().map_or_else(|| request_key::digest(draft), |key| key.digest().to_owned()),
         user_id: user_id.clone(),
     }
 }

@@ -129,6 +129,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     stock(&fixture).await;
     orders(&fixture).await;
     coupons(&fixture).await;
+    baskets(&fixture).await;
     money(&fixture).await;
     goods_and_rows(&fixture).await;
     facts(&fixture).await;
@@ -171,6 +172,23 @@ async fn coupons(fixture: &Fixture) {
     let order = fixture.of_order("_id");
     let given_up = doc! { "$set": { "saga.status": "Compensated" } };
     fixture.broken(("orders", "orders"), order, given_up, (name, code, "1 without such an order")).await;
+}
+
+async fn baskets(fixture: &Fixture) {
+    let customer = Client::register(&fixture.stack).await.0;
+    let lines = [(fixture.product.as_str(), 1)];
+    let basket = crate::baskets::basket(&customer, &lines).await;
+    let checkout = format!("{}:checkout?wait=25s", crate::baskets::path(&basket));
+    let order = customer.post(&checkout, crate::baskets::checkout("tok_visa")).await.expect(200);
+    shop::with_shipment(&customer, order).await;
+    let (at, name, id) = (("baskets", "baskets"), "baskets-are-their-orders", id(&basket, "basketId"));
+    let another = fixture.of_order("_id");
+    fixture.broken(at, id, doc! { "$set": { "order_id": another } }, (name, id, "under the key")).await;
+    fixture.broken(at, id, doc! { "$set": { "order_id": "ord_absent" } }, (name, id, "no order")).await;
+    fixture.broken(at, id, doc! { "$set": { "user_id": "usr_other" } }, (name, id, "an order of usr_")).await;
+    fixture.broken(at, id, doc! { "$set": { "items.0.quantity": 2 } }, (name, id, ": 1}")).await;
+    fixture.broken(at, id, doc! { "$set": { "state": "Open" } }, (name, id, "Open with the order")).await;
+    fixture.broken(at, id, doc! { "$set": { "checkout.id": "1" } }, (name, id, "CheckedOut")).await;
 }
 
 async fn reservations(fixture: &Fixture) {
