@@ -4,7 +4,7 @@ use crate::{
     admission, body,
     call::{self, Call},
     coding,
-    condition::{self, none_match},
+    condition::{self, IfMatch, none_match},
     conditional_write, deadline,
     error::Failure,
     headers::{self, text},
@@ -21,7 +21,7 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE, request::Parts};
 use std::sync::Arc;
-use transcode::Match;
+use transcode::{Match, Route};
 
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -155,14 +155,20 @@ async fn answer(
         return Ok(stream::reply(gateway.clone(), found.route.clone(), (messages, uplink::unbroken()), &parts));
     }
     let message = call.unary().await.map_err(refused)?;
-    if reply::wants_table(rpc, headers)
-        && let Some(csv) = found.route.table(&message)?
+    let response = told(&found.route, &parts, &condition, &message)?;
+    Ok(none_match::attach(unwanted, &parts.method, response))
+}
+
+/// The reply of a call as its caller likes it.
+fn told(route: &Route, parts: &Parts, condition: &IfMatch, message: &[u8]) -> Result<Response, Failure> {
+    if reply::wants_table(&route.rpc, &parts.headers)
+        && let Some(csv) = route.table(message)?
     {
         return Ok(reply::table(csv));
     }
-    let reply = found.route.reply(&message)?;
+    let reply = route.reply(message)?;
     condition.admit(&parts.method, reply.etag.as_deref())?;
-    Ok(none_match::attach(unwanted, &parts.method, reply::success(rpc, reply)))
+    Ok(reply::success(&route.rpc, reply))
 }
 
 /// What the caller wrote for the field that a service calls `field`.

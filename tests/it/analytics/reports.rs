@@ -9,7 +9,7 @@ use kit::{Client, Process, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
 
 /// The rows of a report for which `is_full` holds.
-fn full<'a>(report: &'a Value, is_full: impl Fn(&Value) -> bool) -> Vec<&'a Value> {
+fn full(report: &Value, is_full: impl Fn(&Value) -> bool) -> Vec<&Value> {
     report["rows"].as_array().expect("a list").iter().filter(|row| is_full(row)).collect()
 }
 
