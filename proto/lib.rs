@@ -9,6 +9,7 @@
 pub mod country;
 pub mod id;
 pub mod money;
+pub mod role;
 pub mod text;
 pub mod validate;
 

@@ -12,7 +12,8 @@ use crate::{
 };
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use limit::{Login, Shared};
+use limit::{Jetstream, Login, Shared};
+use revocations::{Feed, LOAD_TIMEOUT};
 use rpc::{Port, tls::Tls};
 use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
@@ -36,10 +37,17 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let tls = config.tls.clone().map(|files| Tls::load("gateway", files)).transpose()?;
     let _renewing = tls.as_ref().map(|tls| tls.keep(shutdown.clone())).transpose().map_err(Error::Signal)?;
     let port = Port::http("gateway", listener, config.limits.clone()).with_tls(tls);
-    let shared = shared(&config, &shutdown).await?;
+    let broker = broker(&config).await?;
+    let shared = match &broker {
+        Some(jetstream) => shared(jetstream, &config, &shutdown).await,
+        None => None,
+    };
     let config = Arc::new(config);
     let (schema, served) = reload::first(&config).await?;
     let gateway = Gateway::new(&config, schema, shared.as_ref(), (shutdown.clone(), cut.clone()))?;
+    if let Some(jetstream) = broker {
+        follow(Feed::new(jetstream, gateway.keys.revocations().clone()), &shutdown).await;
+    }
     let current = Arc::new(Current::from_pointee(gateway));
     let _reloading = reload::start(config, current.clone(), served, shutdown.clone())?;
     let app = service_fn(move |request| {
@@ -59,15 +67,28 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     Ok(())
 }
 
-/// The common count of the rate limits, once it is open or NATS has had some time for it.
-async fn shared(config: &Config, shutdown: &CancellationToken) -> Result<Option<Arc<Shared>>, Error> {
-    let Some(nats) = config.nats.as_ref().filter(|_| !config.rate_limits.is_empty()) else { return Ok(None) };
+/// The connection to NATS, where there is one.
+async fn broker(config: &Config) -> Result<Option<Jetstream>, Error> {
+    let Some(nats) = &config.nats else { return Ok(None) };
     let login = Login { user: &nats.user, password: nats.password.reveal() };
-    let shared = Arc::new(Shared::connect(&nats.url, login, (config.rate_limits.longest(), nats.patience)).await?);
+    Ok(Some(limit::connect(&nats.url, login).await?))
+}
+
+/// The common count of the rate limits, once it is open or NATS has had some time for it.
+async fn shared(jetstream: &Jetstream, config: &Config, shutdown: &CancellationToken) -> Option<Arc<Shared>> {
+    let nats = config.nats.as_ref().filter(|_| !config.rate_limits.is_empty())?;
+    let shared = Arc::new(Shared::over(jetstream.clone(), (config.rate_limits.longest(), nats.patience)));
     drop(tokio::time::timeout(OPEN_TIMEOUT.max(nats.patience), shared.open()).await);
     let (open, shutdown) = (shared.clone(), shutdown.clone());
     tokio::spawn(async move { shutdown.run_until_cancelled(open.keep_open()).await });
-    Ok(Some(shared))
+    Some(shared)
+}
+
+/// Follows the revocations of tokens until `shutdown`; returns once the list is there or NATS has had some time for it.
+async fn follow(feed: Feed, shutdown: &CancellationToken) {
+    let (loaded, shutdown) = (feed.loaded(), shutdown.clone());
+    tokio::spawn(async move { shutdown.run_until_cancelled(feed.follow()).await });
+    drop(tokio::time::timeout(LOAD_TIMEOUT, loaded.cancelled()).await);
 }
 
 /// One request and its reply. What the reply depends on of the request's head is read before the request is handed on.

@@ -2,5 +2,6 @@
 
 mod accounts;
 mod refresh_tokens;
+mod revocation;
 mod roles;
 mod sign_in;

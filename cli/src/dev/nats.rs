@@ -96,20 +96,25 @@ fn user(name: &str, password: &str, publish: Vec<String>) -> Value {
     json!({ "user": name, "password": password, "permissions": permissions })
 }
 
-/// What the gateway may publish: rate limits into their bucket, and requests about it.
+/// What the gateway may publish: rate limits into their bucket, requests about it, and that for the revocations of tokens.
 pub fn publish_limits() -> Vec<String> {
     let stream = format!("KV_{}", limit::BUCKET);
     let requests = ["CREATE", "UPDATE", "INFO", "MSG.GET"].map(|verb| format!("$JS.API.STREAM.{verb}.{stream}"));
     let direct = ["", ".>"].map(|rest| format!("$JS.API.DIRECT.GET.{stream}{rest}"));
     let bucket = [format!("$KV.{}.>", limit::BUCKET), "$JS.API.INFO".to_owned()];
-    bucket.into_iter().chain(requests).chain(direct).collect()
+    bucket.into_iter().chain(requests).chain(direct).chain([revocations()]).collect()
 }
 
-/// What a service may publish: its own events, requests about its own stream, and requests about its own consumers on
+/// The request for a consumer of the revocations of tokens, and of nothing else: the server compares its filter with this subject.
+fn revocations() -> String {
+    format!("$JS.API.CONSUMER.CREATE.{}.*.{}", topology::stream("users"), revocations::SUBJECT)
+}
+
+/// What a service may publish: its own events, requests about its own stream, that for the revocations of tokens, and requests about its own consumers on
 /// the streams that it reads, one for each copy of a read model (subjects: JetStream wire API reference).
 pub fn publish(name: &str, consumes: &[String]) -> Vec<String> {
     let own = topology::stream(name);
-    let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned()];
+    let mut subjects = vec![topology::subjects(name), "$JS.API.INFO".to_owned(), revocations()];
     for verb in ["CREATE", "UPDATE", "INFO", "MSG.GET"] {
         subjects.push(format!("$JS.API.STREAM.{verb}.{own}"));
     }

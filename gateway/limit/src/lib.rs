@@ -17,4 +17,4 @@ mod tests;
 
 pub use limiter::{Decision, Limiter};
 pub use quota::{NoQuota, Quota};
-pub use shared::{BUCKET, ConnectError, Login, Shared};
+pub use shared::{BUCKET, ConnectError, Jetstream, Login, Shared, connect};

@@ -59,8 +59,24 @@ pub struct Shared {
     logged: Mutex<Option<Instant>>,
 }
 
+/// A connection to NATS, with JetStream.
+pub type Jetstream = jetstream::Context;
+
 /// The address is none of a NATS server.
 pub type ConnectError = async_nats::ConnectError;
+
+/// Connects in the background, and again whenever it must.
+pub async fn connect(url: &str, login: Login<'_>) -> Result<jetstream::Context, ConnectError> {
+    let options = ConnectOptions::with_user_and_password(login.user.to_owned(), login.password.to_owned());
+    let client = options
+        .name(format!("comptoir {}", login.user))
+        .custom_inbox_prefix(format!("_INBOX_{}", login.user))
+        .retry_on_initial_connect()
+        .ping_interval(Duration::from_secs(5))
+        .connect(url)
+        .await?;
+    Ok(jetstream::new(client))
+}
 
 /// Why a take had no answer.
 #[derive(Debug, thiserror::Error)]
@@ -76,23 +92,15 @@ enum Away {
 }
 
 impl Shared {
-    /// Connects in the background, and again whenever it must. `longest` is the longest window of the limits, `patience` how
-    /// long an answer may take.
-    pub async fn connect(
-        url: &str,
-        login: Login<'_>,
-        (longest, patience): (Duration, Duration),
-    ) -> Result<Self, ConnectError> {
-        let options = ConnectOptions::with_user_and_password(login.user.to_owned(), login.password.to_owned());
-        let client = options
-            .name(format!("comptoir {}", login.user))
-            .custom_inbox_prefix(format!("_INBOX_{}", login.user))
-            .retry_on_initial_connect()
-            .ping_interval(Duration::from_secs(5))
-            .connect(url)
-            .await?;
-        Ok(Self {
-            jetstream: jetstream::new(client),
+    /// Over a connection of its own, see [`connect`] and [`Shared::over`].
+    pub async fn connect(url: &str, login: Login<'_>, times: (Duration, Duration)) -> Result<Self, ConnectError> {
+        Ok(Self::over(connect(url, login).await?, times))
+    }
+
+    /// Over this connection. `longest` is the longest window of the limits, `patience` how long an answer may take.
+    pub fn over(jetstream: jetstream::Context, (longest, patience): (Duration, Duration)) -> Self {
+        Self {
+            jetstream,
             longest,
             patience,
             store: RwLock::default(),
@@ -100,7 +108,7 @@ impl Shared {
             began: Instant::now(),
             away_until: AtomicU64::new(0),
             logged: Mutex::default(),
-        })
+        }
     }
 
     /// Opens the bucket. What fails is tried again by [`Shared::keep_open`].

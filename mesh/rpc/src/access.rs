@@ -1,7 +1,7 @@
 //! Who may call what: the `(comptoir.api.v1.access)` options of the contracts, by RPC path.
 
-use crate::{Principal, Role, status};
-use contracts::api::v1::Access;
+use crate::{Principal, status};
+use contracts::{api::v1::Access, role::Role};
 use prost_reflect::DescriptorPool;
 use std::collections::HashMap;
 use tonic::{Code, Status};

@@ -20,7 +20,7 @@ mod gate;
 mod health;
 pub mod listen;
 mod reflection;
-pub mod role;
+pub mod revocations;
 pub mod server;
 pub mod signature;
 pub mod status;
@@ -30,8 +30,9 @@ pub mod update;
 
 pub use access::Rules;
 pub use channel::Channel;
+pub use contracts::role::Role;
 pub use listen::{Limits, Port};
-pub use role::Role;
+pub use revocations::Revocations;
 pub use server::Server;
 pub use token::{KeySet, Principal, Signer};
 

@@ -3,7 +3,8 @@
 //! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
 //! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
-use crate::Role;
+use crate::Revocations;
+use contracts::role::Role;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -92,6 +93,9 @@ pub enum Error {
     UnknownKey,
     #[error("the token has expired")]
     Expired,
+    /// The account was locked, deleted or lost a role since.
+    #[error("the token was revoked; sign in again")]
+    Revoked,
     #[error("the token is not valid")]
     Invalid(#[source] jsonwebtoken::errors::Error),
 }
@@ -105,6 +109,19 @@ struct Claims {
     exp: u64,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
+    /// Generation of the account's tokens; 0 until some were revoked.
+    #[serde(rename = "gen", default)]
+    generation: i64,
+}
+
+/// The account that a token speaks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Account<'a> {
+    pub id: &'a str,
+    /// Names of its roles beyond that of a customer.
+    pub roles: &'a [String],
+    /// A revocation ends the tokens of lower generations.
+    pub generation: i64,
 }
 
 /// Public keys by id, and the tokens that they have vouched for.
@@ -112,10 +129,19 @@ struct Claims {
 pub struct KeySet {
     keys: Arc<HashMap<String, DecodingKey>>,
     seen: Arc<Mutex<Seen>>,
+    revocations: Revocations,
 }
 
-/// Who a token speaks for and when it ends, by the token's digest.
-type Seen = HashMap<[u8; 32], (Principal, u64)>;
+/// Verified tokens by their digests.
+type Seen = HashMap<[u8; 32], Verified>;
+
+/// What a token says whose signature is good.
+#[derive(Clone)]
+struct Verified {
+    principal: Principal,
+    generation: i64,
+    expiry: u64,
+}
 
 impl KeySet {
     pub fn from_jwks(source: &str) -> Result<Self, Error> {
@@ -125,28 +151,42 @@ impl KeySet {
             let id = jwk.common.key_id.clone().unwrap_or_default();
             keys.insert(id, DecodingKey::from_jwk(jwk).map_err(Error::KeySet)?);
         }
-        Ok(Self { keys: Arc::new(keys), seen: Arc::default() })
+        Ok(Self { keys: Arc::new(keys), seen: Arc::default(), revocations: Revocations::default() })
+    }
+
+    /// The list of revoked tokens that this one checks, which somebody has to keep.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
     }
 
     /// Who the token speaks for.
     pub fn verify(&self, token: &str) -> Result<Principal, Error> {
+        let Verified { principal, generation, .. } = self.signed(token)?;
+        match principal.user_id() {
+            Some(id) if self.revocations.covers(id, generation) => Err(Error::Revoked),
+            _ => Ok(principal),
+        }
+    }
+
+    /// What the token says, when it is signed and has not expired.
+    fn signed(&self, token: &str) -> Result<Verified, Error> {
         let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = unix_seconds();
-        if let Some((principal, expiry)) = self.seen.lock().expect("no holder panics").get(&digest) {
-            return if *expiry > now { Ok(principal.clone()) } else { Err(Error::Expired) };
+        if let Some(verified) = self.seen.lock().expect("no holder panics").get(&digest) {
+            return if verified.expiry > now { Ok(verified.clone()) } else { Err(Error::Expired) };
         }
-        let (principal, expiry) = self.check(token)?;
+        let verified = self.check(token)?;
         let mut seen = self.seen.lock().expect("no holder panics");
         if seen.len() >= CACHE_ENTRIES {
             // Forgetting all of them costs each caller one check of a signature; an order of use would cost every
             // call.
             seen.clear();
         }
-        seen.insert(digest, (principal.clone(), expiry));
-        Ok(principal)
+        seen.insert(digest, verified.clone());
+        Ok(verified)
     }
 
-    fn check(&self, token: &str) -> Result<(Principal, u64), Error> {
+    fn check(&self, token: &str) -> Result<Verified, Error> {
         let header = jsonwebtoken::decode_header(token).map_err(Error::Invalid)?;
         // RFC 7515, section 4.1.11: what must be understood, and is not.
         if header.crit.is_some() {
@@ -179,7 +219,7 @@ impl KeySet {
         } else {
             Principal::Service(id)
         };
-        Ok((principal, claims.exp))
+        Ok(Verified { principal, generation: claims.generation, expiry: claims.exp })
     }
 }
 
@@ -198,8 +238,13 @@ impl Signer {
         Ok(Self { id: id.to_owned(), key, own: Arc::default() })
     }
 
-    pub fn user_token(&self, user_id: &str, roles: &[String], life: Duration) -> Result<String, Error> {
-        self.sign(COMPTOIR, user_id, roles.to_vec(), life)
+    /// A token of who has no account, such as an operator: no revocation ends it.
+    pub fn user_token(&self, id: &str, roles: &[String], life: Duration) -> Result<String, Error> {
+        self.account_token(Account { id, roles, generation: 0 }, life)
+    }
+
+    pub fn account_token(&self, account: Account<'_>, life: Duration) -> Result<String, Error> {
+        self.sign(COMPTOIR, account, life)
     }
 
     /// This service's own token; the same one until a minute before it ends.
@@ -211,20 +256,22 @@ impl Signer {
         {
             return Ok(token.clone());
         }
-        let token = self.sign(&self.id, &self.id, Vec::new(), SERVICE_TOKEN_LIFE)?;
+        let own_account = Account { id: &self.id, roles: &[], generation: 0 };
+        let token = self.sign(&self.id, own_account, SERVICE_TOKEN_LIFE)?;
         *own = Some((token.clone(), unix_seconds() + SERVICE_TOKEN_LIFE.as_secs()));
         Ok(token)
     }
 
-    fn sign(&self, issuer: &str, subject: &str, roles: Vec<String>, life: Duration) -> Result<String, Error> {
+    fn sign(&self, issuer: &str, account: Account<'_>, life: Duration) -> Result<String, Error> {
         let iat = unix_seconds();
         let claims = Claims {
             iss: issuer.to_owned(),
             aud: COMPTOIR.to_owned(),
-            sub: subject.to_owned(),
+            sub: account.id.to_owned(),
             iat,
             exp: iat + life.as_secs(),
-            roles,
+            roles: account.roles.to_vec(),
+            generation: account.generation,
         };
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::SigningKey)

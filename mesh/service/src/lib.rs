@@ -18,6 +18,7 @@ use events::{
     Source,
 };
 use mongodb::{IndexModel, bson::Document};
+use revocations::{Feed, LOAD_TIMEOUT};
 use rpc::{Channel, KeySet, Server, Signer};
 use std::{
     collections::HashMap,
@@ -65,6 +66,8 @@ pub struct Service {
     background: CancellationToken,
     reads: Reads,
     tasks: JoinSet<()>,
+    /// Cancelled when the revoked tokens of the last minutes are known.
+    revocations_loaded: CancellationToken,
 }
 
 impl Service {
@@ -78,9 +81,24 @@ impl Service {
         let (login, reads_events) = ((&*config.nats_user, config.nats_password.reveal()), !table.consumes.is_empty());
         let nats = events::connect(&config.nats_url, &config.name, login, reads_events).await?;
         let background = CancellationToken::new();
-        let tasks = JoinSet::new();
+        let mut tasks = JoinSet::new();
+        let feed = Feed::new(nats.jetstream.clone(), keys.revocations().clone());
+        let (revocations_loaded, stop) = (feed.loaded(), background.clone());
+        tasks.spawn(async move { stop.run_until_cancelled(feed.follow()).await.unwrap_or_default() });
         let reads = Reads::Nothing;
-        let mut service = Self { config, database, nats, keys, signer, table, shutdown, background, reads, tasks };
+        let mut service = Self {
+            config,
+            database,
+            nats,
+            keys,
+            signer,
+            table,
+            shutdown,
+            background,
+            reads,
+            tasks,
+            revocations_loaded,
+        };
         service.relay();
         Ok(service)
     }
@@ -209,6 +227,8 @@ impl Service {
         let (database, nats, reads) = ((*self.database).clone(), self.nats.clone(), self.reads.clone());
         let watched = ready::Watched { database, nats, reads };
         self.tasks.spawn(ready::watch(watched, server.readiness(), self.shutdown.clone()));
+        // A restart must not let in whom it would have refused before.
+        drop(tokio::time::timeout(LOAD_TIMEOUT, self.revocations_loaded.cancelled()).await);
         server.serve(&self.config.name, listener, self.config.limits.clone(), self.shutdown.clone()).await;
         // Only after the last request: its events can still go out by the relay of this process.
         self.background.cancel();

@@ -5,9 +5,8 @@ mod error;
 pub use error::Error;
 
 use crate::locale;
-use ::rpc::Role;
 use ::store::Time;
-use contracts::text;
+use contracts::{role::Role, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -81,6 +80,9 @@ pub struct User {
     pub lock_reason: String,
     /// Names of the roles beyond that of a customer, each once.
     pub roles: Vec<String>,
+    /// What its tokens carry; a revocation raises it, so that those of before count no more.
+    #[serde(default)]
+    pub token_generation: i64,
     pub password_hash: Option<PasswordHash>,
     pub created_at: Time,
     pub updated_at: Time,
@@ -134,6 +136,7 @@ impl User {
             status: Status::Active,
             lock_reason: String::new(),
             roles,
+            token_generation: 0,
             password_hash: Some(password_hash),
             created_at: now,
             updated_at: now,
@@ -175,6 +178,7 @@ impl User {
             status: Status::Deleted,
             lock_reason: String::new(),
             roles: Vec::new(),
+            token_generation: self.token_generation + 1,
             password_hash: None,
             created_at: self.created_at,
             updated_at: now,
@@ -184,22 +188,29 @@ impl User {
         }
     }
 
-    /// The account with these roles and no others, unless it has them already. `is_own` tells whether an admin asks for their own.
+    /// The account with these roles and no others, unless it has them already; its tokens are revoked when it loses one. `is_own` tells whether an admin asks for their own.
     pub fn set_roles(&self, wanted: Vec<String>, is_own: bool, now: Time) -> Result<Option<Self>, Error> {
         let wanted = roles(wanted)?;
         if is_own && Role::highest(&wanted) < Role::Admin {
             return Err(Error::OwnAccount);
         }
-        Ok((wanted != self.roles).then(|| Self { roles: wanted, updated_at: now, ..self.clone() }))
+        let loses = self.roles.iter().any(|held| !wanted.contains(held));
+        let token_generation = self.token_generation + i64::from(loses);
+        Ok((wanted != self.roles).then(|| Self { roles: wanted, token_generation, updated_at: now, ..self.clone() }))
     }
 
-    /// The account locked, unless it is.
+    /// The account locked and its tokens revoked, unless it is.
     pub fn lock(&self, reason: String, is_own: bool, now: Time) -> Result<Option<Self>, Error> {
         if is_own {
             return Err(Error::OwnAccount);
         }
-        let lock = || Self { status: Status::Locked, lock_reason: reason, updated_at: now, ..self.clone() };
-        Ok((self.status == Status::Active).then(lock))
+        Ok((self.status == Status::Active).then(|| Self {
+            status: Status::Locked,
+            lock_reason: reason,
+            token_generation: self.token_generation + 1,
+            updated_at: now,
+            ..self.clone()
+        }))
     }
 
     /// The account without its lock, if it has one.

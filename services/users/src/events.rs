@@ -1,8 +1,10 @@
 //! Events out: what happens to an account, without personal data.
 
 use crate::domain::{Preferences, User};
-use ::store::NewEvent;
-use contracts::users::v1::{UserCreated, UserDeleted, UserLocked, UserRolesChanged, UserUnlocked, UserUpdated};
+use ::store::{Change, NewEvent};
+use contracts::users::v1::{
+    UserCreated, UserDeleted, UserLocked, UserRolesChanged, UserTokensRevoked, UserUnlocked, UserUpdated,
+};
 
 pub fn created(id: &str, user: &User) -> NewEvent {
     let Preferences { language, email_notifications, .. } = user.preferences.clone();
@@ -18,8 +20,10 @@ pub fn deleted(id: &str) -> NewEvent {
     NewEvent::of("deleted", &UserDeleted { user_id: id.to_owned() })
 }
 
-pub fn roles_changed(id: &str, user: &User) -> NewEvent {
-    NewEvent::of("roles_changed", &UserRolesChanged { user_id: id.to_owned(), roles: user.roles.clone() })
+/// The change of the roles of an account from `old` to `state`.
+pub fn roles_changed(id: &str, old: &User, state: User) -> Change<User> {
+    let event = NewEvent::of("roles_changed", &UserRolesChanged { user_id: id.to_owned(), roles: state.roles.clone() });
+    change(id, old, state, event)
 }
 
 pub fn locked(id: &str) -> NewEvent {
@@ -28,4 +32,12 @@ pub fn locked(id: &str) -> NewEvent {
 
 pub fn unlocked(id: &str) -> NewEvent {
     NewEvent::of("unlocked", &UserUnlocked { user_id: id.to_owned() })
+}
+
+/// The change of an account from `old` to `state`, which `event` tells, and the end of its tokens where they are revoked.
+pub fn change(id: &str, old: &User, state: User, event: NewEvent) -> Change<User> {
+    let (user_id, generation) = (id.to_owned(), state.token_generation);
+    let revoked = NewEvent::of("tokens_revoked", &UserTokensRevoked { user_id, generation });
+    let events = [Some(event), (generation > old.token_generation).then_some(revoked)];
+    Change { state, events: events.into_iter().flatten().collect() }
 }

@@ -4,7 +4,7 @@
 //! **RPCs** `UserService`: create, read, update, delete, roles, locks. `TokenService`: the password and refresh_token grants.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
 //! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
-//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted}`, without personal data. **Events in** none.
+//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`, without personal data. **Events in** none.
 //!
 //! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
 //! hash only, a refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token is exchanged

@@ -106,7 +106,7 @@ impl UserService for Accounts {
                 return Err(Error::StaleEtag);
             }
             let state = old.state.set_roles(request.roles.clone(), is_own(&caller, id), now())?;
-            Ok(state.map(|state| Change { events: vec![events::roles_changed(id, &state)], state }))
+            Ok(state.map(|state| events::roles_changed(id, &old.state, state)))
         });
         Ok(Response::new(convert::to_wire(&changed.await?)))
     }
@@ -119,7 +119,7 @@ impl UserService for Accounts {
         let changed = self.users.change(id, key.as_ref(), |old| {
             old.state.within(caller.role())?;
             let state = old.state.lock(request.reason.clone(), is_own(&caller, id), now())?;
-            Ok(state.map(|state| Change { state, events: vec![events::locked(id)] }))
+            Ok(state.map(|state| events::change(id, &old.state, state, events::locked(id))))
         });
         let changed = changed.await?;
         // After the account, as with its deletion.

@@ -1,17 +1,12 @@
 //! The two grants of RFC 6749 that the token endpoint knows.
 
 use crate::{domain::User, error::Error, password::Passwords, refresh::RefreshTokens, store::Users};
-use ::rpc::Signer;
+use ::rpc::{Signer, revocations::USER_TOKEN_LIFE, token::Account};
 use ::store::Versioned;
 use contracts::{
     text,
     users::v1::{IssueTokenRequest, Token},
 };
-use std::time::Duration;
-
-/// Life of an access token. Services verify it without asking, so a closed account or a lost role has effect after 15
-/// minutes at the latest.
-const ACCESS_LIFE: Duration = Duration::from_secs(900);
 
 const LOCKED: Error = Error::InvalidGrant("the account is locked; ask the shop");
 
@@ -69,8 +64,9 @@ impl SignIn {
     }
 
     fn token(&self, user: &Versioned<User>, refresh_token: String) -> Result<Token, Error> {
-        let access_token = self.signer.user_token(&user.id, &user.state.roles, ACCESS_LIFE)?;
-        let expires_in = i32::try_from(ACCESS_LIFE.as_secs()).unwrap_or(i32::MAX);
+        let account = Account { id: &user.id, roles: &user.state.roles, generation: user.state.token_generation };
+        let access_token = self.signer.account_token(account, USER_TOKEN_LIFE)?;
+        let expires_in = i32::try_from(USER_TOKEN_LIFE.as_secs()).unwrap_or(i32::MAX);
         Ok(Token { access_token, token_type: "Bearer".to_owned(), expires_in, refresh_token })
     }
 }

@@ -103,7 +103,7 @@ impl Users {
         let appointed = self.change(id, None, |old| {
             let roles = [old.state.roles.clone(), vec![Role::Admin.to_string()]].concat();
             let state = old.state.set_roles(roles, false, now())?;
-            Ok(state.map(|state| Change { events: vec![events::roles_changed(id, &state)], state }))
+            Ok(state.map(|state| events::roles_changed(id, &old.state, state)))
         });
         appointed.await.map(drop)
     }
@@ -124,7 +124,7 @@ impl Users {
             if !old.is_current(etag) {
                 return Err(Error::StaleEtag);
             }
-            Ok(Some(Change { state: old.state.erase(id, now()), events: vec![events::deleted(id)] }))
+            Ok(Some(events::change(id, &old.state, old.state.erase(id, now()), events::deleted(id))))
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))?;
         Ok(())

@@ -6,10 +6,11 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::PathBuf, process::Command};
 
 /// The crates from the ground up. A crate depends on crates of lower layers alone.
-const LAYERS: [&[&str]; 7] = [
+const LAYERS: [&[&str]; 8] = [
     &["comptoir-contracts", "comptoir-topology", "comptoir-telemetry"],
     &["comptoir-settings", "comptoir-store", "comptoir-transcode", "comptoir-openapi", "comptoir-limit"],
     &["comptoir-rpc"],
+    &["comptoir-revocations"],
     &["comptoir-saga", "comptoir-events", "comptoir-gateway"],
     &["comptoir-service", "comptoir-fuzz"],
     &[

@@ -34,7 +34,18 @@ async fn an_ordinary_day(stack: &Stack) {
     shop::order_with(&customer, &cancelled, "state", "CANCELLED").await;
     let me = format!("/v1/users/{}", shop::id(&user, "userId"));
     customer.patch(&me, json!({ "name": "Somebody Else" })).await.expect(200);
-    customer.delete(&me).await.expect(200);
+    an_account(stack, &me).await;
+    staff.delete(&me).await.expect(200);
+}
+
+/// An account that is given a role and loses it, is locked and unlocked.
+async fn an_account(stack: &Stack, path: &str) {
+    let admin = Client::admin(stack).await;
+    for roles in [&["support"][..], &[]] {
+        admin.post(&format!("{path}:setRoles"), json!({ "roles": roles })).await.expect(200);
+    }
+    admin.post(&format!("{path}:lock"), json!({ "reason": "a test" })).await.expect(200);
+    admin.post(&format!("{path}:unlock"), json!({})).await.expect(200);
 }
 
 /// An order in two shipments, one of which comes back.

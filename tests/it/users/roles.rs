@@ -35,9 +35,9 @@ async fn an_admin_gives_and_takes_roles_and_the_next_token_has_them() {
     assert_eq!(reason(&admin.post(&path(&user, ":setRoles"), stale).await), "STALE_ETAG");
     assert_eq!(set_roles(&admin, &user, &[]).await.expect(200)["roles"], json!([]));
     signed_in(sign_in(&user).await.expect(200)).get("/v1/coupons").await.expect(403);
-    let log = events(stack, &user, "roles_changed").await;
+    let log = events(stack, &user, "tokens_revoked").await;
     let names: Vec<&str> = log.iter().filter_map(|event| event.get_str("name").ok()).collect();
-    assert_eq!(names, ["created", "roles_changed", "roles_changed"]);
+    assert_eq!(names, ["created", "roles_changed", "roles_changed", "tokens_revoked"], "who loses a role loses tokens");
 }
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_locked_account_cannot_sign_in_until_support_unlocks_it() {
     Client::anonymous(stack).post("/oauth2/token", refresh).await.expect(400);
     let log = events(stack, &user, "unlocked").await;
     let names: Vec<&str> = log.iter().filter_map(|event| event.get_str("name").ok()).collect();
-    assert_eq!(names, ["created", "locked", "unlocked"]);
+    assert_eq!(names, ["created", "locked", "tokens_revoked", "unlocked"]);
     assert!(!format!("{log:?}").contains("stolen"), "events carry no reason");
 }
 

@@ -21,7 +21,7 @@ use tonic_types::StatusExt;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A free address, and how a process is told to listen there.
-fn free() -> String {
+pub fn free() -> String {
     let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     free.expect("a free port").to_string()
 }
