@@ -21,8 +21,8 @@ use Form::{Canonical, Exact, Typed};
 const FORMS: [(Form, &str); 12] = [
     (
         Exact,
-        "request_id step_key page_token etag payment_token quote_id refresh_token grant_type \
-      basket_token",
+        "request_id step_key page_token etag payment_token quote_id refresh_token token token_type_hint grant_type \
+         basket_token",
     ),
     (Typed("password"), "password"),
     (Typed("email"), "username"),

@@ -8,13 +8,14 @@ const ERROR: &str = "Error";
 const PROBLEM: &str = "Problem";
 const OAUTH_ERROR: &str = "OAuthError";
 
-/// The codes of RFC 6749, section 5.2, and of section 4.1.2.1 those for what is not the caller's fault.
-const OAUTH_CODES: [&str; 8] = [
+/// The codes of RFC 6749, section 5.2, and RFC 7009, section 2.2.1, and of section 4.1.2.1 those for what is not the caller's fault.
+const OAUTH_CODES: [&str; 9] = [
     "invalid_request",
     "invalid_client",
     "invalid_grant",
     "unauthorized_client",
     "unsupported_grant_type",
+    "unsupported_token_type",
     "invalid_scope",
     "server_error",
     "temporarily_unavailable",

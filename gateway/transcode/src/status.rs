@@ -91,7 +91,7 @@ fn written(schema: &Schema, type_url: &str, bytes: &[u8]) -> Option<Value> {
 
 /// The error reply of RFC 6749, section 5.2: HTTP status and `{"error": …, "error_description": …}`.
 ///
-/// `ErrorInfo.reason` decides when it is one of that section's codes; otherwise the gRPC code does.
+/// `ErrorInfo.reason` decides when it is one of that section's codes, or of RFC 7009, section 2.2.1; otherwise the gRPC code does.
 pub fn oauth_json(status: &Status) -> (u16, Value) {
     let reason = status.get_details_error_info().map(|info| info.reason.to_ascii_lowercase()).unwrap_or_default();
     let error = match reason.as_str() {
@@ -100,6 +100,7 @@ pub fn oauth_json(status: &Status) -> (u16, Value) {
         | "invalid_grant"
         | "unauthorized_client"
         | "unsupported_grant_type"
+        | "unsupported_token_type"
         | "invalid_scope" => reason.as_str(),
         _ => oauth_error(status.code()),
     };

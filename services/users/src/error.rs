@@ -40,6 +40,9 @@ pub enum Error {
     /// Not a grant of this server (RFC 6749, section 5.2).
     #[error("grant_type must be password or refresh_token")]
     UnsupportedGrantType,
+    /// Not a token that can be revoked (RFC 7009, section 2.2.1).
+    #[error("only refresh tokens can be revoked; access tokens end by themselves")]
+    UnsupportedTokenType,
     #[error("an access token could not be signed: {0}")]
     Signing(#[from] rpc::token::Error),
     #[error(transparent)]
@@ -67,6 +70,7 @@ impl From<Error> for Status {
             Error::TooManyAttempts(wait) => attempts::too_many(wait),
             Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),
             Error::InvalidGrant(_) => status::error(Code::InvalidArgument, "invalid_grant", message),
+            Error::UnsupportedTokenType => status::error(Code::InvalidArgument, "unsupported_token_type", message),
             Error::UnsupportedGrantType => status::error(Code::InvalidArgument, "unsupported_grant_type", message),
             Error::Hashing(_) | Error::Signing(_) => {
                 tracing::error!(error = %message, "a password or a token cannot be made");

@@ -1,7 +1,7 @@
 //! Accounts and the tokens that speak for them.
 //!
 //! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; and refresh tokens.
-//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `TokenService`: the password and refresh_token grants.
+//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `TokenService`: the password and refresh_token grants, revocation.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
 //! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
 //! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`, without personal data. **Events in** none.

@@ -82,6 +82,14 @@ impl RefreshTokens {
         }
     }
 
+    /// Ends the family of a token. No effect when there is none, or it has ended.
+    pub async fn revoke(&self, token: &str) -> Result<(), Error> {
+        match self.tokens.find_one(doc! { "_id": hash(token) }).await? {
+            Some(found) => self.end(&found.family).await,
+            None => Ok(()),
+        }
+    }
+
     /// The first token of a new family.
     pub async fn first(&self, user_id: &str) -> Result<String, Error> {
         let token = random();

@@ -14,8 +14,8 @@ use ::store::{Change, RequestKey, now};
 use contracts::{
     Validate,
     users::v1::{
-        CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, LockUserRequest, SetUserRolesRequest,
-        Token, UnlockUserRequest, UpdateUserRequest, User, token_service_server::TokenService,
+        CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, LockUserRequest, RevokeTokenRequest,
+        SetUserRolesRequest, Token, UnlockUserRequest, UpdateUserRequest, User, token_service_server::TokenService,
         user_service_server::UserService,
     },
 };
@@ -147,13 +147,22 @@ pub struct Tokens {
 #[tonic::async_trait]
 impl TokenService for Tokens {
     async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Result<Response<Token>, Status> {
-        let request = request.into_inner();
-        request.validate().map_err(|found| {
-            let text: Vec<String> = found.iter().map(|it| format!("{} {}", it.field, it.description)).collect();
-            Error::InvalidRequest(text.join("; "))
-        })?;
-        Ok(Response::new(self.sign_in.issue(request).await?))
+        Ok(Response::new(self.sign_in.issue(parameters(request)?).await?))
     }
+
+    async fn revoke_token(&self, request: Request<RevokeTokenRequest>) -> Result<Response<()>, Status> {
+        Ok(Response::new(self.sign_in.revoke(&parameters(request)?.token).await?))
+    }
+}
+
+/// The parameters of an endpoint of OAuth 2, which has errors of its own.
+fn parameters<T: Validate>(request: Request<T>) -> Result<T, Error> {
+    let request = request.into_inner();
+    request.validate().map_err(|found| {
+        let text: Vec<String> = found.iter().map(|it| format!("{} {}", it.field, it.description)).collect();
+        Error::InvalidRequest(text.join("; "))
+    })?;
+    Ok(request)
 }
 
 fn is_own(caller: &Principal, id: &str) -> bool {

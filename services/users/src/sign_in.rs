@@ -39,6 +39,15 @@ impl SignIn {
         }
     }
 
+    /// Ends what a refresh token led to. An access token, which has three parts, is none of those that are kept here.
+    pub async fn revoke(&self, token: &str) -> Result<(), Error> {
+        required("token", token)?;
+        if token.contains('.') {
+            return Err(Error::UnsupportedTokenType);
+        }
+        self.refresh_tokens.revoke(token).await
+    }
+
     /// An unknown address costs the same hash as a wrong password, so that the time does not tell them apart, and
     /// is limited as much.
     async fn by_password(&self, email: &str, password: String) -> Result<Token, Error> {

@@ -4,10 +4,11 @@ use crate::users::sign_in::users;
 use bson::{DateTime, Document, doc};
 use contracts::users::v1::{IssueTokenRequest, token_service_client::TokenServiceClient};
 use kit::shop::TIMEOUT;
-use kit::{Client, DEMO_PASSWORD, Process, Stack, shared};
+use kit::{Client, DEMO_PASSWORD, Process, Stack, reply, shared};
 use mongodb::Collection;
+use reqwest::Method;
 use rpc::Channel;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use tonic::{Code, Status};
 
@@ -158,4 +159,38 @@ async fn a_crash_between_a_token_and_its_successor_leaves_the_customer_signed_in
     let successor = refresh(&here, &token).await.expect("the repeat is given what the first would have been");
     let next = refresh(&here, &successor).await.expect("it is stored");
     refresh(&here, &next).await.expect("signed in");
+}
+
+#[tokio::test]
+async fn a_revoked_token_ends_its_family_alone_whichever_of_it_is_named() {
+    let stack = shared().await;
+    let (users, (_, [token, elsewhere])) = (shared_users(stack), account(stack).await);
+    let successor = refresh(&users, &token).await.expect("its first use");
+    let form = [("token", token.as_str()), ("token_type_hint", "refresh_token")];
+    let request = || Client::anonymous(stack).request(Method::POST, "/oauth2/revoke").form(&form);
+    for _ in 0..2 {
+        let revoked = reply(request()).await;
+        assert_eq!(revoked.headers.get("cache-control").map(|value| value.as_bytes()), Some(&b"no-store"[..]));
+        revoked.expect(200);
+    }
+    is_refused(refresh(&users, &successor).await);
+    is_refused(refresh(&users, &token).await);
+    refresh(&users, &elsewhere).await.expect("another sign-in goes on");
+}
+
+#[tokio::test]
+async fn revoking_tells_nothing_of_unknown_tokens_and_refuses_access_tokens() {
+    let stack = shared().await;
+    let anonymous = Client::anonymous(stack);
+    let revoke = async |body: Value| anonymous.post("/oauth2/revoke", body).await;
+    revoke(json!({ "token": "unknown" })).await.expect(200);
+    let (me, _) = Client::register(stack).await;
+    for (body, error) in [
+        (json!({}), "invalid_request"),
+        (json!({ "token": "x".repeat(8193) }), "invalid_request"),
+        (json!({ "token": me.token() }), "unsupported_token_type"),
+    ] {
+        assert_eq!(revoke(body).await.expect(400)["error"], error);
+    }
+    me.get("/v1/orders").await.expect(200);
 }
