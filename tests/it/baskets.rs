@@ -43,6 +43,13 @@ pub async fn basket(customer: &Client, lines: &[(&str, i32)]) -> Value {
     customer.post("/v1/baskets", json!({ "items": items(lines), "countryCode": "FR" })).await.expect(201)
 }
 
+/// A new basket of a user and the order that it has become.
+pub async fn ordered(customer: &Client, lines: &[(&str, i32)]) -> (Value, Value) {
+    let basket = basket(customer, lines).await;
+    let order = customer.post(&format!("{}:checkout?wait=25s", path(&basket)), checkout("tok_visa")).await.expect(200);
+    (basket, order)
+}
+
 /// A guest with a basket.
 pub struct Guest {
     client: Client,

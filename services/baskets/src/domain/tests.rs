@@ -64,7 +64,7 @@ fn the_country_and_coupon_of_the_user_win_over_those_of_the_guest() {
 }
 
 #[test]
-fn a_basket_that_is_checked_out_is_frozen_until_its_own_checkout_has_come_to_nothing() {
+fn a_basket_that_is_checked_out_is_frozen_until_its_checkout_has_come_to_nothing() {
     let open = basket(&[("a", 1)]);
     assert_eq!(basket(&[]).begin_checkout("1", at(1).now), Err(Error::Empty));
     let begun = open.begin_checkout("1", at(1).now).unwrap();

@@ -1,5 +1,6 @@
 //! `comptoir verify` with the users that its help asks for: they may read, and nothing else.
 
+use crate::baskets::ordered;
 use crate::orders::{coupons::coupon, sagas::operators::set_payment};
 use bson::{Document, doc};
 use kit::shop::{self, id};
@@ -56,6 +57,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let (customer, _) = Client::register(&stack).await;
     let order = shop::place(&customer, &[(&product, 1)], "tok_visa").await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");
+    ordered(&customer, &[(&product, 1)]).await;
     let services: Vec<&str> = topology::Topology::get().stores().collect();
     let uri = mongodb_user(&stack, NAME, &services).await;
     nats_user(&stack).await;
@@ -67,7 +69,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let table = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{table}{}", String::from_utf8_lossy(&output.stderr));
     let checked = |line: &str| line.split_whitespace().nth(1).is_some_and(|count| count != "0");
-    assert!(table.lines().count() == 17 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
+    assert!(table.lines().count() == 18 && table.lines().skip(1).all(checked), "each invariant is looked at: {table}");
 
     set_payment(&stack, &order, "Voided").await;
     let output = verify(&stack, &uri);

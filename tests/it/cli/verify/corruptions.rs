@@ -177,9 +177,7 @@ async fn coupons(fixture: &Fixture) {
 async fn baskets(fixture: &Fixture) {
     let customer = Client::register(&fixture.stack).await.0;
     let lines = [(fixture.product.as_str(), 1)];
-    let basket = crate::baskets::basket(&customer, &lines).await;
-    let checkout = format!("{}:checkout?wait=25s", crate::baskets::path(&basket));
-    let order = customer.post(&checkout, crate::baskets::checkout("tok_visa")).await.expect(200);
+    let (basket, order) = crate::baskets::ordered(&customer, &lines).await;
     shop::with_shipment(&customer, order).await;
     let (at, name, id) = (("baskets", "baskets"), "baskets-are-their-orders", id(&basket, "basketId"));
     let another = fixture.of_order("_id");
