@@ -59,9 +59,10 @@ pub(crate) async fn answer(
     }
 }
 
-/// The methods that the path of an RPC answers to. What only reads may be asked for with GET, which caches keep.
+/// The methods that the path of an RPC answers to. What only reads may be asked for with GET, which caches keep; not what has a
+/// text that is for a header, as the query would have it.
 fn methods(rpc: &Rpc) -> Vec<String> {
-    let more: &[&str] = if rpc.is_safe { &["GET", "HEAD"] } else { &[] };
+    let more: &[&str] = if rpc.is_safe && rpc.headers().next().is_none() { &["GET", "HEAD"] } else { &[] };
     more.iter().chain(&["OPTIONS", "POST"]).map(|method| (*method).to_owned()).collect()
 }
 

@@ -49,8 +49,8 @@ impl Commands {
         let attempt = format!("{:032x}", rand::random::<u128>());
         let basket = match found.state.state {
             // The key is the basket: orders answers with the order that there is, whatever the draft says.
-            State::CheckingOut | State::CheckedOut => found,
-            State::Open | State::Merged | State::Deleted => self.begin(found, &etag, &attempt).await?,
+            State::CheckedOut => found,
+            _ => self.begin(found, &etag, &attempt).await?,
         };
         telemetry::crash_point("baskets.checkout.begun");
         let draft = draft(&basket.state, checkout);
@@ -74,24 +74,24 @@ impl Commands {
 
     async fn begin(&self, found: Versioned<Basket>, etag: &str, attempt: &str) -> Result<Versioned<Basket>, Error> {
         let begin = |old: &Versioned<Basket>| match old.state.state {
-            State::CheckingOut | State::CheckedOut => Ok(None),
+            State::CheckedOut => Ok(None),
+            State::CheckingOut if !old.state.has_frozen(etag) => Err(Error::StaleEtag),
+            State::CheckingOut => Ok(Some(old.state.begin_checkout(attempt, old.rev, now())?)),
             _ if !old.is_current(etag) => Err(Error::StaleEtag),
-            _ => Ok(Some(old.state.begin_checkout(attempt, now())?)),
+            _ => Ok(Some(old.state.begin_checkout(attempt, old.rev, now())?)),
         };
         self.baskets.change(found, None, begin).await
     }
 
-    /// Opens the basket again when orders has refused: then this attempt has no order. Another attempt may have begun the
-    /// checkout, and be under way; the basket then stays as it is.
+    /// Notes that this attempt has no order, when orders has refused it. The last such attempt opens the basket again.
     async fn reopen_refused(&self, basket: Versioned<Basket>, attempt: &str, status: &Status) {
         if is_refusal(status.code()) {
-            self.reopen(basket, attempt).await;
+            self.reopen(basket, |old| old.refused(attempt, self.clock())).await;
         }
     }
 
-    async fn reopen(&self, basket: Versioned<Basket>, attempt: &str) {
-        let reopen = |old: &Versioned<Basket>| Ok(old.state.reopened(attempt, self.clock()));
-        if let Err(error) = self.baskets.change(basket, None, reopen).await {
+    async fn reopen(&self, basket: Versioned<Basket>, decide: impl Fn(&Basket) -> Option<Basket>) {
+        if let Err(error) = self.baskets.change(basket, None, |old| Ok(decide(&old.state))).await {
             tracing::warn!(%error, "a basket is not open again yet; it is looked at later");
         }
     }
@@ -112,7 +112,8 @@ impl Commands {
         let settled = match self.peers.order_of(&basket.id, &user_id).await {
             Ok(order) => self.finish(basket.clone(), &order).await,
             Err(status) if status.code() == Code::NotFound && asked > domain::after(checkout.at, CALLS_END) => {
-                self.reopen(basket.clone(), &checkout.id).await;
+                let is_it = |old: &Basket| old.checkout.as_ref() == Some(&checkout);
+                self.reopen(basket.clone(), |old| is_it(old).then(|| old.reopened(self.clock())).flatten()).await;
                 self.baskets.find(&basket.id).await
             }
             Err(_) => return basket,
@@ -165,7 +166,10 @@ impl Commands {
         user_id: &str,
     ) -> Result<Option<Versioned<Basket>>, Error> {
         let own = match (&guest.state.merged_into, &guest.state.user_id) {
-            (Some(into), _) => self.baskets.find(into).await?,
+            (Some(into), _) => match self.baskets.find(into).await {
+                Err(Error::NotFound(_)) => return Err(Error::NotFound(guest.id.clone())),
+                found => found?,
+            },
             (None, Some(_)) => guest.clone(),
             (None, None) => return Ok(None),
         };

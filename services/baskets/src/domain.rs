@@ -54,12 +54,18 @@ pub enum Owner {
     Guest(String),
 }
 
+/// Most attempts at one checkout that are told apart. With more of them none opens the basket again by its refusal.
+const MAX_ATTEMPTS: usize = 32;
+
 /// A checkout that has begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
-    /// Tells it from a later one.
-    pub id: String,
+    /// The attempts that may have an order yet: those that orders has not refused.
+    pub attempts: Vec<String>,
+    /// When the last of them began.
     pub at: Time,
+    /// The version whose lines are frozen.
+    pub rev: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +170,8 @@ impl Basket {
             State::Open => Ok(()),
             State::CheckingOut => Err(Error::CheckoutUnderWay),
             State::CheckedOut => Err(Error::CheckedOut),
-            State::Merged | State::Deleted => Err(Error::Merged),
+            State::Merged => Err(Error::Merged),
+            State::Deleted => Err(Error::Deleted),
         }
     }
 
@@ -212,23 +219,49 @@ impl Basket {
         Ok(Self { user_id, token_digest: None, updated_at: clock.now, expires_at: clock.end(), ..self.clone() })
     }
 
-    /// Freezes the basket for its order.
-    pub fn begin_checkout(&self, id: &str, now: Time) -> Result<Self, Error> {
-        self.open()?;
+    /// Freezes the version `rev` of the basket for its order, or joins the checkout that is under way. Each attempt is noted before
+    /// orders is called: nobody opens the basket while one of them may have an order.
+    pub fn begin_checkout(&self, attempt: &str, rev: i64, now: Time) -> Result<Self, Error> {
+        let (mut attempts, rev) = match &self.checkout {
+            Some(checkout) => (checkout.attempts.clone(), checkout.rev),
+            None => (Vec::new(), rev),
+        };
+        if self.state != State::CheckingOut {
+            self.open()?;
+        }
         if self.items.is_empty() {
             return Err(Error::Empty);
         }
-        let checkout = Some(Checkout { id: id.to_owned(), at: now });
+        // The last place is that of all further attempts, and stays.
+        match attempts.len() + 1 {
+            count if count < MAX_ATTEMPTS => attempts.push(attempt.to_owned()),
+            MAX_ATTEMPTS => attempts.push(String::new()),
+            _ => {}
+        }
+        let checkout = Some(Checkout { attempts, at: now, rev });
         Ok(Self { state: State::CheckingOut, checkout, updated_at: now, expires_at: None, ..self.clone() })
     }
 
-    /// Open again, when the checkout `id` has come to nothing; none when another one is under way or it has an order.
-    pub fn reopened(&self, id: &str, clock: Clock) -> Option<Self> {
-        let is_it =
-            self.state == State::CheckingOut && self.checkout.as_ref().is_some_and(|checkout| checkout.id == id);
+    /// Whether the caller has seen the lines that are frozen: versions since then differ in attempts alone.
+    pub fn has_frozen(&self, etag: &str) -> bool {
+        let seen = || etag.parse::<i64>().is_ok_and(|seen| self.checkout.as_ref().is_some_and(|it| seen >= it.rev));
+        etag.is_empty() || seen()
+    }
+
+    /// Without an attempt that orders has refused; open again when it was the last one. None when it is not noted any more.
+    pub fn refused(&self, attempt: &str, clock: Clock) -> Option<Self> {
+        let mut checkout = self.checkout.clone()?;
+        let place = checkout.attempts.iter().position(|noted| noted == attempt)?;
+        checkout.attempts.remove(place);
+        let is_last = checkout.attempts.is_empty();
+        if is_last { self.reopened(clock) } else { Some(Self { checkout: Some(checkout), ..self.clone() }) }
+    }
+
+    /// Open again, when no attempt at its checkout has an order; none when it is not being checked out.
+    pub fn reopened(&self, clock: Clock) -> Option<Self> {
         let expires_at = clock.end();
         let open = || Self { state: State::Open, checkout: None, updated_at: clock.now, expires_at, ..self.clone() };
-        is_it.then(open)
+        (self.state == State::CheckingOut).then(open)
     }
 
     /// The basket as the order that there is, with its lines: whatever was done to the basket meanwhile. None when it is

@@ -3,7 +3,7 @@
 use crate::domain;
 use contracts::validate::Violation;
 use rpc::status;
-use tonic::Status;
+use tonic::{Code, Status};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -60,6 +60,7 @@ impl From<domain::Error> for Status {
             Error::CheckoutUnderWay => "CHECKOUT_UNDER_WAY",
             Error::CheckedOut => "BASKET_CHECKED_OUT",
             Error::Merged => "BASKET_MERGED",
+            Error::Deleted => return status::error(Code::NotFound, "NOT_FOUND", error.to_string()),
         };
         status::precondition(reason, error.to_string())
     }

@@ -109,6 +109,10 @@ impl BasketService for Handler {
     async fn create_basket(&self, request: Request<CreateBasketRequest>) -> Result<Response<wire::Basket>, Status> {
         let caller = Caller::of(&request);
         let request = validated(request)?;
+        // A user whose token has ended is no guest.
+        if let Some(refused) = caller.refused {
+            return Err(refused);
+        }
         let key = caller.user_id().and_then(|user_id| RequestKey::new(user_id, &request.request_id, &request));
         let draft = convert::draft(request.basket.unwrap_or_default())?;
         let (owner, basket_token) = match caller.user_id() {

@@ -41,6 +41,36 @@ async fn many_checkouts_at_once_with_different_bodies_are_one_order() {
 }
 
 #[tokio::test]
+async fn what_was_added_is_in_the_order_however_refused_and_good_checkouts_cross() {
+    let stack = shared().await;
+    let (customer, first, more) =
+        (Client::register(stack).await.0, product(stack, 100).await, product(stack, 1_000).await);
+    let mut dearer = checkout("tok_visa");
+    dearer["expectedTotal"] = json!({ "currencyCode": "EUR", "units": "1" });
+    for _ in 0..8 {
+        let own = basket(&customer, &[(&first, 1)]).await;
+        let add = format!("{}:addItem", path(&own));
+        let adding = async {
+            let mut added = 0;
+            for _ in 0..12 {
+                let body = json!({ "item": { "productId": more, "quantity": 1 } });
+                added += i64::from(customer.post(&add, body).await.status == 200);
+            }
+            added
+        };
+        let crossing = (0..8).map(|tab| {
+            let body = if tab % 2 == 0 { dearer.clone() } else { checkout("tok_visa") };
+            check_out(&customer, &own, body)
+        });
+        let (added, replies) = tokio::join!(adding, join_all(crossing));
+        assert!(replies.iter().any(|reply| reply.status == 200), "{replies:?}");
+        let ordered = customer.get(&path(&own)).await.expect(200);
+        let units = contents(&ordered).into_iter().find(|(id, _)| *id == more).map_or(0, |(_, units)| units);
+        assert_eq!((&ordered["state"], units), (&json!("CHECKED_OUT"), added), "{ordered}");
+    }
+}
+
+#[tokio::test]
 async fn a_refused_checkout_leaves_the_basket_open_and_the_next_one_orders_it() {
     let stack = shared().await;
     let (customer, product) = (Client::register(stack).await.0, product(stack, 10).await);

@@ -14,4 +14,6 @@ pub enum Error {
     CheckedOut,
     #[error("the basket is part of another one: use the basket that it was merged into")]
     Merged,
+    #[error("the basket has been deleted")]
+    Deleted,
 }

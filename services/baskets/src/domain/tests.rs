@@ -49,7 +49,7 @@ fn a_merge_adds_up_to_the_bound_and_refuses_more_products_than_fit() {
     assert_eq!(taken.items, [item("a", MAX_QUANTITY), item("b", 1), item("c", 2)]);
     let large = own.update(Draft { items: many(100), ..Draft::default() }, at(1)).unwrap();
     assert_eq!(large.take(&guest, at(1)), Err(Error::Full));
-    let begun = guest.begin_checkout("1", at(1).now).unwrap();
+    let begun = guest.begin_checkout("1", 1, at(1).now).unwrap();
     assert_eq!(own.take(&begun, at(1)), Err(Error::CheckoutUnderWay));
 }
 
@@ -66,22 +66,48 @@ fn the_country_and_coupon_of_the_user_win_over_those_of_the_guest() {
 #[test]
 fn a_basket_that_is_checked_out_is_frozen_until_its_checkout_has_come_to_nothing() {
     let open = basket(&[("a", 1)]);
-    assert_eq!(basket(&[]).begin_checkout("1", at(1).now), Err(Error::Empty));
-    let begun = open.begin_checkout("1", at(1).now).unwrap();
+    assert_eq!(basket(&[]).begin_checkout("1", 1, at(1).now), Err(Error::Empty));
+    let begun = open.begin_checkout("1", 7, at(1).now).unwrap();
     assert_eq!((begun.state, begun.expires_at), (State::CheckingOut, None));
     assert_eq!(begun.add(item("b", 1), at(2)), Err(Error::CheckoutUnderWay));
     assert_eq!(begun.deleted(at(2).now), Err(Error::CheckoutUnderWay));
-    assert_eq!(begun.begin_checkout("2", at(2).now), Err(Error::CheckoutUnderWay));
-    assert_eq!(begun.reopened("another", at(2)), None);
-    let again = begun.reopened("1", at(2)).unwrap();
+    assert_eq!(begun.refused("another", at(2)), None);
+    let again = begun.refused("1", at(2)).unwrap();
     assert_eq!((again.state, again.checkout.clone(), again.is_there(at(101).now)), (State::Open, None, true));
-    assert_eq!(again.reopened("1", at(2)), None);
+    assert_eq!((again.refused("1", at(2)), again.reopened(at(2))), (None, None));
+}
+
+#[test]
+fn a_basket_is_open_again_once_the_last_attempt_at_its_checkout_is_refused() {
+    let begun = basket(&[("a", 1)]).begin_checkout("1", 7, at(1).now).unwrap();
+    let joined = begun.begin_checkout("2", 8, at(9).now).unwrap();
+    assert_eq!(joined.checkout.as_ref().map(|checkout| (checkout.at, checkout.rev)), Some((at(9).now, 7)));
+    for (first, last) in [("1", "2"), ("2", "1")] {
+        let left = joined.refused(first, at(10)).unwrap();
+        assert_eq!(left.state, State::CheckingOut);
+        assert_eq!(left.refused(last, at(10)).unwrap().state, State::Open);
+    }
+    let mut many = begun;
+    for attempt in 2..100 {
+        many = many.begin_checkout(&attempt.to_string(), 8, at(2).now).unwrap();
+    }
+    for attempt in 1..100 {
+        many = many.refused(&attempt.to_string(), at(3)).unwrap_or(many);
+    }
+    assert_eq!(many.state, State::CheckingOut, "those beyond the bound may have an order");
+}
+
+#[test]
+fn a_caller_who_has_not_seen_the_frozen_lines_is_known_by_the_etag() {
+    let begun = basket(&[("a", 1)]).begin_checkout("1", 7, at(1).now).unwrap();
+    let seen = ["", "6", "7", "8", "x"].map(|etag| begun.has_frozen(etag));
+    assert_eq!(seen, [true, false, true, true, false]);
 }
 
 #[test]
 fn an_order_that_there_is_makes_the_basket_that_order_whatever_happened_to_it() {
     let open = basket(&[("a", 1)]);
-    let begun = open.begin_checkout("1", at(1).now).unwrap();
+    let begun = open.begin_checkout("1", 1, at(1).now).unwrap();
     let changed = open.add(item("b", 7), at(2)).unwrap();
     for before in [open, begun, changed] {
         let ordered = before.checked_out("ord_1", vec![item("a", 1), item("a", 1)], at(3)).unwrap().unwrap();
@@ -89,7 +115,7 @@ fn an_order_that_there_is_makes_the_basket_that_order_whatever_happened_to_it() 
         assert_eq!((ordered.items.clone(), ordered.checkout.clone()), (vec![item("a", 2)], None));
         assert_eq!(ordered.checked_out("ord_2", vec![], at(4)), Ok(None));
         assert_eq!(ordered.add(item("b", 1), at(4)), Err(Error::CheckedOut));
-        assert_eq!(ordered.reopened("1", at(4)), None);
+        assert_eq!(ordered.reopened(at(4)), None);
     }
 }
 
