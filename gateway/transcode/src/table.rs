@@ -3,7 +3,8 @@
 //!
 //! A field is a column; a message is one column for each of its own fields, `startPlace.city`, and money two, its exact amount
 //! and its currency. What repeats within a row is JSON in its cell. A text that a spreadsheet would take for a formula has an
-//! apostrophe in front, which spreadsheets do not show.
+//! apostrophe in front, which spreadsheets do not show, and so has a part of a text with which a cell would begin for one that
+//! splits at semicolons: it does not heed a quote that stands behind a comma.
 
 use crate::{
     error::Error,
@@ -19,7 +20,10 @@ const MONEY: &str = "google.type.Money";
 const MAX_PATH: usize = 8;
 
 /// What spreadsheets take for the start of a formula, or drop in front of one.
-const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
+/// Where a cell ends for spreadsheets that do not split at commas.
+const ENDS: [char; 4] = [';', '\t', '\r', '\n'];
 
 /// Billionths of a unit.
 const NANOS: i128 = 1_000_000_000;
@@ -51,7 +55,7 @@ impl Route {
         // By their JSON names, whatever the options of the router are.
         let json = to_json(&self.schema, Options::default(), self.rpc.output, reply);
         let json = json.map_err(|error| Error::Reply { rpc: self.rpc.full_name.clone(), source: error.into() })?;
-        let all: Value = serde_json::from_slice(&json).unwrap_or_default();
+        let all = self.tree(&json)?;
         let mut columns = Vec::new();
         self::columns(&self.schema, row, &[], &mut columns);
         let mut out = String::new();
@@ -60,6 +64,12 @@ impl Route {
             line(&mut out, columns.iter().map(|column| column.text(row)));
         }
         Ok(Some(out.into_bytes()))
+    }
+
+    /// The JSON of a reply, which may be deeper than a tree may be.
+    pub(crate) fn tree(&self, json: &[u8]) -> Result<Value, Error> {
+        let tree = serde_json::from_slice(json);
+        tree.map_err(|error| Error::Reply { rpc: self.rpc.full_name.clone(), source: error.into() })
     }
 }
 
@@ -116,9 +126,17 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// A text of which no spreadsheet takes anything for a formula.
 fn harmless(text: String) -> String {
-    if text.starts_with(FORMULA) { format!("'{text}") } else { text }
+    let mut out = String::with_capacity(text.len());
+    for part in text.split_inclusive(ENDS) {
+        let start = if out.is_empty() { part } else { part.trim_start_matches('"').trim_start_matches(ENDS) };
+        if start.starts_with(FORMULA) {
+            out.push('\'');
+        }
+        out.push_str(part);
+    }
+    out
 }
 
 /// The decimal number of an amount, with the decimals of its currency: `-12.50`.
@@ -136,13 +154,13 @@ fn amount(money: &Value) -> String {
     }
 }
 
-/// Adds a line. A cell with a comma, a quote or a line break stands in quotes.
+/// Adds a line. A cell with a comma, a quote, or anything else that may end a cell stands in quotes.
 fn line(out: &mut String, cells: impl Iterator<Item = String>) {
     for (number, cell) in cells.enumerate() {
         if number > 0 {
             out.push(',');
         }
-        if cell.contains([',', '"', '\r', '\n']) {
+        if cell.contains([',', '"']) || cell.contains(ENDS) {
             out.push('"');
             out.push_str(&cell.replace('"', "\"\""));
             out.push('"');

@@ -1,9 +1,16 @@
 //! Why an event was not folded or a report not made.
 
+#[cfg(test)]
+mod tests;
+
 use crate::domain::{FoldError, RangeError, ReportError};
 use ::events::HandlerError;
+use mongodb::error::ErrorKind;
 use rpc::status;
 use tonic::{Code, Status};
+
+/// MongoDB's code of a command that has taken as long as it may: MaxTimeMSExpired.
+const TIME_EXPIRED: i32 = 50;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Malformed {
@@ -27,6 +34,10 @@ pub enum Error {
     Range(#[from] RangeError),
     #[error(transparent)]
     Report(#[from] ReportError),
+    #[error("must be an active code of ISO 4217, such as EUR")]
+    Currency,
+    #[error("the report takes too long; ask for a shorter range")]
+    ReportTooLong,
     #[error(transparent)]
     Store(#[from] ::store::Error),
     /// Which copy of the facts is in use cannot be told.
@@ -40,14 +51,28 @@ impl From<mongodb::error::Error> for Error {
     }
 }
 
+impl Error {
+    /// Why an aggregation, which has a time limit and writes nothing, has failed.
+    pub fn of_report(error: mongodb::error::Error) -> Self {
+        match error.kind.as_ref() {
+            ErrorKind::Command(command) if command.code == TIME_EXPIRED => Self::ReportTooLong,
+            _ => error.into(),
+        }
+    }
+}
+
 impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
         match error {
             Error::Fold(FoldError::Gap { expected, seq }) => HandlerError::Gap { expected, seq },
             Error::Fold(FoldError::Money { .. }) | Error::Malformed(_) => HandlerError::Poison(error.to_string()),
-            Error::Contended(_) | Error::Store(_) | Error::InUse(_) | Error::Range(_) | Error::Report(_) => {
-                HandlerError::Retry(error.to_string())
-            }
+            Error::Contended(_)
+            | Error::Store(_)
+            | Error::InUse(_)
+            | Error::Range(_)
+            | Error::Report(_)
+            | Error::Currency
+            | Error::ReportTooLong => HandlerError::Retry(error.to_string()),
         }
     }
 }
@@ -57,6 +82,8 @@ impl From<Error> for Status {
         match error {
             Error::Range(RangeError::Date { field }) => status::violation(field, error.to_string()),
             Error::Range(RangeError::Empty | RangeError::TooLong) => status::violation("end_date", error.to_string()),
+            Error::Currency => status::violation("currency_code", error.to_string()),
+            Error::ReportTooLong => status::error(Code::InvalidArgument, "REPORT_TOO_LONG", error.to_string()),
             Error::Report(ReportError::TooManyRows) => {
                 status::error(Code::InvalidArgument, "TOO_MANY_ROWS", error.to_string())
             }

@@ -180,8 +180,8 @@ async fn all<T: DeserializeOwned>(
     facts: &Collection<Fact>,
     stages: impl IntoIterator<Item = Document>,
 ) -> Result<Vec<T>, Error> {
-    let cursor = facts.aggregate(stages).max_time(TIMEOUT).await?;
-    let found: Vec<Document> = cursor.try_collect().await?;
+    let cursor = facts.aggregate(stages).max_time(TIMEOUT).await.map_err(Error::of_report)?;
+    let found: Vec<Document> = cursor.try_collect().await.map_err(Error::of_report)?;
     let read = |document| bson::deserialize_from_document(document).map_err(::store::Error::from);
     Ok(found.into_iter().map(read).collect::<Result<_, _>>()?)
 }

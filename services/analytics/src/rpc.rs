@@ -26,7 +26,7 @@ pub struct Handler {
 
 impl Handler {
     async fn revenue(&self, request: GetRevenueRequest) -> Result<RevenueReport, Error> {
-        let (period, currency) = (convert::period(request.period()), request.currency_code.as_str());
+        let (period, currency) = (convert::period(request.period()), known(&request.currency_code)?);
         let buckets = self.calendar.buckets(period, &request.start_date, &request.end_date, now())?;
         let query = Query { period, buckets: &buckets, currency };
         let sums = reports::revenue(&self.model.current().await?, &query, &self.calendar).await?;
@@ -36,7 +36,7 @@ impl Handler {
     }
 
     async fn funnel(&self, request: GetFunnelRequest) -> Result<FunnelReport, Error> {
-        let (period, currency) = (convert::period(request.period()), request.currency_code.as_str());
+        let (period, currency) = (convert::period(request.period()), known(&request.currency_code)?);
         let buckets = self.calendar.buckets(period, &request.start_date, &request.end_date, now())?;
         let query = Query { period, buckets: &buckets, currency };
         let sums = reports::funnel(&self.model.current().await?, &query, &self.calendar).await?;
@@ -46,7 +46,7 @@ impl Handler {
     }
 
     async fn products(&self, request: GetTopProductsRequest) -> Result<TopProductsReport, Error> {
-        let (period, currency) = (convert::period(request.period()), request.currency_code.as_str());
+        let (period, currency) = (convert::period(request.period()), known(&request.currency_code)?);
         let buckets = self.calendar.buckets(period, &request.start_date, &request.end_date, now())?;
         let query = Query { period, buckets: &buckets, currency };
         let limit = if request.limit == 0 { USUAL_PRODUCTS } else { request.limit.into() };
@@ -60,6 +60,12 @@ impl Handler {
             time_zone: self.calendar.zone().to_owned(),
         })
     }
+}
+
+/// A currency whose decimals are known, or none.
+fn known(currency: &str) -> Result<&str, Error> {
+    let is_known = currency.is_empty() || contracts::money::decimals(currency).is_some();
+    if is_known { Ok(currency) } else { Err(Error::Currency) }
 }
 
 #[tonic::async_trait]

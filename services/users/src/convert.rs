@@ -4,11 +4,14 @@ use crate::{
     domain::{Draft, Preferences, Profile, Registration, Status, User},
     error::Error,
 };
-use ::rpc::update::{self, FieldMask};
+use ::rpc::{
+    Principal,
+    update::{self, FieldMask},
+};
 use ::store::{Versioned, fields::time};
 use contracts::users::v1::{self as wire, user};
 
-/// A stored account on the wire; never its password hash.
+/// A stored account on the wire, as its owner may see it: never its password hash, nor why it is locked.
 pub fn to_wire(found: &Versioned<User>) -> wire::User {
     let user = &found.state;
     wire::User {
@@ -22,8 +25,14 @@ pub fn to_wire(found: &Versioned<User>) -> wire::User {
         create_time: Some(time::to_wire(user.created_at)),
         update_time: Some(time::to_wire(user.updated_at)),
         etag: found.etag(),
-        lock_reason: user.lock_reason.clone(),
+        lock_reason: String::new(),
     }
+}
+
+/// A stored account as this caller may see it: who acts for all is told why it is locked.
+pub fn shown(found: &Versioned<User>, caller: &Principal) -> wire::User {
+    let user = to_wire(found);
+    if caller.acts_for_all() { wire::User { lock_reason: found.state.lock_reason.clone(), ..user } } else { user }
 }
 
 /// What the caller of CreateUser wants, without the password.

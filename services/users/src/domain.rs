@@ -214,14 +214,26 @@ impl User {
     }
 
     /// The account without its lock, if it has one.
-    pub fn unlock(&self, now: Time) -> Option<Self> {
+    pub fn unlock(&self, is_own: bool, now: Time) -> Result<Option<Self>, Error> {
+        if is_own {
+            return Err(Error::OwnAccount);
+        }
         let unlock = || Self { status: Status::Active, lock_reason: String::new(), updated_at: now, ..self.clone() };
-        (self.status == Status::Locked).then(unlock)
+        Ok(self.is_locked().then(unlock))
     }
 
     /// Refuses who acts on an account with a role above their own.
     pub fn within(&self, role: Role) -> Result<(), Error> {
         if Role::highest(&self.roles) > role { Err(Error::RoleAbove) } else { Ok(()) }
+    }
+
+    /// Whether a token with this role can be one of today: the account may sign in, and still has the role or one above it.
+    pub fn bears(&self, role: Role) -> bool {
+        self.may_sign_in() && Role::highest(&self.roles) >= role
+    }
+
+    pub fn is_locked(&self) -> bool {
+        self.status == Status::Locked
     }
 
     pub fn is_deleted(&self) -> bool {

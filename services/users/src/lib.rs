@@ -13,8 +13,8 @@
 //! and dates and nothing that tells who it was; it never comes back.
 //!
 //! A crash between a write and its reply: repeating CreateUser with the same request_id, address and password answers
-//! with the same account; repeating DeleteUser finishes what was left; a refresh token whose reply was lost is given the
-//! same successor within the grace; after that the user signs in again.
+//! with the same account; repeating DeleteUser or LockUser finishes what was left, and so does UnlockUser; a refresh token
+//! whose reply was lost is given the same successor within the grace; after that the user signs in again.
 
 mod config;
 mod convert;

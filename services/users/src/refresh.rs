@@ -8,7 +8,7 @@
 use crate::error::Error;
 use ::store::{Index, Time, now};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bson::doc;
+use bson::{Document, doc};
 use hmac::{Hmac, KeyInit, Mac};
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ const COLLECTION: &str = "refresh_tokens";
 /// Life of a refresh token: 30 days.
 const LIFE_MILLIS: i64 = 30 * 24 * 60 * 60 * 1000;
 
-/// How often the end of a family is repeated while rotations under way still add to it.
+/// How often the end of families is repeated while rotations under way still add to it.
 const ROUNDS: u32 = 8;
 
 /// Why a refresh token is refused; the same for unknown, expired and used ones.
@@ -85,7 +85,7 @@ impl RefreshTokens {
     /// Ends the family of a token. No effect when there is none, or it has ended.
     pub async fn revoke(&self, token: &str) -> Result<(), Error> {
         match self.tokens.find_one(doc! { "_id": hash(token) }).await? {
-            Some(found) => self.end(&found.family).await,
+            Some(found) => self.end(doc! { "family": found.family }).await,
             None => Ok(()),
         }
     }
@@ -120,7 +120,7 @@ impl RefreshTokens {
             }
             (_, Some(_)) => {
                 tracing::warn!(user_id = %found.user_id, "a refresh token was used again; its family ends");
-                self.end(&found.family).await?;
+                self.end(doc! { "family": found.family }).await?;
                 Err(REFUSED)
             }
             (_, None) => Err(REFUSED), // it has expired unused
@@ -140,15 +140,16 @@ impl RefreshTokens {
         Err(REFUSED)
     }
 
+    /// Ends all families of an account.
     pub async fn delete_of(&self, user_id: &str) -> Result<(), Error> {
-        self.tokens.delete_many(doc! { "user_id": user_id }).await?;
-        Ok(())
+        self.end(doc! { "user_id": user_id }).await
     }
 
-    /// Deletes a family until a round finds nothing: a token that is inserted later finds its predecessor gone.
-    async fn end(&self, family: &str) -> Result<(), Error> {
+    /// Deletes these, which are whole families, until a round finds nothing: a token that is inserted later finds its
+    /// predecessor gone.
+    async fn end(&self, these: Document) -> Result<(), Error> {
         for _ in 0..ROUNDS {
-            if self.tokens.delete_many(doc! { "family": family }).await?.deleted_count == 0 {
+            if self.tokens.delete_many(these.clone()).await?.deleted_count == 0 {
                 break;
             }
         }

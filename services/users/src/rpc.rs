@@ -9,7 +9,7 @@ use crate::{
     sign_in::SignIn,
     store::{Created, Users},
 };
-use ::rpc::{Principal, principal, refused_credential, validated};
+use ::rpc::{Principal, access, principal, refused_credential, token, validated};
 use ::store::{Change, RequestKey, now};
 use contracts::{
     Validate,
@@ -40,6 +40,9 @@ impl UserService for Accounts {
         if let Some(refused) = refused.filter(|_| !registration.roles.is_empty()) {
             return Err(refused);
         }
+        if !registration.roles.is_empty() {
+            self.unrevoked(&caller).await?;
+        }
         let registration = registration.checked(caller.role())?;
         let hash = self.passwords.hash(password.clone()).await?;
         let user = match self.users.create(registration, hash, key.as_ref()).await? {
@@ -61,7 +64,7 @@ impl UserService for Accounts {
         let id = validated(request)?.user_id;
         own(&caller, &id)?;
         let found = self.users.find(&id).await?.ok_or(Error::NotFound(id))?;
-        Ok(Response::new(convert::to_wire(&found)))
+        Ok(Response::new(convert::shown(&found, &caller)))
     }
 
     async fn update_user(&self, request: Request<UpdateUserRequest>) -> Result<Response<User>, Status> {
@@ -79,16 +82,19 @@ impl UserService for Accounts {
             let event = events::updated(&user.user_id, &state, fields.clone());
             Ok((!fields.is_empty()).then(|| Change { state, events: vec![event] }))
         });
-        Ok(Response::new(convert::to_wire(&updated.await?)))
+        Ok(Response::new(convert::shown(&updated.await?, &caller)))
     }
 
     async fn delete_user(&self, request: Request<DeleteUserRequest>) -> Result<Response<()>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
         own(&caller, &request.user_id)?;
+        let is_own = is_own(&caller, &request.user_id);
+        if !is_own {
+            self.unrevoked(&caller).await?;
+        }
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
-        let may =
-            |user: &domain::User| if is_own(&caller, &request.user_id) { Ok(()) } else { user.within(caller.role()) };
+        let may = |user: &domain::User| if is_own { Ok(()) } else { user.within(caller.role()) };
         self.users.delete(&request.user_id, &request.etag, key.as_ref(), may).await?;
         // After the account: a crash in between leaves tokens that no grant accepts any more, and the repeat deletes
         // them.
@@ -99,6 +105,7 @@ impl UserService for Accounts {
     async fn set_user_roles(&self, request: Request<SetUserRolesRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        self.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
         let changed = self.users.change(id, key.as_ref(), |old| {
@@ -108,12 +115,13 @@ impl UserService for Accounts {
             let state = old.state.set_roles(request.roles.clone(), is_own(&caller, id), now())?;
             Ok(state.map(|state| events::roles_changed(id, &old.state, state)))
         });
-        Ok(Response::new(convert::to_wire(&changed.await?)))
+        Ok(Response::new(convert::shown(&changed.await?, &caller)))
     }
 
     async fn lock_user(&self, request: Request<LockUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        self.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
         let changed = self.users.change(id, key.as_ref(), |old| {
@@ -122,21 +130,43 @@ impl UserService for Accounts {
             Ok(state.map(|state| events::change(id, &old.state, state, events::locked(id))))
         });
         let changed = changed.await?;
-        // After the account, as with its deletion.
-        self.refresh_tokens.delete_of(id).await?;
-        Ok(Response::new(convert::to_wire(&changed)))
+        // After the account, as with its deletion. The repeat of a lock that has been taken off since ends nothing.
+        if changed.state.is_locked() {
+            self.refresh_tokens.delete_of(id).await?;
+        }
+        Ok(Response::new(convert::shown(&changed, &caller)))
     }
 
     async fn unlock_user(&self, request: Request<UnlockUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
+        self.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
+        // Before the account: a lock whose process died at once has left tokens, which would count again.
+        if self.users.find(id).await?.is_some_and(|user| user.state.is_locked()) {
+            self.refresh_tokens.delete_of(id).await?;
+        }
         let changed = self.users.change(id, key.as_ref(), |old| {
             old.state.within(caller.role())?;
-            Ok(old.state.unlock(now()).map(|state| Change { state, events: vec![events::unlocked(id)] }))
+            let state = old.state.unlock(is_own(&caller, id), now())?;
+            Ok(state.map(|state| Change { state, events: vec![events::unlocked(id)] }))
         });
-        Ok(Response::new(convert::to_wire(&changed.await?)))
+        Ok(Response::new(convert::shown(&changed.await?, &caller)))
+    }
+}
+
+impl Accounts {
+    /// Refuses a caller whose own account is locked, deleted or below the role of the token: the gate may not have heard of
+    /// it, and nobody undoes it with the token they still hold. Who has no account here, such as an operator, passes.
+    async fn unrevoked(&self, caller: &Principal) -> Result<(), Status> {
+        let Some(id) = caller.user_id() else { return Ok(()) };
+        match self.users.find(id).await? {
+            Some(own) if !own.state.bears(caller.role()) => {
+                Err(access::unauthenticated(token::Error::Revoked.to_string()))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

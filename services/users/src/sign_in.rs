@@ -8,7 +8,9 @@ use contracts::{
     users::v1::{IssueTokenRequest, Token},
 };
 
+const WRONG: Error = Error::InvalidGrant("the username or the password is wrong");
 const LOCKED: Error = Error::InvalidGrant("the account is locked; ask the shop");
+const REVOKED: Error = Error::InvalidGrant("the account's tokens were revoked meanwhile; sign in again");
 
 /// Exchanges what a user knows or holds for tokens.
 pub struct SignIn {
@@ -55,13 +57,22 @@ impl SignIn {
         let account = user.as_ref().map_or_else(|| text::email_key(email), |user| user.state.email_key.clone());
         let hash = user.as_ref().and_then(|user| user.state.password_hash.clone());
         let is_right = self.passwords.verify(account, password, hash).await?;
-        let user = user.filter(|user| is_right && !user.state.is_deleted());
-        let user = user.ok_or(Error::InvalidGrant("the username or the password is wrong"))?;
-        if !user.state.may_sign_in() {
-            return Err(LOCKED); // told to who knows the password alone
-        }
+        let user = admitted(user.filter(|_| is_right))?;
         let refresh_token = self.refresh_tokens.first(&user.id).await?;
-        self.token(&user, refresh_token)
+        // Read again after the insert: a lock or a deletion while the password was hashed has not found this token.
+        match self.unrevoked(&user).await {
+            Ok(user) => self.token(&user, refresh_token),
+            Err(refused) => {
+                self.refresh_tokens.revoke(&refresh_token).await?;
+                Err(refused)
+            }
+        }
+    }
+
+    /// The account of `before` as it is now, when it may still sign in and its tokens were not revoked since.
+    async fn unrevoked(&self, before: &Versioned<User>) -> Result<Versioned<User>, Error> {
+        let user = admitted(self.users.find(&before.id).await?)?;
+        if user.state.token_generation == before.state.token_generation { Ok(user) } else { Err(REVOKED) }
     }
 
     async fn by_refresh_token(&self, token: &str) -> Result<Token, Error> {
@@ -78,6 +89,12 @@ impl SignIn {
         let expires_in = i32::try_from(USER_TOKEN_LIFE.as_secs()).unwrap_or(i32::MAX);
         Ok(Token { access_token, token_type: "Bearer".to_owned(), expires_in, refresh_token })
     }
+}
+
+/// The account whose password was right, when it may sign in. Only who knows the password is told of a lock.
+fn admitted(user: Option<Versioned<User>>) -> Result<Versioned<User>, Error> {
+    let user = user.filter(|user| !user.state.is_deleted()).ok_or(WRONG)?;
+    if user.state.may_sign_in() { Ok(user) } else { Err(LOCKED) }
 }
 
 fn required(name: &str, value: &str) -> Result<(), Error> {

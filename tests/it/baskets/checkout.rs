@@ -47,7 +47,7 @@ async fn what_was_added_is_in_the_order_however_refused_and_good_checkouts_cross
         (Client::register(stack).await.0, product(stack, 100).await, product(stack, 1_000).await);
     let mut dearer = checkout("tok_visa");
     dearer["expectedTotal"] = json!({ "currencyCode": "EUR", "units": "1" });
-    for _ in 0..8 {
+    for _ in 0..20 {
         let own = basket(&customer, &[(&first, 1)]).await;
         let add = format!("{}:addItem", path(&own));
         let adding = async {

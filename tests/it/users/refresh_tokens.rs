@@ -194,3 +194,49 @@ async fn revoking_tells_nothing_of_unknown_tokens_and_refuses_access_tokens() {
     }
     me.get("/v1/orders").await.expect(200);
 }
+
+/// Locks or unlocks an account, under a key of the request.
+async fn set_lock(stack: &Stack, user_id: &str, verb: &str, key: &str) {
+    let body = if verb == "lock" { json!({ "reason": "a test" }) } else { json!({}) };
+    let support = Client::support(stack).await;
+    support.post_with_key(&format!("/v1/users/{user_id}:{verb}"), body, key).await.expect(200);
+}
+
+#[tokio::test]
+async fn an_unlock_ends_the_tokens_that_a_lock_left_and_a_repeated_lock_no_newer_ones() {
+    let stack = shared().await;
+    let (users, (user_id, [token, _])) = (shared_users(stack), account(stack).await);
+    let (stored, of) = (stored(stack).await, doc! { "user_id": &user_id });
+    let left = stored.find_one(of.clone()).await.expect("mongod answers").expect("a token");
+    let key = format!("{:016x}", rand::random::<u64>());
+    set_lock(stack, &user_id, "lock", &key).await;
+    assert_eq!(stored.count_documents(of.clone()).await.expect("mongod answers"), 0);
+    stored.insert_one(&left).await.expect("as if the process had died before it deleted them");
+    set_lock(stack, &user_id, "unlock", &format!("{key}-unlock")).await;
+    is_refused(refresh(&users, &token).await);
+    assert_eq!(stored.count_documents(of.clone()).await.expect("mongod answers"), 0);
+    stored.insert_one(&left).await.expect("as if it were of a sign-in after the unlock");
+    set_lock(stack, &user_id, "lock", &key).await;
+    assert_eq!(stored.count_documents(of).await.expect("mongod answers"), 1, "the repeat locks nobody");
+}
+
+#[tokio::test]
+async fn sign_ins_under_way_at_a_lock_leave_no_refresh_token() {
+    let stack = shared().await;
+    let support = Client::support(stack).await;
+    for _ in 0..5 {
+        let (_, user) = Client::register(stack).await;
+        let id = user["userId"].as_str().expect("an id");
+        let grant = json!({ "grant_type": "password", "username": user["email"], "password": DEMO_PASSWORD });
+        let anonymous = Client::anonymous(stack);
+        let sign_ins = futures::future::join_all((0..4).map(|_| anonymous.post("/oauth2/token", grant.clone())));
+        let path = format!("/v1/users/{id}:lock");
+        let (sign_ins, locked) = tokio::join!(sign_ins, support.post(&path, json!({ "reason": "a test" })));
+        locked.expect(200);
+        for refused in sign_ins.iter().filter(|answer| answer.status == 400) {
+            assert!(refused.body.to_string().contains("locked"), "{refused:?}");
+        }
+        let left = stored(stack).await.count_documents(doc! { "user_id": id }).await.expect("mongod answers");
+        assert_eq!(left, 0);
+    }
+}

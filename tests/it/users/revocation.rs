@@ -4,7 +4,7 @@
 use crate::users::sign_in::free;
 use anyhow::ensure;
 use contracts::orders::v1::{GetOrderRequest, order_service_client::OrderServiceClient};
-use kit::shop::TIMEOUT;
+use kit::shop::{TIMEOUT, reason};
 use kit::{Client, DEMO_PASSWORD, Process, Stores, eventually, shared};
 use rpc::{Channel, Signer};
 use serde_json::{Value, json};
@@ -161,4 +161,65 @@ async fn a_revocation_outlives_broker_and_restart_and_one_made_meanwhile_comes_l
         Ok(answers)
     });
     assert_eq!(first.await, REFUSED, "from its first answer on");
+}
+
+/// A new account with these roles, and who signs in with it.
+async fn with_roles(own: &Own, admin: &Client, roles: &[&str]) -> (Client, Value) {
+    let user = own.register().await;
+    admin.post(&path(&user, ":setRoles"), json!({ "roles": roles })).await.expect(200);
+    let anonymous = Client::at(own.stores.gateway());
+    let grant = json!({ "grant_type": "password", "username": user["email"], "password": DEMO_PASSWORD });
+    let token = anonymous.post("/oauth2/token", grant).await.expect(200);
+    (anonymous.with_token(token["access_token"].as_str()), user)
+}
+
+#[tokio::test]
+async fn without_the_broker_nobody_undoes_with_an_old_token_what_was_done_to_them() {
+    let own = Own::new().await;
+    let (_users, _gateway) = (own.start("users"), own.start("gateway"));
+    let (root, why) = (own.signed("usr_root", &["admin"]), json!({ "reason": "a test" }));
+    let (other, spare) = (own.register().await, own.register().await);
+    let (staff, locked) = with_roles(&own, &root, &["staff"]).await;
+    let (admin, demoted) = with_roles(&own, &root, &["admin"]).await;
+    own.stores.kill_nats().await;
+    root.post(&path(&locked, ":lock"), why.clone()).await.expect(200);
+    root.post(&path(&demoted, ":setRoles"), json!({ "roles": ["staff"] })).await.expect(200);
+    root.post(&path(&other, ":lock"), why.clone()).await.expect(200);
+
+    let granted = json!({ "email": "sly@example.com", "name": "Sly", "password": DEMO_PASSWORD, "roles": ["admin"] });
+    let refused = [
+        staff.post(&path(&locked, ":unlock"), json!({})).await,
+        staff.post(&path(&other, ":unlock"), json!({})).await,
+        staff.post(&path(&spare, ":lock"), why).await,
+        staff.delete(&path(&spare, "")).await,
+        admin.post(&path(&demoted, ":setRoles"), json!({ "roles": ["admin"] })).await,
+        admin.post(&path(&spare, ":setRoles"), json!({ "roles": ["admin"] })).await,
+        admin.post("/v1/users", granted).await,
+    ];
+    for answer in &refused {
+        assert_eq!((answer.status, reason(answer).as_str()), (401, "UNAUTHENTICATED"), "{answer:?}");
+    }
+    staff.get(&path(&locked, "")).await.expect(200); // so it was not the gate that refused them
+    for (user, status, roles) in [(&locked, "LOCKED", "staff"), (&demoted, "ACTIVE", "staff"), (&spare, "ACTIVE", "")] {
+        let now = root.get(&path(user, "")).await.expect(200);
+        let roles = if roles.is_empty() { json!([]) } else { json!([roles]) };
+        assert_eq!((&now["status"], &now["roles"]), (&json!(status), &roles));
+    }
+    root.post(&path(&locked, ":unlock"), json!({})).await.expect(200);
+}
+
+#[tokio::test]
+async fn why_an_account_is_locked_is_for_those_who_act_for_all() {
+    let own = Own::new().await;
+    let (_users, _gateway) = (own.start("users"), own.start("gateway"));
+    let support = own.signed("usr_support", &["support"]);
+    let user = own.register().await;
+    let me = own.signed(user["userId"].as_str().expect("an id"), &[]);
+    own.stores.kill_nats().await;
+    support.post(&path(&user, ":lock"), json!({ "reason": "a stolen card" })).await.expect(200);
+    assert_eq!(support.get(&path(&user, "")).await.expect(200)["lockReason"], "a stolen card");
+    let renamed = me.patch(&path(&user, ""), json!({ "name": "Another" })).await.expect(200);
+    for shown in [renamed, me.get(&path(&user, "")).await.expect(200)] {
+        assert_eq!((&shown["status"], &shown["lockReason"]), (&json!("LOCKED"), &json!("")));
+    }
 }

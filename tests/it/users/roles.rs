@@ -63,6 +63,7 @@ async fn an_admin_keeps_their_own_role_and_nobody_locks_themselves_out() {
     }
     let lock = other_admin.post(&path(&user, ":lock"), json!({ "reason": "a test" })).await;
     assert_eq!(reason(&lock), "OWN_ACCOUNT");
+    assert_eq!(reason(&other_admin.post(&path(&user, ":unlock"), json!({})).await), "OWN_ACCOUNT");
     assert_eq!(admin.get(&path(&user, "")).await.expect(200), other);
     set_roles(&admin, &user, &[]).await.expect(200);
 }

@@ -46,11 +46,43 @@ fn a_row_is_a_line_and_an_amount_its_decimal_number_and_its_currency() {
 #[test]
 fn a_text_that_a_spreadsheet_would_take_for_a_formula_has_an_apostrophe_in_front() {
     let report = |name: &str| TopProductsReport { rows: vec![product("S", name)], ..Default::default() };
-    for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
+    for formula in ["=1+1", "+1", "-1", "@SUM(A1)"] {
         let lines = lines("/v1/analytics/products", &report(formula));
         assert_eq!(lines[1], format!("prd_1,S,'{formula},0,0,,"));
     }
+    for blank in ["\t", "\r", "\n"] {
+        let lines = lines("/v1/analytics/products", &report(&format!("{blank}=1")));
+        assert_eq!(lines[1], format!("prd_1,S,\"'{blank}'=1\",0,0,,"));
+    }
     assert_eq!(lines("/v1/analytics/products", &report("Tea=pot"))[1], "prd_1,S,Tea=pot,0,0,,");
+}
+
+#[test]
+fn no_part_of_a_text_is_a_formula_for_who_splits_at_something_else() {
+    for (name, cell) in [
+        ("Tea;=1+1", r#""Tea;'=1+1""#),
+        (r#"Tea;"=1+1""#, r#""Tea;'""=1+1""""#),
+        ("Tea;;@A1;+1", r#""Tea;;'@A1;'+1""#),
+        ("Tea\t-1", "\"Tea\t'-1\""),
+        ("Tea\r\n=1", "\"Tea\r\n'=1\""),
+        ("Tea; a pot", r#""Tea; a pot""#),
+        ("a\tb\nc", "\"a\tb\nc\""),
+    ] {
+        let report = TopProductsReport { rows: vec![product("S", name)], ..Default::default() };
+        let line = lines("/v1/analytics/products", &report)[1..].join("\r\n");
+        assert_eq!(line, format!("prd_1,S,{cell},0,0,,"));
+    }
+}
+
+#[test]
+fn a_reply_that_makes_no_tree_is_an_error_and_no_empty_table() {
+    let route = ROUTER.find("GET", "/v1/analytics/products").expect("a route").route;
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    for json in ["", "{", &deep] {
+        let refused = route.tree(json.as_bytes()).expect_err("no tree");
+        assert_eq!(refused.http_status(), 500, "{refused}");
+        assert!(refused.to_string().contains("GetTopProducts"), "{refused}");
+    }
 }
 
 #[test]

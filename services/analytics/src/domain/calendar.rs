@@ -14,6 +14,9 @@ const MOST_BUCKETS: usize = 400;
 /// Buckets of a report whose request has no start.
 const USUAL_BUCKETS: i64 = 30;
 
+/// The first second of the year 1, counted from 1970: a `google.protobuf.Timestamp` has none before it.
+const FIRST_SECOND: i64 = -62_135_596_800;
+
 /// The calendar of the shop, in its time zone.
 #[derive(Debug, Clone)]
 pub struct Calendar {
@@ -81,7 +84,8 @@ impl Calendar {
             "" => period.first(last).and_then(|first| period.later(first, 1 - USUAL_BUCKETS)),
             day => period.first(parsed("start_date", day)?),
         };
-        let mut day = first.ok_or(RangeError::Date { field: "start_date" })?;
+        let is_told = |day: &Date| self.midnight(*day).is_some();
+        let mut day = first.filter(is_told).ok_or(RangeError::Date { field: "start_date" })?;
         if day > last || (!start.is_empty() && parsed("start_date", start)? > last) {
             return Err(RangeError::Empty);
         }
@@ -107,10 +111,10 @@ impl Calendar {
         Some(Bucket { label: period.label(first), start: self.midnight(first)?, end: self.midnight(next)? })
     }
 
-    /// When a day begins: at the first instant of it, where clocks leave midnight out.
+    /// When a day begins: at the first instant of it, where clocks leave midnight out. None for what the contract cannot tell.
     fn midnight(&self, day: Date) -> Option<Time> {
-        let midnight = day.to_zoned_datetime(self.zone.clone()).ok()?;
-        Some(Time::from_millis(midnight.timestamp().as_millisecond()))
+        let midnight = day.to_zoned_datetime(self.zone.clone()).ok()?.timestamp();
+        (midnight.as_second() >= FIRST_SECOND).then(|| Time::from_millis(midnight.as_millisecond()))
     }
 }
 

@@ -12,7 +12,7 @@ pub enum Error {
     UnknownRole(String),
     #[error("the account has a role above yours")]
     RoleAbove,
-    /// Admins who would take their own role, or anybody who would lock themselves out.
+    /// Admins who would take their own role, or anybody who would lock or unlock themselves.
     #[error("the account is your own: another one must do this")]
     OwnAccount,
 }

@@ -72,13 +72,25 @@ fn a_range_that_is_none_or_too_long_is_refused() {
     assert_eq!(buckets("UTC", Period::Month, "2026-03-20", "2026-03-10"), Err(RangeError::Empty));
     assert_eq!(day("2026-02-29", "2026-03-01"), Err(RangeError::Date { field: "start_date" }));
     assert_eq!(day("2026-02-01", "2026-02-30"), Err(RangeError::Date { field: "end_date" }));
-    assert_eq!(day("0000-01-01", "9999-12-31"), Err(RangeError::TooLong));
+    assert_eq!(day("0001-01-01", "9999-12-31"), Err(RangeError::TooLong));
     assert_eq!(day("2025-01-01", "2026-02-05").map(|days| days.len()), Ok(400));
     assert_eq!(day("2025-01-01", "2026-02-06"), Err(RangeError::TooLong));
-    for edge in ["9999-12-30", "9999-12-31"] {
-        let _ = day(edge, "9999-12-31"); // it does not panic
-        let _ = day("", "0000-01-01");
+}
+
+#[test]
+fn a_day_whose_beginning_or_end_is_no_time_of_the_contract_is_refused() {
+    let day = |start: &str, end: &str| buckets("UTC", Period::Day, start, end).map(|days| days.len());
+    let [no_start, no_end] = ["start_date", "end_date"].map(|field| Err(RangeError::Date { field }));
+    assert_eq!(day("9999-12-29", "9999-12-30"), Ok(1));
+    assert_eq!(day("9999-12-30", "9999-12-31"), no_end, "the next day would begin beyond all times");
+    assert_eq!(day("9999-12-31", "9999-12-31"), no_start);
+    assert_eq!(day("0001-01-01", "0001-01-02"), Ok(1));
+    for (start, end) in [("0000-12-31", "0001-01-02"), ("", "0001-01-02"), ("", "0000-01-01")] {
+        assert_eq!(day(start, end), no_start, "{start:?} to {end}");
     }
+    assert_eq!(day("-000001-01-01", "0001-01-02"), no_start);
+    let paris = buckets("Europe/Paris", Period::Day, "0001-01-01", "0001-01-02");
+    assert_eq!(paris.map(|days| days.len()), no_start, "it was still the year before in UTC");
 }
 
 #[test]
