@@ -2,6 +2,7 @@
 
 use crate::orders::stored::order;
 use ::orders::{Coupon, Order};
+use baskets::Basket;
 use bson::{Bson, Document, doc};
 use inventory::{Reservation, Stock};
 use kit::Stores;
@@ -43,7 +44,17 @@ fn full_user() -> Document {
         "profile": { "avatar": "https://example.com/a.png", "bio": "A bio", "location": "Paris" },
         "preferences": { "language": "fr", "timezone": "Europe/Paris", "email_notifications": false },
         "status": "Active", "roles": ["staff"], "password_hash": "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA",
+        "lock_reason": "A stolen card", "token_generation": 2_i64,
         "created_at": now(), "updated_at": now(), "request_key": "key",
+    }
+}
+
+fn full_basket() -> Document {
+    doc! {
+        "user_id": "usr_1", "token_digest": "digest", "state": "CheckingOut",
+        "items": [{ "product_id": "prd_1", "quantity": 2 }], "country_code": "FR", "coupon_code": "SUMMER",
+        "checkout": { "attempts": ["1", "2"], "at": now(), "rev": 3_i64 }, "order_id": "ord_1", "merged_into": "bsk_2",
+        "created_at": now(), "updated_at": now(), "expires_at": now(), "request_key": "key", "request_digest": "digest",
     }
 }
 
@@ -164,6 +175,7 @@ async fn a_state_saved_over_any_other_is_read_back_as_it_was_saved() {
     each_over_each::<Order>(&database, full_order()).await;
     each_over_each::<Coupon>(&database, full_coupon()).await;
     each_over_each::<User>(&database, full_user()).await;
+    each_over_each::<Basket>(&database, full_basket()).await;
     each_over_each::<Product>(&database, full_product()).await;
     each_over_each::<Stock>(&database, full_stock()).await;
     each_over_each::<Reservation>(&database, full_reservation()).await;
