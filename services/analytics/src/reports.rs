@@ -1,5 +1,5 @@
 //! The aggregations of the reports. MongoDB sums by period and currency; a sum has the time of the first thing in it, by which it
-//! finds its row, so that the calendar of this build alone says when a period begins.
+//! finds its row: a row has the days of this build, a sum those of MongoDB's time zone database.
 
 use crate::{
     domain::{Amount, Bucket, Calendar, Entered, Fact, Moved, Period},

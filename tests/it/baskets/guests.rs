@@ -5,7 +5,7 @@ use bson::{Document, doc};
 use contracts::baskets::v1::{GetBasketRequest, basket_service_client::BasketServiceClient};
 use kit::shop::{id, product, reason};
 use kit::{Client, reply, shared};
-use reqwest::Method;
+use reqwest::{Method, header::HeaderValue};
 use serde_json::json;
 use tonic::Code;
 
@@ -145,4 +145,25 @@ async fn a_users_basket_is_nobody_elses_and_only_its_user_orders_it() {
     assert_eq!(staff.patch(&path(&own), json!({ "couponCode": "SUMMER" })).await.status, 404, "and change none");
     customer.delete(&path(&own)).await.expect(200);
     assert_eq!(listed(customer).await, json!([]), "what is deleted is left out");
+}
+
+#[tokio::test]
+async fn the_token_of_a_guest_is_in_no_query_of_connect_either() {
+    let stack = shared().await;
+    let guest = Guest::with(&Client::anonymous(stack), &[]).await;
+    let message = json!({ "basketId": guest.basket["basketId"], "basketToken": guest.token }).to_string();
+    let rpc = "/comptoir.baskets.v1.BasketService/GetBasket";
+    let asked = [("connect", "v1"), ("encoding", "json"), ("message", &message)];
+    let asked = reply(Client::anonymous(stack).request(Method::GET, rpc).query(&asked)).await;
+    assert_eq!((asked.status, &asked.headers["allow"]), (405, &HeaderValue::from_static("OPTIONS, POST")), "{asked:?}");
+    let posted = Client::anonymous(stack).request(Method::POST, rpc).header("content-type", "application/json");
+    assert_eq!(reply(posted.body(message)).await.expect(200)["basketId"], guest.basket["basketId"]);
+}
+
+#[tokio::test]
+async fn a_user_whose_token_has_ended_is_told_so_and_gets_no_basket_of_a_guest() {
+    let stack = shared().await;
+    let ended = Client::anonymous(stack).with_token(Some("ended"));
+    let refused = ended.post("/v1/baskets", json!({})).await;
+    assert_eq!((refused.status, reason(&refused).as_str()), (401, "UNAUTHENTICATED"), "{refused:?}");
 }
