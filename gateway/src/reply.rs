@@ -44,14 +44,15 @@ pub(crate) fn table(csv: Vec<u8>) -> Response {
     response
 }
 
-/// The reply of an RPC: 201 when it creates (AIP-133), 200 otherwise. Tokens are not to be stored (RFC 6749, 5.1).
+/// The reply of an RPC: 201 when it creates (AIP-133), 200 otherwise. Tokens are not to be stored (RFC 6749, 5.1), nor what
+/// the caller sees by a header of the contract, of which caches know nothing.
 pub(crate) fn success(rpc: &Rpc, reply: transcode::Reply) -> Response {
     let creates = rpc.name.strip_prefix("Create").is_some_and(|rest| rest.starts_with(char::is_uppercase));
     let mut response = json(if creates { StatusCode::CREATED } else { StatusCode::OK }, reply.json);
     if let Some(tag) = reply.etag.as_deref().and_then(condition::tag) {
         response.headers_mut().insert(ETAG, tag);
     }
-    if rpc.access.oauth2_errors {
+    if rpc.access.oauth2_errors || rpc.headers().next().is_some() {
         response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     }
     if rpc.is_table() {

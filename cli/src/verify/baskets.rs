@@ -4,11 +4,12 @@ use super::{
     cluster::{Cluster, Pages, Scope},
     snapshot::text,
     stock::units,
-    violation::Examined,
+    violation::{Examined, Violation},
 };
 use bson::{Document, doc};
 
 /// A basket that is checked out names an order that there is: its own, which no other basket can name, of its user and lines.
+/// And the order of a basket has no basket that is open.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (baskets, orders) = (cluster.collection("baskets", "baskets")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
@@ -24,7 +25,30 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
             }
         }
     }
+    examined.suspects.extend(open_ones(cluster, scope).await?);
     Ok(examined)
+}
+
+/// Orders of baskets that are open still, or gone otherwise than as that order. A basket that has expired says nothing.
+async fn open_ones(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
+    let (baskets, orders) = (cluster.collection("baskets", "baskets")?, cluster.collection("orders", "orders")?);
+    let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
+    while let Some((mut snapshot, found)) = pages.read(cluster, &orders, doc! { "request_key": 1 }).await? {
+        let keyed = |order: &Document| text(order, "request_key").strip_prefix("baskets/").map(str::to_owned);
+        let ids: Vec<String> = found.iter().filter_map(keyed).collect();
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let baskets = snapshot.by_id(&baskets, &ids, doc! { "state": 1, "order_id": 1 }).await?;
+        for order in &found {
+            // One that names an order was looked at already.
+            let basket =
+                keyed(order).and_then(|id| baskets.get(&id)).filter(|basket| text(basket, "order_id").is_empty());
+            let state = basket.map_or("", |basket| text(basket, "state"));
+            if !["", "CheckedOut", "CheckingOut"].contains(&state) {
+                examined.suspect(text(order, "_id"), "a basket that is checked out", state.to_uppercase());
+            }
+        }
+    }
+    Ok(examined.suspects)
 }
 
 /// What should be and what is, when they differ.

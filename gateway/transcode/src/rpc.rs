@@ -5,7 +5,7 @@ use crate::{
     schema::{FieldId, MessageId, Schema, Shape},
 };
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MethodDescriptor, ReflectMessage, Value,
+    DescriptorPool, DynamicMessage, Kind, MethodDescriptor, ReflectMessage, Value,
     prost_types::method_options::IdempotencyLevel,
 };
 
@@ -98,7 +98,7 @@ impl Rpc {
             rows: rows(schema, output, method.full_name(), table)?,
             access: rule.unwrap_or_else(|| default.clone()),
             input_name: method.input().full_name().to_owned(),
-            headers: headers(schema, method),
+            headers: headers(schema, method)?,
             input: schema.id(&method.input()),
             output,
         })
@@ -119,17 +119,26 @@ fn rows(schema: &Schema, output: MessageId, rpc: &str, name: &str) -> Result<Opt
 }
 
 /// The singular texts of a request that have a header of their own.
-fn headers(schema: &Schema, method: &MethodDescriptor) -> Vec<TextHeader> {
-    let Some(extension) = method.parent_pool().get_extension_by_name(HEADER) else { return Vec::new() };
+fn headers(schema: &Schema, method: &MethodDescriptor) -> Result<Vec<TextHeader>, BuildError> {
+    let Some(extension) = method.parent_pool().get_extension_by_name(HEADER) else { return Ok(Vec::new()) };
     let input = method.input();
-    let is_text = |field: &FieldDescriptor| field.kind() == Kind::String && !field.is_list();
-    let named = input.fields().filter(is_text).filter_map(|field| {
+    let mut named = Vec::new();
+    for field in input.fields().filter(|field| field.options().has_extension(&extension)) {
+        let wrong =
+            |problem| BuildError::Field { rpc: method.full_name().to_owned(), field: field.name().to_owned(), problem };
+        if field.kind() != Kind::String || field.is_list() {
+            return Err(wrong("a header holds one text"));
+        }
         let options = field.options();
-        let name = options.get_extension(&extension).as_str()?.to_ascii_lowercase();
-        let field_id = schema.declared(schema.id(&input), field.name())?;
-        (!name.is_empty()).then(|| TextHeader { name, field_name: field.name().to_owned(), field: field_id })
-    });
-    named.collect()
+        let name = options.get_extension(&extension).as_str().unwrap_or_default().to_ascii_lowercase();
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(wrong("the name of a header is letters, digits and hyphens"));
+        }
+        if let Some(id) = schema.declared(schema.id(&input), field.name()) {
+            named.push(TextHeader { name, field_name: field.name().to_owned(), field: id });
+        }
+    }
+    Ok(named)
 }
 
 /// Whether the contract says that a method has no side effects.

@@ -4,6 +4,7 @@ mod differential;
 mod echo;
 mod envoy;
 mod generate;
+mod headers;
 mod http_rules;
 mod malformed;
 mod replies;

@@ -53,6 +53,8 @@ impl Unlogged {
             let named: Vec<&String> = lost.iter().take(NAMED).collect();
             tracing::error!(alarm = "raw_removal", %what, count = lost.len(), ?named,
                 "somebody removed data by hand; events that were pending in it are lost");
+        } else if operation == "delete" && self.source.removes.contains(collection) {
+            tracing::debug!(%what, "the service has removed a document whose events are in the log");
         } else if *is_certain && !self.has_forgotten {
             tracing::warn!(%what, "somebody removed data by hand; no event was pending in it");
         } else {

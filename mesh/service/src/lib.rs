@@ -121,7 +121,11 @@ impl Service {
 
     /// What this service publishes.
     fn source(&self) -> Source {
-        Source { service: self.config.name.clone(), aggregates: self.table.aggregates.clone() }
+        Source {
+            service: self.config.name.clone(),
+            aggregates: self.table.aggregates.clone(),
+            removes: self.table.removes.clone(),
+        }
     }
 
     /// Makes indexes; waits for the database as long as it takes.

@@ -1,6 +1,7 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
 mod change;
+mod remove;
 
 use crate::{
     Aggregate, Database, Error, EventLimit, Found, GroupCommit, HintSender, LOG, NewEvent, WriteHint, group_commit,

@@ -4,7 +4,10 @@
 //! once; a fault in it stops every process at start and the tests before that.
 
 use serde::Deserialize;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 /// Prefix of every JetStream stream.
 const STREAM_PREFIX: &str = "EVT_";
@@ -50,6 +53,9 @@ pub struct Service {
     /// Collections whose documents carry an outbox, with the noun of their events.
     #[serde(default)]
     pub aggregates: BTreeMap<String, String>,
+    /// Those of which it removes documents itself, once all of their events are in the log.
+    #[serde(default)]
+    pub removes: BTreeSet<String>,
     /// Further collections, without events.
     #[serde(default)]
     pub collections: Vec<String>,
@@ -72,6 +78,8 @@ pub enum Error {
     Edge { from: String, to: String },
     #[error("mesh/topology.toml: {0} is used twice")]
     Twice(String),
+    #[error("mesh/topology.toml: {from} removes documents of {collection}, which is none of its aggregates")]
+    NoAggregate { from: String, collection: String },
     /// A service reads events from one that has none.
     #[error("mesh/topology.toml: {from} consumes {to}, which publishes no events")]
     NoEvents { from: String, to: String },
@@ -88,7 +96,7 @@ impl Topology {
 
     pub fn parse(source: &str) -> Result<Self, Error> {
         let table: Topology = toml::from_str(source)?;
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         // Programs share ports and the MongoDB server with the services, and no service may take what is theirs.
         for program in table.program.values() {
             seen.insert(format!("port offset {}", program.port_offset));
@@ -104,6 +112,11 @@ impl Topology {
             for claim in claims {
                 if !seen.insert(claim.clone()) {
                     return Err(Error::Twice(claim));
+                }
+            }
+            for collection in &service.removes {
+                if !service.aggregates.contains_key(collection) {
+                    return Err(Error::NoAggregate { from: name.clone(), collection: collection.clone() });
                 }
             }
             for to in service.calls.iter().chain(&service.consumes) {

@@ -17,8 +17,11 @@ use std::{
 };
 use tonic::{Code, Status};
 
-/// How long orders may take: as long as an order may be waited for, and the time to place it.
+/// How long orders may take to place one: as long as an order may be waited for, and the time to place it.
 const ORDER_DEADLINE: Duration = Duration::from_secs(40);
+
+/// How long orders may take to tell a price, or whether a basket has an order. Whoever reads a basket waits for that.
+const READ_DEADLINE: Duration = Duration::from_secs(3);
 
 /// Questions about stock that are asked at a time.
 const STOCK_QUESTIONS: usize = 16;
@@ -26,7 +29,9 @@ const STOCK_QUESTIONS: usize = 16;
 /// Clients of the three peers. Cheap to clone.
 #[derive(Clone)]
 pub struct Peers {
+    /// For what places orders, and for what reads.
     orders: OrderServiceClient<Channel>,
+    prices: OrderServiceClient<Channel>,
     products: ProductServiceClient<Channel>,
     inventory: InventoryServiceClient<Channel>,
 }
@@ -35,6 +40,7 @@ impl Peers {
     pub fn new(service: &Service) -> Result<Self, service::Error> {
         Ok(Self {
             orders: OrderServiceClient::new(service.peer("orders")?.with_deadline(ORDER_DEADLINE)),
+            prices: OrderServiceClient::new(service.peer("orders")?.with_deadline(READ_DEADLINE)),
             products: ProductServiceClient::new(service.peer("products")?),
             inventory: InventoryServiceClient::new(service.peer("inventory")?),
         })
@@ -57,12 +63,12 @@ impl Peers {
     /// The order that a basket has; NOT_FOUND without one.
     pub async fn order_of(&self, basket_id: &str, user_id: &str) -> Result<Order, Status> {
         let request = GetOrderOfBasketRequest { basket_id: basket_id.to_owned(), user_id: user_id.to_owned() };
-        Ok(self.orders.clone().get_order_of_basket(request).await?.into_inner())
+        Ok(self.prices.clone().get_order_of_basket(request).await?.into_inner())
     }
 
     pub async fn quote(&self, user_id: &str, quote: QuoteOrderRequest) -> Result<OrderQuote, Status> {
         let request = QuoteOrderOfBasketRequest { user_id: user_id.to_owned(), quote: Some(quote) };
-        Ok(self.orders.clone().quote_order_of_basket(request).await?.into_inner())
+        Ok(self.prices.clone().quote_order_of_basket(request).await?.into_inner())
     }
 
     /// Those of these products that there are, by id.

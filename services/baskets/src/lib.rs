@@ -3,7 +3,7 @@
 //! **Owns** baskets: whose they are, products with quantities, country and coupon, and the order that each became.
 //! **RPCs** `BasketService`: create, read, list, quote, update, add an item, delete, merge, check out.
 //! **Collections** `baskets` (`_id` bsk_…; unique `request_key`; indexes `user_id, _id`, and `checkout.at` for those who
-//! look for checkouts that were cut off; gone at `expires_at`).
+//! look for checkouts that were cut off; `expires_at, _id` for those that remove what has expired).
 //! **Events out** `evt.baskets.basket.{created,updated,merged,checked_out,deleted}`: ids and quantities. **Events in** none.
 //!
 //! A basket is a user's, or a guest's: then whoever has its token may read and change it. The token is 32 random bytes, told
@@ -19,6 +19,8 @@
 //! A crash during a checkout leaves the basket CHECKING_OUT. The caller's repeat, the next read and `sweep` ask orders: with
 //! an order it is CHECKED_OUT, and without one it is OPEN again once no call can be under way any more. A crash elsewhere
 //! loses nothing that was answered.
+//!
+//! An expired basket is there for nobody; `sweep` removes it once all of its events are in the log.
 
 mod clients;
 mod commands;
@@ -47,7 +49,6 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let Config { service, life } = config;
     let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
-    service.index(store::COLLECTION, store::expiry()).await?;
     let commands = commands::Commands {
         baskets: store::Baskets::new(&service.database),
         peers: clients::Peers::new(&service)?,

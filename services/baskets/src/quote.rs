@@ -8,10 +8,12 @@ use contracts::{
 };
 use std::collections::HashMap;
 
-/// Asks all peers. What one cannot tell is left out; the rest is told.
+/// Asks all peers; for the stock of what is sold alone. What one cannot tell is left out; the rest is told.
 pub async fn of(peers: &Peers, basket: &Basket) -> BasketQuote {
     let ids: Vec<String> = basket.items.iter().map(|item| item.product_id.clone()).collect();
-    let (products, available) = tokio::join!(peers.products(ids.clone()), peers.available(ids));
+    let products = peers.products(ids).await;
+    let sold = products.iter().flat_map(HashMap::values).filter(|product| product.status() == Status::Active);
+    let available = peers.available(sold.map(|product| product.product_id.clone()).collect()).await;
     let lines: Vec<BasketLine> = match &products {
         Ok(products) => {
             basket.items.iter().map(|item| line(&convert::order_item(item), products, &available)).collect()

@@ -7,8 +7,6 @@ use crate::{
 };
 use ::store::{Aggregate, Change, Database, Documents, Found, Index, RequestKey, Time, Transaction, Versioned, now};
 use bson::doc;
-use mongodb::{IndexModel, options::IndexOptions};
-use std::time::Duration;
 
 pub const COLLECTION: &str = "baskets";
 
@@ -17,18 +15,13 @@ impl Aggregate for Basket {
     const NOUN: &'static str = "basket";
 }
 
-pub fn indexes() -> [Index; 3] {
+pub fn indexes() -> [Index; 4] {
     [
         Index::unique(COLLECTION, doc! { "request_key": 1 }),
         Index::new(COLLECTION, doc! { "user_id": 1, "_id": -1 }),
         Index::new(COLLECTION, doc! { "checkout.at": 1 }).sparse(),
+        Index::new(COLLECTION, doc! { "expires_at": 1, "_id": 1 }),
     ]
-}
-
-/// Lets MongoDB delete what has expired. Only housekeeping: an expired basket is there for nobody anyway.
-pub fn expiry() -> IndexModel {
-    let options = IndexOptions::builder().expire_after(Duration::ZERO).build();
-    IndexModel::builder().keys(doc! { "expires_at": 1 }).options(options).build()
 }
 
 #[derive(Clone)]
@@ -94,6 +87,17 @@ impl Baskets {
     pub async fn cut_off(&self, late: Time, limit: i64) -> Result<Vec<Versioned<Basket>>, Error> {
         let begun = doc! { "checkout.at": { "$lte": late } };
         Ok(self.documents.find_readable(begun, doc! { "checkout.at": 1 }, limit).await?)
+    }
+
+    /// Baskets that have expired, the oldest first. They are there for nobody.
+    pub async fn expired(&self, limit: i64) -> Result<Vec<Versioned<Basket>>, Error> {
+        let over = doc! { "expires_at": { "$lte": now() } };
+        Ok(self.documents.find_readable(over, doc! { "expires_at": 1, "_id": 1 }, limit).await?)
+    }
+
+    /// Removes an expired basket, unless it has changed or one of its events is not in the log yet.
+    pub async fn remove(&self, expired: &Versioned<Basket>) -> Result<bool, Error> {
+        Ok(self.documents.remove(expired).await?)
     }
 
     /// Changes a basket by `decide`, on `found` if it is current, else on the newest version. None changes nothing.

@@ -142,7 +142,11 @@ pub async fn run_relay(state: &Path, name: &str) -> anyhow::Result<()> {
     })?;
     let state: State = serde_json::from_slice(&std::fs::read(state).context("the state of the stack")?)?;
     let (database, nats) = connect(&state, name).await?;
-    let source = Source { service: name.to_owned(), aggregates: [("items".to_owned(), "item".to_owned())].into() };
+    let source = Source {
+        service: name.to_owned(),
+        aggregates: [("items".to_owned(), "item".to_owned())].into(),
+        removes: [].into(),
+    };
     let shutdown = CancellationToken::new();
     let relay = Relay { database, nats, source, replicas: 1, owner: format!("bench-{}", std::process::id()) };
     let running = tokio::spawn(relay.run(shutdown.clone()));

@@ -17,7 +17,10 @@ async fn a_guest_fills_a_basket_registers_and_orders_it_with_one_call() {
     assert_eq!((&guest.basket["userId"], &guest.basket["state"]), (&json!(""), &json!("OPEN")), "{}", guest.basket);
     let added = json!({ "item": { "productId": lamp, "quantity": 2 } });
     guest.call(Method::POST, ":addItem", Some(added)).await.expect(200);
-    let quoted = guest.call(Method::GET, ":quote", None).await.expect(200);
+    let quoted = guest.call(Method::GET, ":quote", None).await;
+    // No cache knows of the header by which it is the guest's.
+    assert_eq!(quoted.headers.get("cache-control"), Some(&HeaderValue::from_static("no-store")));
+    let quoted = quoted.expect(200);
     assert_eq!((&quoted["refusal"], &quoted["quote"]["items"][1]["quantity"]), (&json!(""), &json!(2)), "{quoted}");
     let (customer, user) = Client::register(stack).await;
     let own = guest.merge(&customer, json!({})).await.expect(200);

@@ -4,6 +4,7 @@ pub(super) mod library;
 mod reflection;
 mod reload;
 mod served;
+mod split;
 mod streams;
 mod under_way;
 mod unreachable;

@@ -178,6 +178,7 @@ async fn baskets(fixture: &Fixture) {
     let customer = Client::register(&fixture.stack).await.0;
     let lines = [(fixture.product.as_str(), 1)];
     let (basket, order) = crate::baskets::ordered(&customer, &lines).await;
+    let ordered = id(&order, "orderId").to_owned();
     shop::with_shipment(&customer, order).await;
     let (at, name, id) = (("baskets", "baskets"), "baskets-are-their-orders", id(&basket, "basketId"));
     let another = fixture.of_order("_id");
@@ -186,6 +187,8 @@ async fn baskets(fixture: &Fixture) {
     fixture.broken(at, id, doc! { "$set": { "user_id": "usr_other" } }, (name, id, "an order of usr_")).await;
     fixture.broken(at, id, doc! { "$set": { "items.0.quantity": 2 } }, (name, id, ": 1}")).await;
     fixture.broken(at, id, doc! { "$set": { "state": "Open" } }, (name, id, "Open with the order")).await;
+    let open = doc! { "$set": { "state": "Open" }, "$unset": { "order_id": true } };
+    fixture.broken(at, id, open, (name, &ordered, "OPEN")).await;
     fixture.broken(at, id, doc! { "$set": { "checkout.id": "1" } }, (name, id, "CheckedOut")).await;
 }
 

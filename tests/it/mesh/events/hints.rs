@@ -8,7 +8,10 @@ use bson::doc;
 use contracts::id::Kind;
 use kit::Stores;
 use products::Product;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use store::{Change, Documents, Error, Transaction};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,7 @@ impl Relay {
         let source = events::Source {
             service: "products".to_owned(),
             aggregates: BTreeMap::from([("products".to_owned(), "product".to_owned())]),
+            removes: BTreeSet::new(),
         };
         let relay = events::Relay { database: fixture.db.clone(), nats, source, replicas: 1, owner: "test".to_owned() };
         let (shutdown, epoch) = (CancellationToken::new(), fixture.epoch().await);

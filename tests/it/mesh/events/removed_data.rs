@@ -5,6 +5,8 @@ use anyhow::ensure;
 use bson::doc;
 use futures::TryStreamExt;
 use kit::{Process, eventually};
+use products::Product;
+use store::Documents;
 
 /// What an alarm says.
 const LOST: &str = "events that were pending in it are lost";
@@ -117,4 +119,22 @@ async fn a_document_that_is_deleted_with_events_pending_is_an_alarm() {
         fixture.writer.collection().delete_one(doc! { "_id": id }).await.expect("root may");
     };
     with_events_pending(delete, "delete of products").await;
+}
+
+#[tokio::test]
+async fn a_service_removes_a_document_once_the_log_has_its_events_unless_it_has_changed() {
+    let fixture = Fixture::open().await;
+    let id = fixture.writer.products(1, 2).await.remove(0);
+    let products = Documents::<Product>::new(&fixture.db);
+    let read = async || products.load(&id).await.expect("mongod answers").expect("it is there");
+    assert!(!products.remove(&read().await).await.expect("mongod answers"), "its events are in no log");
+    let relay = fixture.relay();
+    fixture.logged().await;
+    let stale = read().await;
+    fixture.writer.update(&id, 1).await;
+    fixture.logged().await;
+    assert!(!products.remove(&stale).await.expect("mongod answers"), "somebody has changed it");
+    assert!(products.remove(&read().await).await.expect("mongod answers"));
+    assert!(products.load(&id).await.expect("mongod answers").is_none());
+    relay.kill().await;
 }
