@@ -13,11 +13,12 @@ pub enum Kind {
     Shipment,
     Event,
     Basket,
+    Client,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 8] = [
+    pub const ALL: [Kind; 9] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -26,6 +27,7 @@ impl Kind {
         Kind::Shipment,
         Kind::Event,
         Kind::Basket,
+        Kind::Client,
     ];
 
     /// The prefix, with its underscore.
@@ -39,6 +41,7 @@ impl Kind {
             Kind::Shipment => "shp_",
             Kind::Event => "evt_",
             Kind::Basket => "bsk_",
+            Kind::Client => "cli_",
         }
     }
 

@@ -22,7 +22,7 @@ const FORMS: [(Form, &str); 12] = [
     (
         Exact,
         "request_id step_key page_token etag payment_token quote_id refresh_token token token_type_hint grant_type \
-         basket_token",
+         basket_token client_secret",
     ),
     (Typed("password"), "password"),
     (Typed("email"), "username"),
@@ -30,7 +30,7 @@ const FORMS: [(Form, &str); 12] = [
     (
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
-         event_id source kind step error basket_id into_basket_id merged_into",
+         event_id source kind step error basket_id into_basket_id merged_into client_id",
     ),
     (
         Canonical("line"),
@@ -41,7 +41,7 @@ const FORMS: [(Form, &str); 12] = [
     (Canonical("category"), "tax_category"),
     (Canonical("postal_code"), "postal_code"),
     (Canonical("number"), "percentage"),
-    (Canonical("word"), "roles"),
+    (Canonical("word"), "role roles"),
 ];
 
 /// What a pattern asks for, by the name of its field: nobody who types should have to read the pattern.

@@ -36,7 +36,7 @@ pub(crate) fn admit(gateway: &Gateway, rpc: &Rpc, request: &Parts) -> Result<Cal
 pub(crate) fn note(gateway: &Gateway, caller: &Caller, failure: &Failure) {
     if let Caller(Some(caller)) = caller
         // Other failures try no credential: a missing parameter, a service that is down.
-        && rpc::status::reason(&failure.status) == "invalid_grant"
+        && matches!(rpc::status::reason(&failure.status).as_str(), "invalid_grant" | "invalid_client")
     {
         gateway.failed_sign_ins.count(caller, Instant::now());
     }

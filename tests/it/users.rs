@@ -1,6 +1,7 @@
 //! The users service.
 
 mod accounts;
+mod clients;
 mod refresh_tokens;
 mod revocation;
 mod roles;

@@ -80,14 +80,24 @@ pub fn document(pool: &DescriptorPool, info: Info<'_>, default: &Access, output:
         "components": {
             "schemas": failure::with_errors(message::complete(schemas), &bindings, output),
             "responses": failure::shared(&bindings),
-            "securitySchemes": { "bearer": {
-                "type": "http",
-                "scheme": "bearer",
-                "bearerFormat": "JWT",
-                "description": "An access token of the token endpoint.",
-            } },
+            "securitySchemes": schemes(&bindings),
         },
     }))
+}
+
+/// How callers prove who they are: by a token, and where there are endpoints of OAuth, by the secret of a client.
+fn schemes(bindings: &[binding::Binding]) -> Value {
+    let mut schemes = json!({ "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "An access token of the token endpoint.",
+    } });
+    if bindings.iter().any(|binding| binding.access.oauth2_errors) {
+        let text = "The id and the secret of a client, each encoded as a field of a form (RFC 6749, section 2.3.1).";
+        schemes["client"] = json!({ "type": "http", "scheme": "basic", "description": text });
+    }
+    schemes
 }
 
 fn described(info: Info<'_>) -> Value {

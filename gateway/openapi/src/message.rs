@@ -1,7 +1,9 @@
 //! The schemas of whole messages and enums.
 
 use crate::{
-    absence, annotation, comment, field,
+    absence,
+    annotation::{self, Behavior},
+    comment, field,
     schemas::{Output, Schemas, View, Wanted},
 };
 use prost_reflect::{EnumDescriptor, EnumValueDescriptor, MessageDescriptor, OneofDescriptor};
@@ -32,6 +34,7 @@ pub(crate) fn object(
     for field in message.fields().filter(|field| !left_out.iter().any(|name| name == field.name())) {
         let is_required = match view {
             View::Input => absence::is_refused(&field),
+            View::Output if schemas.is_sparse(message.full_name()) => annotation::has(&field, Behavior::Required),
             View::Output => schemas.output.shows_defaults && field::is_always_written(&field),
         };
         if is_required {

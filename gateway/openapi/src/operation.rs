@@ -77,10 +77,11 @@ fn callers(access: &Access) -> String {
     format!("May be called by {}.", who.join(", and by "))
 }
 
-/// A public RPC needs no token, but its service looks at one that is there. The token endpoint looks at none.
+/// A public RPC needs no token, but its service looks at one that is there. The token endpoint looks at none: a client
+/// authenticates itself there.
 fn security(access: &Access) -> Value {
     match (access.public, access.oauth2_errors) {
-        (true, true) => json!([]),
+        (true, true) => json!([{}, { "client": [] }]),
         (true, false) => json!([{}, { "bearer": [] }]),
         (false, _) => json!([{ "bearer": [] }]),
     }

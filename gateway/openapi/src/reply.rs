@@ -15,6 +15,9 @@ const TABLE: &str = "A table by RFC 4180, for callers whose Accept names text/cs
 
 /// The responses of an operation.
 pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value, Error> {
+    if binding.access.oauth2_errors {
+        schemas.note_sparse(binding.rpc.output().full_name());
+    }
     let shown = binding.response_field()?;
     let (schema, message) = match &shown {
         Some(field) => (field::schema(field, View::Output, schemas), scalar::plain_message(field)),

@@ -45,11 +45,13 @@ pub(crate) struct Schemas {
     names: BTreeSet<String>,
     /// Those that are not made yet.
     wanted: Vec<(String, Wanted)>,
+    /// Messages of which only what is set is sent.
+    sparse: BTreeSet<String>,
 }
 
 impl Schemas {
     pub(crate) fn new(output: Output) -> Self {
-        Schemas { output, names: BTreeSet::new(), wanted: Vec::new() }
+        Schemas { output, names: BTreeSet::new(), wanted: Vec::new(), sparse: BTreeSet::new() }
     }
 
     /// A reference to the schema of a message.
@@ -59,6 +61,15 @@ impl Schemas {
             View::Output => message.full_name().to_owned(),
         };
         self.want(name, Wanted::Message(message.clone(), view))
+    }
+
+    /// Of the message with this name only what is set is sent.
+    pub(crate) fn note_sparse(&mut self, full_name: &str) {
+        self.sparse.insert(full_name.to_owned());
+    }
+
+    pub(crate) fn is_sparse(&self, full_name: &str) -> bool {
+        self.sparse.contains(full_name)
     }
 
     /// A reference to the schema of an enum. A value without a meaning is written and taken like others, so there is one

@@ -18,7 +18,7 @@ pub struct Reply {
 
 impl Route {
     /// Writes an encoded reply as JSON, as the options of the router say: 64-bit integers are strings, messages and `optional`
-    /// fields are there only when set.
+    /// fields are there only when set; at an endpoint of OAuth, all fields.
     pub fn response(&self, reply: &[u8]) -> Result<Vec<u8>, Error> {
         self.write(reply).map_err(|error| self.unfit(error))
     }
@@ -41,10 +41,13 @@ impl Route {
     }
 
     fn write(&self, reply: &[u8]) -> Result<Vec<u8>, WireError> {
+        // RFC 6749, section 5.1: what a token lacks is not there. Clients take an empty refresh token for one.
+        let shows_defaults = self.options.shows_defaults && !self.rpc.access.oauth2_errors;
+        let options = Options { shows_defaults, ..self.options };
         let Some(field) = self.response_body else {
-            return to_json(&self.schema, self.options, self.rpc.output, reply);
+            return to_json(&self.schema, options, self.rpc.output, reply);
         };
-        let mut writer = Writer::new(&self.schema, self.options, reply.len());
+        let mut writer = Writer::new(&self.schema, options, reply.len());
         writer.field_of(field.message, field.index, reply)?;
         Ok(writer.out)
     }

@@ -250,7 +250,7 @@ fn a_reply_shows_empty_fields_and_large_numbers_as_text() {
     assert_eq!((&product["status"], &product["sku"]), (&json!("ACTIVE"), &json!("")));
     assert!(product.get("createTime").is_none());
     let token = reply("POST", "/oauth2/token", &users::Token { expires_in: 900, ..Default::default() });
-    assert_eq!(token, json!({"access_token": "", "token_type": "", "expires_in": 900, "refresh_token": ""}));
+    assert_eq!(token, json!({"expires_in": 900}), "of a token only what there is");
     let user = users::User { preferences: Some(users::Preferences::default()), ..Default::default() };
     assert_eq!(reply("GET", "/v1/users/u", &user)["preferences"], json!({"language": "", "timezone": ""}));
     let seen = reply("GET", "/v1/order-history/o", &history::OrderHistory::default());

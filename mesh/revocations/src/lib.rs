@@ -1,4 +1,4 @@
-//! Follows the revocations of access tokens: the events `evt.users.user.tokens_revoked.*` into the list that tokens are checked
+//! Follows the revocations of access tokens: the events `evt.users.{user,client}.tokens_revoked.*` into the list that tokens are checked
 //! against, at the gateway and at every service.
 //!
 //! A start reads what was published within the life of a token, then what follows, over an ephemeral consumer that
@@ -10,15 +10,18 @@ use async_nats::jetstream::{
     Context, Message,
     consumer::{AckPolicy, DeliverPolicy, push},
 };
-use contracts::users::v1::UserTokensRevoked;
+use contracts::users::v1::{ClientTokensRevoked, UserTokensRevoked};
 use futures::StreamExt;
 use prost::Message as _;
 use rpc::revocations::{KEPT, Revocations};
 use std::time::{Duration, Instant, SystemTime};
 use tokio_util::sync::CancellationToken;
 
-/// What is followed.
-pub const SUBJECT: &str = "evt.users.user.tokens_revoked.*";
+/// What is followed: revocations of accounts and of clients.
+pub const SUBJECT: &str = "evt.users.*.tokens_revoked.*";
+
+/// How the subjects of the latter begin.
+const OF_CLIENTS: &str = "evt.users.client.";
 
 /// Whose events they are.
 const SERVICE: &str = "users";
@@ -148,8 +151,13 @@ impl Feed {
     }
 
     fn note(&self, delivery: &Message) {
-        match UserTokensRevoked::decode(delivery.payload.clone()) {
-            Ok(revoked) => self.list.note(&revoked.user_id, revoked.generation, Instant::now()),
+        let payload = delivery.payload.clone();
+        let revoked = match delivery.subject.starts_with(OF_CLIENTS) {
+            true => ClientTokensRevoked::decode(payload).map(|of| (of.client_id, of.generation)),
+            false => UserTokensRevoked::decode(payload).map(|of| (of.user_id, of.generation)),
+        };
+        match revoked {
+            Ok((subject, generation)) => self.list.note(&subject, generation, Instant::now()),
             Err(error) => {
                 tracing::error!(%error, subject = %delivery.subject, "a revocation cannot be read; it is passed over")
             }

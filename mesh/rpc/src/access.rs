@@ -59,6 +59,10 @@ pub fn permit(access: &Access, mut principal: Principal) -> Result<Principal, St
             *acts_for_all = admits(access, *role);
             access.public || access.user || access.owner || *acts_for_all
         }
+        Principal::Client { role, acts_for_all, .. } => {
+            *acts_for_all = admits(access, *role);
+            access.public || *acts_for_all
+        }
         Principal::Service(name) => access.public || access.services.iter().any(|service| service == name),
     };
     if allowed {
@@ -68,7 +72,7 @@ pub fn permit(access: &Access, mut principal: Principal) -> Result<Principal, St
     }
 }
 
-/// Whether the rule admits users of this role, for theirs or for one below it.
+/// Whether the rule admits users and clients of this role, for theirs or for one below it.
 fn admits(access: &Access, role: Role) -> bool {
     access.roles.iter().any(|name| name.parse::<Role>().is_ok_and(|least| role >= least))
 }

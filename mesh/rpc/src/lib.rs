@@ -19,6 +19,7 @@ mod deadline;
 mod gate;
 mod health;
 pub mod listen;
+mod principal;
 mod reflection;
 pub mod revocations;
 pub mod server;
@@ -32,9 +33,10 @@ pub use access::Rules;
 pub use channel::Channel;
 pub use contracts::role::Role;
 pub use listen::{Limits, Port};
+pub use principal::Principal;
 pub use revocations::Revocations;
 pub use server::Server;
-pub use token::{KeySet, Principal, Signer};
+pub use token::{KeySet, Signer};
 
 use tonic::{Request, Status};
 

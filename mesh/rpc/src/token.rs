@@ -3,7 +3,7 @@
 //! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
 //! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
-use crate::Revocations;
+use crate::{Principal, Revocations};
 use contracts::role::Role;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
@@ -25,61 +25,6 @@ const SERVICE_TOKEN_LIFE: Duration = Duration::from_secs(300);
 
 /// Verified tokens that are kept, so that a signature is checked once and not per call.
 const CACHE_ENTRIES: usize = 4096;
-
-/// Who sent a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Principal {
-    /// Nobody that we know.
-    Anonymous,
-    User {
-        id: String,
-        /// The highest role that they hold.
-        role: Role,
-        /// Whether the contract of the RPC admits them for their role, and not only for what is theirs.
-        acts_for_all: bool,
-    },
-    Service(String),
-}
-
-impl Principal {
-    /// The highest role of a user, which may all that those below it may; nobody else has one.
-    pub fn role(&self) -> Role {
-        match self {
-            Principal::User { role, .. } => *role,
-            Principal::Anonymous | Principal::Service(_) => Role::Customer,
-        }
-    }
-
-    /// Whether this may see and change what belongs to anybody: the roles and the services that the contract admits.
-    pub fn acts_for_all(&self) -> bool {
-        match self {
-            Principal::Anonymous => false,
-            Principal::User { acts_for_all, .. } => *acts_for_all,
-            Principal::Service(_) => true,
-        }
-    }
-
-    /// Whether this may see and change what belongs to `owner`: the owner, and who acts for all.
-    pub fn may_act_for(&self, owner: &str) -> bool {
-        self.acts_for_all() || self.user_id() == Some(owner)
-    }
-
-    pub fn user_id(&self) -> Option<&str> {
-        match self {
-            Principal::User { id, .. } => Some(id),
-            Principal::Anonymous | Principal::Service(_) => None,
-        }
-    }
-
-    /// Name for histories: the user id or the service.
-    pub fn actor(&self) -> &str {
-        match self {
-            Principal::Anonymous => "anonymous",
-            Principal::User { id, .. } => id,
-            Principal::Service(name) => name,
-        }
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -112,9 +57,12 @@ struct Claims {
     /// Generation of the account's tokens; 0 until some were revoked.
     #[serde(rename = "gen", default)]
     generation: i64,
+    /// Of a client's token, the client (RFC 9068, section 2.2); it is the subject too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
 }
 
-/// The account that a token speaks for.
+/// The account, or the client, that a token speaks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Account<'a> {
     pub id: &'a str,
@@ -122,6 +70,7 @@ pub struct Account<'a> {
     pub roles: &'a [String],
     /// A revocation ends the tokens of lower generations.
     pub generation: i64,
+    pub is_client: bool,
 }
 
 /// Public keys by id, and the tokens that they have vouched for.
@@ -162,7 +111,7 @@ impl KeySet {
     /// Who the token speaks for.
     pub fn verify(&self, token: &str) -> Result<Principal, Error> {
         let Verified { principal, generation, .. } = self.signed(token)?;
-        match principal.user_id() {
+        match principal.subject() {
             Some(id) if self.revocations.covers(id, generation) => Err(Error::Revoked),
             _ => Ok(principal),
         }
@@ -214,12 +163,22 @@ impl KeySet {
         if claims.sub.is_empty() {
             return Err(Error::Invalid(ErrorKind::InvalidSubject.into()));
         }
-        let principal = if id == USER_TOKENS {
-            Principal::User { id: claims.sub, role: Role::highest(&claims.roles), acts_for_all: false }
-        } else {
-            Principal::Service(id)
-        };
-        Ok(Verified { principal, generation: claims.generation, expiry: claims.exp })
+        let (generation, expiry) = (claims.generation, claims.exp);
+        let principal = if id == USER_TOKENS { claims.principal()? } else { Principal::Service(id) };
+        Ok(Verified { principal, generation, expiry })
+    }
+}
+
+impl Claims {
+    /// The user or the client that a token of users is for.
+    fn principal(self) -> Result<Principal, Error> {
+        let Claims { sub: id, roles, generation, client_id, .. } = self;
+        let (role, acts_for_all) = (Role::highest(&roles), false);
+        match client_id {
+            None => Ok(Principal::User { id, role, acts_for_all }),
+            Some(client_id) if client_id == id => Ok(Principal::Client { id, role, generation, acts_for_all }),
+            Some(_) => Err(Error::Invalid(ErrorKind::InvalidSubject.into())),
+        }
     }
 }
 
@@ -240,7 +199,7 @@ impl Signer {
 
     /// A token of who has no account, such as an operator: no revocation ends it.
     pub fn user_token(&self, id: &str, roles: &[String], life: Duration) -> Result<String, Error> {
-        self.account_token(Account { id, roles, generation: 0 }, life)
+        self.account_token(Account { id, roles, generation: 0, is_client: false }, life)
     }
 
     pub fn account_token(&self, account: Account<'_>, life: Duration) -> Result<String, Error> {
@@ -256,7 +215,7 @@ impl Signer {
         {
             return Ok(token.clone());
         }
-        let own_account = Account { id: &self.id, roles: &[], generation: 0 };
+        let own_account = Account { id: &self.id, roles: &[], generation: 0, is_client: false };
         let token = self.sign(&self.id, own_account, SERVICE_TOKEN_LIFE)?;
         *own = Some((token.clone(), unix_seconds() + SERVICE_TOKEN_LIFE.as_secs()));
         Ok(token)
@@ -272,6 +231,7 @@ impl Signer {
             exp: iat + life.as_secs(),
             roles: account.roles.to_vec(),
             generation: account.generation,
+            client_id: account.is_client.then(|| account.id.to_owned()),
         };
         let header = Header { kid: Some(self.id.clone()), ..Header::new(Algorithm::EdDSA) };
         jsonwebtoken::encode(&header, &claims, &self.key).map_err(Error::SigningKey)

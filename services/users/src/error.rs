@@ -37,8 +37,16 @@ pub enum Error {
     /// Wrong name, password or refresh token (RFC 6749, section 5.2). It does not tell which.
     #[error("{0}")]
     InvalidGrant(&'static str),
+    /// No client, or one that has not proved who it is (RFC 6749, section 5.2). It does not tell which.
+    #[error("the client is unknown, or its secret is wrong or missing")]
+    InvalidClient,
+    /// A client asks for what only users are given (RFC 6749, section 5.2).
+    #[error("a client is given tokens by the grant client_credentials alone")]
+    UnauthorizedClient,
+    #[error("client {0:?} was not found")]
+    ClientNotFound(String),
     /// Not a grant of this server (RFC 6749, section 5.2).
-    #[error("grant_type must be password or refresh_token")]
+    #[error("grant_type must be password, refresh_token or client_credentials")]
     UnsupportedGrantType,
     /// Not a token that can be revoked (RFC 7009, section 2.2.1).
     #[error("only refresh tokens can be revoked; access tokens end by themselves")]
@@ -70,6 +78,9 @@ impl From<Error> for Status {
             Error::TooManyAttempts(wait) => attempts::too_many(wait),
             Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),
             Error::InvalidGrant(_) => status::error(Code::InvalidArgument, "invalid_grant", message),
+            Error::InvalidClient => status::error(Code::Unauthenticated, "invalid_client", message),
+            Error::UnauthorizedClient => status::error(Code::InvalidArgument, "unauthorized_client", message),
+            Error::ClientNotFound(id) => status::not_found("clients", &id),
             Error::UnsupportedTokenType => status::error(Code::InvalidArgument, "unsupported_token_type", message),
             Error::UnsupportedGrantType => status::error(Code::InvalidArgument, "unsupported_grant_type", message),
             Error::Hashing(_) | Error::Signing(_) => {

@@ -1,13 +1,15 @@
-//! Accounts and the tokens that speak for them.
+//! Accounts, OAuth clients and the tokens that speak for them.
 //!
-//! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; and refresh tokens.
-//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `TokenService`: the password and refresh_token grants, revocation.
+//! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; clients: name, role, secret; and refresh tokens.
+//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `ClientService`: register, list, rotate the
+//! secret, delete. `TokenService`: the password, refresh_token and client_credentials grants, revocation.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
-//! id; unique `request_key`), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
-//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`, without personal data. **Events in** none.
+//! id; unique `request_key`), `clients` (`_id` cli_…), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
+//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`,
+//! `evt.users.client.{created,secret_rotated,deleted,tokens_revoked}`, without personal data. **Events in** none.
 //!
 //! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
-//! hash only, a refresh token as its SHA-256 only; neither is in a reply, an event or a log. A refresh token is exchanged
+//! hash only, a refresh token or the secret of a client as its SHA-256 only; none is in a reply, an event or a log. A refresh token is exchanged
 //! once: within a grace of some seconds its repeat is given the same successor, later it ends the whole family. Wrong
 //! passwords of one address are limited in each process, whether it has an account or not. A deleted account keeps its id
 //! and dates and nothing that tells who it was; it never comes back.
@@ -16,6 +18,7 @@
 //! with the same account; repeating DeleteUser or LockUser finishes what was left, and so does UnlockUser; a refresh token
 //! whose reply was lost is given the same successor within the grace; after that the user signs in again.
 
+mod clients;
 mod config;
 mod convert;
 mod domain;
@@ -26,11 +29,19 @@ mod password;
 mod refresh;
 mod rpc;
 mod sign_in;
+mod standing;
 mod store;
 
-use crate::{password::Passwords, refresh::RefreshTokens, sign_in::SignIn, store::Users};
+use crate::{
+    clients::store::Clients, password::Passwords, refresh::RefreshTokens, sign_in::SignIn, standing::Standing,
+    store::Users,
+};
 use ::rpc::{Signer, token::USER_TOKENS};
-use contracts::users::v1::{token_service_server::TokenServiceServer, user_service_server::UserServiceServer};
+use ::store::Pager;
+use contracts::users::v1::{
+    client_service_server::ClientServiceServer, token_service_server::TokenServiceServer,
+    user_service_server::UserServiceServer,
+};
 use service::Service;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,8 +65,14 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let refresh_tokens = RefreshTokens::new(&service.database, config.refresh_grace);
     refresh_tokens.expire_by_themselves().await;
     let passwords = Passwords::new(config.account_failures);
-    let sign_in = SignIn::new(users.clone(), refresh_tokens.clone(), passwords.clone(), signer);
-    let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, refresh_tokens, passwords }))
+    let clients = Clients::new(&service.database);
+    let standing = Standing { users: users.clone(), clients: clients.clone() };
+    let pager = Pager::new(service.config.service_key.reveal(), "clients");
+    let registry = clients::rpc::Handler { clients: clients.clone(), standing: standing.clone(), pager };
+    let (tokens, pool) = (refresh_tokens.clone(), passwords.clone());
+    let sign_in = SignIn { users: users.clone(), clients, refresh_tokens: tokens, passwords: pool, signer };
+    let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, standing, refresh_tokens, passwords }))
+        .add_service(ClientServiceServer::new(registry))
         .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));
     service.serve(listener, routes).await
 }

@@ -90,6 +90,11 @@ impl RefreshTokens {
         }
     }
 
+    /// Whether there is such a token, used or not.
+    pub async fn is_there(&self, token: &str) -> Result<bool, Error> {
+        Ok(self.tokens.find_one(doc! { "_id": hash(token) }).await?.is_some())
+    }
+
     /// The first token of a new family.
     pub async fn first(&self, user_id: &str) -> Result<String, Error> {
         let token = random();

@@ -1,15 +1,17 @@
 //! The RPCs: parse, authorise, call, reply.
 
 use crate::{
+    clients::authentication,
     convert, domain,
     error::Error,
     events,
     password::Passwords,
     refresh::RefreshTokens,
     sign_in::SignIn,
+    standing::Standing,
     store::{Created, Users},
 };
-use ::rpc::{Principal, access, principal, refused_credential, token, validated};
+use ::rpc::{Principal, principal, refused_credential, validated};
 use ::store::{Change, RequestKey, now};
 use contracts::{
     Validate,
@@ -23,6 +25,7 @@ use tonic::{Request, Response, Status};
 
 pub struct Accounts {
     pub users: Users,
+    pub standing: Standing,
     /// Their refresh tokens, which end with the account.
     pub refresh_tokens: RefreshTokens,
     pub passwords: Passwords,
@@ -41,7 +44,7 @@ impl UserService for Accounts {
             return Err(refused);
         }
         if !registration.roles.is_empty() {
-            self.unrevoked(&caller).await?;
+            self.standing.unrevoked(&caller).await?;
         }
         let registration = registration.checked(caller.role())?;
         let hash = self.passwords.hash(password.clone()).await?;
@@ -91,7 +94,7 @@ impl UserService for Accounts {
         own(&caller, &request.user_id)?;
         let is_own = is_own(&caller, &request.user_id);
         if !is_own {
-            self.unrevoked(&caller).await?;
+            self.standing.unrevoked(&caller).await?;
         }
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let may = |user: &domain::User| if is_own { Ok(()) } else { user.within(caller.role()) };
@@ -105,7 +108,7 @@ impl UserService for Accounts {
     async fn set_user_roles(&self, request: Request<SetUserRolesRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        self.unrevoked(&caller).await?;
+        self.standing.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
         let changed = self.users.change(id, key.as_ref(), |old| {
@@ -121,7 +124,7 @@ impl UserService for Accounts {
     async fn lock_user(&self, request: Request<LockUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        self.unrevoked(&caller).await?;
+        self.standing.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
         let changed = self.users.change(id, key.as_ref(), |old| {
@@ -140,7 +143,7 @@ impl UserService for Accounts {
     async fn unlock_user(&self, request: Request<UnlockUserRequest>) -> Result<Response<User>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        self.unrevoked(&caller).await?;
+        self.standing.unrevoked(&caller).await?;
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let id = &request.user_id;
         // Before the account: a lock whose process died at once has left tokens, which would count again.
@@ -156,20 +159,6 @@ impl UserService for Accounts {
     }
 }
 
-impl Accounts {
-    /// Refuses a caller whose own account is locked, deleted or below the role of the token: the gate may not have heard of
-    /// it, and nobody undoes it with the token they still hold. Who has no account here, such as an operator, passes.
-    async fn unrevoked(&self, caller: &Principal) -> Result<(), Status> {
-        let Some(id) = caller.user_id() else { return Ok(()) };
-        match self.users.find(id).await? {
-            Some(own) if !own.state.bears(caller.role()) => {
-                Err(access::unauthenticated(token::Error::Revoked.to_string()))
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
 pub struct Tokens {
     pub sign_in: SignIn,
 }
@@ -177,11 +166,17 @@ pub struct Tokens {
 #[tonic::async_trait]
 impl TokenService for Tokens {
     async fn issue_token(&self, request: Request<IssueTokenRequest>) -> Result<Response<Token>, Status> {
-        Ok(Response::new(self.sign_in.issue(parameters(request)?).await?))
+        let header = authentication::basic(request.metadata())?;
+        let request = parameters(request)?;
+        let client = authentication::presented(header, &request.client_id, &request.client_secret)?;
+        Ok(Response::new(self.sign_in.issue(request, client).await?))
     }
 
     async fn revoke_token(&self, request: Request<RevokeTokenRequest>) -> Result<Response<()>, Status> {
-        Ok(Response::new(self.sign_in.revoke(&parameters(request)?.token).await?))
+        let header = authentication::basic(request.metadata())?;
+        let request = parameters(request)?;
+        let client = authentication::presented(header, &request.client_id, &request.client_secret)?;
+        Ok(Response::new(self.sign_in.revoke(&request.token, client).await?))
     }
 }
 

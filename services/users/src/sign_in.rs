@@ -1,6 +1,13 @@
-//! The two grants of RFC 6749 that the token endpoint knows.
+//! The grants of RFC 6749 that the token endpoint knows.
 
-use crate::{domain::User, error::Error, password::Passwords, refresh::RefreshTokens, store::Users};
+use crate::{
+    clients::{authentication::Presented, domain::Client, store::Clients},
+    domain::User,
+    error::Error,
+    password::Passwords,
+    refresh::RefreshTokens,
+    store::Users,
+};
 use ::rpc::{Signer, revocations::USER_TOKEN_LIFE, token::Account};
 use ::store::Versioned;
 use contracts::{
@@ -12,42 +19,57 @@ const WRONG: Error = Error::InvalidGrant("the username or the password is wrong"
 const LOCKED: Error = Error::InvalidGrant("the account is locked; ask the shop");
 const REVOKED: Error = Error::InvalidGrant("the account's tokens were revoked meanwhile; sign in again");
 
-/// Exchanges what a user knows or holds for tokens.
+const NOT_ITS_OWN: Error = Error::InvalidGrant("the token was not issued to this client");
+
+/// Exchanges what a user or a client knows or holds for tokens.
 pub struct SignIn {
-    users: Users,
-    refresh_tokens: RefreshTokens,
-    passwords: Passwords,
-    signer: Signer,
+    pub users: Users,
+    pub clients: Clients,
+    pub refresh_tokens: RefreshTokens,
+    pub passwords: Passwords,
+    pub signer: Signer,
 }
 
 impl SignIn {
-    pub fn new(users: Users, refresh_tokens: RefreshTokens, passwords: Passwords, signer: Signer) -> Self {
-        Self { users, refresh_tokens, passwords, signer }
-    }
-
-    pub async fn issue(&self, request: IssueTokenRequest) -> Result<Token, Error> {
-        match request.grant_type.as_str() {
-            "password" => {
+    pub async fn issue(&self, request: IssueTokenRequest, client: Option<Presented>) -> Result<Token, Error> {
+        let client = self.authenticated(client).await?;
+        match (request.grant_type.as_str(), client) {
+            ("client_credentials", client) => self.token_of(&client.ok_or(Error::InvalidClient)?),
+            ("password" | "refresh_token", Some(_)) => Err(Error::UnauthorizedClient),
+            ("password", None) => {
                 required("username", &request.username)?;
                 required("password", &request.password)?;
                 self.by_password(&request.username, request.password).await
             }
-            "refresh_token" => {
+            ("refresh_token", None) => {
                 required("refresh_token", &request.refresh_token)?;
                 self.by_refresh_token(&request.refresh_token).await
             }
-            "" => required("grant_type", "").and(Err(Error::UnsupportedGrantType)),
+            ("", _) => required("grant_type", "").and(Err(Error::UnsupportedGrantType)),
             _ => Err(Error::UnsupportedGrantType),
         }
     }
 
-    /// Ends what a refresh token led to. An access token, which has three parts, is none of those that are kept here.
-    pub async fn revoke(&self, token: &str) -> Result<(), Error> {
+    /// Ends what a refresh token led to. An access token, which has three parts, is none of those that are kept here. A client was
+    /// given none of these, and so may end none.
+    pub async fn revoke(&self, token: &str, client: Option<Presented>) -> Result<(), Error> {
+        let client = self.authenticated(client).await?;
         required("token", token)?;
         if token.contains('.') {
             return Err(Error::UnsupportedTokenType);
         }
-        self.refresh_tokens.revoke(token).await
+        match client {
+            None => self.refresh_tokens.revoke(token).await,
+            Some(_) if self.refresh_tokens.is_there(token).await? => Err(NOT_ITS_OWN),
+            Some(_) => Ok(()),
+        }
+    }
+
+    async fn authenticated(&self, client: Option<Presented>) -> Result<Option<Versioned<Client>>, Error> {
+        match client {
+            Some(presented) => self.clients.authenticate(&presented).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// An unknown address costs the same hash as a wrong password, so that the time does not tell them apart, and
@@ -84,7 +106,20 @@ impl SignIn {
     }
 
     fn token(&self, user: &Versioned<User>, refresh_token: String) -> Result<Token, Error> {
-        let account = Account { id: &user.id, roles: &user.state.roles, generation: user.state.token_generation };
+        let User { roles, token_generation, .. } = &user.state;
+        let account = Account { id: &user.id, roles, generation: *token_generation, is_client: false };
+        self.signed(account, refresh_token)
+    }
+
+    /// A client asks again with its secret: it is given no refresh token (RFC 6749, section 4.4.3).
+    fn token_of(&self, client: &Versioned<Client>) -> Result<Token, Error> {
+        let Client { role, token_generation, .. } = &client.state;
+        let roles = std::slice::from_ref(role);
+        let account = Account { id: &client.id, roles, generation: *token_generation, is_client: true };
+        self.signed(account, String::new())
+    }
+
+    fn signed(&self, account: Account<'_>, refresh_token: String) -> Result<Token, Error> {
         let access_token = self.signer.account_token(account, USER_TOKEN_LIFE)?;
         let expires_in = i32::try_from(USER_TOKEN_LIFE.as_secs()).unwrap_or(i32::MAX);
         Ok(Token { access_token, token_type: "Bearer".to_owned(), expires_in, refresh_token })

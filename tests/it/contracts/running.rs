@@ -35,6 +35,7 @@ async fn an_ordinary_day(stack: &Stack) {
     let me = format!("/v1/users/{}", shop::id(&user, "userId"));
     customer.patch(&me, json!({ "name": "Somebody Else" })).await.expect(200);
     an_account(stack, &me).await;
+    a_client(stack).await;
     staff.delete(&me).await.expect(200);
 }
 
@@ -46,6 +47,15 @@ async fn an_account(stack: &Stack, path: &str) {
     }
     admin.post(&format!("{path}:lock"), json!({ "reason": "a test" })).await.expect(200);
     admin.post(&format!("{path}:unlock"), json!({})).await.expect(200);
+}
+
+/// An OAuth client that is given another secret and deleted.
+async fn a_client(stack: &Stack) {
+    let admin = Client::admin(stack).await;
+    let made = admin.post("/v1/clients", json!({ "name": "A day", "role": "support" })).await.expect(201);
+    let path = format!("/v1/clients/{}", shop::id(&made["client"], "clientId"));
+    admin.post(&format!("{path}:rotateSecret"), json!({})).await.expect(200);
+    admin.delete(&path).await.expect(200);
 }
 
 /// An order in two shipments, one of which comes back.

@@ -122,7 +122,8 @@ async fn a_useless_credential_is_refused_where_one_is_needed_and_ignored_where_n
 async fn an_app_that_sends_its_old_token_everywhere_registers_signs_in_and_refreshes() {
     let stack = shared().await;
     let anonymous = Client::anonymous(stack);
-    for values in useless(stack) {
+    // Not with Basic, which is the authentication of a client at the endpoints of OAuth.
+    for values in useless(stack).into_iter().filter(|values| !values[0].starts_with("Basic")) {
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         let post = async |path: &str, body: Value| {
             reply(anonymous.request(Method::POST, path).headers(headers(&values)).json(&body)).await
@@ -135,8 +136,7 @@ async fn an_app_that_sends_its_old_token_everywhere_registers_signs_in_and_refre
         let refresh = json!({ "grant_type": "refresh_token", "refresh_token": token["refresh_token"] });
         post("/oauth2/token", refresh).await.expect(200);
         let (username, password) = (email, DEMO_PASSWORD.to_owned());
-        let grant =
-            IssueTokenRequest { grant_type: "password".into(), username, password, refresh_token: String::new() };
+        let grant = IssueTokenRequest { grant_type: "password".into(), username, password, ..Default::default() };
         let mut tokens = TokenServiceClient::new(channel(stack, "users"));
         tokens.issue_token(request(grant, &values)).await.expect("signs in over gRPC too");
     }

@@ -9,6 +9,7 @@ use doors::{Answer, Door};
 use kit::shop::{TIMEOUT, place, product, with_shipment};
 use kit::{Client, Stack, eventually, shared};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
+use serde_json::json;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 const MATRIX: &str = include_str!("access/matrix.txt");
@@ -24,6 +25,8 @@ enum Caller {
     Support,
     Staff,
     Admin,
+    /// A program with the role of staff.
+    Client,
     Service(String),
 }
 
@@ -63,6 +66,8 @@ impl Row {
             || match caller {
                 Caller::Anonymous => return Expected::SignIn,
                 Caller::Service(name) => self.has(&format!("service:{name}")),
+                // No user, whatever its role: what is for users alone is not for it.
+                Caller::Client => self.has("staff"),
                 _ if self.has("user") => true,
                 Caller::Owner if self.has("owner") => return Expected::Found,
                 Caller::Other if self.has("owner") => return Expected::Hidden,
@@ -152,6 +157,7 @@ struct Callers {
     support: Client,
     staff: Client,
     admin: Client,
+    client: String,
     services: BTreeMap<String, rpc::Signer>,
 }
 
@@ -162,19 +168,30 @@ impl Callers {
             rpc::Signer::new(service, &pem).expect("a key")
         };
         let services = topology::Topology::get().service.keys();
+        let admin = Client::admin(stack).await;
         Callers {
             other: Client::register(stack).await.0,
             support: Client::support(stack).await,
             staff: Client::staff(stack).await,
-            admin: Client::admin(stack).await,
+            client: Self::client(stack, &admin).await,
+            admin,
             services: services.map(|service| (service.clone(), signer(service))).collect(),
         }
+    }
+
+    /// The token of a new client.
+    async fn client(stack: &Stack, admin: &Client) -> String {
+        let made = admin.post("/v1/clients", json!({ "name": "Matrix", "role": "staff" })).await.expect(201);
+        let (id, secret) = (&made["client"]["clientId"], &made["clientSecret"]);
+        let grant = json!({ "grant_type": "client_credentials", "client_id": id, "client_secret": secret });
+        let token = Client::anonymous(stack).post("/oauth2/token", grant).await.expect(200);
+        token["access_token"].as_str().expect("a token").to_owned()
     }
 
     /// All of them; those who may change what others look for come last.
     fn all(&self) -> Vec<Caller> {
         let services = self.services.keys().cloned().map(Caller::Service);
-        let last = [Caller::Owner, Caller::Support, Caller::Staff, Caller::Admin];
+        let last = [Caller::Owner, Caller::Client, Caller::Support, Caller::Staff, Caller::Admin];
         [Caller::Anonymous, Caller::Other].into_iter().chain(services).chain(last).collect()
     }
 
@@ -186,6 +203,7 @@ impl Callers {
             Caller::Support => self.support.token().map(str::to_owned),
             Caller::Staff => self.staff.token().map(str::to_owned),
             Caller::Admin => self.admin.token().map(str::to_owned),
+            Caller::Client => Some(self.client.clone()),
             // Of a short life: made anew when it ends.
             Caller::Service(name) => Some(self.services[name].service_token().expect("a token")),
         }

@@ -166,6 +166,14 @@ impl Forge {
             json!({"sub": 1}),
             json!({"roles": "staff"}),
             json!({"roles": {"staff": true}}),
+            json!({"client_id": ""}),
+            json!({"client_id": "cli_other"}),
+            json!({"client_id": self.user.to_uppercase()}),
+            json!({"client_id": 1}),
+            json!({"client_id": [self.user]}),
+            json!({"gen": "1"}),
+            json!({"gen": 0.5}),
+            json!({"gen": [1]}),
         ];
         let mut bad: Vec<Bad> =
             changes.into_iter().map(|change| (format!("claims {change}"), self.signed(json!({}), change))).collect();

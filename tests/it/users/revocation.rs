@@ -12,7 +12,7 @@ use std::time::Duration;
 use tonic::{Code, Request};
 
 /// How soon a token has ended everywhere.
-const SECONDS: Duration = Duration::from_secs(5);
+pub const SECONDS: Duration = Duration::from_secs(5);
 
 const ABSENT: &str = "/v1/orders/ord_absent";
 
@@ -21,7 +21,7 @@ fn path(user: &Value, verb: &str) -> String {
 }
 
 /// The HTTP status at the gateway, and the code at the orders service, of who asks for an order that is not there.
-async fn doors(gateway: &Client, orders: &Channel) -> (u16, Code) {
+pub async fn doors(gateway: &Client, orders: &Channel) -> (u16, Code) {
     let shown = gateway.get(ABSENT).await;
     let mut request = Request::new(GetOrderRequest { order_id: "ord_absent".to_owned() });
     let header = format!("Bearer {}", gateway.token().expect("a token"));
@@ -30,11 +30,11 @@ async fn doors(gateway: &Client, orders: &Channel) -> (u16, Code) {
     (shown.status, read.map_or_else(|status| status.code(), |_| Code::Ok))
 }
 
-const ADMITTED: (u16, Code) = (404, Code::NotFound);
-const REFUSED: (u16, Code) = (401, Code::Unauthenticated);
+pub const ADMITTED: (u16, Code) = (404, Code::NotFound);
+pub const REFUSED: (u16, Code) = (401, Code::Unauthenticated);
 
 /// Waits until both doors answer so.
-async fn settle(expected: (u16, Code), limit: Duration, (gateway, orders): (&Client, &Channel)) {
+pub async fn settle(expected: (u16, Code), limit: Duration, (gateway, orders): (&Client, &Channel)) {
     eventually(limit, || async {
         let answers = doors(gateway, orders).await;
         ensure!(answers == expected, "{answers:?}");
@@ -76,20 +76,20 @@ async fn a_token_ends_within_seconds_when_its_account_is_locked_deleted_or_loses
 }
 
 /// A system of processes of its own: users, orders and a gateway.
-struct Own {
-    stores: Stores,
+pub struct Own {
+    pub stores: Stores,
     orders_at: String,
     orders: Channel,
 }
 
 impl Own {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let orders_at = free();
         let orders = Channel::new(&format!("http://{orders_at}"), None).expect("an address").with_deadline(SECONDS);
         Own { stores: Stores::start().await, orders_at, orders }
     }
 
-    fn start(&self, name: &str) -> Process {
+    pub fn start(&self, name: &str) -> Process {
         match name {
             // At an address of its own: the gateway has no orders behind it, and what it refuses it refuses itself.
             "orders" => self.stores.serve("orders", &[("COMPTOIR_LISTEN", &self.orders_at)]),
@@ -97,7 +97,7 @@ impl Own {
         }
     }
 
-    fn signed(&self, id: &str, roles: &[&str]) -> Client {
+    pub fn signed(&self, id: &str, roles: &[&str]) -> Client {
         let pem = std::fs::read_to_string(self.stores.data().join("keys/user-tokens.pem")).expect("the key");
         let roles: Vec<String> = roles.iter().map(|role| (*role).to_owned()).collect();
         let signer = Signer::new(rpc::token::USER_TOKENS, &pem).expect("a key");
@@ -111,7 +111,7 @@ impl Own {
     }
 
     /// A new account, as the gateway has it once all is there.
-    async fn register(&self) -> Value {
+    pub async fn register(&self) -> Value {
         let anonymous = Client::at(self.stores.gateway());
         let email = format!("revoked-{:016x}@example.com", rand::random::<u64>());
         let body = json!({ "email": email, "name": "Test", "password": DEMO_PASSWORD });

@@ -88,9 +88,14 @@ fn the_token_endpoint_takes_a_form_and_answers_errors_of_rfc_6749() {
     let secrets = ["password", "refresh_token"].map(|name| (&form[name]["format"], &form[name]["writeOnly"]));
     assert_eq!(secrets, [(&json!("password"), &json!(true)); 2]);
     assert_eq!(token["responses"]["default"]["$ref"], "#/components/responses/OAuthError");
-    assert_eq!(token["security"], json!([]));
+    assert_eq!(token["security"], json!([{}, { "client": [] }]));
+    assert_eq!(at(&document, "/components/securitySchemes/client/scheme"), "basic");
     let reply = schema(&document, "comptoir.users.v1.Token");
-    assert_eq!(reply["required"], json!(["access_token", "token_type", "expires_in", "refresh_token"]));
+    assert_eq!(
+        reply["required"],
+        json!(["access_token", "token_type", "expires_in"]),
+        "a client is given no refresh token"
+    );
     assert!(reply["properties"]["access_token"].get("writeOnly").is_none(), "a reply shows it: that is its purpose");
 }
 
