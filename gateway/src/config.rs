@@ -13,8 +13,9 @@ use crate::{
     upstreams::{Addresses, UPSTREAM_CA, roots},
 };
 use rpc::{
-    Limits,
+    Issuer, Limits,
     attempts::Rate,
+    issuer::ISSUER,
     tls::{self, Files, Roots},
 };
 use settings::{Error, JWKS_FILE, Key, LISTEN, Settings, addresses};
@@ -133,6 +134,7 @@ pub const KEYS: &[Key] = &[
     tls::CERTIFICATE,
     tls::KEY,
     JWKS_FILE,
+    ISSUER,
     UPSTREAM,
     BREAKER_FAILURES,
     UPSTREAM_CONCURRENCY,
@@ -173,6 +175,8 @@ pub struct Config {
     pub json_output: JsonOutput,
     /// JSON Web Key Set (RFC 7517) of those who may sign tokens. None where nothing that is served asks for a token.
     pub jwks: Option<String>,
+    /// Who issues the tokens of users: this gateway, where that is an address.
+    pub issuer: Issuer,
     pub body_limit_bytes: usize,
     /// How long a call may take unless the caller wants it sooner. Streams have no end.
     pub deadline: Duration,
@@ -215,6 +219,7 @@ impl Config {
             forwarded_headers: headers.map_err(|why: String| settings.bad(&FORWARD_HEADERS, why))?,
             json_output: settings.parsed(&JSON_OUTPUT)?,
             jwks: jwks(settings, &source)?,
+            issuer: settings.parsed(&ISSUER)?,
             body_limit_bytes: settings.bounded(&BODY_LIMIT, 1024..=1 << 30)? as usize,
             deadline: settings.seconds(&DEADLINE, 1..=3600)?,
             address_failures: settings.parsed(&ADDRESS_FAILURES)?,

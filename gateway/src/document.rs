@@ -1,6 +1,6 @@
 //! The OpenAPI document of all that the gateway serves, and its title page.
 
-use crate::Error;
+use crate::{Error, well_known};
 use openapi::Info;
 use prost_reflect::DescriptorPool;
 use serde_json::Value;
@@ -25,7 +25,9 @@ pub fn openapi(options: Options) -> Result<Value, Error> {
     let pool = DescriptorPool::decode(contracts::DESCRIPTORS).map_err(transcode::BuildError::from)?;
     let version = env!("CARGO_PKG_VERSION");
     let info = Info { title: "Comptoir", version, description: DESCRIPTION, license: Some("Apache-2.0") };
-    Ok(openapi::document(&pool, info, &openapi::Access::default(), output(options))?)
+    let mut document = openapi::document(&pool, info, &openapi::Access::default(), output(options))?;
+    well_known::describe(&mut document);
+    Ok(document)
 }
 
 /// The document of other descriptors; its title is the names of the packages that are served.

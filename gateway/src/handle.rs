@@ -86,7 +86,7 @@ async fn own(gateway: &Gateway, parts: &Parts) -> Option<Response> {
     match (&parts.method, path) {
         (&Method::GET | &Method::HEAD, "/healthz") => Some(health::live()),
         (&Method::GET | &Method::HEAD, "/readyz") => Some(health::ready(gateway).await),
-        (&Method::GET | &Method::HEAD, path) => Some(show(gateway, gateway.pages.at(path)?, &parts.headers)),
+        (&Method::GET | &Method::HEAD, path) => Some(show(gateway, gateway.page(path)?, &parts.headers)),
         (&Method::OPTIONS, "*") => Some(reply::options(&gateway.router.methods())),
         _ => None,
     }
@@ -103,7 +103,7 @@ fn show(gateway: &Gateway, page: &Page, headers: &HeaderMap) -> Response {
 /// The binding that serves the request. Health and pages, which no contract binds, answer to GET alone.
 fn find(gateway: &Gateway, parts: &Parts) -> Result<Match, transcode::Error> {
     let path = parts.uri.path();
-    if matches!(path, "/healthz" | "/readyz") || gateway.pages.at(path).is_some() {
+    if matches!(path, "/healthz" | "/readyz") || gateway.page(path).is_some() {
         let allowed = ["GET", "HEAD", "OPTIONS"].map(str::to_owned).to_vec();
         return Err(transcode::Error::MethodNotAllowed { allowed });
     }

@@ -78,6 +78,7 @@ mod uplink;
 mod upstream;
 mod upstreams;
 mod validation;
+mod well_known;
 
 pub use config::{Config, DefaultAccess, ForwardedHeaders, IgnoredParameters, JsonOutput, KEYS};
 pub use document::openapi;

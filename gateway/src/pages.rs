@@ -1,4 +1,4 @@
-//! What the gateway shows of itself: `GET /openapi.json`, and `GET /docs`, which renders it. All of it is in the binary and
+//! What the gateway shows of itself: `GET /openapi.json`, and `GET /docs`, which renders it; and the documents of `well_known`. All of it is in the binary and
 //! loads nothing from elsewhere; a cache asks each time whether it is still the same.
 
 use crate::condition;
@@ -20,12 +20,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Caches keep a page and ask each time: after an upgrade nobody generates a client from the contracts of yesterday.
-const HEADERS: [(HeaderName, &str); 4] = [
-    (CACHE_CONTROL, "no-cache"),
-    (CONTENT_SECURITY_POLICY, POLICY),
-    (REFERRER_POLICY, "no-referrer"),
-    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
+const ASKING: HeaderValue = HeaderValue::from_static("no-cache");
+
+const HEADERS: [(HeaderName, &str); 3] =
+    [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
@@ -44,6 +42,8 @@ pub(crate) struct Pages(BTreeMap<&'static str, Page>);
 pub(crate) struct Page {
     content: Bytes,
     content_type: HeaderValue,
+    /// How long caches keep it without asking.
+    cache_control: HeaderValue,
     /// A digest of the content, in quotes.
     etag: HeaderValue,
 }
@@ -54,6 +54,16 @@ impl Pages {
         let document = Page::new("application/json", document.to_string().into());
         let viewer = VIEWER.map(|(path, content_type, content)| (path, Page::new(content_type, content.into())));
         Pages([("/openapi.json", document)].into_iter().chain(viewer).collect())
+    }
+
+    /// Pages that caches keep for a time without asking.
+    pub(crate) fn kept(pages: Vec<(&'static str, &'static str, &Value)>, cache_control: &'static str) -> Self {
+        let cache_control = HeaderValue::from_static(cache_control);
+        let page = |(path, content_type, content): (_, _, &Value)| {
+            let page = Page::new(content_type, content.to_string().into());
+            (path, Page { cache_control: cache_control.clone(), ..page })
+        };
+        Pages(pages.into_iter().map(page).collect())
     }
 
     pub(crate) fn at(&self, path: &str) -> Option<&Page> {
@@ -68,7 +78,7 @@ impl Page {
             text
         });
         let etag = condition::tag(&digest).expect("hexadecimal digits are a tag");
-        Page { content, content_type: HeaderValue::from_static(content_type), etag }
+        Page { content, content_type: HeaderValue::from_static(content_type), cache_control: ASKING, etag }
     }
 
     /// The page as whoever has no version of it gets it.
@@ -77,6 +87,7 @@ impl Page {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type.clone());
         headers.insert(ETAG, self.etag.clone());
+        headers.insert(CACHE_CONTROL, self.cache_control.clone());
         headers.extend(HEADERS.map(|(name, value)| (name, HeaderValue::from_static(value))));
         response
     }

@@ -1,8 +1,15 @@
 //! What every request needs: routes, keys, a connection to each upstream, and the bounds.
 
 use crate::{
-    Config, Error, client::TrustedProxies, cors::Cors, limits::Limits, pages::Pages, schema::Schema, streams::Streams,
+    Config, Error,
+    client::TrustedProxies,
+    cors::Cors,
+    limits::Limits,
+    pages::{Page, Pages},
+    schema::Schema,
+    streams::Streams,
     upstreams::Upstreams,
+    well_known,
 };
 use http::HeaderName;
 use limit::Shared;
@@ -22,6 +29,8 @@ pub(crate) struct Gateway {
     pub is_ours: bool,
     pub router: Arc<Router>,
     pub pages: Arc<Pages>,
+    /// What it tells of the tokens of users.
+    pub well_known: Arc<Pages>,
     pub upstreams: Arc<Upstreams>,
     pub keys: KeySet,
     pub body_limit_bytes: usize,
@@ -58,9 +67,10 @@ impl Gateway {
             is_ours: schema.is_ours,
             router: schema.router,
             pages: schema.pages,
+            well_known: Arc::new(well_known::pages(config.jwks.as_deref(), &config.issuer)?),
             upstreams: schema.upstreams,
             limits: Arc::new(limits),
-            keys: KeySet::from_jwks(config.jwks.as_deref().unwrap_or(NO_KEYS))?,
+            keys: KeySet::from_jwks(config.jwks.as_deref().unwrap_or(NO_KEYS))?.issued_by(&config.issuer),
             body_limit_bytes: config.body_limit_bytes,
             deadline: config.deadline,
             failed_sign_ins: Arc::new(Attempts::new(config.address_failures)),
@@ -73,6 +83,11 @@ impl Gateway {
             stop,
             cut,
         })
+    }
+
+    /// The page at this path.
+    pub(crate) fn page(&self, path: &str) -> Option<&Page> {
+        self.pages.at(path).or_else(|| self.well_known.at(path))
     }
 
     /// The same gateway with another schema.

@@ -6,3 +6,4 @@ mod refresh_tokens;
 mod revocation;
 mod roles;
 mod sign_in;
+mod signing_keys;

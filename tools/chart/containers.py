@@ -171,7 +171,7 @@ def block(name: str, service: dict) -> str:
     given = [use for use in service["uses"] if use != "user-tokens"]
     lines = [f"  {name}:", "    <<: *service", f"    command: [{', '.join([name, *given])}]"]
     if "user-tokens" in service["uses"]:
-        lines += ["    environment:", "      <<: *telemetry", "      COMPTOIR_USER_TOKEN_KEY_FILE: /secrets/keys/user-tokens.pem"]
+        lines += ["    environment:", "      <<: *telemetry", "      COMPTOIR_USER_TOKEN_KEY_FILE: /secrets/keys/${COMPTOIR_USER_TOKEN_KEY:-user-tokens}.pem"]
     return "\n".join(lines) + "\n"
 
 

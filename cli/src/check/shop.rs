@@ -2,7 +2,7 @@
 
 use super::visitor::Visitor;
 use anyhow::{Context, anyhow};
-use rpc::{Signer, token::USER_TOKENS};
+use rpc::{Signer, issuer::user_key_id};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
 
@@ -32,7 +32,7 @@ pub async fn in_stock(customer: &Visitor) -> anyhow::Result<String> {
 /// A new account, signed in; a product with stock; the account's e-mail address.
 pub async fn open(visitor: &Visitor, key_file: &Path) -> anyhow::Result<(Visitor, String, String)> {
     let pem = std::fs::read_to_string(key_file).with_context(|| format!("read {}", key_file.display()))?;
-    let token = Signer::new(USER_TOKENS, &pem)?.user_token(CHECKER, &["staff".to_owned()], TOKEN_LIFE)?;
+    let token = Signer::new(user_key_id(key_file), &pem)?.user_token(CHECKER, &["staff".to_owned()], TOKEN_LIFE)?;
     let product = stocked(&visitor.with_token(&token)).await?;
     let (email, password) = (format!("check-{:016x}@example.com", rand::random::<u64>()), random_password());
     let account = json!({ "email": email, "name": "Comptoir Check", "password": password });

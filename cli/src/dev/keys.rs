@@ -7,8 +7,9 @@ use ed25519_dalek::{
     SigningKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
 };
+use rpc::issuer::speaks_for_users;
 use serde_json::json;
-use std::path::PathBuf;
+use std::{collections::BTreeSet, fs, path::PathBuf};
 use topology::Topology;
 
 /// Name, and key id, of the key that signs user tokens.
@@ -19,13 +20,24 @@ const DIRECTORY: &str = "keys";
 #[derive(Debug)]
 pub struct Keys {
     directory: PathBuf,
+    /// Names of those that speak for users; there is one at least.
+    of_users: BTreeSet<String>,
 }
 
 impl Keys {
-    /// Reads them; makes those that are missing.
+    /// Reads them; makes those that are missing. Each `user-tokens-….pem` that is there is listed too, so that keys of users change.
     pub fn open(data: &DataDir) -> anyhow::Result<Self> {
         let directory = data.directory(DIRECTORY)?;
-        let names = Topology::get().service.keys().map(String::as_str).chain([USER_TOKENS]);
+        let mut of_users = BTreeSet::new();
+        for entry in fs::read_dir(&directory)? {
+            let path = entry?.path();
+            let name = path.file_stem().and_then(|name| name.to_str()).filter(|name| speaks_for_users(name));
+            of_users.extend(name.filter(|_| path.extension().is_some_and(|kind| kind == "pem")).map(str::to_owned));
+        }
+        if of_users.is_empty() {
+            of_users.insert(USER_TOKENS.to_owned());
+        }
+        let names = Topology::get().service.keys().chain(&of_users);
         let mut public = Vec::new();
         for name in names {
             let file = format!("{DIRECTORY}/{name}.pem");
@@ -41,11 +53,16 @@ impl Keys {
         }
         let jwks = serde_json::to_string_pretty(&json!({ "keys": public }))?;
         data.write("keys/jwks.json", &jwks)?;
-        Ok(Self { directory })
+        Ok(Self { directory, of_users })
     }
 
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(format!("{name}.pem"))
+    }
+
+    /// The key that signs tokens of users under `comptoir dev`: the first by its name.
+    pub fn user_token_file(&self) -> PathBuf {
+        self.file(self.of_users.first().map_or(USER_TOKENS, String::as_str))
     }
 
     /// File of the public halves, a JWKS (RFC 7517, RFC 8037).

@@ -3,11 +3,7 @@
 //! Every request has an id of its own that never changes, and what exists already counts as done: a seeding that was
 //! interrupted is completed by the next start. The file `seeded` says that there is nothing left to do.
 
-use super::{
-    data::DataDir,
-    keys::{Keys, USER_TOKENS},
-    system::System,
-};
+use super::{data::DataDir, keys::Keys, system::System};
 use anyhow::{Context, anyhow};
 use contracts::{
     google::r#type::Money,
@@ -16,7 +12,7 @@ use contracts::{
     users::v1::{CreateUserRequest, user_service_client::UserServiceClient},
 };
 use futures::{StreamExt, TryStreamExt, stream};
-use rpc::token::Signer;
+use rpc::{issuer::user_key_id, token::Signer};
 use serde::Deserialize;
 use std::time::Duration;
 use tonic::{
@@ -182,7 +178,8 @@ fn new_or_there<T>(reply: Result<tonic::Response<T>, Status>) -> Result<Option<T
 
 /// An authorization header of an admin, good for the time that seeding takes.
 fn admin_bearer(keys: &Keys) -> anyhow::Result<String> {
-    let signer = Signer::new(USER_TOKENS, &std::fs::read_to_string(keys.file(USER_TOKENS))?)?;
+    let file = keys.user_token_file();
+    let signer = Signer::new(user_key_id(&file), &std::fs::read_to_string(&file)?)?;
     let token = signer.user_token(SEEDER, &["admin".to_owned()], Duration::from_secs(600))?;
     Ok(format!("Bearer {token}"))
 }

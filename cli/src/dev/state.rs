@@ -2,7 +2,6 @@
 
 use super::{
     data::{DataDir, LOG},
-    keys::USER_TOKENS,
     nats::OPERATOR,
     stores::Stores,
     system::System,
@@ -63,7 +62,7 @@ impl State {
             nats_user: OPERATOR.to_owned(),
             nats_password: system.credentials.nats_operator.clone(),
             log: data.join(LOG),
-            user_token_key_file: system.keys.file(USER_TOKENS),
+            user_token_key_file: system.keys.user_token_file(),
             jwks_file: system.keys.jwks_file(),
             pids: pids.into_iter().map(|(name, pid)| (name.to_owned(), pid)).collect(),
         }

@@ -1,7 +1,7 @@
 //! The settings of each program under `comptoir dev`, and `serve/<name>.env` in the data directory, with which `comptoir
 //! serve <name>` takes the place of the program that this process would run.
 
-use super::{data::DataDir, keys::USER_TOKENS, stores::Stores, system::System};
+use super::{data::DataDir, stores::Stores, system::System};
 use crate::services::{self, PROGRAMS, Program};
 use std::collections::BTreeMap;
 use topology::Topology;
@@ -16,7 +16,7 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         ("nats-url", stores.nats.url.clone()),
         ("service-key-file", system.keys.file(name).display().to_string()),
         ("jwks-file", system.keys.jwks_file().display().to_string()),
-        ("user-token-key-file", system.keys.file(USER_TOKENS).display().to_string()),
+        ("user-token-key-file", system.keys.user_token_file().display().to_string()),
         ("peers", joined(system.peers())),
         ("upstream", joined(system.upstreams())),
         ("provider-url", system.sandbox_psp.uri()),

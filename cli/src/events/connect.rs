@@ -132,7 +132,7 @@ pub(crate) fn running(data: &Path) -> anyhow::Result<State> {
 fn signer(state: &State) -> anyhow::Result<Signer> {
     let path = &state.user_token_key_file;
     let pem = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    Ok(Signer::new(rpc::token::USER_TOKENS, &pem)?)
+    Ok(Signer::new(rpc::issuer::user_key_id(path), &pem)?)
 }
 
 pub fn peer(text: &str) -> Result<(String, String), String> {

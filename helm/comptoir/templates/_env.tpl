@@ -32,6 +32,10 @@
 {{- if ne .kind "program" }}
 - name: COMPTOIR_JWKS_FILE
   value: /etc/comptoir/keys/jwks.json
+{{- with .root.Values.signingKeys.issuer }}
+- name: COMPTOIR_ISSUER
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- if eq .kind "gateway" }}
 - name: COMPTOIR_UPSTREAM
@@ -92,7 +96,7 @@
   value: /etc/comptoir/keys/service.pem
 {{- if has "user-tokens" $service.uses }}
 - name: COMPTOIR_USER_TOKEN_KEY_FILE
-  value: /etc/comptoir/keys/user-tokens.pem
+  value: /etc/comptoir/keys/{{ .root.Values.signingKeys.userTokens }}.pem
 {{- end }}
 {{- $sandboxes := include "comptoir.sandboxes" .root | fromYaml }}
 {{- range $use := $service.uses }}
@@ -118,8 +122,8 @@
 - key: {{ .component }}.pem
   path: service.pem
 {{- if has "user-tokens" .uses }}
-- key: user-tokens.pem
-  path: user-tokens.pem
+- key: {{ .root.Values.signingKeys.userTokens }}.pem
+  path: {{ .root.Values.signingKeys.userTokens }}.pem
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -1,9 +1,9 @@
 //! Bearer tokens: EdDSA JWTs (RFC 8037) of users and of services, verified against a pinned JWKS.
 //!
-//! The key id decides what a token can say: only `user-tokens` speaks for users; the key of a service speaks for that
+//! The key id decides what a token can say: `user-tokens`, and while keys change `user-tokens-…`, speak for users; the key of a service speaks for that
 //! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
-use crate::{Principal, Revocations};
+use crate::{Issuer, Principal, Revocations, issuer::speaks_for_users};
 use contracts::role::Role;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
@@ -14,11 +14,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-/// Key id of the key that signs user tokens.
-pub const USER_TOKENS: &str = "user-tokens";
+pub use crate::issuer::USER_TOKENS;
 
-/// Issuer of user tokens and audience of all tokens.
-const COMPTOIR: &str = "comptoir";
+/// Audience of all tokens.
+const AUDIENCE: &str = "comptoir";
 
 /// Life of a service's own token.
 const SERVICE_TOKEN_LIFE: Duration = Duration::from_secs(300);
@@ -36,6 +35,9 @@ pub enum Error {
     SigningKey(#[source] jsonwebtoken::errors::Error),
     #[error("the token was signed by a key that is not known here")]
     UnknownKey,
+    /// This process would sign tokens that nobody takes.
+    #[error("the JWKS does not list the key {0:?}, which signs: list it for every verifier first")]
+    NotListed(String),
     #[error("the token has expired")]
     Expired,
     /// The account was locked, deleted or lost a role since.
@@ -77,6 +79,8 @@ pub struct Account<'a> {
 #[derive(Clone)]
 pub struct KeySet {
     keys: Arc<HashMap<String, DecodingKey>>,
+    /// Who may issue the tokens of users.
+    issuers: [Issuer; 2],
     seen: Arc<Mutex<Seen>>,
     revocations: Revocations,
 }
@@ -100,7 +104,20 @@ impl KeySet {
             let id = jwk.common.key_id.clone().unwrap_or_default();
             keys.insert(id, DecodingKey::from_jwk(jwk).map_err(Error::KeySet)?);
         }
-        Ok(Self { keys: Arc::new(keys), seen: Arc::default(), revocations: Revocations::default() })
+        let (keys, revocations) = (Arc::new(keys), Revocations::default());
+        Ok(Self { keys, issuers: Default::default(), seen: Arc::default(), revocations })
+    }
+
+    /// The same keys, whose tokens of users this one may issue too.
+    pub fn issued_by(mut self, issuer: &Issuer) -> Self {
+        self.issuers = [Issuer::default(), issuer.clone()];
+        self
+    }
+
+    /// Refuses a signer of tokens of users whose tokens these keys do not vouch for.
+    pub fn vouch_for(&self, signer: &Signer) -> Result<(), Error> {
+        let token = signer.user_token("start", &[], SERVICE_TOKEN_LIFE)?;
+        self.check(&token).map(drop).map_err(|_| Error::NotListed(signer.id.clone()))
     }
 
     /// The list of revoked tokens that this one checks, which somebody has to keep.
@@ -144,12 +161,13 @@ impl KeySet {
         let id = header.kid.unwrap_or_default();
         let key = self.keys.get(&id).ok_or(Error::UnknownKey)?;
         // The key decides who may be the issuer: a service cannot make a token of a user, nor of another service.
-        let issuer = if id == USER_TOKENS { COMPTOIR } else { id.as_str() };
+        let is_of_users = speaks_for_users(&id);
+        let issuers = if is_of_users { self.issuers.each_ref().map(Issuer::as_str) } else { [id.as_str(); 2] };
         let mut validation = Validation::new(Algorithm::EdDSA);
         validation.leeway = 0;
         validation.validate_nbf = true;
-        validation.set_audience(&[COMPTOIR]);
-        validation.set_issuer(&[issuer]);
+        validation.set_audience(&[AUDIENCE]);
+        validation.set_issuer(&issuers);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         let claims = jsonwebtoken::decode::<Claims>(token, key, &validation)
             .map_err(|error| match error.kind() {
@@ -164,7 +182,7 @@ impl KeySet {
             return Err(Error::Invalid(ErrorKind::InvalidSubject.into()));
         }
         let (generation, expiry) = (claims.generation, claims.exp);
-        let principal = if id == USER_TOKENS { claims.principal()? } else { Principal::Service(id) };
+        let principal = if is_of_users { claims.principal()? } else { Principal::Service(id) };
         Ok(Verified { principal, generation, expiry })
     }
 }
@@ -187,6 +205,8 @@ impl Claims {
 pub struct Signer {
     id: String,
     key: EncodingKey,
+    /// Of tokens of users.
+    issuer: Issuer,
     own: Arc<Mutex<Option<(String, u64)>>>,
 }
 
@@ -194,7 +214,13 @@ impl Signer {
     /// From PKCS#8 PEM; `id` is the key's id in the JWKS.
     pub fn new(id: &str, pkcs8_pem: &str) -> Result<Self, Error> {
         let key = EncodingKey::from_ed_pem(pkcs8_pem.as_bytes()).map_err(Error::SigningKey)?;
-        Ok(Self { id: id.to_owned(), key, own: Arc::default() })
+        Ok(Self { id: id.to_owned(), key, issuer: Issuer::default(), own: Arc::default() })
+    }
+
+    /// The same key, whose tokens of users have this issuer.
+    pub fn issued_by(mut self, issuer: Issuer) -> Self {
+        self.issuer = issuer;
+        self
     }
 
     /// A token of who has no account, such as an operator: no revocation ends it.
@@ -203,7 +229,7 @@ impl Signer {
     }
 
     pub fn account_token(&self, account: Account<'_>, life: Duration) -> Result<String, Error> {
-        self.sign(COMPTOIR, account, life)
+        self.sign(self.issuer.as_str(), account, life)
     }
 
     /// This service's own token; the same one until a minute before it ends.
@@ -225,7 +251,7 @@ impl Signer {
         let iat = unix_seconds();
         let claims = Claims {
             iss: issuer.to_owned(),
-            aud: COMPTOIR.to_owned(),
+            aud: AUDIENCE.to_owned(),
             sub: account.id.to_owned(),
             iat,
             exp: iat + life.as_secs(),

@@ -1,6 +1,6 @@
 //! Configuration of every service. Each service declares what it has beside in a `config.rs` of its own.
 
-use rpc::Limits;
+use rpc::{Issuer, Limits, issuer::ISSUER};
 use settings::{DATABASE, Error, JWKS_FILE, Key, LISTEN, MONGODB_URI, NATS_USER, Secret, Settings, addresses};
 use std::collections::BTreeMap;
 
@@ -33,6 +33,7 @@ pub const KEYS: &[Key] = &[
     PEERS,
     SERVICE_KEY_FILE,
     JWKS_FILE,
+    ISSUER,
     STREAM_REPLICAS,
 ];
 
@@ -53,6 +54,8 @@ pub struct Config {
     pub service_key: Secret,
     /// Public keys of all services and of user tokens, a JWKS (RFC 7517, RFC 8037).
     pub jwks: String,
+    /// Who issues the tokens of users.
+    pub issuer: Issuer,
     /// Copies of its stream; counts when the stream is made.
     pub stream_replicas: u32,
     pub limits: Limits,
@@ -71,6 +74,7 @@ impl Config {
             peers: settings.uris(&PEERS)?,
             service_key: Secret::new(settings.file(&SERVICE_KEY_FILE)?),
             jwks: settings.file(&JWKS_FILE)?,
+            issuer: settings.parsed(&ISSUER)?,
             stream_replicas: settings.bounded(&STREAM_REPLICAS, 1..=5)?,
             limits: Limits::resolve(settings)?,
         })

@@ -75,7 +75,7 @@ impl Service {
     pub async fn start(config: Config, shutdown: CancellationToken) -> Result<Self, Error> {
         let unknown = || Error::UnknownService(config.name.clone());
         let table = topology::Topology::get().service(&config.name).ok_or_else(unknown)?;
-        let keys = KeySet::from_jwks(&config.jwks)?;
+        let keys = KeySet::from_jwks(&config.jwks)?.issued_by(&config.issuer);
         let signer = Signer::new(&config.name, config.service_key.reveal())?;
         let database = store::connect(config.mongodb_uri.reveal(), &config.database, &config.name).await?;
         let (login, reads_events) = ((&*config.nats_user, config.nats_password.reveal()), !table.consumes.is_empty());

@@ -1,13 +1,13 @@
 //! Configuration of users.
 
-use rpc::attempts::Rate;
+use rpc::{attempts::Rate, issuer::user_key_id};
 use settings::{Error, Key, Secret, Settings};
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 const USER_TOKEN_KEY_FILE: Key = Key::new(
     "user-token-key-file",
     "COMPTOIR_USER_TOKEN_KEY_FILE",
-    "File with the key that signs user tokens, PKCS#8 PEM",
+    "File with the key that signs user tokens, PKCS#8 PEM; its name, user-tokens or user-tokens-…, is the id of the key",
 )
 .required();
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub service: service::Config,
     /// Key that signs user tokens, PKCS#8 PEM.
     pub user_token_key: Secret,
+    /// The id of that key.
+    pub user_token_key_id: String,
     /// How long after its use a refresh token still answers with its successor.
     pub refresh_grace: Duration,
     /// How often the password of an account may be wrong.
@@ -55,6 +57,7 @@ impl Config {
         Ok(Self {
             service: service::Config::resolve(settings)?,
             user_token_key: Secret::new(settings.file(&USER_TOKEN_KEY_FILE)?),
+            user_token_key_id: user_key_id(Path::new(settings.value(&USER_TOKEN_KEY_FILE))).to_owned(),
             refresh_grace: settings.seconds(&REFRESH_GRACE, 0..=300)?,
             account_failures: settings.parsed(&ACCOUNT_FAILURES)?,
             first_admin: Some(settings.value(&FIRST_ADMIN)).filter(|id| !id.is_empty()).map(str::to_owned),

@@ -36,7 +36,7 @@ use crate::{
     clients::store::Clients, password::Passwords, refresh::RefreshTokens, sign_in::SignIn, standing::Standing,
     store::Users,
 };
-use ::rpc::{Signer, token::USER_TOKENS};
+use ::rpc::{KeySet, Signer};
 use ::store::Pager;
 use contracts::users::v1::{
     client_service_server::ClientServiceServer, token_service_server::TokenServiceServer,
@@ -51,7 +51,10 @@ pub use config::{Config, KEYS};
 pub use domain::User;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let signer = Signer::new(USER_TOKENS, config.user_token_key.reveal())?;
+    let signer = Signer::new(&config.user_token_key_id, config.user_token_key.reveal())?;
+    let signer = signer.issued_by(config.service.issuer.clone());
+    // A key that no verifier has would sign tokens that all of them refuse.
+    KeySet::from_jwks(&config.service.jwks)?.issued_by(&config.service.issuer).vouch_for(&signer)?;
     let service = Service::start(config.service, shutdown).await?;
     // Without the unique index of addresses two accounts could be made for one.
     service.indexes(&store::indexes()).await?;

@@ -66,6 +66,8 @@ fn plain_reads(document: &Value) -> Vec<String> {
         let parameters = item["get"]["parameters"].as_array().map(Vec::as_slice).unwrap_or_default();
         item["get"].is_object() && !parameters.iter().any(is_required)
     };
+    // Those are no replies of RPCs: what they say is that of other standards.
+    let paths = paths.filter(|(path, _)| !path.starts_with("/.well-known/"));
     paths.filter(|(_, item)| is_plain(item)).map(|(path, _)| path.clone()).collect()
 }
 

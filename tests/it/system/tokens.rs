@@ -114,6 +114,9 @@ impl Forge {
             json!("other"),
             json!("../keys/users"),
             json!("user-tokens\u{0}"),
+            json!("user-tokens-"),
+            json!("user-tokens-2"),
+            json!("User-Tokens"),
             json!(["user-tokens"]),
         ];
         for kid in kids {
@@ -148,6 +151,8 @@ impl Forge {
             json!({"iss": "orders"}),
             json!({"iss": "Comptoir"}),
             json!({"iss": 1}),
+            json!({"iss": self.stack.gateway()}),
+            json!({"iss": ["comptoir"]}),
             json!({"aud": null}),
             json!({"aud": "other"}),
             json!({"aud": ["other"]}),

@@ -78,7 +78,7 @@ async fn a_token_ends_within_seconds_when_its_account_is_locked_deleted_or_loses
 /// A system of processes of its own: users, orders and a gateway.
 pub struct Own {
     pub stores: Stores,
-    orders_at: String,
+    pub orders_at: String,
     orders: Channel,
 }
 
@@ -106,7 +106,7 @@ impl Own {
     }
 
     /// The token of `me`, once the gateway and orders have `expected` for it. Orders are behind no gateway here: it answers 503.
-    async fn settle(&self, expected: (u16, Code), me: &Client) {
+    pub async fn settle(&self, expected: (u16, Code), me: &Client) {
         settle(expected, TIMEOUT, (me, &self.orders)).await;
     }
 
@@ -126,7 +126,7 @@ impl Own {
 }
 
 /// What both doors say to a token that counts where the gateway reaches no orders.
-const COUNTS: (u16, Code) = (503, Code::NotFound);
+pub const COUNTS: (u16, Code) = (503, Code::NotFound);
 
 #[tokio::test]
 async fn a_revocation_outlives_broker_and_restart_and_one_made_meanwhile_comes_later() {
