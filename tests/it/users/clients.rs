@@ -41,19 +41,22 @@ impl Registered {
     }
 }
 
-const GRANT: &[(&str, &str)] = &[("grant_type", "client_credentials")];
+/// A field of a form.
+type Field<'a> = (&'a str, &'a str);
+
+const GRANT: &[Field] = &[("grant_type", "client_credentials")];
 
 /// The header of these two as they are.
 fn basic(id: &str, secret: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
 }
 
-async fn form(client: &Client, path: &str, headers: &[&str], form: &[(&str, &str)]) -> Reply {
+async fn form(client: &Client, path: &str, headers: &[&str], form: &[Field<'_>]) -> Reply {
     let request = client.request(Method::POST, path).form(form);
     reply(headers.iter().fold(request, |request, value| request.header("authorization", *value))).await
 }
 
-async fn ask(client: &Client, headers: &[&str], fields: &[(&str, &str)]) -> Reply {
+async fn ask(client: &Client, headers: &[&str], fields: &[Field<'_>]) -> Reply {
     form(client, "/oauth2/token", headers, fields).await
 }
 
@@ -103,7 +106,7 @@ async fn a_client_proves_who_it_is_by_basic_or_in_the_body() {
     let percent = basic(&encoded(id), &encoded(secret));
     let lower = client.basic().replacen("Basic ", "bASIC   ", 1);
     let scope = [GRANT, &[("scope", "read")]].concat();
-    let ways: [(&[&str], &[(&str, &str)]); 6] = [
+    let ways: [(&[&str], &[Field]); 6] = [
         (&[&client.basic()], GRANT),
         (&[&client.basic()], &named),
         (&[&client.basic()], &scope),
@@ -164,7 +167,7 @@ async fn a_client_that_does_not_prove_who_it_is_is_told_so_with_a_challenge() {
     }
     let header = client.basic();
     let both = [GRANT, &[("client_id", id), ("client_secret", secret)]].concat();
-    let twice: [(&[&str], Vec<(&str, &str)>); 5] = [
+    let twice: [(&[&str], Vec<Field>); 5] = [
         (&[&header], both),
         (&[&header], [GRANT, &[("client_secret", secret)]].concat()),
         (&[&header], [GRANT, &[("client_id", &other.id)]].concat()),
