@@ -149,12 +149,14 @@ async fn malformed_token_requests_are_refused_as_rfc_6749_says() {
         (json!({ "grant_type": "password", "username": "a@example.com" }), "invalid_request"),
         (json!({ "grant_type": "refresh_token" }), "invalid_request"),
         (json!({ "grant_type": "refresh_token", "refresh_token": "x".repeat(257) }), "invalid_request"),
-        (json!({ "grant_type": "client_credentials" }), "unsupported_grant_type"),
+        (json!({ "grant_type": "authorization_code" }), "unsupported_grant_type"),
         (json!({ "grant_type": "refresh_token", "refresh_token": "unknown" }), "invalid_grant"),
     ] {
         let refused = anonymous.post("/oauth2/token", body.clone()).await.expect(400);
         assert_eq!(refused["error"], error, "{body}");
     }
+    let unknown = anonymous.post("/oauth2/token", json!({ "grant_type": "client_credentials" })).await.expect(401);
+    assert_eq!(unknown["error"], "invalid_client");
 }
 
 #[tokio::test]
