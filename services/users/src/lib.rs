@@ -47,6 +47,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+pub use clients::domain::Client;
 pub use config::{Config, KEYS};
 pub use domain::User;
 

@@ -11,7 +11,7 @@ use products::Product;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use shipping::Shipment;
 use store::{Aggregate, Change, Database, Documents, NewEvent, Time};
-use users::User;
+use users::{Client, User};
 
 /// States of one aggregate that are saved over each other.
 const STATES: usize = 8;
@@ -46,6 +46,13 @@ fn full_user() -> Document {
         "status": "Active", "roles": ["staff"], "password_hash": "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA",
         "lock_reason": "A stolen card", "token_generation": 2_i64,
         "created_at": now(), "updated_at": now(), "request_key": "key",
+    }
+}
+
+fn full_client() -> Document {
+    doc! {
+        "name": "Warehouse", "role": "staff", "secret_digest": "digest", "token_generation": 2_i64,
+        "created_at": now(), "secret_created_at": now(),
     }
 }
 
@@ -175,6 +182,7 @@ async fn a_state_saved_over_any_other_is_read_back_as_it_was_saved() {
     each_over_each::<Order>(&database, full_order()).await;
     each_over_each::<Coupon>(&database, full_coupon()).await;
     each_over_each::<User>(&database, full_user()).await;
+    each_over_each::<Client>(&database, full_client()).await;
     each_over_each::<Basket>(&database, full_basket()).await;
     each_over_each::<Product>(&database, full_product()).await;
     each_over_each::<Stock>(&database, full_stock()).await;
