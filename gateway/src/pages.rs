@@ -1,5 +1,5 @@
-//! What the gateway shows of itself: `GET /openapi.json`, and `GET /docs`, which renders it; and the documents of `well_known`. All of it is in the binary and
-//! loads nothing from elsewhere; a cache asks each time whether it is still the same.
+//! What the gateway shows of itself: `GET /openapi.json`, `GET /docs`, which renders it, and the documents of `well_known`.
+//! Nothing is loaded from elsewhere. A cache asks each time whether a page is still the same, but for those of `well_known`.
 
 use crate::condition;
 use axum::{body::Body, response::Response};

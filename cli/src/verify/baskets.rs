@@ -29,26 +29,28 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
     Ok(examined)
 }
 
-/// Orders of baskets that are open still, or gone otherwise than as that order. A basket that has expired says nothing.
+/// Orders of baskets that are open still, merged or deleted. A basket that has expired says nothing.
 async fn open_ones(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Vec<Violation>> {
     let (baskets, orders) = (cluster.collection("baskets", "baskets")?, cluster.collection("orders", "orders")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
     while let Some((mut snapshot, found)) = pages.read(cluster, &orders, doc! { "request_key": 1 }).await? {
-        let keyed = |order: &Document| text(order, "request_key").strip_prefix("baskets/").map(str::to_owned);
-        let ids: Vec<String> = found.iter().filter_map(keyed).collect();
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let ids: Vec<&str> = found.iter().filter_map(basket_of).collect();
         let baskets = snapshot.by_id(&baskets, &ids, doc! { "state": 1, "order_id": 1 }).await?;
         for order in &found {
+            let Some(basket) = basket_of(order).and_then(|id| baskets.get(id)) else { continue };
             // One that names an order was looked at already.
-            let basket =
-                keyed(order).and_then(|id| baskets.get(&id)).filter(|basket| text(basket, "order_id").is_empty());
-            let state = basket.map_or("", |basket| text(basket, "state"));
-            if !["", "CheckedOut", "CheckingOut"].contains(&state) {
-                examined.suspect(text(order, "_id"), "a basket that is checked out", state.to_uppercase());
+            if text(basket, "order_id").is_empty() && text(basket, "state") != "CheckingOut" {
+                let state = text(basket, "state").to_uppercase();
+                examined.suspect(text(order, "_id"), "a basket that is checked out", state);
             }
         }
     }
     Ok(examined.suspects)
+}
+
+/// The basket that an order was placed under.
+fn basket_of(order: &Document) -> Option<&str> {
+    text(order, "request_key").strip_prefix("baskets/")
 }
 
 /// What should be and what is, when they differ.
@@ -69,7 +71,7 @@ fn compare(basket: &Document, order: Option<&Document>) -> Option<(String, Strin
     }
     let Some(order) = order else { return wrong("its order", format!("no order {order_id}")) };
     let (key, user) = (text(order, "request_key"), text(order, "user_id"));
-    if key != format!("baskets/{id}") {
+    if basket_of(order) != Some(id) {
         return wrong("an order of its own", format!("{order_id}, an order under the key {key}"));
     }
     if user != text(basket, "user_id") {

@@ -34,7 +34,8 @@ struct Entries {
 }
 
 impl Revocations {
-    /// Tokens of `subject`, an account or a client, of a lower generation than `least` count no more. Repeating it, and older news, have no effect.
+    /// Tokens of `subject`, an account or a client, of a lower generation than `least` count no more. Repeating it, and older
+    /// news, have no effect.
     pub fn note(&self, subject: &str, least: i64, now: Instant) {
         let mut entries = self.0.write().unwrap_or_else(PoisonError::into_inner);
         entries.forget(now);

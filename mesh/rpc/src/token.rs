@@ -1,7 +1,7 @@
 //! Bearer tokens: EdDSA JWTs (RFC 8037) of users and of services, verified against a pinned JWKS.
 //!
-//! The key id decides what a token can say: `user-tokens`, and while keys change `user-tokens-…`, speak for users; the key of a service speaks for that
-//! service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
+//! The key id decides what a token can say: `user-tokens`, and while keys change `user-tokens-…`, speak for users; the key of a
+//! service speaks for that service alone. A service signs its own short-lived tokens, so that no call depends on a token server (ADR 2).
 
 use crate::{Issuer, Principal, Revocations, issuer::speaks_for_users};
 use contracts::role::Role;

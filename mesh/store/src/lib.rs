@@ -24,6 +24,7 @@ pub mod log;
 mod outbox;
 pub mod page;
 pub mod request_key;
+pub mod secret;
 mod signer;
 pub mod transaction;
 

@@ -29,9 +29,10 @@ const STOCK_QUESTIONS: usize = 16;
 /// Clients of the three peers. Cheap to clone.
 #[derive(Clone)]
 pub struct Peers {
-    /// For what places orders, and for what reads.
+    /// For what places orders.
     orders: OrderServiceClient<Channel>,
-    prices: OrderServiceClient<Channel>,
+    /// For what a reader waits for.
+    order_reads: OrderServiceClient<Channel>,
     products: ProductServiceClient<Channel>,
     inventory: InventoryServiceClient<Channel>,
 }
@@ -40,7 +41,7 @@ impl Peers {
     pub fn new(service: &Service) -> Result<Self, service::Error> {
         Ok(Self {
             orders: OrderServiceClient::new(service.peer("orders")?.with_deadline(ORDER_DEADLINE)),
-            prices: OrderServiceClient::new(service.peer("orders")?.with_deadline(READ_DEADLINE)),
+            order_reads: OrderServiceClient::new(service.peer("orders")?.with_deadline(READ_DEADLINE)),
             products: ProductServiceClient::new(service.peer("products")?),
             inventory: InventoryServiceClient::new(service.peer("inventory")?),
         })
@@ -63,12 +64,12 @@ impl Peers {
     /// The order that a basket has; NOT_FOUND without one.
     pub async fn order_of(&self, basket_id: &str, user_id: &str) -> Result<Order, Status> {
         let request = GetOrderOfBasketRequest { basket_id: basket_id.to_owned(), user_id: user_id.to_owned() };
-        Ok(self.prices.clone().get_order_of_basket(request).await?.into_inner())
+        Ok(self.order_reads.clone().get_order_of_basket(request).await?.into_inner())
     }
 
     pub async fn quote(&self, user_id: &str, quote: QuoteOrderRequest) -> Result<OrderQuote, Status> {
         let request = QuoteOrderOfBasketRequest { user_id: user_id.to_owned(), quote: Some(quote) };
-        Ok(self.prices.clone().quote_order_of_basket(request).await?.into_inner())
+        Ok(self.order_reads.clone().quote_order_of_basket(request).await?.into_inner())
     }
 
     /// Those of these products that there are, by id.

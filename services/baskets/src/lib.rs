@@ -33,7 +33,6 @@ mod quote;
 mod rpc;
 mod store;
 mod sweep;
-mod token;
 
 use ::store::{Pager, transaction::keep_ending_abandoned};
 use contracts::baskets::v1::basket_service_server::BasketServiceServer;

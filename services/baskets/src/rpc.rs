@@ -5,10 +5,10 @@ use crate::{
     convert,
     domain::{Basket, Owner},
     error::Error,
-    quote, token,
+    quote,
 };
 use ::rpc::{Principal, principal, refused_credential, status, validated};
-use ::store::{Pager, RequestKey, Versioned, limit, now};
+use ::store::{Pager, RequestKey, Versioned, limit, now, secret};
 use contracts::{
     baskets::v1::{
         self as wire, AddBasketItemRequest, BasketQuote, CheckoutBasketRequest, CreateBasketRequest,
@@ -30,7 +30,7 @@ pub struct Handler {
 fn is_own(basket: &Basket, caller: &Principal, basket_token: &str) -> bool {
     match (&basket.user_id, &basket.token_digest) {
         (Some(user_id), _) => caller.may_act_for(user_id),
-        (None, Some(digest)) => caller.acts_for_all() || *digest == token::digest(basket_token),
+        (None, Some(digest)) => caller.acts_for_all() || secret::fits(basket_token, digest),
         (None, None) => false,
     }
 }
@@ -118,8 +118,8 @@ impl BasketService for Handler {
         let (owner, basket_token) = match caller.user_id() {
             Some(user_id) => (Owner::User(user_id.to_owned()), String::new()),
             None => {
-                let (basket_token, digest) = token::new();
-                (Owner::Guest(digest), basket_token)
+                let basket_token = secret::random();
+                (Owner::Guest(secret::digest(&basket_token)), basket_token)
             }
         };
         let id = Kind::Basket.new_id();

@@ -5,5 +5,4 @@ mod convert;
 pub mod domain;
 mod events;
 pub mod rpc;
-mod secret;
 pub mod store;

@@ -1,16 +1,18 @@
 //! Accounts, OAuth clients and the tokens that speak for them.
 //!
-//! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; clients: name, role, secret; and refresh tokens.
+//! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; clients: name, role, secret; and refresh
+//! tokens.
 //! **RPCs** `UserService`: create, read, update, delete, roles, locks. `ClientService`: register, list, rotate the
 //! secret, delete. `TokenService`: the password, refresh_token and client_credentials grants, revocation.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
-//! id; unique `request_key`), `clients` (`_id` cli_…), `refresh_tokens` (`_id` SHA-256 of the token; by `family`, by `user_id`; gone at `expires_at`).
+//! id; unique `request_key`), `clients` (`_id` cli_…), `refresh_tokens` (`_id` SHA-256 of the token; by `family`,
+//! by `user_id`; gone at `expires_at`).
 //! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`,
 //! `evt.users.client.{created,secret_rotated,deleted,tokens_revoked}`, without personal data. **Events in** none.
 //!
 //! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
-//! hash only, a refresh token or the secret of a client as its SHA-256 only; none is in a reply, an event or a log. A refresh token is exchanged
-//! once: within a grace of some seconds its repeat is given the same successor, later it ends the whole family. Wrong
+//! hash only, a refresh token or the secret of a client as its SHA-256 only; none is in a reply, an event or a log. A
+//! refresh token is exchanged once: within a grace of some seconds its repeat is given the same successor, later it ends the whole family. Wrong
 //! passwords of one address are limited in each process, whether it has an account or not. A deleted account keeps its id
 //! and dates and nothing that tells who it was; it never comes back.
 //!

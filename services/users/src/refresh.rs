@@ -6,13 +6,13 @@
 //! successor by any replica; a reader of the database, who has the salt and not the token, can compute nothing.
 
 use crate::error::Error;
-use ::store::{Index, Time, now};
+use ::store::{Index, Time, now, secret};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bson::{Document, doc};
 use hmac::{Hmac, KeyInit, Mac};
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions, options::ReturnDocument};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 use std::time::Duration;
 
 const COLLECTION: &str = "refresh_tokens";
@@ -84,7 +84,7 @@ impl RefreshTokens {
 
     /// Ends the family of a token. No effect when there is none, or it has ended.
     pub async fn revoke(&self, token: &str) -> Result<(), Error> {
-        match self.tokens.find_one(doc! { "_id": hash(token) }).await? {
+        match self.tokens.find_one(doc! { "_id": secret::digest(token) }).await? {
             Some(found) => self.end(doc! { "family": found.family }).await,
             None => Ok(()),
         }
@@ -92,21 +92,21 @@ impl RefreshTokens {
 
     /// Whether there is such a token, used or not.
     pub async fn is_there(&self, token: &str) -> Result<bool, Error> {
-        Ok(self.tokens.find_one(doc! { "_id": hash(token) }).await?.is_some())
+        Ok(self.tokens.find_one(doc! { "_id": secret::digest(token) }).await?.is_some())
     }
 
     /// The first token of a new family.
     pub async fn first(&self, user_id: &str) -> Result<String, Error> {
-        let token = random();
-        self.insert(&token, random(), user_id).await?;
+        let token = secret::random();
+        self.insert(&token, secret::random(), user_id).await?;
         Ok(token)
     }
 
     /// Uses a token up. Within the grace it may be used again; later that ends its family.
     pub async fn take(&self, token: &str) -> Result<Used, Error> {
-        let (hash, now) = (hash(token), now());
+        let (hash, now) = (secret::digest(token), now());
         let usable = doc! { "_id": &hash, "used_at": null, "expires_at": { "$gt": now } };
-        let used = doc! { "$set": { "used_at": now, "salt": random() } };
+        let used = doc! { "$set": { "used_at": now, "salt": secret::random() } };
         // One atomic update decides which of two users of a token is the first; the grace decides about the other.
         let taken = self.tokens.find_one_and_update(usable, used).return_document(ReturnDocument::After).await?;
         telemetry::crash_point("users.refresh.used");
@@ -141,7 +141,7 @@ impl RefreshTokens {
         if self.tokens.find_one(doc! { "_id": &used.hash }).await?.is_some() {
             return Ok(used.successor);
         }
-        self.tokens.delete_one(doc! { "_id": hash(&used.successor) }).await?;
+        self.tokens.delete_one(doc! { "_id": secret::digest(&used.successor) }).await?;
         Err(REFUSED)
     }
 
@@ -164,7 +164,7 @@ impl RefreshTokens {
     /// Stores a token; no effect when it is there.
     async fn insert(&self, token: &str, family: String, user_id: &str) -> Result<(), Error> {
         let expires_at = Time::from_millis(now().timestamp_millis() + LIFE_MILLIS);
-        let (hash, user_id) = (hash(token), user_id.to_owned());
+        let (hash, user_id) = (secret::digest(token), user_id.to_owned());
         let stored = Stored { hash, family, user_id, expires_at, used_at: None, salt: None };
         match self.tokens.insert_one(stored).await.map_err(::store::Error::from) {
             Ok(_) | Err(::store::Error::Duplicate) => Ok(()),
@@ -173,18 +173,9 @@ impl RefreshTokens {
     }
 }
 
-/// 32 random bytes.
-fn random() -> String {
-    URL_SAFE_NO_PAD.encode(rand::random::<[u8; 32]>())
-}
-
 /// The token that follows on `token`, which is as random as `token` is to everybody else.
 fn successor(token: &str, salt: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(token.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(salt.as_bytes());
     URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
-}
-
-fn hash(token: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(token.as_bytes()))
 }

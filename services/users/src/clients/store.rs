@@ -1,10 +1,10 @@
 //! Clients in MongoDB.
 
 use crate::{
-    clients::{authentication::Presented, domain::Client, events, secret},
+    clients::{authentication::Presented, domain::Client, events},
     error::Error,
 };
-use ::store::{Aggregate, Change, Database, Documents, Found, Versioned, now};
+use ::store::{Aggregate, Change, Database, Documents, Found, Versioned, now, secret};
 use bson::doc;
 use contracts::id::Kind;
 

@@ -1,4 +1,5 @@
-//! Secrets of clients: 256 random bits, which nobody guesses, so that a fast digest is as good as a slow one. Pure but for chance.
+//! Secrets that somebody is told once, such as tokens: 256 random bits, which nobody guesses, so that a fast digest is as good as a
+//! slow one. The digest is what is stored.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
