@@ -20,6 +20,7 @@ export OPENAPI_DIR ?= $(COMPTOIR_TOOLS)/openapi
 export VIEWER_DIR ?= $(COMPTOIR_TOOLS)/viewer
 export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
+export SMTP_DIR ?= $(COMPTOIR_TOOLS)/smtp
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 export GO_BIN ?= $(COMPTOIR_TOOLS)/go
 export STUBS_DIR ?= $(COMPTOIR_TOOLS)/stubs

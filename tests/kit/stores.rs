@@ -87,7 +87,7 @@ impl Stores {
         };
         let (mongodb_uri, nats_url) = (mongod.root_uri.clone(), nats.url.clone());
         let started = stores::Stores { mongod, nats };
-        let system = System::bind(&options, credentials, Keys::open(&data)?).await?;
+        let system = System::bind(&options, credentials, Keys::open(&data)?, &data).await?;
         values::write_env_files(&data, &system, &started)?;
         let mongodb = mongodb::Client::with_uri_str(&mongodb_uri).await?;
         Ok(Self {

@@ -172,6 +172,9 @@ def block(name: str, service: dict) -> str:
     lines = [f"  {name}:", "    <<: *service", f"    command: [{', '.join([name, *given])}]"]
     if "user-tokens" in service["uses"]:
         lines += ["    environment:", "      <<: *telemetry", "      COMPTOIR_USER_TOKEN_KEY_FILE: /secrets/keys/${COMPTOIR_USER_TOKEN_KEY:-user-tokens}.pem"]
+    if "smtp" in service["uses"]:
+        # With COMPTOIR_SMTP_URL in /secrets/smtp mails go to that server.
+        lines += ["    environment:", "      <<: *telemetry", "      COMPTOIR_MAIL_DIRECTORY: /tmp/mail"]
     return "\n".join(lines) + "\n"
 
 

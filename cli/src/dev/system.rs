@@ -2,6 +2,7 @@
 
 use super::{
     credentials::Credentials,
+    data::DataDir,
     keys::Keys,
     options::Options,
     ports::{Endpoint, Endpoints},
@@ -11,9 +12,13 @@ use anyhow::{Context, bail};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
+    path::PathBuf,
 };
 use tokio::net::TcpListener;
 use topology::Topology;
+
+/// Name of the directory in the data directory that mails are put in.
+const MAIL: &str = "mail";
 
 /// Everything about the services that is known before they start.
 pub struct System {
@@ -26,13 +31,15 @@ pub struct System {
     pub gateway: Endpoint,
     /// Names that run in this process, "gateway" among them.
     pub here: BTreeSet<String>,
+    /// Where mails are put: there is no mail server.
+    pub mail_directory: PathBuf,
     /// Life of a stock hold; that of inventory's settings when absent.
     pub hold_seconds: Option<u32>,
 }
 
 impl System {
     /// Decides what runs here and binds its addresses.
-    pub async fn bind(options: &Options, credentials: Credentials, keys: Keys) -> anyhow::Result<Self> {
+    pub async fn bind(options: &Options, credentials: Credentials, keys: Keys, data: &DataDir) -> anyhow::Result<Self> {
         let here = names_here(options.services.as_deref())?;
         let Endpoints { services: endpoints, webhooks, sandbox_psp } = Endpoints::bind(options.grpc_base_port).await?;
         let listener = TcpListener::bind(options.gateway).await.with_context(|| {
@@ -40,7 +47,8 @@ impl System {
         })?;
         let gateway = Endpoint { address: listener.local_addr()?, listener: Some(listener) };
         let hold_seconds = options.hold_seconds;
-        Ok(Self { credentials, keys, endpoints, webhooks, sandbox_psp, gateway, here, hold_seconds })
+        let mail_directory = data.directory(MAIL)?;
+        Ok(Self { credentials, keys, endpoints, webhooks, sandbox_psp, gateway, here, mail_directory, hold_seconds })
     }
 
     pub fn is_complete(&self) -> bool {

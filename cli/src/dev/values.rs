@@ -24,6 +24,7 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         ("webhook-secret", system.credentials.webhook_secret.clone()),
         ("webhook-listen", system.webhooks.address.to_string()),
         ("webhook-url", system.webhook_url()),
+        ("mail-directory", system.mail_directory.display().to_string()),
     ]);
     if let (Some(passwords), Some(database)) = (system.credentials.services.get(name), Topology::get().database(name)) {
         values.insert("mongodb-uri", stores.mongod.service_uri(name, &passwords.mongodb, database));

@@ -3,7 +3,7 @@
 use super::{
     baskets,
     cluster::{Cluster, Scope},
-    coupons, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
+    coupons, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -45,11 +45,13 @@ pub enum Invariant {
     FactsAreOrders,
     /// The net of each order is what the ledger of its payment has kept.
     RevenueIsTheLedger,
+    /// Each event that asks for a mail has one, and each mail has its event.
+    EmailsAreTheirEvents,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -67,6 +69,7 @@ impl Invariant {
         Self::HistoryIsOrders,
         Self::FactsAreOrders,
         Self::RevenueIsTheLedger,
+        Self::EmailsAreTheirEvents,
     ];
 
     pub fn name(self) -> String {
@@ -93,6 +96,7 @@ impl Invariant {
             Self::HistoryIsOrders => history::examine(cluster, scope).await,
             Self::FactsAreOrders => facts::orders(cluster, scope).await,
             Self::RevenueIsTheLedger => facts::ledger(cluster, scope).await,
+            Self::EmailsAreTheirEvents => emails::examine(cluster, scope).await,
         }
     }
 }

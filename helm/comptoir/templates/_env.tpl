@@ -105,6 +105,10 @@
   value: {{ include "comptoir.uri" (dict "root" $.root "component" .name "port" .port) }}
 {{- end }}
 {{- end }}
+{{- if include "comptoir.keepsMail" . }}
+- name: COMPTOIR_MAIL_DIRECTORY
+  value: /var/mail/comptoir
+{{- end }}
 {{- include "comptoir.natsEnv" . }}
 - name: COMPTOIR_STREAM_REPLICAS
   value: {{ $nats.streamReplicas | int | quote }}
@@ -112,6 +116,14 @@
 - name: COMPTOIR_PEERS
   value: {{ . | quote }}
 {{- end }}
+{{- end -}}
+
+{{/* Who sends mail puts it into a directory of the pod when it is in the sandbox and no program stands for the mail server. */}}
+{{- define "comptoir.keepsMail" -}}
+{{- $hasProgram := hasKey (include "comptoir.sandboxes" .root | fromYaml) "smtp" -}}
+{{- if and (has "smtp" .uses) (eq .kind "service") .root.Values.providers.smtp.sandbox (not $hasProgram) -}}
+true
+{{- end -}}
 {{- end -}}
 
 {{/* The keys that a pod may read: the public ones, and its own private one. */}}

@@ -53,6 +53,10 @@ containers:
         mountPath: /etc/comptoir/tls
         readOnly: true
       {{- end }}
+      {{- if include "comptoir.keepsMail" . }}
+      - name: mail
+        mountPath: /var/mail/comptoir
+      {{- end }}
 volumes:
   - name: keys
     secret:
@@ -70,6 +74,11 @@ volumes:
           path: tls.crt
         - key: tls.key
           path: tls.key
+  {{- end }}
+  {{- if include "comptoir.keepsMail" . }}
+  - name: mail
+    emptyDir:
+      sizeLimit: 64Mi
   {{- end }}
     {{- end }}
 topologySpreadConstraints:

@@ -21,6 +21,7 @@ const LAYERS: [&[&str]; 8] = [
         "comptoir-baskets",
         "comptoir-order-history",
         "comptoir-analytics",
+        "comptoir-email",
         "comptoir-payments",
         "comptoir-shipping",
         "comptoir-sandbox-psp",

@@ -1,6 +1,6 @@
 //! The gateway over TLS: the real binary, real sockets, certificates that are made here.
 
-mod authority;
+pub mod authority;
 mod calls;
 mod client;
 mod metrics;

@@ -133,6 +133,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     money(&fixture).await;
     goods_and_rows(&fixture).await;
     facts(&fixture).await;
+    emails(&fixture).await;
     sequences(&fixture).await;
     fixture.is_clean().await;
     inventory.pause().await.expect("it can be stopped");
@@ -276,6 +277,17 @@ async fn facts(fixture: &Fixture) {
     let mut stray = fixture.collection(at.0, at.1).find_one(doc! { "_id": order }).await.expect("answers").expect("is");
     stray.insert("_id", "ord_nobody");
     fixture.added(at, stray, (name, "ord_nobody", "a row")).await;
+}
+
+async fn emails(fixture: &Fixture) {
+    let (at, name, order) = (("email", "emails"), "emails-are-their-events", fixture.of_order("_id"));
+    fixture.removed(at, doc! { "event.aggregate_id": order }, (name, order, "the mails {}")).await;
+    let found = fixture.collection(at.0, at.1).find_one(doc! { "event.aggregate_id": order }).await;
+    let mut other = found.expect("mongod answers").expect("it is there");
+    other.insert("_id", "eml_again");
+    fixture.added(at, other.clone(), (name, order, "eml_again")).await;
+    other.insert("event", doc! { "aggregate_id": "ord_nobody" });
+    fixture.added(at, other, (name, "eml_again", "a mail")).await;
 }
 
 async fn sequences(fixture: &Fixture) {

@@ -1,0 +1,61 @@
+//! Why an event was not taken, or a caller is refused.
+
+use ::events::HandlerError;
+use rpc::status;
+use tonic::Status;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Malformed {
+    #[error("event {id} cannot be decoded: {source}")]
+    Decode { id: String, source: prost::DecodeError },
+    #[error("event {id} has a bad amount: {source}")]
+    Money { id: String, source: contracts::money::Error },
+    #[error("event {id} has no {field}")]
+    Missing { id: String, field: &'static str },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    #[error("email {0} was not found")]
+    NotFound(String),
+    #[error("must be one of the templates")]
+    NoTemplate,
+    /// A template cannot be filled in: an error of this program.
+    #[error("a template cannot be rendered: {0}")]
+    Template(#[from] minijinja::Error),
+    #[error(transparent)]
+    Store(#[from] ::store::Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<Error> for HandlerError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Malformed(_) => HandlerError::Poison(error.to_string()),
+            Error::NotFound(_) | Error::NoTemplate | Error::Template(_) | Error::Store(_) => {
+                HandlerError::Retry(error.to_string())
+            }
+        }
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotFound(id) => status::not_found("emails", &id),
+            Error::NoTemplate => status::violation("template", error.to_string()),
+            Error::Store(cause) => service::store_status(cause),
+            Error::Malformed(_) | Error::Template(_) => {
+                tracing::error!(%error, "a preview failed");
+                status::internal()
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Every template in every language, and names that try to be more than names.
+
+use crate::{
+    content,
+    domain::Template,
+    language::Language,
+    templates::{Rendered, Templates},
+};
+
+const HOSTILE: &str = "<script>alert(1)</script>\r\nBcc: other@example.com\r\n\r\n\"{{ order_id }}\" & Co";
+
+fn rendered(template: Template, language: Language, name: &str) -> Rendered {
+    let from = "Tea & Cups <shop@example.com>".parse().expect("a sender");
+    let mut content = content::sample(template, language, &from);
+    content.name = name.to_owned();
+    content.lines.iter_mut().for_each(|line| line.name = format!("{} {name}", line.name));
+    Templates::new().expect("all can be parsed").render(template, language, &content).expect("it can be filled in")
+}
+
+#[test]
+fn every_template_has_a_subject_a_text_and_html_in_each_language() {
+    for template in Template::ALL {
+        for language in [Language::English, Language::French] {
+            let Rendered { subject, text, html } = rendered(template, language, "Camille");
+            let is_refund = template == Template::OrderRefunded;
+            for part in [&subject, &text, &html] {
+                assert!(part.contains("ord_0189"), "{template:?} {language:?}: {part}");
+            }
+            let greeting = if language == Language::French { "Bonjour Camille," } else { "Hello Camille," };
+            assert!(text.contains(greeting) && html.contains(greeting), "{text}{html}");
+            assert!(html.contains(&format!("<html lang=\"{}\">", language.code())) && html.contains("Tea &amp; Cups"));
+            assert_eq!(text.contains("2 × "), !is_refund, "{text}");
+            assert_eq!(html.contains("2 × "), !is_refund, "{html}");
+            assert!(!text.contains("&amp;") && text.trim_end().ends_with("Tea & Cups"), "{text}");
+            assert_eq!(subject.lines().count(), 1, "{subject}");
+        }
+    }
+}
+
+#[test]
+fn a_confirmation_says_what_the_order_costs() {
+    let english = rendered(Template::OrderConfirmed, Language::English, "Camille");
+    let french = rendered(Template::OrderConfirmed, Language::French, "Camille");
+    for part in [&english.text, &english.html] {
+        assert!(
+            part.contains("€1,234.50") && part.contains("€1,115.95") && part.contains("Tax included: €186.00"),
+            "{part}"
+        );
+    }
+    assert!(
+        english.text.contains("  2 × Green tea, 100 g Camille  €119.80\n  1 × Cup Camille  €1,114.70\n"),
+        "{}",
+        english.text
+    );
+    for part in [&french.text, &french.html] {
+        assert!(part.contains("1\u{202f}234,50\u{a0}€") && part.contains("1\u{202f}115,95\u{a0}€"), "{part}");
+    }
+    let refund = rendered(Template::OrderRefunded, Language::French, "Camille");
+    assert!(refund.subject.starts_with("Un remboursement de 59,90\u{a0}€ pour"), "{}", refund.subject);
+}
+
+#[test]
+fn a_name_is_text_in_html_and_one_line_in_plain_text() {
+    for template in Template::ALL {
+        for language in [Language::English, Language::French] {
+            let Rendered { subject, text, html } = rendered(template, language, HOSTILE);
+            assert!(
+                !html.contains("<script>") && html.contains("&lt;script&gt;alert(1)&lt;&#x2f;script&gt;"),
+                "{html}"
+            );
+            let line = "<script>alert(1)</script> Bcc: other@example.com \"{{ order_id }}\" & Co";
+            assert!(text.contains(line), "{text}");
+            assert!(!subject.contains("Bcc") && !text.lines().any(|line| line.starts_with("Bcc")), "{subject} {text}");
+        }
+    }
+}

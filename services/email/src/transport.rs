@@ -1,0 +1,61 @@
+//! Where mails go: to a mail server, or into a directory.
+
+use crate::{delivery::Delivery, smtp::Smtp};
+use lettre::Address;
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+pub enum Transport {
+    Smtp(Box<Smtp>),
+    Directory(Directory),
+}
+
+/// A message and its envelope.
+pub struct Letter<'a> {
+    pub email_id: &'a str,
+    pub from: &'a Address,
+    pub to: &'a Address,
+    pub message: Vec<u8>,
+}
+
+impl Transport {
+    /// Hands a mail over, and waits for this long at most.
+    pub async fn deliver(&self, letter: Letter<'_>, limit: Duration) -> Delivery {
+        match self {
+            Self::Smtp(smtp) => smtp.deliver(letter.from, letter.to, &letter.message, limit).await,
+            Self::Directory(directory) => match directory.keep(letter.email_id, letter.message).await {
+                Ok(()) => Delivery::Taken,
+                Err(error) => {
+                    tracing::warn!(%error, "a mail cannot be written into the directory for mails");
+                    Delivery::Later("DIRECTORY_UNWRITABLE".to_owned())
+                }
+            },
+        }
+    }
+}
+
+/// A directory that only its owner reads. A mail has a file of its own there, so that it lies there once however often it is
+/// sent.
+pub struct Directory(PathBuf);
+
+impl Directory {
+    /// Makes the directory when it is absent.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        Ok(Self(path.to_owned()))
+    }
+
+    async fn keep(&self, email_id: &str, message: Vec<u8>) -> io::Result<()> {
+        let (fresh, file) = (self.0.join(format!("{email_id}.new")), self.0.join(format!("{email_id}.eml")));
+        let write = move || {
+            File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?.write_all(&message)?;
+            fs::rename(&fresh, &file)
+        };
+        tokio::task::spawn_blocking(write).await?
+    }
+}
