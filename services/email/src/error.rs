@@ -20,8 +20,6 @@ pub enum Error {
     Malformed(#[from] Malformed),
     #[error("email {0} was not found")]
     NotFound(String),
-    #[error("must be one of the templates")]
-    NoTemplate,
     /// A template cannot be filled in: an error of this program.
     #[error("a template cannot be rendered: {0}")]
     Template(#[from] minijinja::Error),
@@ -39,9 +37,7 @@ impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
         match error {
             Error::Malformed(_) => HandlerError::Poison(error.to_string()),
-            Error::NotFound(_) | Error::NoTemplate | Error::Template(_) | Error::Store(_) => {
-                HandlerError::Retry(error.to_string())
-            }
+            Error::NotFound(_) | Error::Template(_) | Error::Store(_) => HandlerError::Retry(error.to_string()),
         }
     }
 }
@@ -50,7 +46,6 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound(id) => status::not_found("emails", &id),
-            Error::NoTemplate => status::violation("template", error.to_string()),
             Error::Store(cause) => service::store_status(cause),
             Error::Malformed(_) | Error::Template(_) => {
                 tracing::error!(%error, "a preview failed");

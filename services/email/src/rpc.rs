@@ -2,6 +2,7 @@
 
 use crate::{
     content, convert,
+    domain::Template,
     error::Error,
     language::Language,
     store::{Emails, Filter},
@@ -50,7 +51,7 @@ impl EmailService for Handler {
 
     async fn preview_email(&self, request: Request<PreviewEmailRequest>) -> Result<Response<EmailPreview>, Status> {
         let request = validated(request)?;
-        let template = convert::template(request.template()).ok_or(Error::NoTemplate)?;
+        let template = convert::template(request.template()).unwrap_or(Template::OrderConfirmed);
         let language = Language::of(&request.language);
         let content = content::sample(template, language, &self.from);
         let rendered = self.templates.render(template, language, &content).map_err(Error::from)?;
