@@ -74,7 +74,7 @@ pub fn sample(template: Template, language: Language, from: &Mailbox) -> Content
     };
     Content {
         shop: shop(from),
-        name: "Camille Exemple".to_owned(),
+        name: "Customer".to_owned(),
         order_id: "ord_01890000000070008000000000000000".to_owned(),
         lines: vec![line(tea, 2, 11_980), line(cup, 1, 111_470)],
         subtotal: euros(123_450),

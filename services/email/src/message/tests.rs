@@ -45,8 +45,8 @@ fn headers(message: &str) -> Vec<String> {
 
 #[test]
 fn a_name_adds_no_header() {
-    let plain = headers(&built("Camille"));
-    for hostile in ["Camille\r\nBcc: other@example.com", "\"x\" <other@example.com>, y", "Zoë\n\nbody", "a\u{0}b"] {
+    let plain = headers(&built("Customer"));
+    for hostile in ["Customer\r\nBcc: other@example.com", "\"x\" <other@example.com>, y", "Zoë\n\nbody", "a\u{0}b"] {
         let found = headers(&built(hostile));
         let names = |all: &[String]| -> Vec<String> {
             all.iter().map(|header| header.split(':').next().unwrap_or_default().to_owned()).collect()
@@ -59,7 +59,7 @@ fn a_name_adds_no_header() {
 
 #[test]
 fn a_repeat_has_the_same_message_id_and_date_and_says_that_no_person_wrote_it() {
-    let (first, from) = (headers(&built("Camille")), "Shop <shop@example.com>".parse().expect("a sender"));
+    let (first, from) = (headers(&built("Customer")), "Shop <shop@example.com>".parse().expect("a sender"));
     let mail = email(&confirmed(), Time::now()).expect("well-formed").expect("it asks for a mail");
     let id = message_id(&mail.id, &from);
     assert!(id.starts_with("<eml_") && id.ends_with("@example.com>"), "{id}");

@@ -21,12 +21,12 @@ fn rendered(template: Template, language: Language, name: &str) -> Rendered {
 fn every_template_has_a_subject_a_text_and_html_in_each_language() {
     for template in Template::ALL {
         for language in [Language::English, Language::French] {
-            let Rendered { subject, text, html } = rendered(template, language, "Camille");
+            let Rendered { subject, text, html } = rendered(template, language, "Customer");
             let is_refund = template == Template::OrderRefunded;
             for part in [&subject, &text, &html] {
                 assert!(part.contains("ord_0189"), "{template:?} {language:?}: {part}");
             }
-            let greeting = if language == Language::French { "Bonjour Camille," } else { "Hello Camille," };
+            let greeting = if language == Language::French { "Bonjour Customer," } else { "Hello Customer," };
             assert!(text.contains(greeting) && html.contains(greeting), "{text}{html}");
             assert!(html.contains(&format!("<html lang=\"{}\">", language.code())) && html.contains("Tea &amp; Cups"));
             assert_eq!(text.contains("2 × "), !is_refund, "{text}");
@@ -39,8 +39,8 @@ fn every_template_has_a_subject_a_text_and_html_in_each_language() {
 
 #[test]
 fn a_confirmation_says_what_the_order_costs() {
-    let english = rendered(Template::OrderConfirmed, Language::English, "Camille");
-    let french = rendered(Template::OrderConfirmed, Language::French, "Camille");
+    let english = rendered(Template::OrderConfirmed, Language::English, "Customer");
+    let french = rendered(Template::OrderConfirmed, Language::French, "Customer");
     for part in [&english.text, &english.html] {
         assert!(
             part.contains("€1,234.50") && part.contains("€1,115.95") && part.contains("Tax included: €186.00"),
@@ -48,14 +48,14 @@ fn a_confirmation_says_what_the_order_costs() {
         );
     }
     assert!(
-        english.text.contains("  2 × Green tea, 100 g Camille  €119.80\n  1 × Cup Camille  €1,114.70\n"),
+        english.text.contains("  2 × Green tea, 100 g Customer  €119.80\n  1 × Cup Customer  €1,114.70\n"),
         "{}",
         english.text
     );
     for part in [&french.text, &french.html] {
         assert!(part.contains("1\u{202f}234,50\u{a0}€") && part.contains("1\u{202f}115,95\u{a0}€"), "{part}");
     }
-    let refund = rendered(Template::OrderRefunded, Language::French, "Camille");
+    let refund = rendered(Template::OrderRefunded, Language::French, "Customer");
     assert!(refund.subject.starts_with("Un remboursement de 59,90\u{a0}€ pour"), "{}", refund.subject);
 }
 
