@@ -80,6 +80,8 @@ fn write(tree: &Tree, folder: &Path) {
     for path in old {
         if path.strip_prefix(folder).is_ok_and(|name| !tree.contains_key(name)) {
             fs::remove_file(&path).expect("the copy can be changed");
+            // A folder that has become empty goes too: cargo takes `services/*` for packages.
+            path.ancestors().skip(1).take_while(|above| *above != folder).all(|above| fs::remove_dir(above).is_ok());
         }
     }
     for (name, content) in tree {
