@@ -10,10 +10,13 @@ use email::{Template, asked_by, email_id};
 use std::collections::{BTreeMap, BTreeSet};
 use store::log::{self, LOG};
 
-/// Each event of an order or of a shipment that asks for a mail has it, once; no mail is without its event.
+/// Services whose events ask for mails, and the collections of what they are about.
+const SOURCES: [(&str, &str); 3] = [("orders", "orders"), ("shipping", "shipments"), ("users", "users")];
+
+/// Each event of an order, of a shipment or of an account that asks for a mail has it, once; no mail is without its event.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let mut examined = Examined::default();
-    for (service, collection) in [("orders", "orders"), ("shipping", "shipments")] {
+    for (service, collection) in SOURCES {
         of_aggregates(cluster, scope, &mut examined, (service, collection)).await?;
     }
     strangers(cluster, scope, &mut examined).await?;
@@ -78,10 +81,9 @@ async fn by_aggregate(
     Ok(written)
 }
 
-/// Looks for mails of orders and shipments that there are not.
+/// Looks for mails of orders, shipments and accounts that there are not.
 async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) -> anyhow::Result<()> {
     let (emails, mut pages) = (cluster.collection("email", "emails")?, Pages::new(scope));
-    let (orders, shipments) = (cluster.collection("orders", "orders")?, cluster.collection("shipping", "shipments")?);
     while let Some(filter) = pages.next() {
         let mut snapshot = cluster.snapshot().await?;
         let found = snapshot.find(&emails, filter, doc! { "event": 1 }, PAGE).await?;
@@ -89,10 +91,13 @@ async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) ->
         let of = |email: &Document| part(email, "event").map(|event| text(event, "aggregate_id").to_owned());
         let ids: Vec<String> = found.iter().filter_map(of).collect();
         let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        let mut known = snapshot.by_id(&orders, &ids, doc! { "_id": 1 }).await?;
-        known.extend(snapshot.by_id(&shipments, &ids, doc! { "_id": 1 }).await?);
+        let mut known = BTreeMap::new();
+        for (service, collection) in SOURCES {
+            let collection = cluster.collection(service, collection)?;
+            known.extend(snapshot.by_id(&collection, &ids, doc! { "_id": 1 }).await?);
+        }
         for email in found.iter().filter(|email| of(email).is_none_or(|id| !known.contains_key(&id))) {
-            examined.suspect(text(email, "_id"), "no mail, for its order or shipment is not there", "a mail");
+            examined.suspect(text(email, "_id"), "no mail, for its order, shipment or account is not there", "a mail");
         }
     }
     Ok(())

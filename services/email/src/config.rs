@@ -1,6 +1,7 @@
 //! Configuration of email.
 
 use crate::{
+    content::Pages,
     smtp::Smtp,
     transport::{Directory, Transport},
 };
@@ -41,11 +42,17 @@ const MAIL_FROM: Key = Key::new(
     "Sender of the mails, such as \"Shop <orders@example.com>\"; must be set with a mail server",
 );
 
+const SHOP_PAGES: Key = Key::new(
+    "shop-pages",
+    "COMPTOIR_SHOP_PAGES",
+    "Address of the shop's pages reset-password and verify-email, which mails link to with #token=…; without it a mail has the token alone",
+);
+
 /// Who sends when mails go nowhere.
 const NOBODY: &str = "Comptoir <comptoir@localhost>";
 
 /// The settings of email, beside those of every service.
-pub const KEYS: &[Key] = &[SMTP_URL, SMTP_CA, SMTP_SECONDS, MAIL_DIRECTORY, MAIL_FROM];
+pub const KEYS: &[Key] = &[SMTP_URL, SMTP_CA, SMTP_SECONDS, MAIL_DIRECTORY, MAIL_FROM, SHOP_PAGES];
 
 pub struct Config {
     pub service: service::Config,
@@ -53,6 +60,8 @@ pub struct Config {
     pub transport: Transport,
     /// Who sends them.
     pub from: Mailbox,
+    /// The shop's pages that mails link to.
+    pub pages: Option<Pages>,
     /// How long the transport may take for a mail.
     pub time_limit: Duration,
 }
@@ -77,6 +86,10 @@ impl Config {
             let directory = Directory::open(settings.value(&MAIL_DIRECTORY).as_ref());
             Transport::Directory(directory.map_err(|error| settings.bad(&MAIL_DIRECTORY, error))?)
         };
-        Ok(Self { service, transport, from, time_limit })
+        let pages = match settings.value(&SHOP_PAGES) {
+            "" => None,
+            address => Some(Pages::new(address).map_err(|error| settings.bad(&SHOP_PAGES, error))?),
+        };
+        Ok(Self { service, transport, from, pages, time_limit })
     }
 }

@@ -87,6 +87,10 @@ fn about(event: &Event, template: Template) -> Result<About, Malformed> {
             let OrderChanged { user_id, order_id, .. } = decode(event)?;
             Ok(About { user_id, order_id, shipment_id: None, lines: Vec::new(), refund: None })
         }
+        Template::PasswordReset | Template::EmailVerification => {
+            let user_id = event.aggregate_id.clone();
+            Ok(About { user_id, order_id: String::new(), shipment_id: None, lines: Vec::new(), refund: None })
+        }
         Template::OrderRefunded => {
             let OrderRefunded { user_id, order_id, amount, .. } = decode(event)?;
             let amount = amount.ok_or_else(|| Malformed::Missing { id: event.id.clone(), field: "amount" })?;

@@ -7,6 +7,7 @@ use crate::{
 };
 use contracts::{google::r#type::Money as WireMoney, money::Money, orders::v1::Order};
 use lettre::message::Mailbox;
+use url::Url;
 
 /// What the mail says to a customer of this name.
 pub fn of(email: &Email, name: &str, order: &Order, language: Language, from: &Mailbox) -> Content {
@@ -45,6 +46,40 @@ pub fn of(email: &Email, name: &str, order: &Order, language: Language, from: &M
             .and_then(|wire| Money::from_wire(wire).ok())
             .map_or_else(String::new, |total| language.amount(&total)),
         refund: email.refund.as_ref().map_or_else(String::new, |refund| language.amount(&refund.0)),
+        ..Content::default()
+    }
+}
+
+/// The shop's pages that mails link to.
+#[derive(Debug, Clone)]
+pub struct Pages(Url);
+
+impl Pages {
+    /// The pages below this address, `https://shop.example.com/account`.
+    pub fn new(address: &str) -> Result<Self, String> {
+        let address = Url::parse(address).map_err(|error| format!("{address:?}: {error}"))?;
+        let is_bare = address.query().is_none() && address.fragment().is_none();
+        if !matches!(address.scheme(), "https" | "http") || !is_bare {
+            return Err(format!("{address} must be an http or https address without ? and #"));
+        }
+        Ok(Self(address))
+    }
+
+    /// The page for the token of a mail. What follows `#` is sent to no server and so is in no log.
+    fn link(&self, template: Template, token: &str) -> String {
+        let page = if template == Template::PasswordReset { "reset-password" } else { "verify-email" };
+        format!("{}/{page}#token={token}", self.0.as_str().trim_end_matches('/'))
+    }
+}
+
+/// What a mail about an account says to a customer of this name.
+pub fn of_account(template: Template, name: &str, token: &str, pages: Option<&Pages>, from: &Mailbox) -> Content {
+    Content {
+        shop: shop(from),
+        name: name.to_owned(),
+        code: token.to_owned(),
+        link: pages.map_or_else(String::new, |pages| pages.link(template, token)),
+        ..Content::default()
     }
 }
 
@@ -59,8 +94,12 @@ fn shop(from: &Mailbox) -> String {
     from.name.clone().unwrap_or_else(|| from.email.to_string())
 }
 
-/// An order that is made up, for a preview.
-pub fn sample(template: Template, language: Language, from: &Mailbox) -> Content {
+/// An order or a token that is made up, for a preview.
+pub fn sample(template: Template, language: Language, pages: Option<&Pages>, from: &Mailbox) -> Content {
+    if template.is_of_account() {
+        let token = "usr_01890000000070008000000000000000.4bNkYmTn0C9ZkqTn3Ww8rJvU2sXe5hPd1LfGaQoRiEs";
+        return of_account(template, "Customer", token, pages, from);
+    }
     let euros = |minor| Money::from_minor("EUR", minor).map_or_else(|_| String::new(), |money| language.amount(&money));
     let is_of_shipment = matches!(template, Template::ShipmentDispatched | Template::ShipmentDelivered);
     let line = |name: &str, quantity, minor| Line {
@@ -84,5 +123,6 @@ pub fn sample(template: Template, language: Language, from: &Mailbox) -> Content
         included_tax: euros(18_600),
         total: euros(111_595),
         refund: euros(5_990),
+        ..Content::default()
     }
 }

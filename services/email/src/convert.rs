@@ -48,6 +48,8 @@ pub fn template(of: email::Template) -> Option<Template> {
         email::Template::OrderRefunded => Some(Template::OrderRefunded),
         email::Template::ShipmentDispatched => Some(Template::ShipmentDispatched),
         email::Template::ShipmentDelivered => Some(Template::ShipmentDelivered),
+        email::Template::PasswordReset => Some(Template::PasswordReset),
+        email::Template::EmailVerification => Some(Template::EmailVerification),
     }
 }
 
@@ -67,5 +69,7 @@ fn template_to_wire(template: Template) -> email::Template {
         Template::OrderRefunded => email::Template::OrderRefunded,
         Template::ShipmentDispatched => email::Template::ShipmentDispatched,
         Template::ShipmentDelivered => email::Template::ShipmentDelivered,
+        Template::PasswordReset => email::Template::PasswordReset,
+        Template::EmailVerification => email::Template::EmailVerification,
     }
 }

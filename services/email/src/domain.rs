@@ -28,15 +28,19 @@ pub enum Template {
     OrderRefunded,
     ShipmentDispatched,
     ShipmentDelivered,
+    PasswordReset,
+    EmailVerification,
 }
 
 impl Template {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::OrderConfirmed,
         Self::OrderCancelled,
         Self::OrderRefunded,
         Self::ShipmentDispatched,
         Self::ShipmentDelivered,
+        Self::PasswordReset,
+        Self::EmailVerification,
     ];
 
     /// The mail that events of this service, aggregate and name ask for.
@@ -52,7 +56,15 @@ impl Template {
             Self::OrderRefunded => ("orders", "order", "refunded"),
             Self::ShipmentDispatched => ("shipping", "shipment", "dispatched"),
             Self::ShipmentDelivered => ("shipping", "shipment", "delivered"),
+            Self::PasswordReset => ("users", "user", "password_reset_requested"),
+            Self::EmailVerification => ("users", "user", "email_verification_requested"),
         }
+    }
+
+    /// Whether it is about the account and no order. Such a mail has a token of users, and is sent whatever mails about orders
+    /// the customer wants.
+    pub const fn is_of_account(self) -> bool {
+        matches!(self, Self::PasswordReset | Self::EmailVerification)
     }
 
     /// Name of its files; identifiers are made of it, so it stays.
@@ -63,6 +75,8 @@ impl Template {
             Self::OrderRefunded => "order_refunded",
             Self::ShipmentDispatched => "shipment_dispatched",
             Self::ShipmentDelivered => "shipment_delivered",
+            Self::PasswordReset => "password_reset",
+            Self::EmailVerification => "email_verification",
         }
     }
 }
@@ -112,6 +126,7 @@ pub struct Email {
     pub template: Template,
     pub event: Origin,
     pub user_id: String,
+    /// The order that it is about; empty when it is about the account.
     pub order_id: String,
     /// The shipment that it is about, if it is about one, and what is in it.
     pub shipment_id: Option<String>,

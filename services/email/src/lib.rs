@@ -1,9 +1,11 @@
-//! E-mail to customers about their orders: confirmed, cancelled, refunded, dispatched, delivered.
+//! E-mail to customers about their orders: confirmed, cancelled, refunded, dispatched, delivered; and about their accounts:
+//! password reset, verification of the address.
 //!
 //! **Owns** the mails, and which addresses have bounced. **RPCs** `EmailService`: list, read, preview.
 //! **Collections** `emails` (`_id` eml_…; sparse index `wake_at`; by user, state and template with `_id`; by the event's
 //! aggregate) and `bounced_addresses` (`_id` SHA-256 of the address). Neither has an outbox. **Events out** none.
-//! **Events in** `evt.orders.order.{confirmed,cancelled,refunded}`, `evt.shipping.shipment.{dispatched,delivered}`.
+//! **Events in** `evt.orders.order.{confirmed,cancelled,refunded}`, `evt.shipping.shipment.{dispatched,delivered}`,
+//! `evt.users.user.{password_reset_requested,email_verification_requested}`.
 //!
 //! An event goes through `consumer` (contract → mail that is to be sent) into the `store`, and is acknowledged then. `sender`
 //! claims what is due, asks users for address, name and language and orders for the lines, fills in the `templates`, and hands
@@ -19,7 +21,8 @@
 //! repeat has the same Message-ID, `<eml_…@domain of the sender>`, by which a receiving server can drop it. A mail in a
 //! directory lies there once, for its file has the mail's name.
 //!
-//! Mails about accounts, such as a new password, are events of users that there are not yet: they are templates more.
+//! A mail about an account has a token that users makes when the mail is sent, and that is nowhere else: it is in no event, and
+//! a repeat of the mail has another one, which ends the one before.
 
 mod clients;
 mod config;
@@ -53,17 +56,23 @@ pub use domain::Template;
 pub use identity::email_id;
 
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
-    let Config { service, transport, from, time_limit } = config;
+    let Config { service, transport, from, pages, time_limit } = config;
     let mut service = Service::start(service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     let emails = store::Emails::new(&service.database);
     let templates = Arc::new(templates::Templates::new().expect("the templates of this program can be parsed"));
     service.consume(Arc::new(consumer::Writer(emails.clone())))?;
     let peers = clients::Peers::new(&service)?;
-    let (emails_of_rpc, templates_of_rpc, from_of_rpc) = (emails.clone(), templates.clone(), from.clone());
-    let sender = Arc::new(sender::Sender { emails, peers, templates, transport, from, time_limit });
-    service.spawn(sender.run(service.background()));
     let pager = Pager::new(service.config.service_key.reveal(), "emails");
-    let handler = rpc::Handler { emails: emails_of_rpc, templates: templates_of_rpc, from: from_of_rpc, pager };
+    let (templates_of_rpc, from_of_rpc, pages_of_rpc) = (templates.clone(), from.clone(), pages.clone());
+    let handler = rpc::Handler {
+        emails: emails.clone(),
+        templates: templates_of_rpc,
+        from: from_of_rpc,
+        pages: pages_of_rpc,
+        pager,
+    };
+    let sender = Arc::new(sender::Sender { emails, peers, templates, transport, from, pages, time_limit });
+    service.spawn(sender.run(service.background()));
     service.serve(listener, Routes::new(EmailServiceServer::new(handler))).await
 }

@@ -1,7 +1,8 @@
 //! The RPCs: parse, call, reply.
 
 use crate::{
-    content, convert,
+    content::{self, Pages},
+    convert,
     domain::Template,
     error::Error,
     language::Language,
@@ -22,6 +23,8 @@ pub struct Handler {
     pub emails: Emails,
     pub templates: Arc<Templates>,
     pub from: Mailbox,
+    /// The shop's pages that mails link to.
+    pub pages: Option<Pages>,
     pub pager: Pager,
 }
 
@@ -53,7 +56,7 @@ impl EmailService for Handler {
         let request = validated(request)?;
         let template = convert::template(request.template()).unwrap_or(Template::OrderConfirmed);
         let language = Language::of(&request.language);
-        let content = content::sample(template, language, &self.from);
+        let content = content::sample(template, language, self.pages.as_ref(), &self.from);
         let rendered = self.templates.render(template, language, &content).map_err(Error::from)?;
         Ok(Response::new(EmailPreview {
             language: language.code().to_owned(),

@@ -5,13 +5,13 @@
 
 use crate::{
     clients::Peers,
-    content,
+    content::{self, Pages},
     delivery::Delivery,
     domain::{Addressed, Email, Outcome, later},
     language::Language,
     message,
     store::Emails,
-    templates::Templates,
+    templates::{Content, Templates},
     transport::{Letter, Transport},
 };
 use ::store::now;
@@ -44,6 +44,8 @@ pub struct Sender {
     pub templates: Arc<Templates>,
     pub transport: Transport,
     pub from: Mailbox,
+    /// The shop's pages that mails link to.
+    pub pages: Option<Pages>,
     /// How long the transport may take for a mail.
     pub time_limit: Duration,
 }
@@ -116,16 +118,14 @@ impl Sender {
             Err(status) => return (None, unavailable("USERS_UNAVAILABLE", &status)),
         };
         let preferences = user.preferences.clone().unwrap_or_default();
-        if preferences.email_notifications == Some(false) {
+        if preferences.email_notifications == Some(false) && !email.template.is_of_account() {
             return (None, Outcome::Suppressed("NOT_WANTED"));
         }
-        let order = match self.peers.order(&email.order_id).await {
-            Ok(Some(order)) => order,
-            Ok(None) => return (None, Outcome::Failed("NO_ORDER")),
-            Err(status) => return (None, unavailable("ORDERS_UNAVAILABLE", &status)),
-        };
         let language = Language::of(&preferences.language);
-        let content = content::of(email, &user.name, &order, language, &self.from);
+        let content = match self.content(email, &user.name, language).await {
+            Ok(content) => content,
+            Err(outcome) => return (None, outcome),
+        };
         let rendered = match self.templates.render(email.template, language, &content) {
             Ok(rendered) => rendered,
             Err(error) => {
@@ -143,6 +143,20 @@ impl Sender {
         };
         let outcome = self.hand_over(email, &to, message, began).await;
         (Some(addressed), outcome)
+    }
+
+    /// What the mail says to a customer of this name; else what becomes of it.
+    async fn content(&self, email: &Email, name: &str, language: Language) -> Result<Content, Outcome> {
+        if email.template.is_of_account() {
+            let token = self.peers.token(&email.user_id, email.template).await;
+            let token = token.map_err(|status| unavailable("USERS_UNAVAILABLE", &status))?;
+            let token = token.ok_or(Outcome::Suppressed("NOT_NEEDED"))?;
+            return Ok(content::of_account(email.template, name, &token, self.pages.as_ref(), &self.from));
+        }
+        let order = self.peers.order(&email.order_id).await;
+        let order = order.map_err(|status| unavailable("ORDERS_UNAVAILABLE", &status))?;
+        let order = order.ok_or(Outcome::Failed("NO_ORDER"))?;
+        Ok(content::of(email, name, &order, language, &self.from))
     }
 
     async fn hand_over(&self, email: &Email, to: &Address, message: Vec<u8>, began: Instant) -> Outcome {

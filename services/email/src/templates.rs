@@ -27,11 +27,27 @@ macro_rules! files {
     };
 }
 
-const ENGLISH: [(&str, &str); 15] =
-    files!("en", "order_confirmed", "order_cancelled", "order_refunded", "shipment_dispatched", "shipment_delivered");
+const ENGLISH: [(&str, &str); 21] = files!(
+    "en",
+    "order_confirmed",
+    "order_cancelled",
+    "order_refunded",
+    "shipment_dispatched",
+    "shipment_delivered",
+    "password_reset",
+    "email_verification"
+);
 
-const FRENCH: [(&str, &str); 15] =
-    files!("fr", "order_confirmed", "order_cancelled", "order_refunded", "shipment_dispatched", "shipment_delivered");
+const FRENCH: [(&str, &str); 21] = files!(
+    "fr",
+    "order_confirmed",
+    "order_cancelled",
+    "order_refunded",
+    "shipment_dispatched",
+    "shipment_delivered",
+    "password_reset",
+    "email_verification"
+);
 
 /// Units of a product.
 #[derive(Debug, Clone, Serialize)]
@@ -58,6 +74,9 @@ pub struct Content {
     pub included_tax: String,
     pub total: String,
     pub refund: String,
+    /// The token of a mail about an account, and the page that takes it; empty without such a page.
+    pub code: String,
+    pub link: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

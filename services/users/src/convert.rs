@@ -26,6 +26,7 @@ pub fn to_wire(found: &Versioned<User>) -> wire::User {
         update_time: Some(time::to_wire(user.updated_at)),
         etag: found.etag(),
         lock_reason: String::new(),
+        email_verified: user.email_verified,
     }
 }
 

@@ -84,6 +84,15 @@ pub struct User {
     #[serde(default)]
     pub token_generation: i64,
     pub password_hash: Option<PasswordHash>,
+    /// How often the password was set anew; refresh tokens of another count no more.
+    #[serde(default)]
+    pub password_version: i64,
+    /// Whether somebody has proved to read the mail of the address.
+    #[serde(default)]
+    pub email_verified: bool,
+    /// When a mail was last asked for, by what it is for.
+    #[serde(default)]
+    pub asked: Asked,
     pub created_at: Time,
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
@@ -92,6 +101,13 @@ pub struct User {
     /// than digests.
     #[serde(default)]
     pub request_digest: String,
+}
+
+/// When the mails of an account were last asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    pub password_reset: Option<Time>,
+    pub email_verification: Option<Time>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -138,6 +154,9 @@ impl User {
             roles,
             token_generation: 0,
             password_hash: Some(password_hash),
+            password_version: 0,
+            email_verified: false,
+            asked: Asked::default(),
             created_at: now,
             updated_at: now,
             request_key,
@@ -180,6 +199,9 @@ impl User {
             roles: Vec::new(),
             token_generation: self.token_generation + 1,
             password_hash: None,
+            password_version: self.password_version + 1,
+            email_verified: false,
+            asked: Asked::default(),
             created_at: self.created_at,
             updated_at: now,
             // The key stays: its unique index goes on refusing a second account for the request.

@@ -51,6 +51,12 @@ pub enum Error {
     /// Not a token that can be revoked (RFC 7009, section 2.2.1).
     #[error("only refresh tokens can be revoked; access tokens end by themselves")]
     UnsupportedTokenType,
+    /// A token of a mail that proves nothing. It does not tell why.
+    #[error("the token is unknown, used or expired; have another mail sent")]
+    TokenInvalid,
+    /// A mail that there is no reason to send.
+    #[error("the account is closed or locked, or its address is verified already")]
+    NotNeeded,
     #[error("an access token could not be signed: {0}")]
     Signing(#[from] rpc::token::Error),
     #[error(transparent)]
@@ -83,6 +89,8 @@ impl From<Error> for Status {
             Error::ClientNotFound(id) => status::not_found("clients", &id),
             Error::UnsupportedTokenType => status::error(Code::InvalidArgument, "unsupported_token_type", message),
             Error::UnsupportedGrantType => status::error(Code::InvalidArgument, "unsupported_grant_type", message),
+            Error::TokenInvalid => status::precondition("TOKEN_INVALID", message),
+            Error::NotNeeded => status::precondition("NOT_NEEDED", message),
             Error::Hashing(_) | Error::Signing(_) => {
                 tracing::error!(error = %message, "a password or a token cannot be made");
                 status::internal()

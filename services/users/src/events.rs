@@ -3,7 +3,8 @@
 use crate::domain::{Preferences, User};
 use ::store::{Change, NewEvent};
 use contracts::users::v1::{
-    UserCreated, UserDeleted, UserLocked, UserRolesChanged, UserTokensRevoked, UserUnlocked, UserUpdated,
+    UserCreated, UserDeleted, UserEmailVerificationRequested, UserEmailVerified, UserLocked, UserPasswordReset,
+    UserPasswordResetRequested, UserRolesChanged, UserTokensRevoked, UserUnlocked, UserUpdated,
 };
 
 pub fn created(id: &str, user: &User) -> NewEvent {
@@ -32,6 +33,22 @@ pub fn locked(id: &str) -> NewEvent {
 
 pub fn unlocked(id: &str) -> NewEvent {
     NewEvent::of("unlocked", &UserUnlocked { user_id: id.to_owned() })
+}
+
+pub fn password_reset_requested(id: &str) -> NewEvent {
+    NewEvent::of("password_reset_requested", &UserPasswordResetRequested { user_id: id.to_owned() })
+}
+
+pub fn password_reset(id: &str) -> NewEvent {
+    NewEvent::of("password_reset", &UserPasswordReset { user_id: id.to_owned() })
+}
+
+pub fn email_verification_requested(id: &str) -> NewEvent {
+    NewEvent::of("email_verification_requested", &UserEmailVerificationRequested { user_id: id.to_owned() })
+}
+
+pub fn email_verified(id: &str) -> NewEvent {
+    NewEvent::of("email_verified", &UserEmailVerified { user_id: id.to_owned() })
 }
 
 /// The change of an account from `old` to `state`, which `event` tells, and the end of its tokens where they are revoked.

@@ -4,14 +4,16 @@
 //! tokens.
 //! **RPCs** `UserService`: create, read, update, delete, roles, locks. `ClientService`: register, list, rotate the
 //! secret, delete. `TokenService`: the password, refresh_token and client_credentials grants, revocation.
+//! `RecoveryService`: password reset, verification of the address.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
 //! id; unique `request_key`), `clients` (`_id` cli_…), `refresh_tokens` (`_id` SHA-256 of the token; by `family`,
-//! by `user_id`; gone at `expires_at`).
-//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked}`,
+//! by `user_id`; gone at `expires_at`), `email_tokens` (`_id` account and purpose; gone at `expires_at`).
+//! **Events out** `evt.users.user.{created,updated,roles_changed,locked,unlocked,deleted,tokens_revoked,
+//! password_reset_requested,password_reset,email_verification_requested,email_verified}`,
 //! `evt.users.client.{created,secret_rotated,deleted,tokens_revoked}`, without personal data. **Events in** none.
 //!
 //! Invariants: an address names one account, in whatever case and encoding it is typed. A password is kept as its argon2id
-//! hash only, a refresh token or the secret of a client as its SHA-256 only; none is in a reply, an event or a log. A
+//! hash only, a refresh token, the token of a mail or the secret of a client as its SHA-256 only; none is in a reply, an event or a log. A
 //! refresh token is exchanged once: within a grace of some seconds its repeat is given the same successor, later it ends the whole family. Wrong
 //! passwords of one address are limited in each process, whether it has an account or not. A deleted account keeps its id
 //! and dates and nothing that tells who it was; it never comes back.
@@ -28,6 +30,7 @@ mod error;
 mod events;
 mod locale;
 mod password;
+mod recovery;
 mod refresh;
 mod rpc;
 mod sign_in;
@@ -35,14 +38,14 @@ mod standing;
 mod store;
 
 use crate::{
-    clients::store::Clients, password::Passwords, refresh::RefreshTokens, sign_in::SignIn, standing::Standing,
-    store::Users,
+    clients::store::Clients, password::Passwords, recovery::store::EmailTokens, refresh::RefreshTokens,
+    sign_in::SignIn, standing::Standing, store::Users,
 };
 use ::rpc::{KeySet, Signer};
 use ::store::Pager;
 use contracts::users::v1::{
-    client_service_server::ClientServiceServer, token_service_server::TokenServiceServer,
-    user_service_server::UserServiceServer,
+    client_service_server::ClientServiceServer, recovery_service_server::RecoveryServiceServer,
+    token_service_server::TokenServiceServer, user_service_server::UserServiceServer,
 };
 use service::Service;
 use tokio::net::TcpListener;
@@ -70,6 +73,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     }
     let refresh_tokens = RefreshTokens::new(&service.database, config.refresh_grace);
     refresh_tokens.expire_by_themselves().await;
+    let email_tokens = EmailTokens::new(&service.database);
+    email_tokens.expire_by_themselves().await;
     let passwords = Passwords::new(config.account_failures);
     let clients = Clients::new(&service.database);
     let standing = Standing { users: users.clone(), clients: clients.clone() };
@@ -77,7 +82,15 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let registry = clients::rpc::Handler { clients: clients.clone(), standing: standing.clone(), pager };
     let (tokens, pool) = (refresh_tokens.clone(), passwords.clone());
     let sign_in = SignIn { users: users.clone(), clients, refresh_tokens: tokens, passwords: pool, signer };
-    let routes = Routes::new(UserServiceServer::new(rpc::Accounts { users, standing, refresh_tokens, passwords }))
+    let recovery = recovery::rpc::Handler {
+        users: users.clone(),
+        email_tokens: email_tokens.clone(),
+        refresh_tokens: refresh_tokens.clone(),
+        passwords: passwords.clone(),
+    };
+    let accounts = rpc::Accounts { users, standing, refresh_tokens, email_tokens, passwords };
+    let routes = Routes::new(UserServiceServer::new(accounts))
+        .add_service(RecoveryServiceServer::new(recovery))
         .add_service(ClientServiceServer::new(registry))
         .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));
     service.serve(listener, routes).await

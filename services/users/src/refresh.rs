@@ -1,6 +1,7 @@
 //! Refresh tokens in MongoDB: each is exchanged once, and using one again later ends its family.
 //!
-//! A family is what one sign-in leads to. `{_id: SHA-256 of the token, family, user_id, expires_at, used_at, salt}`. The
+//! A family is what one sign-in leads to. `{_id: SHA-256 of the token, family, user_id, password_version, expires_at, used_at,
+//! salt}`. The
 //! successor of a token is computed from the token itself and a salt that is stored when it is first used. So within the
 //! grace whoever presents the token again, such as a second tab or a client whose reply was lost, is given the same
 //! successor by any replica; a reader of the database, who has the salt and not the token, can compute nothing.
@@ -32,6 +33,9 @@ struct Stored {
     hash: String,
     family: String,
     user_id: String,
+    /// The account's `password_version` at the sign-in.
+    #[serde(default)]
+    password_version: i64,
     expires_at: Time,
     used_at: Option<Time>,
     /// What its successor is computed with, once it is used; none of tokens that an older version has used.
@@ -51,6 +55,8 @@ impl Stored {
 pub struct Used {
     /// The account that it speaks for.
     pub user_id: String,
+    /// The account's `password_version` at the sign-in that it comes from.
+    pub password_version: i64,
     hash: String,
     family: String,
     successor: String,
@@ -96,9 +102,9 @@ impl RefreshTokens {
     }
 
     /// The first token of a new family.
-    pub async fn first(&self, user_id: &str) -> Result<String, Error> {
+    pub async fn first(&self, user_id: &str, password_version: i64) -> Result<String, Error> {
         let token = secret::random();
-        self.insert(&token, secret::random(), user_id).await?;
+        self.insert(&token, secret::random(), user_id, password_version).await?;
         Ok(token)
     }
 
@@ -121,7 +127,8 @@ impl RefreshTokens {
         match (&found.salt, found.used_at) {
             (Some(salt), _) if may_go_on => {
                 let successor = successor(token, salt);
-                Ok(Used { user_id: found.user_id, hash: found.hash, family: found.family, successor })
+                let Stored { hash, family, user_id, password_version, .. } = found;
+                Ok(Used { user_id, password_version, hash, family, successor })
             }
             (_, Some(_)) => {
                 tracing::warn!(user_id = %found.user_id, "a refresh token was used again; its family ends");
@@ -135,7 +142,7 @@ impl RefreshTokens {
     /// The next token of a family, the same however often it is asked for. Refused when the family has ended since `used`
     /// was taken.
     pub async fn next(&self, used: Used) -> Result<String, Error> {
-        self.insert(&used.successor, used.family, &used.user_id).await?;
+        self.insert(&used.successor, used.family, &used.user_id, used.password_version).await?;
         // Looked up after the insert: a family that ended in between has lost its predecessor, and would have kept
         // this token.
         if self.tokens.find_one(doc! { "_id": &used.hash }).await?.is_some() {
@@ -162,10 +169,10 @@ impl RefreshTokens {
     }
 
     /// Stores a token; no effect when it is there.
-    async fn insert(&self, token: &str, family: String, user_id: &str) -> Result<(), Error> {
+    async fn insert(&self, token: &str, family: String, user_id: &str, password_version: i64) -> Result<(), Error> {
         let expires_at = Time::from_millis(now().timestamp_millis() + LIFE_MILLIS);
         let (hash, user_id) = (secret::digest(token), user_id.to_owned());
-        let stored = Stored { hash, family, user_id, expires_at, used_at: None, salt: None };
+        let stored = Stored { hash, family, user_id, password_version, expires_at, used_at: None, salt: None };
         match self.tokens.insert_one(stored).await.map_err(::store::Error::from) {
             Ok(_) | Err(::store::Error::Duplicate) => Ok(()),
             Err(error) => Err(error.into()),

@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     events,
     password::Passwords,
+    recovery::store::EmailTokens,
     refresh::RefreshTokens,
     sign_in::SignIn,
     standing::Standing,
@@ -28,6 +29,8 @@ pub struct Accounts {
     pub standing: Standing,
     /// Their refresh tokens, which end with the account.
     pub refresh_tokens: RefreshTokens,
+    /// What proves that somebody reads their mail; it ends with the account too.
+    pub email_tokens: EmailTokens,
     pub passwords: Passwords,
 }
 
@@ -102,6 +105,7 @@ impl UserService for Accounts {
         // After the account: a crash in between leaves tokens that no grant accepts any more, and the repeat deletes
         // them.
         self.refresh_tokens.delete_of(&request.user_id).await?;
+        self.email_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))
     }
 

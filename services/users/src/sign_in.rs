@@ -80,7 +80,7 @@ impl SignIn {
         let hash = user.as_ref().and_then(|user| user.state.password_hash.clone());
         let is_right = self.passwords.verify(account, password, hash).await?;
         let user = admitted(user.filter(|_| is_right))?;
-        let refresh_token = self.refresh_tokens.first(&user.id).await?;
+        let refresh_token = self.refresh_tokens.first(&user.id, user.state.password_version).await?;
         // Read again after the insert: a lock or a deletion while the password was hashed has not found this token.
         match self.unrevoked(&user).await {
             Ok(user) => self.token(&user, refresh_token),
@@ -101,6 +101,9 @@ impl SignIn {
         let used = self.refresh_tokens.take(token).await?;
         let user = self.users.find(&used.user_id).await?.filter(|user| user.state.may_sign_in());
         let user = user.ok_or(Error::InvalidGrant("the account is closed or locked"))?;
+        if user.state.password_version != used.password_version {
+            return Err(Error::InvalidGrant("the password was set anew since; sign in again"));
+        }
         let refresh_token = self.refresh_tokens.next(used).await?;
         self.token(&user, refresh_token)
     }

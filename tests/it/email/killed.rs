@@ -69,7 +69,7 @@ async fn a_replay_of_the_whole_log_sends_no_mail_twice() {
     eventually(TIMEOUT, || async {
         let lag = event_service(&post.stack, "email").await.get_lag(GetLagRequest {}).await?.into_inner();
         let is_read = |one: &contracts::events::v1::ConsumerLag| one.pending == 0 && one.unacknowledged == 0;
-        ensure!(lag.consumers.len() == 2 && lag.consumers.iter().all(is_read), "{lag:?}");
+        ensure!(lag.consumers.len() == 3 && lag.consumers.iter().all(is_read), "{lag:?}");
         Ok(())
     })
     .await;

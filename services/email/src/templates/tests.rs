@@ -1,7 +1,7 @@
 //! Every template in every language, and names that try to be more than names.
 
 use crate::{
-    content,
+    content::{self, Pages},
     domain::Template,
     language::Language,
     templates::{Rendered, Templates},
@@ -11,7 +11,7 @@ const HOSTILE: &str = "<script>alert(1)</script>\r\nBcc: other@example.com\r\n\r
 
 fn rendered(template: Template, language: Language, name: &str) -> Rendered {
     let from = "Tea & Cups <shop@example.com>".parse().expect("a sender");
-    let mut content = content::sample(template, language, &from);
+    let mut content = content::sample(template, language, None, &from);
     content.name = name.to_owned();
     content.lines.iter_mut().for_each(|line| line.name = format!("{} {name}", line.name));
     Templates::new().expect("all can be parsed").render(template, language, &content).expect("it can be filled in")
@@ -23,17 +23,44 @@ fn every_template_has_a_subject_a_text_and_html_in_each_language() {
         for language in [Language::English, Language::French] {
             let Rendered { subject, text, html } = rendered(template, language, "Customer");
             let is_refund = template == Template::OrderRefunded;
+            let is_of_account = template.is_of_account();
+            for part in [&text, &html] {
+                assert!(!is_of_account || part.contains("4bNkYmTn0C9ZkqTn3Ww8rJvU2sXe5hPd1LfGaQoRiEs"), "{part}");
+            }
             for part in [&subject, &text, &html] {
-                assert!(part.contains("ord_0189"), "{template:?} {language:?}: {part}");
+                assert_eq!(part.contains("ord_0189"), !is_of_account, "{template:?} {language:?}: {part}");
             }
             let greeting = if language == Language::French { "Bonjour Customer," } else { "Hello Customer," };
             assert!(text.contains(greeting) && html.contains(greeting), "{text}{html}");
             assert!(html.contains(&format!("<html lang=\"{}\">", language.code())) && html.contains("Tea &amp; Cups"));
-            assert_eq!(text.contains("2 × "), !is_refund, "{text}");
-            assert_eq!(html.contains("2 × "), !is_refund, "{html}");
+            for part in [&text, &html] {
+                assert_eq!(part.contains("2 × "), !is_refund && !is_of_account, "{part}");
+            }
             assert!(!text.contains("&amp;") && text.trim_end().ends_with("Tea & Cups"), "{text}");
             assert_eq!(subject.lines().count(), 1, "{subject}");
         }
+    }
+}
+
+#[test]
+fn a_mail_about_an_account_links_to_the_page_of_the_shop_where_there_is_one() {
+    let from = "shop@example.com".parse().expect("a sender");
+    let pages = Pages::new("https://shop.example.com/account/").expect("an address");
+    let templates = Templates::new().expect("all can be parsed");
+    for (template, page) in [(Template::PasswordReset, "reset-password"), (Template::EmailVerification, "verify-email")]
+    {
+        for language in [Language::English, Language::French] {
+            let content = content::of_account(template, "Customer", "usr_1.secret", Some(&pages), &from);
+            let Rendered { text, html, .. } = templates.render(template, language, &content).expect("it is filled in");
+            let link = format!("https://shop.example.com/account/{page}#token=usr_1.secret");
+            assert!(text.contains(&format!("\n{link}\n")), "{text}");
+            assert!(html.replace("&#x2f;", "/").contains(&format!("href=\"{link}\"")), "{html}");
+        }
+    }
+    for address in
+        ["shop.example.com", "ftp://shop.example.com", "https://shop.example.com/?a=b", "https://shop.example.com/#a"]
+    {
+        assert!(Pages::new(address).is_err(), "{address}");
     }
 }
 
