@@ -2,7 +2,7 @@
 
 mod accounts;
 mod clients;
-mod recovery;
+pub mod recovery;
 mod refresh_tokens;
 mod revocation;
 mod roles;

@@ -36,6 +36,7 @@ async fn an_ordinary_day(stack: &Stack) {
     customer.patch(&me, json!({ "name": "Somebody Else" })).await.expect(200);
     an_account(stack, &me).await;
     a_client(stack).await;
+    crate::users::recovery::an_account_that_recovers().await;
     staff.delete(&me).await.expect(200);
 }
 

@@ -40,6 +40,7 @@ fn assigned(pool: &DescriptorPool, message: &str) -> Map<String, Value> {
     let value = |field: &FieldDescriptor| match field.kind() {
         Kind::Enum(kind) => json!(kind.values().last().expect("a value").name()),
         Kind::Int64 => json!("77"),
+        Kind::Bool => json!(true),
         Kind::String => json!("forged"),
         Kind::Message(_) => json!("2001-02-03T04:05:06Z"),
         other => panic!("a field of kind {other:?} has no value here"),

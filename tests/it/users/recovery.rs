@@ -69,6 +69,15 @@ async fn outlive_the_pause(user: &Value) {
     assert_eq!(moved.expect("root may").matched_count, 1);
 }
 
+/// An account whose address is verified, and whose password is set anew, by mails.
+pub async fn an_account_that_recovers() {
+    let (customer, user) = Client::register(shared().await).await;
+    customer.post(&format!("/v1/users/{}:requestEmailVerification", id(&user, "userId")), json!({})).await.expect(200);
+    verify(&mailed(&user, "EMAIL_VERIFICATION", 1).await[0]).await.expect(200);
+    ask_reset(id(&user, "email")).await.expect(200);
+    reset(&mailed(&user, "PASSWORD_RESET", 1).await[0], NEW_PASSWORD).await.expect(200);
+}
+
 #[tokio::test]
 async fn a_mailed_token_sets_another_password_once_and_ends_all_tokens_of_before() {
     let (customer, user) = Client::register(shared().await).await;
