@@ -1,3 +1,5 @@
 //! The products service.
 
+mod categories;
+mod drafts;
 mod prices;

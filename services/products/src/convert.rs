@@ -1,7 +1,7 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{self, Draft, Product, Status},
+    domain::{self, Draft, Media, Product, Status},
     error::Error,
 };
 use ::rpc::update::{self, FieldMask};
@@ -28,7 +28,13 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         etag,
         tax_category: product.tax_category.clone(),
         weight_grams: product.weight_grams,
+        category_ids: product.category_ids.clone(),
+        media: product.media.iter().map(media_to_wire).collect(),
     }
+}
+
+fn media_to_wire(media: &Media) -> wire::Media {
+    wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
 }
 
 /// What the caller of CreateProduct wants.
@@ -36,8 +42,9 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     let status = status_from_wire(product.status());
     let price = Money::from_wire(product.price.as_ref().ok_or(domain::Error::Required("product.price"))?)
         .map_err(domain::Error::from)?;
-    let wire::Product { name, description, sku, tax_category, weight_grams, .. } = product;
-    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams })
+    let wire::Product { name, description, sku, tax_category, weight_grams, category_ids, media, .. } = product;
+    let media = media.into_iter().map(|wire::Media { uri, alt_text }| Media { uri, alt_text }).collect();
+    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams, category_ids, media })
 }
 
 /// What `wanted` makes of the product `found`, under `mask`.
@@ -49,6 +56,7 @@ fn status_to_wire(status: Status) -> product::Status {
     match status {
         Status::Active => product::Status::Active,
         Status::Archived => product::Status::Archived,
+        Status::Draft => product::Status::Draft,
     }
 }
 
@@ -56,5 +64,6 @@ fn status_from_wire(status: product::Status) -> Status {
     match status {
         product::Status::Active | product::Status::Unspecified => Status::Active,
         product::Status::Archived => Status::Archived,
+        product::Status::Draft => Status::Draft,
     }
 }
