@@ -15,11 +15,12 @@ pub enum Kind {
     Basket,
     Client,
     Email,
+    Category,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 11] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -30,6 +31,7 @@ impl Kind {
         Kind::Basket,
         Kind::Client,
         Kind::Email,
+        Kind::Category,
     ];
 
     /// The prefix, with its underscore.
@@ -45,6 +47,7 @@ impl Kind {
             Kind::Basket => "bsk_",
             Kind::Client => "cli_",
             Kind::Email => "eml_",
+            Kind::Category => "cat_",
         }
     }
 

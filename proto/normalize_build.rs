@@ -31,11 +31,12 @@ const FORMS: [(Form, &str); 12] = [
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
          event_id source kind step error basket_id into_basket_id merged_into client_id \
-         email_id",
+         email_id category_id category_ids parent_id",
     ),
     (
         Canonical("line"),
-        "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone",
+        "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone path uri \
+         alt_text query filter order_by",
     ),
     (Canonical("paragraphs"), "description bio"),
     (Canonical("code"), "code coupon_code country_code currency_code start_date end_date"),
@@ -46,13 +47,14 @@ const FORMS: [(Form, &str); 12] = [
 ];
 
 /// What a pattern asks for, by the name of its field: nobody who types should have to read the pattern.
-const WORDS: [(&str, &str); 7] = [
+const WORDS: [(&str, &str); 8] = [
     ("code", "must be 3 to 32 letters, digits and hyphens, such as SUMMER-25"),
     ("coupon_code", "must be 3 to 32 letters, digits and hyphens, such as SUMMER-25"),
     ("currency_code", "must be a currency code of three letters (ISO 4217), such as EUR"),
     ("tax_category", "must be at most 32 letters, digits and underscores, such as FOOD"),
     ("start_date", "must be a day, such as 2026-03-29"),
     ("end_date", "must be a day, such as 2026-03-29"),
+    ("uri", "must be a URL that starts with https://, such as https://example.com/lamp.jpg"),
     ("percentage", "must be a number from 0 to 100 with at most 2 decimals, such as 12.5"),
 ];
 

@@ -1,3 +1,6 @@
 //! The products service.
 
+mod categories;
+mod drafts;
 mod prices;
+mod search;

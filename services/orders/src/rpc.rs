@@ -23,6 +23,7 @@ use contracts::orders::v1::{
     OrderQuote, QuoteOrderOfBasketRequest, QuoteOrderRequest, RefundOrderRequest, WatchOrderRequest,
     order_service_server::OrderService,
 };
+use contracts::products::v1::product;
 use prost::Message;
 use std::time::Duration;
 use tokio_stream::wrappers::ReceiverStream;
@@ -223,6 +224,8 @@ async fn details(peers: &Peers, order: &Versioned<Order>) -> OrderDetails {
         shipment: shipment.ok().flatten(),
         unavailable: missing.iter().filter(|(_, is_missing)| *is_missing).map(|(name, _)| (*name).to_owned()).collect(),
     };
+    // What has become a draft again is seen by staff only; the order has the name that it was sold by.
+    details.products.retain(|product| product.status() != product::Status::Draft);
     // A reply above the limit would fail as a whole; products are the part that clients can read elsewhere.
     if details.encoded_len() > MESSAGE_BYTES {
         details.products.clear();

@@ -1,8 +1,10 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{self, Draft, Product, Status},
+    categories::domain::Tree,
+    domain::{self, Draft, Media, Product, Status},
     error::Error,
+    search::facets::{Band, Facets},
 };
 use ::rpc::update::{self, FieldMask};
 use ::store::{Versioned, fields::time};
@@ -28,7 +30,30 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         etag,
         tax_category: product.tax_category.clone(),
         weight_grams: product.weight_grams,
+        category_ids: product.category_ids.clone(),
+        media: product.media.iter().map(media_to_wire).collect(),
     }
+}
+
+fn media_to_wire(media: &Media) -> wire::Media {
+    wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
+}
+
+/// What a search found, counted, and whether all of it is.
+pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::SearchFacets, domain::Error> {
+    let money = |currency: &str, amount| Money::new(currency, amount).map(|money| Some(money.to_wire()));
+    let price = |(Band { currency, from, below }, count): (Band, i32)| {
+        let (at_least, below) = (money(&currency, from)?, money(&currency, below)?);
+        Ok(wire::PriceFacet { at_least, below, count })
+    };
+    let category = |(category_id, count): (String, i32)| wire::CategoryFacet {
+        path: tree.path_of(&category_id),
+        category_id,
+        count,
+    };
+    let prices = facets.bands.into_iter().map(price).collect::<Result<_, domain::Error>>()?;
+    let categories = facets.categories.into_iter().map(category).collect();
+    Ok(wire::SearchFacets { categories, prices, is_partial: !is_all })
 }
 
 /// What the caller of CreateProduct wants.
@@ -36,8 +61,9 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     let status = status_from_wire(product.status());
     let price = Money::from_wire(product.price.as_ref().ok_or(domain::Error::Required("product.price"))?)
         .map_err(domain::Error::from)?;
-    let wire::Product { name, description, sku, tax_category, weight_grams, .. } = product;
-    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams })
+    let wire::Product { name, description, sku, tax_category, weight_grams, category_ids, media, .. } = product;
+    let media = media.into_iter().map(|wire::Media { uri, alt_text }| Media { uri, alt_text }).collect();
+    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams, category_ids, media })
 }
 
 /// What `wanted` makes of the product `found`, under `mask`.
@@ -49,6 +75,7 @@ fn status_to_wire(status: Status) -> product::Status {
     match status {
         Status::Active => product::Status::Active,
         Status::Archived => product::Status::Archived,
+        Status::Draft => product::Status::Draft,
     }
 }
 
@@ -56,5 +83,6 @@ fn status_from_wire(status: product::Status) -> Status {
     match status {
         product::Status::Active | product::Status::Unspecified => Status::Active,
         product::Status::Archived => Status::Archived,
+        product::Status::Draft => Status::Draft,
     }
 }

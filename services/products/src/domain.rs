@@ -1,8 +1,10 @@
 //! What a product is and which changes it allows. Pure.
 
 mod error;
+mod words;
 
 pub use error::Error;
+pub use words::{found_by, name_key, prefixes};
 
 use ::store::Time;
 use contracts::{
@@ -11,12 +13,52 @@ use contracts::{
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
     Active,
     /// Kept for old orders only.
     Archived,
+    /// Being prepared, and seen by staff only.
+    Draft,
+}
+
+impl Status {
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Active => "Active",
+            Status::Archived => "Archived",
+            Status::Draft => "Draft",
+        }
+    }
+}
+
+/// Who looks at the catalogue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Public,
+    /// Staff, and services.
+    Staff,
+}
+
+impl Audience {
+    /// The status of the products that they see.
+    pub fn sees(self) -> &'static [Status] {
+        match self {
+            Audience::Public => &[Status::Active, Status::Archived],
+            Audience::Staff => &[Status::Active, Status::Archived, Status::Draft],
+        }
+    }
+}
+
+/// A picture, or another file that shows a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Media {
+    pub uri: String,
+    /// What it shows, for those who do not see it.
+    pub alt_text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +79,16 @@ pub struct Product {
     pub tax_category: String,
     #[serde(default)]
     pub weight_grams: i32,
+    #[serde(default)]
+    pub category_ids: Vec<String>,
+    #[serde(default)]
+    pub media: Vec<Media>,
+    /// The words by which it is found; of products that are older than search, the next start adds them.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What it is sorted by.
+    #[serde(default)]
+    pub name_key: String,
     pub created_at: Time,
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
@@ -58,13 +110,23 @@ pub struct Draft {
     /// What tells its tax rate; empty for the standard one.
     pub tax_category: String,
     pub weight_grams: i32,
+    pub category_ids: Vec<String>,
+    pub media: Vec<Media>,
 }
 
 impl Product {
+    pub fn is_seen_by(&self, audience: Audience) -> bool {
+        audience.sees().contains(&self.status)
+    }
+
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
         draft.check()?;
-        let Draft { name, description, sku, price, status, tax_category, weight_grams } = draft;
+        let Draft { name, description, sku, price, status, tax_category, weight_grams, mut category_ids, media } =
+            draft;
+        distinct(&mut category_ids);
         Ok(Self {
+            words: found_by(&name, &sku, &description),
+            name_key: name_key(&name),
             name,
             description,
             sku_key: Some(text::sku_key(&sku)),
@@ -73,6 +135,8 @@ impl Product {
             status,
             tax_category,
             weight_grams,
+            category_ids,
+            media,
             created_at: now,
             updated_at: now,
             request_key,
@@ -81,8 +145,9 @@ impl Product {
     }
 
     /// The product after an update, and the names of the fields that changed.
-    pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
+    pub fn update(&self, mut draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
         draft.check()?;
+        distinct(&mut draft.category_ids);
         let mut changed = Vec::new();
         let mut note = |is_changed: bool, field: &str| {
             if is_changed {
@@ -96,6 +161,8 @@ impl Product {
         note(self.status != draft.status, "status");
         note(self.tax_category != draft.tax_category, "tax_category");
         note(self.weight_grams != draft.weight_grams, "weight_grams");
+        note(self.category_ids != draft.category_ids, "category_ids");
+        note(self.media != draft.media, "media");
         let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
         let mut next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
         // A product of before may be without a key because another one has it; only a SKU that changes is given one.
@@ -119,4 +186,10 @@ impl Draft {
         }
         Ok(self.price.at_most(MOST_OF_A_PRICE)?)
     }
+}
+
+/// Each of the texts once, in the order in which they came first.
+fn distinct(texts: &mut Vec<String>) {
+    let mut known = BTreeSet::new();
+    texts.retain(|text| known.insert(text.clone()));
 }

@@ -16,10 +16,19 @@ pub enum Error {
     SkuTaken(String),
     #[error("not found: {}", .0.join(", "))]
     NotFound(Vec<String>),
+    #[error("there is no category {0}")]
+    NoCategory(String),
     #[error("the etag is stale")]
     StaleEtag,
     #[error(transparent)]
     Store(#[from] ::store::Error),
+}
+
+impl Error {
+    /// Whether somebody else wrote first: decided anew, the change may succeed.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Error::Store(cause) if cause.is_conflict())
+    }
 }
 
 impl From<Error> for Status {
@@ -29,6 +38,7 @@ impl From<Error> for Status {
             Error::Update(faults) => status::violations(faults),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
+            Error::NoCategory(id) => status::not_found("categories", &id),
             Error::StaleEtag => status::stale_etag(),
             Error::Store(cause) => service::store_status(cause),
         }
@@ -42,6 +52,16 @@ impl From<domain::Error> for Status {
             Error::Money(cause) => status::violation("product.price", cause.to_string()),
             Error::Required(field) => status::violation(field, "is required"),
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
+            Error::UnknownCategory { field, id } => status::violation(field, format!("there is no category {id:?}")),
+            Error::Query(most) => status::violation("query", format!("may have at most {most} words")),
+            Error::Filter(why) => status::violation("filter", why),
+            Error::OrderBy => {
+                status::violation("order_by", "must be create_time, name or price, or one of them with desc")
+            }
+            Error::CategoryCycle => status::precondition("CATEGORY_CYCLE", error.to_string()),
+            Error::CategoryTooDeep(_) => status::precondition("CATEGORY_TOO_DEEP", error.to_string()),
+            Error::TooManyCategories(_) => status::precondition("TOO_MANY_CATEGORIES", error.to_string()),
+            Error::CategoryNotEmpty => status::precondition("CATEGORY_NOT_EMPTY", error.to_string()),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Products in MongoDB.
 
 use crate::{
-    domain::{Draft, Product},
+    domain::{Audience, Draft, Product},
     error::Error,
     events,
 };
@@ -21,8 +21,9 @@ impl Aggregate for Product {
     const NOUN: &'static str = "product";
 }
 
-pub fn indexes() -> [Index; 2] {
-    ["sku", "request_key"].map(|key| Index::unique(Product::COLLECTION, doc! { key: 1 }))
+pub fn indexes() -> [Index; 3] {
+    let unique = |key: &str| Index::unique(Product::COLLECTION, doc! { key: 1 });
+    [unique("sku"), unique("request_key"), Index::new(Product::COLLECTION, doc! { "status": 1, "_id": -1 })]
 }
 
 /// The index that keeps SKUs apart. It is sparse: what is older than keys may have none.
@@ -79,15 +80,15 @@ impl Products {
         }
     }
 
-    pub async fn get(&self, id: &str) -> Result<Versioned<Product>, Error> {
-        self.0.load(id).await?.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
+    pub async fn get(&self, id: &str, audience: Audience) -> Result<Versioned<Product>, Error> {
+        let found = self.0.load(id).await?.filter(|found| found.state.is_seen_by(audience));
+        found.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
     }
 
     /// Products in the order of `ids`; names every absent one.
-    pub async fn get_many(&self, ids: &[String]) -> Result<Vec<Versioned<Product>>, Error> {
-        let found = self.0.load_many(ids).await?;
-        let by_id: HashMap<String, Versioned<Product>> =
-            found.into_iter().map(|product| (product.id.clone(), product)).collect();
+    pub async fn get_many(&self, ids: &[String], audience: Audience) -> Result<Vec<Versioned<Product>>, Error> {
+        let found = self.0.load_many(ids).await?.into_iter().filter(|product| product.state.is_seen_by(audience));
+        let by_id: HashMap<String, Versioned<Product>> = found.map(|product| (product.id.clone(), product)).collect();
         let missing: Vec<String> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
         if missing.is_empty() {
             Ok(ids.iter().filter_map(|id| by_id.get(id).cloned()).collect())
@@ -97,8 +98,17 @@ impl Products {
     }
 
     /// Products after `after`, newest first.
-    pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Versioned<Product>>, Error> {
-        let filter = after.map_or_else(|| doc! {}, |after| doc! { "_id": { "$lt": after } });
+    pub async fn list(
+        &self,
+        audience: Audience,
+        after: Option<String>,
+        limit: i64,
+    ) -> Result<Found<Versioned<Product>>, Error> {
+        let seen = bson::serialize_to_bson(audience.sees()).map_err(::store::Error::from)?;
+        let mut filter = doc! { "status": { "$in": seen } };
+        if let Some(after) = after {
+            filter.insert("_id", doc! { "$lt": after });
+        }
         Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 

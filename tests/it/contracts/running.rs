@@ -19,6 +19,7 @@ async fn an_ordinary_day(stack: &Stack) {
     staff.post(&shipment, json!({})).await.expect(200);
     let refund = format!("/v1/orders/{}:refund", shop::id(&delivered, "orderId"));
     staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
+    a_category(&staff).await;
     two_shipments(&customer, &staff, &product).await;
     a_coupon(&customer, &staff, &product).await;
     baskets(&customer, &product).await;
@@ -57,6 +58,14 @@ async fn a_client(stack: &Stack) {
     let path = format!("/v1/clients/{}", shop::id(&made["client"], "clientId"));
     admin.post(&format!("{path}:rotateSecret"), json!({})).await.expect(200);
     admin.delete(&path).await.expect(200);
+}
+
+/// A category that is renamed and deleted.
+async fn a_category(staff: &Client) {
+    let made = staff.post("/v1/categories", json!({ "name": "A day" })).await.expect(201);
+    let path = format!("/v1/categories/{}", shop::id(&made, "categoryId"));
+    staff.patch(&path, json!({ "name": "Another day" })).await.expect(200);
+    staff.delete(&path).await.expect(200);
 }
 
 /// An order in two shipments, one of which comes back.

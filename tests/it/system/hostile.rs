@@ -45,8 +45,9 @@ fn assigned(pool: &DescriptorPool, message: &str) -> Map<String, Value> {
         Kind::Message(_) => json!("2001-02-03T04:05:06Z"),
         other => panic!("a field of kind {other:?} has no value here"),
     };
+    let list = |field: &FieldDescriptor| if field.is_list() { json!([value(field)]) } else { value(field) };
     let fields = message.fields().filter(is_output_only);
-    fields.map(|field| (field.json_name().to_owned(), value(&field))).collect()
+    fields.map(|field| (field.json_name().to_owned(), list(&field))).collect()
 }
 
 #[tokio::test]
@@ -62,7 +63,11 @@ async fn what_services_set_is_set_by_no_request() {
     let product_path = format!("/v1/products/{product}");
     let basket = customer.post("/v1/baskets", json!({})).await.expect(201);
     let basket_path = format!("/v1/baskets/{}", basket["basketId"].as_str().expect("an id"));
+    let category = staff.post("/v1/categories", json!({"name": "Mass"})).await.expect(201);
+    let category_path = format!("/v1/categories/{}", category["categoryId"].as_str().expect("an id"));
     let cases = [
+        ("comptoir.products.v1.Category", &staff, Method::POST, "/v1/categories", json!({"name": "Mass"})),
+        ("comptoir.products.v1.Category", &staff, Method::PATCH, &category_path, json!({"name": "New name"})),
         ("comptoir.users.v1.User", &customer, Method::PATCH, user_path.as_str(), json!({"name": "New Name"})),
         ("comptoir.products.v1.Product", &staff, Method::PATCH, &product_path, json!({"name": "New name"})),
         (

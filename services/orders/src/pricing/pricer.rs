@@ -137,7 +137,9 @@ impl Pricer {
 fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, Error> {
     let by_id: BTreeMap<&str, &Product> =
         products.iter().map(|product| (product.product_id.as_str(), product)).collect();
-    let unknown = faults(wanted, |id| !by_id.contains_key(id));
+    // To customers there are no drafts.
+    let is_there = |id: &str| by_id.get(id).is_some_and(|product| product.status() != product::Status::Draft);
+    let unknown = faults(wanted, |id| !is_there(id));
     if !unknown.is_empty() {
         return Err(Error::UnknownProducts(unknown));
     }

@@ -8,4 +8,21 @@ pub enum Error {
     PriceBelowZero,
     #[error("product.price: {0}")]
     Money(#[from] contracts::money::Error),
+    /// Of this field.
+    #[error("{field}: there is no category {id:?}")]
+    UnknownCategory { field: &'static str, id: String },
+    #[error("a query has at most {0} words")]
+    Query(usize),
+    #[error("filter: {0}")]
+    Filter(String),
+    #[error("order_by is none of create_time, name and price, with or without desc")]
+    OrderBy,
+    #[error("a category cannot be below itself")]
+    CategoryCycle,
+    #[error("categories have at most {0} levels")]
+    CategoryTooDeep(usize),
+    #[error("there are at most {0} categories")]
+    TooManyCategories(usize),
+    #[error("a category or a product is in this category")]
+    CategoryNotEmpty,
 }

@@ -7,7 +7,7 @@ use bson::{Bson, Document, doc};
 use inventory::{Reservation, Stock};
 use kit::Stores;
 use payments::Payment;
-use products::Product;
+use products::{Category, Product};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use shipping::Shipment;
 use store::{Aggregate, Change, Database, Documents, NewEvent, Time};
@@ -69,6 +69,15 @@ fn full_product() -> Document {
     doc! {
         "name": "Bread", "description": "Of rye", "sku": "BREAD", "price": money("4.20"), "status": "Active",
         "tax_category": "FOOD", "weight_grams": 750, "created_at": now(), "updated_at": now(), "request_key": "key",
+        "category_ids": ["cat_1"], "media": [{ "uri": "https://example.com/bread.jpg", "alt_text": "A loaf" }],
+        "words": ["bread", "of", "rye"], "name_key": "bread",
+    }
+}
+
+fn full_category() -> Document {
+    doc! {
+        "name": "Food", "parent_id": "cat_1", "deleted": false, "created_at": now(), "updated_at": now(),
+        "request_key": "key", "request_digest": "digest",
     }
 }
 
@@ -185,6 +194,7 @@ async fn a_state_saved_over_any_other_is_read_back_as_it_was_saved() {
     each_over_each::<Client>(&database, full_client()).await;
     each_over_each::<Basket>(&database, full_basket()).await;
     each_over_each::<Product>(&database, full_product()).await;
+    each_over_each::<Category>(&database, full_category()).await;
     each_over_each::<Stock>(&database, full_stock()).await;
     each_over_each::<Reservation>(&database, full_reservation()).await;
     each_over_each::<Payment>(&database, full_payment()).await;

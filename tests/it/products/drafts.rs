@@ -1,0 +1,100 @@
+//! Products that are being prepared: there for staff, and sold to nobody.
+
+use crate::baskets::{basket, path};
+use kit::shop::{draft, fields, id, order_with, place, product_with};
+use kit::{Client, Stack, shared};
+use serde_json::{Value, json};
+
+async fn new_draft(stack: &Stack) -> String {
+    let price = json!({ "currencyCode": "EUR", "units": "5" });
+    product_with(stack, 5, json!({ "price": price, "status": "DRAFT" })).await
+}
+
+/// Whether the product is on the first page.
+async fn lists(client: &Client, product: &str) -> bool {
+    let page = client.get("/v1/products?pageSize=200").await.expect(200);
+    page["products"].as_array().expect("a page").iter().any(|found| found["productId"] == product)
+}
+
+#[tokio::test]
+async fn a_draft_is_there_for_staff_alone_until_it_is_published() {
+    let stack = shared().await;
+    let (staff, product) = (Client::staff(stack).await, new_draft(stack).await);
+    let known = kit::shop::product(stack, 0).await;
+    let (one, several) =
+        (format!("/v1/products/{product}"), format!("/v1/products:batchGet?productIds={known}&productIds={product}"));
+    let others = [Client::anonymous(stack), Client::register(stack).await.0, Client::support(stack).await];
+    for other in &others {
+        assert_eq!((other.get(&one).await.status, other.get(&several).await.status), (404, 404));
+        let absent = other.get("/v1/products/prd_absent").await.body.to_string().replace("prd_absent", &product);
+        assert_eq!(other.get(&one).await.body.to_string(), absent, "nothing tells it from a product that is not there");
+        assert!(!lists(other, &product).await, "{product}");
+    }
+    assert_eq!(staff.get(&one).await.expect(200)["status"], "DRAFT");
+    assert_eq!(staff.get(&several).await.expect(200)["products"][1]["productId"], product);
+    assert!(lists(&staff, &product).await, "{product}");
+    staff.patch(&one, json!({ "status": "ACTIVE" })).await.expect(200);
+    for other in &others {
+        assert_eq!(other.get(&one).await.expect(200)["status"], "ACTIVE");
+        assert!(lists(other, &product).await, "{product}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_orders_a_draft_and_an_order_shows_none() {
+    let stack = shared().await;
+    let (staff, customer) = (Client::staff(stack).await, Client::register(stack).await.0);
+    let (product, sold) = (new_draft(stack).await, kit::shop::product(stack, 5).await);
+    let lines = [(sold.as_str(), 1), (product.as_str(), 1)];
+    let items: Vec<Value> = lines.iter().map(|(id, count)| json!({ "productId": id, "quantity": count })).collect();
+    for refused in [
+        customer.post("/v1/orders", draft(&lines, "tok_visa")).await,
+        customer.post("/v1/orders:quote", json!({ "items": items, "countryCode": "FR" })).await,
+        staff.post("/v1/orders", draft(&lines, "tok_visa")).await,
+    ] {
+        assert_eq!((refused.status, fields(&refused)), (400, vec!["items[1].productId".to_owned()]), "{refused:?}");
+        assert!(refused.body.to_string().contains("is not in the catalogue"), "{refused:?}");
+    }
+    let quote = customer.get(&format!("{}:quote", path(&basket(&customer, &lines).await))).await.expect(200);
+    assert_eq!(
+        (&quote["lines"][1]["availability"], &quote["lines"][1]["name"]),
+        (&json!("NOT_SOLD"), &json!("")),
+        "{quote}"
+    );
+    let at = format!("/v1/products/{product}");
+    staff.patch(&at, json!({ "status": "ACTIVE" })).await.expect(200);
+    let placed = place(&customer, &lines, "tok_visa").await;
+    assert_eq!(placed["state"], "CONFIRMED", "{placed}");
+    staff.patch(&at, json!({ "status": "DRAFT", "name": "Secret" })).await.expect(200);
+    let details = customer.get(&format!("/v1/orders/{}/details", id(&placed, "orderId"))).await.expect(200);
+    assert_eq!(details["products"].as_array().map(Vec::len), Some(1), "{details}");
+    assert!(!details.to_string().contains("Secret"), "{details}");
+    order_with(&customer, &placed, "state", "CONFIRMED").await;
+}
+
+#[tokio::test]
+async fn media_are_https_urls_with_a_text_in_their_order() {
+    let stack = shared().await;
+    let (staff, product) = (Client::staff(stack).await, kit::shop::product(stack, 0).await);
+    let at = format!("/v1/products/{product}");
+    let media = |uri: &str| json!({ "uri": uri, "altText": "A lamp, seen from the side" });
+    let shown = json!([media("https://cdn.example.com/lamp.jpg?w=640#top"), media("https://example.com")]);
+    assert_eq!(staff.patch(&at, json!({ "media": shown })).await.expect(200)["media"], shown);
+    for wrong in [
+        "http://example.com/lamp.jpg",
+        "javascript:alert(1)",
+        "https://",
+        "https://user@example.com/",
+        "//example.com",
+        "https://example.com/a b",
+        "data:image/png;base64,AA==",
+        "",
+    ] {
+        let refused = staff.patch(&at, json!({ "media": [media("https://example.com"), media(wrong)] })).await;
+        assert_eq!((refused.status, fields(&refused)), (400, vec!["media[1].uri".to_owned()]), "{wrong:?} {refused:?}");
+    }
+    let many: Vec<Value> = (0..21).map(|_| media("https://example.com")).collect();
+    assert_eq!(fields(&staff.patch(&at, json!({ "media": many })).await), ["media"]);
+    assert_eq!(staff.get(&at).await.expect(200)["media"], shown);
+    assert_eq!(staff.patch(&format!("{at}?updateMask=media"), json!({})).await.expect(200)["media"], json!([]));
+}
