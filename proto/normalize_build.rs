@@ -36,7 +36,7 @@ const FORMS: [(Form, &str); 12] = [
     (
         Canonical("line"),
         "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone path uri \
-         alt_text",
+         alt_text query filter order_by",
     ),
     (Canonical("paragraphs"), "description bio"),
     (Canonical("code"), "code coupon_code country_code currency_code start_date end_date"),

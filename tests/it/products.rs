@@ -3,3 +3,4 @@
 mod categories;
 mod drafts;
 mod prices;
+mod search;

@@ -1,8 +1,10 @@
 //! Between the contract and the domain.
 
 use crate::{
+    categories::domain::Tree,
     domain::{self, Draft, Media, Product, Status},
     error::Error,
+    search::facets::{Band, Facets},
 };
 use ::rpc::update::{self, FieldMask};
 use ::store::{Versioned, fields::time};
@@ -35,6 +37,23 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
 
 fn media_to_wire(media: &Media) -> wire::Media {
     wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
+}
+
+/// What a search found, counted, and whether all of it is.
+pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::SearchFacets, domain::Error> {
+    let money = |currency: &str, amount| Money::new(currency, amount).map(|money| Some(money.to_wire()));
+    let price = |(Band { currency, from, below }, count): (Band, i32)| {
+        let (at_least, below) = (money(&currency, from)?, money(&currency, below)?);
+        Ok(wire::PriceFacet { at_least, below, count })
+    };
+    let category = |(category_id, count): (String, i32)| wire::CategoryFacet {
+        path: tree.path_of(&category_id),
+        category_id,
+        count,
+    };
+    let prices = facets.bands.into_iter().map(price).collect::<Result<_, domain::Error>>()?;
+    let categories = facets.categories.into_iter().map(category).collect();
+    Ok(wire::SearchFacets { categories, prices, is_partial: !is_all })
 }
 
 /// What the caller of CreateProduct wants.

@@ -1,8 +1,10 @@
 //! What a product is and which changes it allows. Pure.
 
 mod error;
+mod words;
 
 pub use error::Error;
+pub use words::{found_by, name_key, prefixes};
 
 use ::store::Time;
 use contracts::{
@@ -20,6 +22,17 @@ pub enum Status {
     Archived,
     /// Being prepared, and seen by staff only.
     Draft,
+}
+
+impl Status {
+    /// As it is stored.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Active => "Active",
+            Status::Archived => "Archived",
+            Status::Draft => "Draft",
+        }
+    }
 }
 
 /// Who looks at the catalogue.
@@ -70,6 +83,12 @@ pub struct Product {
     pub category_ids: Vec<String>,
     #[serde(default)]
     pub media: Vec<Media>,
+    /// The words by which it is found; of products that are older than search, the next start adds them.
+    #[serde(default)]
+    pub words: Vec<String>,
+    /// What it is sorted by.
+    #[serde(default)]
+    pub name_key: String,
     pub created_at: Time,
     pub updated_at: Time,
     /// Key of the request that created it; the document's own id when there was none.
@@ -106,6 +125,8 @@ impl Product {
             draft;
         distinct(&mut category_ids);
         Ok(Self {
+            words: found_by(&name, &sku, &description),
+            name_key: name_key(&name),
             name,
             description,
             sku_key: Some(text::sku_key(&sku)),

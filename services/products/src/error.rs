@@ -53,6 +53,11 @@ impl From<domain::Error> for Status {
             Error::Required(field) => status::violation(field, "is required"),
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
             Error::UnknownCategory { field, id } => status::violation(field, format!("there is no category {id:?}")),
+            Error::Query(most) => status::violation("query", format!("may have at most {most} words")),
+            Error::Filter(why) => status::violation("filter", why),
+            Error::OrderBy => {
+                status::violation("order_by", "must be create_time, name or price, or one of them with desc")
+            }
             Error::CategoryCycle => status::precondition("CATEGORY_CYCLE", error.to_string()),
             Error::CategoryTooDeep(_) => status::precondition("CATEGORY_TOO_DEEP", error.to_string()),
             Error::TooManyCategories(_) => status::precondition("TOO_MANY_CATEGORIES", error.to_string()),

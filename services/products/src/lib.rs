@@ -1,14 +1,15 @@
 //! The catalogue.
 //!
 //! **Owns** products: name, description, SKU, price, status, media, the categories that they are in; and the tree of categories.
-//! **RPCs** `ProductService`: list, read, read several, create, update. `CategoryService`: list, create, update, delete.
+//! **RPCs** `ProductService`: list, read, read several, search, create, update. `CategoryService`: list, create, update, delete.
 //! **Collections** `products` (`_id` prd_…; unique `sku`, and `sku_key` where there is one; unique `request_key`), `categories` (`_id` cat_…; unique
 //! `request_key`), `category_tree` (one document: the version of the tree).
 //! **Events out** `evt.products.product.{created,updated}`, `evt.products.category.{created,updated,deleted}`. **Events in** none.
 //!
 //! Invariants: a SKU names one product, in whatever case and encoding it is written; a price is not negative and no finer than its currency allows. Orders keep what
 //! they saw: an update here never changes an order. A draft is seen by staff and services only. The categories are a tree: a change of one is written only while
-//! the tree is the one that it was decided on (`categories/store`). A product may name a category that was deleted while it was put there.
+//! the tree is the one that it was decided on (`categories/store`). A product's words and the key of its name
+//! are those of its texts, in one write. A product may name a category that was deleted while it was put there.
 //!
 //! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
 
@@ -19,6 +20,7 @@ mod domain;
 mod error;
 mod events;
 mod rpc;
+mod search;
 mod store;
 
 use ::store::{Aggregate, Pager, transaction::keep_ending_abandoned};
@@ -38,6 +40,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let mut service = Service::start(config.service, shutdown).await?;
     service.indexes(&store::indexes()).await?;
     service.indexes(&categories::store::indexes()).await?;
+    service.indexes(&search::store::indexes()).await?;
     service.index(Product::COLLECTION, store::sku_index()).await?;
     let categories = categories::store::Categories::new(&service.database);
     categories.prepare().await?;
@@ -47,8 +50,18 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     if let Err(error) = products.add_sku_keys().await {
         tracing::warn!(%error, "products of before have not been given the key of their SKU; the next start tries again");
     }
+    let search = search::store::Search::new(&service.database);
+    if let Err(error) = search.add_words().await {
+        tracing::warn!(%error, "products of before have not been given the words by which they are found; the next start tries again");
+    }
     let secret = service.config.service_key.reveal();
-    let handler = rpc::Handler { products, categories: categories.clone(), pager: Pager::new(secret, "products") };
+    let handler = rpc::Handler {
+        products,
+        categories: categories.clone(),
+        search,
+        pager: Pager::new(secret, "products"),
+        search_pager: Pager::new(secret, "search"),
+    };
     let categories = categories::rpc::Handler { categories, pager: Pager::new(secret, "categories") };
     let routes = Routes::new(ProductServiceServer::new(handler)).add_service(CategoryServiceServer::new(categories));
     service.serve(listener, routes).await

@@ -1,18 +1,28 @@
 //! The RPCs: parse, call, reply.
 
-use crate::{categories::store::Categories, convert, domain::Audience, error::Error, store::Products};
+use crate::{
+    categories::store::Categories,
+    convert,
+    domain::Audience,
+    error::Error,
+    search::{query::Query, store::Search},
+    store::Products,
+};
 use ::rpc::{Principal, principal, status, validated};
-use ::store::{Pager, RequestKey, limit};
+use ::store::{Pager, RequestKey, limit, request_key::digest};
 use contracts::products::v1::{
     BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
-    ListProductsResponse, Product, UpdateProductRequest, product_service_server::ProductService,
+    ListProductsResponse, Product, SearchProductsRequest, SearchProductsResponse, UpdateProductRequest,
+    product_service_server::ProductService,
 };
 use tonic::{Request, Response, Status};
 
 pub struct Handler {
     pub products: Products,
     pub categories: Categories,
+    pub search: Search,
     pub pager: Pager,
+    pub search_pager: Pager,
 }
 
 fn audience(caller: &Principal) -> Audience {
@@ -51,6 +61,33 @@ impl ProductService for Handler {
         let found = self.products.get_many(&request.product_ids, audience).await?;
         let products = found.iter().map(convert::to_wire).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))
+    }
+
+    async fn search_products(
+        &self,
+        request: Request<SearchProductsRequest>,
+    ) -> Result<Response<SearchProductsResponse>, Status> {
+        let audience = audience(&principal(&request));
+        let SearchProductsRequest { page_size, page_token, query, filter, order_by } = validated(request)?;
+        // A token is good for what it was made for: the query, and who asked.
+        let asked = SearchProductsRequest { query, filter, order_by, ..SearchProductsRequest::default() };
+        let scope = format!("{audience:?} {}", digest(&asked));
+        let behind = self.search_pager.after(&scope, &page_token).map_err(status::page_token)?;
+        let snapshot = self.categories.tree().await?;
+        let SearchProductsRequest { query, filter, order_by, .. } = &asked;
+        let query = Query::parse(query, filter, order_by, audience, &snapshot.tree).map_err(Error::from)?;
+        let is_first = behind.is_none();
+        let found = self.search.find(&query, behind, limit(page_size)).await?;
+        let (products, next_page_token) =
+            self.search_pager.page(&scope, found, |product| (query.order.place(&product), convert::to_wire(&product)));
+        let facets = match is_first {
+            true => {
+                let counted = self.search.facets(&query, &snapshot.tree).await?;
+                Some(convert::facets(counted, &snapshot.tree)?)
+            }
+            false => None,
+        };
+        Ok(Response::new(SearchProductsResponse { products, next_page_token, facets }))
     }
 
     async fn create_product(&self, request: Request<CreateProductRequest>) -> Result<Response<Product>, Status> {

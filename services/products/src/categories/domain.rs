@@ -74,6 +74,11 @@ impl Tree {
         path
     }
 
+    /// The path of a category of the tree; empty of an unknown one.
+    pub fn path_of(&self, id: &str) -> Vec<String> {
+        self.0.get(id).map(|category| self.path(category)).unwrap_or_default()
+    }
+
     /// The category and all that is below it.
     pub fn subtree(&self, id: &str) -> BTreeSet<&str> {
         self.0.keys().map(String::as_str).filter(|below| self.line(below).contains(&id)).collect()

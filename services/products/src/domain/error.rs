@@ -11,6 +11,12 @@ pub enum Error {
     /// Of this field.
     #[error("{field}: there is no category {id:?}")]
     UnknownCategory { field: &'static str, id: String },
+    #[error("a query has at most {0} words")]
+    Query(usize),
+    #[error("filter: {0}")]
+    Filter(String),
+    #[error("order_by is none of create_time, name and price, with or without desc")]
+    OrderBy,
     #[error("a category cannot be below itself")]
     CategoryCycle,
     #[error("categories have at most {0} levels")]

@@ -70,6 +70,7 @@ fn full_product() -> Document {
         "name": "Bread", "description": "Of rye", "sku": "BREAD", "price": money("4.20"), "status": "Active",
         "tax_category": "FOOD", "weight_grams": 750, "created_at": now(), "updated_at": now(), "request_key": "key",
         "category_ids": ["cat_1"], "media": [{ "uri": "https://example.com/bread.jpg", "alt_text": "A loaf" }],
+        "words": ["bread", "of", "rye"], "name_key": "bread",
     }
 }
 

@@ -1,0 +1,142 @@
+//! What a search asks for, as an order and a filter of the database. Its texts are values there, and never operators. Pure.
+
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    categories::domain::Tree,
+    domain::{Audience, Error, Product, Status, prefixes},
+    search::filter::{self, Bound, Filter},
+};
+use ::store::Versioned;
+use bson::{Bson, Decimal128, Document, doc};
+
+/// Most words of a query.
+pub const MAX_WORDS: usize = 10;
+
+/// Divides the values of a place. No currency, number, name key or identifier has this character.
+const DIVIDER: char = '\n';
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    Newest,
+    Price,
+    Name,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    key: Key,
+    is_descending: bool,
+}
+
+#[derive(Debug)]
+pub struct Query {
+    pub filter: Document,
+    pub order: Order,
+}
+
+impl Query {
+    pub fn parse(query: &str, filter: &str, order_by: &str, audience: Audience, tree: &Tree) -> Result<Self, Error> {
+        let words = prefixes(query);
+        if words.len() > MAX_WORDS {
+            return Err(Error::Query(MAX_WORDS));
+        }
+        let begins =
+            |word: &String| doc! { "words": { "$elemMatch": { "$gte": word, "$lt": format!("{word}\u{10FFFF}") } } };
+        let mut all: Vec<Document> = words.iter().map(begins).collect();
+        let filter = filter::parse(filter)?;
+        all.push(doc! { "status": { "$in": statuses(&filter, audience)? } });
+        if let Some(id) = &filter.category_id {
+            if !tree.has(id) {
+                return Err(Error::Filter(format!("there is no category {id:?}")));
+            }
+            all.push(doc! { "category_ids": { "$in": tree.subtree(id).into_iter().collect::<Vec<_>>() } });
+        }
+        all.extend(prices(&filter));
+        Ok(Self { filter: doc! { "$and": all }, order: Order::parse(order_by)? })
+    }
+}
+
+/// The names of the status that a product may have. A search of the public finds what can be ordered.
+fn statuses(filter: &Filter, audience: Audience) -> Result<Vec<&'static str>, Error> {
+    let wanted: &[Status] = match (audience, &filter.status) {
+        (_, Some(status)) if audience.sees().contains(status) => std::slice::from_ref(status),
+        (_, Some(_)) => return Err(Error::Filter("drafts are seen by staff only".to_owned())),
+        (Audience::Public, None) => &[Status::Active],
+        (Audience::Staff, None) => audience.sees(),
+    };
+    Ok(wanted.iter().map(|status| status.name()).collect())
+}
+
+fn prices(filter: &Filter) -> Vec<Document> {
+    let currency = filter.currency.iter().map(|currency| doc! { "price.currency": currency });
+    let bound = |bound: &Bound, operator: &str, within: &str| {
+        let operator = if bound.is_within { within } else { operator };
+        doc! { "price.amount": { operator: decimal(&bound.amount.to_string()) } }
+    };
+    let above = filter.above.iter().map(|above| bound(above, "$gt", "$gte"));
+    let below = filter.below.iter().map(|below| bound(below, "$lt", "$lte"));
+    currency.chain(above).chain(below).collect()
+}
+
+fn decimal(text: &str) -> Bson {
+    text.parse::<Decimal128>().map_or(Bson::Null, Bson::Decimal128)
+}
+
+impl Order {
+    fn parse(text: &str) -> Result<Self, Error> {
+        let (key, is_descending) = match text {
+            "" | "create_time desc" => (Key::Newest, true),
+            "create_time" => (Key::Newest, false),
+            "price" => (Key::Price, false),
+            "price desc" => (Key::Price, true),
+            "name" => (Key::Name, false),
+            "name desc" => (Key::Name, true),
+            _ => return Err(Error::OrderBy),
+        };
+        Ok(Self { key, is_descending })
+    }
+
+    /// The fields of the order. Identifiers have the order of their time.
+    fn fields(self) -> &'static [&'static str] {
+        match self.key {
+            Key::Newest => &["_id"],
+            Key::Price => &["price.currency", "price.amount", "_id"],
+            Key::Name => &["name_key", "_id"],
+        }
+    }
+
+    pub fn sort(self) -> Document {
+        let direction = if self.is_descending { -1 } else { 1 };
+        self.fields().iter().map(|field| ((*field).to_owned(), Bson::from(direction))).collect()
+    }
+
+    /// The place of a product in this order.
+    pub fn place(self, found: &Versioned<Product>) -> String {
+        let Product { price, name_key, .. } = &found.state;
+        let amount = price.amount.to_string();
+        let values: &[&str] = match self.key {
+            Key::Newest => &[&found.id],
+            Key::Price => &[&price.currency, &amount, &found.id],
+            Key::Name => &[name_key, &found.id],
+        };
+        values.join(&DIVIDER.to_string())
+    }
+
+    /// The products behind a place.
+    pub fn behind(self, place: &str) -> Document {
+        let operator = if self.is_descending { "$lt" } else { "$gt" };
+        let value = |field: &str, text: &str| if field == "price.amount" { decimal(text) } else { text.into() };
+        let places: Vec<(&str, Bson)> =
+            self.fields().iter().zip(place.split(DIVIDER)).map(|(field, text)| (*field, value(field, text))).collect();
+        let mut any = Vec::new();
+        for (count, (field, value)) in places.iter().enumerate() {
+            let same = places.iter().take(count).map(|(field, value)| ((*field).to_owned(), value.clone()));
+            let mut behind: Document = same.collect();
+            behind.insert(*field, doc! { operator: value.clone() });
+            any.push(behind);
+        }
+        doc! { "$or": any }
+    }
+}

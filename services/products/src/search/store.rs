@@ -1,0 +1,95 @@
+//! Finds products by indexes: of their words, categories, prices and names.
+
+use crate::{
+    categories::domain::Tree,
+    domain::{Product, found_by, name_key},
+    error::Error,
+    search::{
+        facets::{self, Facets},
+        query::Query,
+    },
+};
+use ::store::{Aggregate, Database, Documents, Found, Index, Versioned};
+use bson::{Document, doc};
+use contracts::money::Money;
+use futures::TryStreamExt;
+use mongodb::Collection;
+use serde::Deserialize;
+
+/// Most products that facets count: a search that finds more would read all of them.
+const FACETED: usize = 5_000;
+
+/// Products that are given their words at once.
+const AT_ONCE: usize = 32;
+
+pub fn indexes() -> [Index; 3] {
+    let keys = [
+        doc! { "words": 1 },
+        doc! { "status": 1, "price.currency": 1, "price.amount": 1, "_id": 1 },
+        doc! { "status": 1, "name_key": 1, "_id": 1 },
+    ];
+    keys.map(|keys| Index::new(Product::COLLECTION, keys))
+}
+
+/// What facets need of a product.
+#[derive(Deserialize)]
+struct Faceted {
+    #[serde(default)]
+    category_ids: Vec<String>,
+    #[serde(with = "::store::fields::money")]
+    price: Money,
+}
+
+#[derive(Clone)]
+pub struct Search {
+    products: Documents<Product>,
+    faceted: Collection<Faceted>,
+}
+
+impl Search {
+    pub fn new(database: &Database) -> Self {
+        Self { products: Documents::new(database), faceted: database.collection(Product::COLLECTION) }
+    }
+
+    /// The products of a query that are behind a place in its order.
+    pub async fn find(
+        &self,
+        query: &Query,
+        behind: Option<String>,
+        limit: i64,
+    ) -> Result<Found<Versioned<Product>>, Error> {
+        let mut filter = query.filter.clone();
+        if let Some(place) = behind {
+            filter.extend(query.order.behind(&place));
+        }
+        Ok(self.products.page(filter, query.order.sort(), limit).await?)
+    }
+
+    /// Counts what a query finds, and tells whether that is all of it.
+    pub async fn facets(&self, query: &Query, tree: &Tree) -> Result<(Facets, bool), Error> {
+        let most = i64::try_from(FACETED + 1).unwrap_or(i64::MAX);
+        let found = self.faceted.find(query.filter.clone()).projection(doc! { "category_ids": 1, "price": 1 });
+        let found = found.limit(most).await.map_err(::store::Error::from)?;
+        let found: Vec<Faceted> = found.try_collect().await.map_err(::store::Error::from)?;
+        let is_all = found.len() <= FACETED;
+        let counted = found.into_iter().take(FACETED).map(|product| (product.category_ids, product.price));
+        Ok((facets::count(counted, tree), is_all))
+    }
+
+    /// Gives the products that are older than search the words by which they are found.
+    pub async fn add_words(&self) -> Result<(), Error> {
+        let (products, missing) = (self.products.collection(), doc! { "words": { "$exists": false } });
+        let fields = doc! { "rev": 1, "name": 1, "sku": 1, "description": 1 };
+        let found = products.find(missing).projection(fields).await.map_err(::store::Error::from)?;
+        let add = async |product: Document| {
+            let [name, sku, description] =
+                ["name", "sku", "description"].map(|field| product.get_str(field).unwrap_or_default());
+            // Only over what was read: who has changed the product since has given it its words.
+            let unchanged = doc! { "_id": product.get("_id").cloned(), "rev": product.get("rev").cloned() };
+            let set = doc! { "words": found_by(name, sku, description), "name_key": name_key(name) };
+            let added = products.update_one(unchanged, doc! { "$set": set }).await;
+            added.map(drop).map_err(::store::Error::from)
+        };
+        Ok(found.map_err(::store::Error::from).try_for_each_concurrent(AT_ONCE, add).await?)
+    }
+}
