@@ -29,7 +29,7 @@ const CAP_BYTES: usize = 256 * 1024;
 /// Most bytes of the headers that an event is published with.
 pub const EVENT_HEADERS_BYTES: usize = 1024;
 
-/// Bytes of an entry beside its message: id, type, name, time and trace.
+/// Bytes of an entry beside its message: id, type, name, time, trace and actor.
 const ENTRY_BYTES: usize = 256;
 
 /// The largest message that the broker takes, headers included, as the broker said last: an event that could never be
@@ -85,12 +85,15 @@ pub struct Pending {
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
+    /// Who caused it; none of what a service does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     pub data: bson::Binary,
 }
 
 /// Numbers `events` from `seq + 1`.
 pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<Bson>, Error> {
-    let trace = telemetry::traceparent();
+    let (trace, actor) = (telemetry::traceparent(), telemetry::actor());
     let entry = |(index, event): (i64, NewEvent)| {
         let pending = Pending {
             id: Kind::Event.new_id(),
@@ -99,6 +102,7 @@ pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<B
             name: event.name,
             at,
             trace: trace.clone(),
+            actor: actor.clone(),
             data: bson::Binary { subtype: BinarySubtype::Generic, bytes: event.data },
         };
         Ok(bson::serialize_to_bson(&pending)?)
