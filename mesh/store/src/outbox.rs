@@ -63,11 +63,14 @@ pub struct NewEvent {
     /// Full name of the message: `comptoir.orders.v1.OrderCreated`.
     pub r#type: String,
     pub data: Vec<u8>,
+    /// Who causes it; none of what a service does by itself.
+    pub actor: Option<String>,
 }
 
 impl NewEvent {
+    /// An event that whoever is acting here causes.
     pub fn of<M: prost::Message + prost::Name>(name: &str, message: &M) -> Self {
-        Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec() }
+        Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec(), actor: telemetry::actor() }
     }
 }
 
@@ -93,7 +96,7 @@ pub struct Pending {
 
 /// Numbers `events` from `seq + 1`.
 pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<Bson>, Error> {
-    let (trace, actor) = (telemetry::traceparent(), telemetry::actor());
+    let trace = telemetry::traceparent();
     let entry = |(index, event): (i64, NewEvent)| {
         let pending = Pending {
             id: Kind::Event.new_id(),
@@ -102,7 +105,7 @@ pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<B
             name: event.name,
             at,
             trace: trace.clone(),
-            actor: actor.clone(),
+            actor: event.actor,
             data: bson::Binary { subtype: BinarySubtype::Generic, bytes: event.data },
         };
         Ok(bson::serialize_to_bson(&pending)?)

@@ -17,6 +17,11 @@ impl Handler for Consumer {
         Ok(appended.and_then(|appended| appended)?)
     }
 
+    /// The place of the event in its aggregate is in the entry, and a unique index on it.
+    fn stores_seq(&self) -> bool {
+        true
+    }
+
     /// What an operator has given up was published all the same.
     async fn skip(&self, event: &Event) -> Result<(), HandlerError> {
         self.apply(event).await

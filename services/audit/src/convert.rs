@@ -1,11 +1,12 @@
 //! From entries and faults to the contract.
 
 use crate::{
-    domain::{Entry, Fault, FaultKind},
+    check::{Fault, FaultKind},
     error::Error,
     store::Range,
 };
 use ::store::fields::time;
+use bson::RawDocument;
 use contracts::audit::v1 as wire;
 
 /// A range of days, which is not empty.
@@ -13,21 +14,24 @@ pub fn range(start: String, end: String) -> Result<Range, Error> {
     if start.is_empty() || end.is_empty() || start < end { Ok(Range { start, end }) } else { Err(Error::Range) }
 }
 
-pub fn entry(entry: Entry) -> wire::Entry {
+/// An entry as it is stored. A field that somebody has made something else is empty: verification tells of it, and one such
+/// entry keeps nobody from reading the others.
+pub fn entry(stored: &RawDocument) -> wire::Entry {
+    let text = |field: &str| stored.get_str(field).unwrap_or_default().to_owned();
     wire::Entry {
-        entry_id: entry.id,
-        event_id: entry.event_id,
-        service: entry.service,
-        aggregate: entry.aggregate,
-        aggregate_id: entry.aggregate_id,
-        seq: entry.seq,
-        r#type: entry.event_type,
-        name: entry.name,
-        event_time: Some(time::to_wire(entry.event_at)),
-        actor: entry.actor,
-        actor_role: entry.actor_role,
-        data_digest: entry.data_digest,
-        hash: entry.hash,
+        entry_id: text("_id"),
+        event_id: text("event_id"),
+        service: text("service"),
+        aggregate: text("aggregate"),
+        aggregate_id: text("aggregate_id"),
+        seq: stored.get_i64("seq").unwrap_or_default(),
+        r#type: text("type"),
+        name: text("name"),
+        event_time: stored.get_datetime("event_at").ok().map(time::to_wire),
+        actor: text("actor"),
+        actor_role: text("actor_role"),
+        data_digest: text("data_digest"),
+        hash: text("hash"),
     }
 }
 

@@ -7,6 +7,8 @@ use tonic::Status;
 pub enum Error {
     #[error("a range of days ends after it begins")]
     Range,
+    #[error("event {seq} came before event {expected}")]
+    Gap { expected: i64, seq: i64 },
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }
@@ -19,7 +21,10 @@ impl From<mongodb::error::Error> for Error {
 
 impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
-        HandlerError::Retry(error.to_string())
+        match error {
+            Error::Gap { expected, seq } => HandlerError::Gap { expected, seq },
+            Error::Range | Error::Store(_) => HandlerError::Retry(error.to_string()),
+        }
     }
 }
 
@@ -27,6 +32,7 @@ impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
             Error::Range => rpc::status::violation("end_date", error.to_string()),
+            Error::Gap { .. } => Status::internal(error.to_string()),
             Error::Store(cause) => service::store_status(cause),
         }
     }

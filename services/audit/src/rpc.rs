@@ -36,8 +36,10 @@ impl AuditService for Handler {
         let limit = limit(request.page_size);
         let after = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
         let found = self.entries.list(&filter, after, limit).await.map_err(Error::from)?;
-        let (entries, next_page_token) =
-            self.pager.page(&scope, found, |entry| (entry.id.clone(), convert::entry(entry)));
+        let (entries, next_page_token) = self.pager.page(&scope, found, |stored| {
+            let entry = convert::entry(&stored);
+            (entry.entry_id.clone(), entry)
+        });
         Ok(Response::new(ListEntriesResponse { entries, next_page_token }))
     }
 
@@ -47,7 +49,7 @@ impl AuditService for Handler {
     ) -> Result<Response<VerifyEntriesResponse>, Status> {
         let request = validated(request)?;
         let range = convert::range(request.start_date, request.end_date)?;
-        Ok(Response::new(VerifyEntriesResponse { days: verification::of(&self.entries, range).await? }))
+        Ok(Response::new(verification::of(&self.entries, range).await?))
     }
 
     async fn export_entries(
@@ -57,7 +59,8 @@ impl AuditService for Handler {
         let request = validated(request)?;
         let range = convert::range(request.start_date, request.end_date)?;
         let entries = self.entries.all(&range).await.map_err(Error::from)?;
-        let sent = entries.map(|entry| entry.map(convert::entry).map_err(|error| Error::from(error).into()));
+        let sent =
+            entries.map(|entry| entry.map(|stored| convert::entry(&stored)).map_err(|error| Error::from(error).into()));
         Ok(Response::new(sent.boxed()))
     }
 }

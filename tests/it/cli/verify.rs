@@ -95,7 +95,7 @@ async fn a_system_at_work_has_no_violations() {
         let cells: Vec<&str> = line.split_whitespace().collect();
         assert!(cells.len() == 3 && cells[1] != "0" && cells[2] == "0", "{table}");
     }
-    assert_eq!(table.lines().count(), 1 + 17, "a heading and each invariant: {table}");
+    assert_eq!(table.lines().count(), 1 + 19, "a heading and each invariant: {table}");
     stack.stop().await;
 }
 

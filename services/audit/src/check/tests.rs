@@ -1,7 +1,11 @@
 //! Chains that are whole, and what is found in those that are not.
 
-use super::{Check, Entry, Fault, FaultKind, Head};
+use crate::{
+    check::{Check, Fault, FaultKind, newest},
+    domain::{Entry, Head, entry_id, hash, hex},
+};
 use ::store::Time;
+use bson::{Document, RawDocumentBuf, doc};
 
 const DAY: &str = "2026-03-29";
 
@@ -18,7 +22,7 @@ fn entry(number: i64) -> Entry {
         event_at: Time::from_millis(1_000 + number),
         actor: "usr_1".to_owned(),
         actor_role: "staff".to_owned(),
-        data_digest: super::hex("data"),
+        data_digest: hex("data"),
         hash: String::new(),
     }
 }
@@ -36,9 +40,13 @@ fn day() -> (Head, Vec<Entry>) {
     (head, entries)
 }
 
+fn stored(entry: &Entry) -> RawDocumentBuf {
+    bson::serialize_to_raw_document_buf(entry).expect("an entry is a document")
+}
+
 fn faults(head: &Head, before: Option<&Head>, entries: &[Entry]) -> Vec<Fault> {
     let mut check = Check::new(head.clone(), before);
-    entries.iter().for_each(|entry| check.entry(entry));
+    entries.iter().for_each(|entry| check.entry(&stored(entry)));
     check.end()
 }
 
@@ -48,7 +56,7 @@ fn told(head: &Head, entries: &[Entry]) -> Vec<(String, FaultKind)> {
 }
 
 fn at(number: i64) -> String {
-    super::entry_id(DAY, number)
+    entry_id(DAY, number)
 }
 
 #[test]
@@ -83,7 +91,7 @@ fn whatever_is_changed_of_an_entry_is_found() {
         assert_eq!(told(&head, &entries), [(at(3), FaultKind::Changed)], "{:?}", entries[2]);
         // Whoever makes its hash anew is found at the next one.
         let before = entries[1].hash.clone();
-        entries[2].hash = super::hash(&before, &entries[2]);
+        entries[2].hash = hash(&before, &entries[2]);
         assert_eq!(told(&head, &entries), [(at(4), FaultKind::Changed)], "{:?}", entries[2]);
     }
 }
@@ -93,7 +101,7 @@ fn the_last_entry_with_a_hash_made_anew_is_not_the_end_of_its_day() {
     let (head, mut entries) = day();
     let before = entries[3].hash.clone();
     entries[4].actor.clear();
-    entries[4].hash = super::hash(&before, &entries[4]);
+    entries[4].hash = hash(&before, &entries[4]);
     assert_eq!(told(&head, &entries), [(at(5), FaultKind::Changed)]);
 }
 
@@ -135,4 +143,51 @@ fn a_day_does_not_follow_one_that_was_changed_or_is_gone() {
         let faults = faults(&head, before, &entries);
         assert_eq!((faults.len(), faults[0].entry_id.as_str(), faults[0].kind), (1, DAY, FaultKind::Changed));
     }
+}
+
+#[test]
+fn what_no_hash_covers_is_a_change_too() {
+    type Change = fn(&mut Document);
+    let changes: [Change; 5] = [
+        |entry| _ = entry.insert("note", "approved"),
+        |entry| _ = entry.insert("seq", 3_i32),
+        |entry| _ = entry.insert("actor", 7),
+        |entry| _ = entry.remove("actor_role"),
+        |entry| *entry = doc! { "_id": entry.get("_id").cloned(), "hash": entry.get("hash").cloned() },
+    ];
+    for change in changes {
+        let (head, entries) = day();
+        let mut check = Check::new(head, Some(&before()));
+        for (number, entry) in entries.iter().enumerate() {
+            let mut entry = Document::try_from(&stored(entry)).expect("a document");
+            if number == 2 {
+                change(&mut entry);
+            }
+            check.entry(&RawDocumentBuf::try_from(&entry).expect("a document"));
+        }
+        let found: Vec<_> = check.end().into_iter().map(|fault| (fault.entry_id, fault.kind)).collect();
+        assert_eq!(found, [(at(3), FaultKind::Changed)]);
+    }
+}
+
+#[test]
+fn a_newest_day_that_is_gone_shorter_or_made_up_is_found() {
+    let (head, _) = day();
+    let kinds = |heads: &[Head], anchor: Option<&Head>, later: Option<&Head>| -> Vec<FaultKind> {
+        newest(heads, anchor, later).into_iter().map(|fault| fault.kind).collect()
+    };
+    let days = [before(), head.clone()];
+    assert_eq!(kinds(&days, Some(&head), Some(&head)), []);
+    assert_eq!(kinds(&[], None, None), []);
+    // What was appended between the reads is no fault.
+    let mut longer = head.clone();
+    longer.append(entry(6));
+    assert_eq!(kinds(&[before(), longer.clone()], Some(&head), Some(&longer)), []);
+    assert_eq!(kinds(&days, Some(&before()), Some(&head)), []);
+    assert_eq!(kinds(&days[..1], Some(&head), Some(&head)), [FaultKind::Removed]);
+    assert_eq!(kinds(&days, Some(&longer), Some(&longer)), [FaultKind::Changed]);
+    let other = Head { hash: hex("other"), ..head.clone() };
+    assert_eq!(kinds(&days, Some(&other), Some(&other)), [FaultKind::Changed]);
+    assert_eq!(kinds(&days, Some(&before()), Some(&before())), [FaultKind::Inserted]);
+    assert_eq!(kinds(&days, None, None), [FaultKind::Removed]);
 }
