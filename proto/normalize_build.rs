@@ -31,7 +31,7 @@ const FORMS: [(Form, &str); 12] = [
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
          event_id source kind step error basket_id into_basket_id merged_into client_id \
-         email_id category_id category_ids parent_id",
+          email_id category_id category_ids parent_id actor",
     ),
     (
         Canonical("line"),

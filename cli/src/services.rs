@@ -23,6 +23,7 @@ pub const PROGRAMS: &[Program] = &[
         Ok(launch(order_history::Config::resolve(s)?, order_history::run))
     }),
     service("analytics", analytics::KEYS, |s| Ok(launch(analytics::Config::resolve(s)?, analytics::run))),
+    service("audit", audit::KEYS, |s| Ok(launch(audit::Config::resolve(s)?, audit::run))),
     service("payments", payments::KEYS, |s| Ok(launch_payments(payments::Config::resolve(s)?))),
     service("shipping", shipping::KEYS, |s| Ok(launch(shipping::Config::resolve(s)?, shipping::run))),
     service("baskets", baskets::KEYS, |s| Ok(launch(baskets::Config::resolve(s)?, baskets::run))),

@@ -4,6 +4,7 @@
 //! compared as it was at one moment. What looks wrong all the same is a suspect: an event may be on its way, a call may be
 //! between its two ends. A suspect is looked at again until it is gone, has stayed the same for long, or the patience ends.
 
+mod audit;
 mod baskets;
 mod cluster;
 mod coupons;

@@ -3,6 +3,7 @@
 
 mod analytics;
 mod architecture;
+mod audit;
 mod baskets;
 mod chaos;
 mod cli;

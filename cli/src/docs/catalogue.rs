@@ -21,7 +21,7 @@ const fn header(name: &'static str, is_always_there: bool, meaning: &'static str
 }
 
 /// CloudEvents 1.0 in the binary mode of the NATS binding. A test compares them with messages of a running system.
-pub const HEADERS: [Header; 12] = [
+pub const HEADERS: [Header; 13] = [
     header("ce-specversion", true, "Always `1.0`."),
     header("ce-id", true, "Event id, `evt_` and a UUIDv7. The same on every delivery and after every replay."),
     header("ce-source", true, "`/comptoir/<service>`, the publisher."),
@@ -33,6 +33,11 @@ pub const HEADERS: [Header; 12] = [
     header("ce-logsequence", true, "Place in the log of its publisher, a decimal from 1, without gaps."),
     header("content-type", true, "Always `application/protobuf`: the payload is the encoded message."),
     header("traceparent", false, "W3C trace context of the request that caused it."),
+    header(
+        "ce-actor",
+        false,
+        "Who caused it: `ROLE:USER_ID`, `service:NAME` or `anonymous`; absent where a service acts by itself.",
+    ),
     header("Nats-Msg-Id", true, "The event id again, for the broker's window of duplicates."),
 ];
 

@@ -5,7 +5,7 @@ use crate::{Environment, dev::state::State, events::connect::running};
 use anyhow::{Context, anyhow};
 use async_nats::jetstream;
 use bson::{Document, doc};
-use mongodb::{Client, Collection};
+use mongodb::{Client, Collection, Database};
 use std::{path::PathBuf, time::Duration};
 use topology::Topology;
 
@@ -69,8 +69,12 @@ impl Cluster {
 
     /// A collection of a service, or of a program.
     pub fn collection(&self, service: &str, name: &str) -> anyhow::Result<Collection<Document>> {
+        Ok(self.database(service)?.collection(name))
+    }
+
+    pub fn database(&self, service: &str) -> anyhow::Result<Database> {
         let database = Topology::get().database(service).ok_or_else(|| anyhow!("{service} is not in the topology"))?;
-        Ok(self.mongodb.database(database).collection(name))
+        Ok(self.mongodb.database(database))
     }
 
     /// One moment of all databases.

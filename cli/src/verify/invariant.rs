@@ -1,7 +1,7 @@
 //! What must hold, by name.
 
 use super::{
-    baskets,
+    audit, baskets,
     cluster::{Cluster, Scope},
     coupons, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
     violation::Examined,
@@ -47,11 +47,13 @@ pub enum Invariant {
     RevenueIsTheLedger,
     /// Each event that asks for a mail has one, and each mail has its event.
     EmailsAreTheirEvents,
+    /// The audit trail has one entry for each event of each log and no other, and its chains are whole.
+    AuditIsTheLogs,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -70,6 +72,7 @@ impl Invariant {
         Self::FactsAreOrders,
         Self::RevenueIsTheLedger,
         Self::EmailsAreTheirEvents,
+        Self::AuditIsTheLogs,
     ];
 
     pub fn name(self) -> String {
@@ -97,6 +100,7 @@ impl Invariant {
             Self::FactsAreOrders => facts::orders(cluster, scope).await,
             Self::RevenueIsTheLedger => facts::ledger(cluster, scope).await,
             Self::EmailsAreTheirEvents => emails::examine(cluster, scope).await,
+            Self::AuditIsTheLogs => audit::examine(cluster, scope).await,
         }
     }
 }

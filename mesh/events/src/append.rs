@@ -171,6 +171,7 @@ fn number(pending: Pending, noun: &str, id: &str, gseq: i64) -> Entry {
         name: pending.name,
         at: pending.at,
         trace: pending.trace,
+        actor: pending.actor,
         data: pending.data,
     }
 }

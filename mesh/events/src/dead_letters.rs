@@ -97,6 +97,7 @@ impl DeadLetters {
             name: event.name.clone(),
             at: event.at,
             trace: event.trace.clone(),
+            actor: event.actor.clone(),
             data: Binary { subtype: BinarySubtype::Generic, bytes: event.data.to_vec() },
             reason,
             attempts,

@@ -27,6 +27,9 @@ pub(crate) struct Entry {
     pub at: Time,
     /// W3C `traceparent`.
     pub trace: Option<String>,
+    /// Who caused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     pub data: Binary,
 }
 
@@ -48,6 +51,7 @@ impl Entry {
             name: self.name,
             at: self.at,
             trace: self.trace,
+            actor: self.actor,
             data: self.data.bytes.into(),
         }
     }
@@ -72,6 +76,9 @@ impl Entry {
         if let Some(trace) = &self.trace {
             headers.insert(const { name("traceparent") }, trace.as_str());
         }
+        if let Some(actor) = &self.actor {
+            headers.insert(const { name("ce-actor") }, actor.as_str());
+        }
         headers
     }
 }
@@ -93,6 +100,8 @@ pub struct Event {
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
+    /// Who caused it, `ROLE:ID` or `anonymous`; none of what its service does by itself.
+    pub actor: Option<String>,
     pub data: Bytes,
 }
 
@@ -127,6 +136,7 @@ impl Event {
             name: name.to_owned(),
             at: at.unwrap_or_else(|| SystemTime::UNIX_EPOCH.into()),
             trace: header("traceparent"),
+            actor: header("ce-actor"),
             data: message.payload.clone(),
         })
     }
@@ -144,6 +154,7 @@ impl Event {
             name: self.name.clone(),
             time: Some(time::to_wire(self.at)),
             traceparent: self.trace.clone().unwrap_or_default(),
+            actor: self.actor.clone().unwrap_or_default(),
             data: self.data.to_vec(),
         }
     }
@@ -161,6 +172,7 @@ impl Event {
             name: event.name,
             at: Time::from_millis(at),
             trace: Some(event.traceparent).filter(|trace| !trace.is_empty()),
+            actor: Some(event.actor).filter(|actor| !actor.is_empty()),
             data: event.data.into(),
         }
     }

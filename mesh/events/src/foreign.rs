@@ -32,6 +32,7 @@ pub(crate) fn letter(message: &Message, source: &str, reason: &str) -> Letter {
         name: "foreign".to_owned(),
         at: Time::from_millis(published),
         trace: None,
+        actor: None,
         data: Binary {
             subtype: BinarySubtype::Generic,
             bytes: message.payload.iter().take(MAX_BYTES).copied().collect(),

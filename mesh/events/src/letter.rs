@@ -22,6 +22,8 @@ pub(crate) struct Letter {
     pub name: String,
     pub at: Time,
     pub trace: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     pub data: Binary,
     /// Why it could not be applied; none when it only waits behind another.
     pub reason: Option<String>,
@@ -49,6 +51,7 @@ impl Letter {
             name: self.name.clone(),
             at: self.at,
             trace: self.trace.clone(),
+            actor: self.actor.clone(),
             data: self.data.bytes.clone().into(),
         }
     }

@@ -32,13 +32,15 @@ pub async fn pass(State(gate): State<Arc<Gate>>, mut request: Request, next: Nex
         Ok(admitted) => admitted,
         Err(status) => return status.into_http(),
     };
+    let actor = principal.as_actor();
     request.extensions_mut().insert(principal);
     if let Some(refused) = refused {
         request.extensions_mut().insert(refused);
     }
     let timeout = request.headers().get("grpc-timeout").and_then(|value| value.to_str().ok());
     let timeout = timeout.and_then(deadline::parse).unwrap_or(DEFAULT_DEADLINE);
-    let handled = deadline::scope(Instant::now() + timeout, next.run(request)).instrument(span).await;
+    let handled = deadline::scope(Instant::now() + timeout, next.run(request));
+    let handled = telemetry::acting(actor, handled).instrument(span).await;
     // A reply that is an error and nothing else has its gRPC status in the headers, any other has it in the trailers.
     if handled.as_ref().is_ok_and(|reply| !reply.headers().contains_key("grpc-status")) {
         telemetry::rpc_answered(&path);

@@ -65,6 +65,15 @@ impl Principal {
         }
     }
 
+    /// Who causes the events of a request: `ROLE:ID` of a user or a client, `service:NAME` or `anonymous`.
+    pub fn as_actor(&self) -> String {
+        match self {
+            Principal::User { id, role, .. } | Principal::Client { id, role, .. } => format!("{role}:{id}"),
+            Principal::Service(name) => format!("service:{name}"),
+            Principal::Anonymous => "anonymous".to_owned(),
+        }
+    }
+
     /// Name for histories: the user, the client or the service.
     pub fn actor(&self) -> &str {
         match self {

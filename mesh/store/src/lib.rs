@@ -1,7 +1,7 @@
 //! MongoDB, as every service uses it: one document per aggregate, which carries its own outbox.
 //!
 //! A command loads a document, decides (pure code), and writes the new state together with its events in **one** update
-//! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, data}]}`. There is no
+//! guarded by the revision: `{_id, rev, seq, …state…, outbox: [{id, seq, type, name, at, trace, actor, data}]}`. There is no
 //! moment at which state is durable and its event is not. `mesh/events` moves outbox entries to the log and the broker;
 //! the writer trims what the log already has. Writes that come at the same time share a command (`group_commit`). Hints of
 //! what was written stay within the process (`hints`). Several documents change together by a [`Transaction`].

@@ -1,5 +1,5 @@
 //! The log as it is stored: segments, one for each append, `{_id, entries: [{eid, agg, aid, seq, type, name, at, trace,
-//! data}]}`. An entry's place is the `_id` of its segment, which is the place of the first, and its index in it.
+//! actor, data}]}`. An entry's place is the `_id` of its segment, which is the place of the first, and its index in it.
 
 use crate::Time;
 use bson::{Document, doc};

@@ -29,7 +29,7 @@ const CAP_BYTES: usize = 256 * 1024;
 /// Most bytes of the headers that an event is published with.
 pub const EVENT_HEADERS_BYTES: usize = 1024;
 
-/// Bytes of an entry beside its message: id, type, name, time and trace.
+/// Bytes of an entry beside its message: id, type, name, time, trace and actor.
 const ENTRY_BYTES: usize = 256;
 
 /// The largest message that the broker takes, headers included, as the broker said last: an event that could never be
@@ -63,11 +63,14 @@ pub struct NewEvent {
     /// Full name of the message: `comptoir.orders.v1.OrderCreated`.
     pub r#type: String,
     pub data: Vec<u8>,
+    /// Who causes it; none of what a service does by itself.
+    pub actor: Option<String>,
 }
 
 impl NewEvent {
+    /// An event that whoever is acting here causes.
     pub fn of<M: prost::Message + prost::Name>(name: &str, message: &M) -> Self {
-        Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec() }
+        Self { name: name.to_owned(), r#type: M::full_name(), data: message.encode_to_vec(), actor: telemetry::actor() }
     }
 }
 
@@ -85,6 +88,9 @@ pub struct Pending {
     pub at: Time,
     /// W3C `traceparent` of the request that caused it.
     pub trace: Option<String>,
+    /// Who caused it; none of what a service does by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
     pub data: bson::Binary,
 }
 
@@ -99,6 +105,7 @@ pub(crate) fn entries(events: Vec<NewEvent>, seq: i64, at: Time) -> Result<Vec<B
             name: event.name,
             at,
             trace: trace.clone(),
+            actor: event.actor,
             data: bson::Binary { subtype: BinarySubtype::Generic, bytes: event.data },
         };
         Ok(bson::serialize_to_bson(&pending)?)

@@ -4,12 +4,14 @@
 //! W3C trace context comes in with a request (`continue_trace`), leaves with a call (`inject_trace`) and is stored with
 //! an event (`traceparent`), so that one trace runs through change stream and broker.
 
+mod actor;
 mod context;
 mod coverage;
 mod crash;
 mod gauges;
 mod setup;
 
+pub use actor::{acting, actor};
 pub use context::{continue_trace, inject_trace, link_trace, trace_id, traceparent};
 pub use coverage::rpc_answered;
 pub use crash::crash_point;

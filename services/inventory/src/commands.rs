@@ -29,10 +29,12 @@ impl Commands {
 
     /// Carries out a command. Safe to repeat.
     pub async fn send(&self, command: Command) -> Result<Outcome, Error> {
+        let is_deferred = matches!(command, Command::Commit(..));
+        let asked = Asked { command, actor: telemetry::actor() };
         // Nobody waits until what is sold is off the shelf: it goes with the next hold.
-        let submitted = match command {
-            Command::Commit(..) => self.batcher.submit_deferred(command, 0).await,
-            command => self.batcher.submit(command, 0).await,
+        let submitted = match is_deferred {
+            true => self.batcher.submit_deferred(asked, 0).await,
+            false => self.batcher.submit(asked, 0).await,
         };
         submitted.map_err(|_| Error::Busy)?
     }
@@ -52,6 +54,13 @@ impl Commands {
     }
 }
 
+/// A command, and who has sent it.
+#[derive(Clone)]
+struct Asked {
+    command: Command,
+    actor: Option<String>,
+}
+
 /// Decides and writes the commands of a batch.
 struct Batch {
     store: Store,
@@ -59,28 +68,28 @@ struct Batch {
 }
 
 impl BatchWorker for Batch {
-    type Request = Command;
+    type Request = Asked;
     type Outcome = Result<Outcome, Error>;
     // A transaction costs a few milliseconds whatever its size; in this time commands gather into one.
     const MIN_INTERVAL: Duration = Duration::from_millis(10);
     // The longest batch stays well below the 16 MiB of one transaction.
     const MAX_BATCH: usize = 128;
 
-    async fn run(&self, commands: Vec<Command>) -> Vec<Self::Outcome> {
-        self.carry_out(&commands).await
+    async fn run(&self, asked: Vec<Asked>) -> Vec<Self::Outcome> {
+        self.carry_out(&asked).await
     }
 }
 
 impl Batch {
     /// Decides and writes a batch, on remembered documents where they suffice; again when a replica wrote in between. One
     /// document that cannot be read or written fails its own commands: the batch is halved until they are alone.
-    async fn carry_out(&self, commands: &[Command]) -> Vec<Result<Outcome, Error>> {
+    async fn carry_out(&self, asked: &[Asked]) -> Vec<Result<Outcome, Error>> {
         let mut may_remember = self.memory.lock().await.is_trusted();
-        let attempt = || self.attempt(commands, std::mem::take(&mut may_remember));
+        let attempt = || self.attempt(asked, std::mem::take(&mut may_remember));
         match retry(ATTEMPTS, Error::is_conflict, attempt).await {
             Ok(outcomes) => outcomes,
-            Err(error) if commands.len() > 1 && is_of_one_document(&error) => {
-                let (some, others) = commands.split_at(commands.len() / 2);
+            Err(error) if asked.len() > 1 && is_of_one_document(&error) => {
+                let (some, others) = asked.split_at(asked.len() / 2);
                 let mut outcomes = Box::pin(self.carry_out(some)).await;
                 outcomes.extend(Box::pin(self.carry_out(others)).await);
                 outcomes
@@ -90,22 +99,24 @@ impl Batch {
                     // No living replica is in the way for so long: a dead one's open transaction may be.
                     self.store.end_abandoned().await;
                 }
-                commands.iter().map(|_| Err(error.clone())).collect()
+                asked.iter().map(|_| Err(error.clone())).collect()
             }
         }
     }
 
     /// Decides on what is remembered only if a write proves it: a refusal and a command without effect are decided on
     /// what is read.
-    async fn attempt(&self, commands: &[Command], may_remember: bool) -> Result<Vec<Result<Outcome, Error>>, Error> {
-        crash_at(commands, "reading");
+    async fn attempt(&self, asked: &[Asked], may_remember: bool) -> Result<Vec<Result<Outcome, Error>>, Error> {
+        let commands: Vec<&Command> = asked.iter().map(|asked| &asked.command).collect();
+        crash_at(&commands, "reading");
         let mut memory = self.memory.lock().await;
-        let reading = self.store.read(commands, may_remember.then_some(&*memory)).await?;
+        let reading = self.store.read(&commands, may_remember.then_some(&*memory)).await?;
         let mut set: WorkingSet = reading.set.clone();
         // One moment for the whole batch, so that its commands are decided in order on one clock.
         let (now, mut all_had_effect) = (now(), true);
-        let outcomes = commands.iter().map(|command| {
+        let outcomes = asked.iter().map(|Asked { command, actor }| {
             let before = set.effects;
+            set.actor.clone_from(actor);
             let outcome = set.apply(command, now);
             all_had_effect &= set.effects > before;
             outcome
@@ -113,9 +124,9 @@ impl Batch {
         let outcomes = outcomes.map(|outcome| outcome.map_err(Error::from)).collect();
         if may_remember && !all_had_effect {
             drop(memory); // the next attempt locks it again
-            return Box::pin(self.attempt(commands, false)).await;
+            return Box::pin(self.attempt(asked, false)).await;
         }
-        crash_at(commands, "writing");
+        crash_at(&commands, "writing");
         match self.store.write(&reading, set).await {
             Ok(written) => memory.remember(written),
             Err(error) => {
@@ -123,13 +134,13 @@ impl Batch {
                 return Err(error);
             }
         }
-        crash_at(commands, "written");
+        crash_at(&commands, "written");
         Ok(outcomes)
     }
 }
 
 /// Where a test kills this process: `inventory.hold.writing`. Release builds have none of this.
-fn crash_at(commands: &[Command], moment: &str) {
+fn crash_at(commands: &[&Command], moment: &str) {
     if cfg!(debug_assertions) {
         for command in commands {
             telemetry::crash_point(&format!("inventory.{}.{moment}", command.name()));

@@ -7,7 +7,7 @@ mod tests;
 mod working_set;
 
 pub use error::Error;
-pub use working_set::{Entry, WorkingSet};
+pub use working_set::{Effect, Entry, WorkingSet};
 
 use ::saga::{StepCall, StepCalls};
 use ::store::Time;

@@ -1,7 +1,7 @@
 //! Stock, reservations and movements in MongoDB: read what a batch touches, write what it changed in one transaction.
 
 use crate::{
-    domain::{self, Command, Entry, Movement, Reservation, Stock, WorkingSet},
+    domain::{self, Command, Effect, Entry, Movement, Reservation, Stock, WorkingSet},
     error::Error,
     events,
     memory::{Memory, WriteCache, Written},
@@ -122,7 +122,7 @@ impl Store {
     }
 
     /// Every document that the commands touch; from `memory`, where it has the document.
-    pub async fn read(&self, commands: &[Command], memory: Option<&Memory>) -> Result<Reading, Error> {
+    pub async fn read(&self, commands: &[&Command], memory: Option<&Memory>) -> Result<Reading, Error> {
         let Touched { mut products, ids, new, keys } = Touched::by(commands);
         // A hold is most often the first command of its reservation, so its document is not looked for. Where there is one
         // after all, the insert is refused and the batch is decided again on a full reading.
@@ -150,11 +150,13 @@ impl Store {
 
     /// Writes what changed since `reading`, all of it or nothing. `Conflict` when another replica was first.
     pub async fn write(&self, reading: &Reading, set: WorkingSet) -> Result<Written, Error> {
-        let stock_events = |id: &str, rev: i64, changes: &[(&'static str, Stock)]| {
-            changes.last().map(|(_, last)| events::stock_changed(id, last, rev, changes)).into_iter().collect()
+        let stock_events = |id: &str, rev: i64, changes: &[Effect<Stock>]| {
+            // An event is of one actor.
+            let runs = changes.chunk_by(|one, next| one.actor == next.actor);
+            runs.filter_map(|run| events::stock_changed(id, rev, run)).collect()
         };
-        let reservation_events = |id: &str, _: i64, changes: &[(&'static str, Reservation)]| {
-            changes.iter().map(|(_, state)| events::reservation_changed(id, state)).collect()
+        let reservation_events = |id: &str, _: i64, changes: &[Effect<Reservation>]| {
+            changes.iter().map(|change| events::reservation_changed(id, change)).collect()
         };
         // Stock before reservations: two replicas that touch the same documents then collide at the first of them.
         let mut transaction = Transaction::new(&self.database);
@@ -186,7 +188,7 @@ struct Touched {
 }
 
 impl Touched {
-    fn by(commands: &[Command]) -> Self {
+    fn by(commands: &[&Command]) -> Self {
         let mut touched = Self::default();
         for command in commands {
             match command {
@@ -222,11 +224,11 @@ async fn add<T: Aggregate>(
     documents: &Documents<T>,
     read: &BTreeMap<String, Versioned<T>>,
     entries: BTreeMap<String, Entry<T>>,
-    events: impl Fn(&str, i64, &[(&'static str, T)]) -> Vec<NewEvent>,
+    events: impl Fn(&str, i64, &[Effect<T>]) -> Vec<NewEvent>,
 ) -> Result<Vec<Versioned<T>>, Error> {
     let mut written = Vec::new();
     for (id, entry) in entries {
-        let Some((_, state)) = entry.changes.last().cloned() else { continue };
+        let Some(state) = entry.changes.last().map(|change| change.state.clone()) else { continue };
         let old = read.get(&id);
         let events = events(&id, old.map_or(1, |old| old.rev + 1), &entry.changes);
         written.push(match old {

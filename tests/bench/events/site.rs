@@ -48,7 +48,12 @@ impl Item {
 
 /// An event of the usual size.
 pub fn event() -> NewEvent {
-    NewEvent { name: "changed".into(), r#type: "comptoir.bench.v1.ItemChanged".into(), data: vec![7; EVENT_BYTES] }
+    NewEvent {
+        name: "changed".into(),
+        r#type: "comptoir.bench.v1.ItemChanged".into(),
+        data: vec![7; EVENT_BYTES],
+        actor: None,
+    }
 }
 
 /// A new identifier.

@@ -32,6 +32,7 @@ fn event<M: Message + Name>(service: &str, aggregate_id: &str, seq: i64, message
         name: "test".to_owned(),
         at: store::Time::from_millis(1_000_000 + seq),
         trace: None,
+        actor: None,
         data: message.encode_to_vec().into(),
     }
 }

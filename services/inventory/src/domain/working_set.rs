@@ -6,13 +6,23 @@ use ::saga::{StepCall, StepCalls};
 use ::store::Time;
 use std::collections::BTreeMap;
 
+/// What a command of a batch did to a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect<T> {
+    pub cause: &'static str,
+    /// Who has sent the command.
+    pub actor: Option<String>,
+    /// The state after it.
+    pub state: T,
+}
+
 /// A document in the working set of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<T> {
     /// The state now; `None` when there is no document.
     pub state: Option<T>,
-    /// The changes of this batch: the cause of each, and the state after it.
-    pub changes: Vec<(&'static str, T)>,
+    /// The changes of this batch.
+    pub changes: Vec<Effect<T>>,
 }
 
 impl<T> Default for Entry<T> {
@@ -22,9 +32,9 @@ impl<T> Default for Entry<T> {
 }
 
 impl<T: Clone> Entry<T> {
-    fn set(&mut self, cause: &'static str, state: T) {
+    fn set(&mut self, cause: &'static str, actor: Option<String>, state: T) {
         self.state = Some(state.clone());
-        self.changes.push((cause, state));
+        self.changes.push(Effect { cause, actor, state });
     }
 }
 
@@ -38,6 +48,8 @@ pub struct WorkingSet {
     pub before: Vec<Movement>,
     /// Number of changes in this batch: a command that does not raise it had no effect.
     pub effects: usize,
+    /// Who has sent the command at work.
+    pub actor: Option<String>,
 }
 
 impl WorkingSet {
@@ -221,7 +233,7 @@ impl WorkingSet {
 
     fn set(&mut self, id: &str, cause: &'static str, next: Reservation) {
         self.effects += 1;
-        self.reservations.entry(id.to_owned()).or_default().set(cause, next);
+        self.reservations.entry(id.to_owned()).or_default().set(cause, self.actor.clone(), next);
     }
 
     fn reservation(&self, id: &str) -> Option<Reservation> {
@@ -282,7 +294,7 @@ impl WorkingSet {
             at: now,
         });
         self.effects += 1;
-        self.stock.entry(product.to_owned()).or_default().set(cause, stock);
+        self.stock.entry(product.to_owned()).or_default().set(cause, self.actor.clone(), stock);
     }
 }
 

@@ -1,4 +1,5 @@
-//! For each invariant a corruption of the stores that breaks it, which `comptoir verify` finds and names.
+//! For each invariant a corruption of the stores that breaks it, which `comptoir verify` finds and names; of the audit
+//! trail in `it::audit`.
 
 use super::verify;
 use async_nats::jetstream;

@@ -165,7 +165,7 @@ async fn each_over_each<T: Aggregate>(database: &Database, full: Document) {
     let drawn = (1..STATES).map(|_| draw::<T>(&full, &mut random));
     let states: Vec<T> = std::iter::once(whole).chain(drawn).collect();
     let documents = Documents::<T>::new(database);
-    let event = || NewEvent { name: "changed".into(), r#type: "test.Changed".into(), data: Vec::new() };
+    let event = || NewEvent { name: "changed".into(), r#type: "test.Changed".into(), data: Vec::new(), actor: None };
     for (number, first) in states.iter().enumerate() {
         for (other, second) in states.iter().enumerate() {
             let id = format!("{}_{number}_{other}", T::NOUN);

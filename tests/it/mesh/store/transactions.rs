@@ -19,7 +19,7 @@ impl Aggregate for Account {
 }
 
 fn event() -> NewEvent {
-    NewEvent { name: "changed".into(), r#type: "comptoir.test.v1.AccountChanged".into(), data: vec![7] }
+    NewEvent { name: "changed".into(), r#type: "comptoir.test.v1.AccountChanged".into(), data: vec![7], actor: None }
 }
 
 fn change(balance: i64) -> Change<Account> {

@@ -68,6 +68,7 @@ fn received(event: WireEvent) -> events::Event {
         name: event.name,
         at: store::Time::from_millis(at.seconds * 1000 + i64::from(at.nanos) / 1_000_000),
         trace: None,
+        actor: None,
         data: event.data.into(),
     }
 }

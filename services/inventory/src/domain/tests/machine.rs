@@ -97,7 +97,8 @@ fn the_counters_are_sound(set: &WorkingSet) -> Result<(), TestCaseError> {
 fn the_transitions_are_legal(set: &WorkingSet) -> Result<(), TestCaseError> {
     for (id, entry) in &set.reservations {
         let mut before: Option<&Reservation> = None;
-        for (cause, after) in &entry.changes {
+        for change in &entry.changes {
+            let (cause, after) = (change.cause, &change.state);
             let from = before.map(|before| before.state);
             prop_assert!(may_follow(from, after.state), "{id}: {cause} led from {from:?} to {:?}", after.state);
             prop_assert!(before.is_none_or(|before| before.lines == after.lines), "{id}: {cause} changed the lines");
