@@ -15,11 +15,13 @@ pub enum Kind {
     Basket,
     Client,
     Email,
+    Endpoint,
+    Delivery,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -30,6 +32,8 @@ impl Kind {
         Kind::Basket,
         Kind::Client,
         Kind::Email,
+        Kind::Endpoint,
+        Kind::Delivery,
     ];
 
     /// The prefix, with its underscore.
@@ -45,6 +49,8 @@ impl Kind {
             Kind::Basket => "bsk_",
             Kind::Client => "cli_",
             Kind::Email => "eml_",
+            Kind::Endpoint => "whe_",
+            Kind::Delivery => "whd_",
         }
     }
 

@@ -7,6 +7,7 @@
 mod baskets;
 mod cluster;
 mod coupons;
+mod deliveries;
 mod emails;
 mod facts;
 mod history;

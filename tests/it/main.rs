@@ -18,3 +18,4 @@ mod products;
 mod shipping;
 mod system;
 mod users;
+mod webhooks;

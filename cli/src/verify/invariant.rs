@@ -3,7 +3,8 @@
 use super::{
     baskets,
     cluster::{Cluster, Scope},
-    coupons, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
+    coupons, deliveries, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock,
+    streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -47,11 +48,13 @@ pub enum Invariant {
     RevenueIsTheLedger,
     /// Each event that asks for a mail has one, and each mail has its event.
     EmailsAreTheirEvents,
+    /// Each event that an endpoint wants has its delivery, and each delivery its event.
+    DeliveriesAreTheirEvents,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -70,6 +73,7 @@ impl Invariant {
         Self::FactsAreOrders,
         Self::RevenueIsTheLedger,
         Self::EmailsAreTheirEvents,
+        Self::DeliveriesAreTheirEvents,
     ];
 
     pub fn name(self) -> String {
@@ -97,6 +101,7 @@ impl Invariant {
             Self::FactsAreOrders => facts::orders(cluster, scope).await,
             Self::RevenueIsTheLedger => facts::ledger(cluster, scope).await,
             Self::EmailsAreTheirEvents => emails::examine(cluster, scope).await,
+            Self::DeliveriesAreTheirEvents => deliveries::examine(cluster, scope).await,
         }
     }
 }

@@ -22,6 +22,7 @@ const LAYERS: [&[&str]; 8] = [
         "comptoir-order-history",
         "comptoir-analytics",
         "comptoir-email",
+        "comptoir-webhooks",
         "comptoir-payments",
         "comptoir-shipping",
         "comptoir-sandbox-psp",
