@@ -16,11 +16,13 @@ pub enum Kind {
     Client,
     Email,
     Category,
+    Endpoint,
+    Delivery,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 13] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -32,6 +34,8 @@ impl Kind {
         Kind::Client,
         Kind::Email,
         Kind::Category,
+        Kind::Endpoint,
+        Kind::Delivery,
     ];
 
     /// The prefix, with its underscore.
@@ -48,6 +52,8 @@ impl Kind {
             Kind::Client => "cli_",
             Kind::Email => "eml_",
             Kind::Category => "cat_",
+            Kind::Endpoint => "whe_",
+            Kind::Delivery => "whd_",
         }
     }
 

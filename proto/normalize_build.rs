@@ -22,7 +22,7 @@ const FORMS: [(Form, &str); 12] = [
     (
         Exact,
         "request_id step_key page_token etag payment_token quote_id refresh_token token token_type_hint grant_type \
-         basket_token client_secret",
+         basket_token client_secret url",
     ),
     (Typed("password"), "password"),
     (Typed("email"), "username"),
@@ -31,7 +31,7 @@ const FORMS: [(Form, &str); 12] = [
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
          event_id source kind step error basket_id into_basket_id merged_into client_id \
-          email_id category_id category_ids parent_id actor",
+          email_id category_id category_ids parent_id actor endpoint_id delivery_id",
     ),
     (
         Canonical("line"),
@@ -43,7 +43,7 @@ const FORMS: [(Form, &str); 12] = [
     (Canonical("category"), "tax_category"),
     (Canonical("postal_code"), "postal_code"),
     (Canonical("number"), "percentage"),
-    (Canonical("word"), "role roles"),
+    (Canonical("word"), "role roles event_types"),
 ];
 
 /// What a pattern asks for, by the name of its field: nobody who types should have to read the pattern.

@@ -41,8 +41,8 @@ pub enum Command {
     /// Check that a running system is what it promises to be; reads only
     ///
     /// Compares what the services have stored: stock with its ledger and its reservations, orders with their sagas
-    /// and baskets, payments, shipments, rows of order-history and facts of analytics, mails with the events that ask for
-    /// them, the audit trail with the logs, logs with streams. Safe and exact on a system at work: documents are read in snapshots, and what looks wrong is
+    /// and baskets, payments, shipments, rows of order-history and facts of analytics, mails and webhooks with the events that
+    /// ask for them, the audit trail with the logs, logs with streams. Safe and exact on a system at work: documents are read in snapshots, and what looks wrong is
     /// looked at again until it is gone or certain. Prints one line for each invariant. Ends with 1 when something does not hold, and names each violation: what it is about, what was expected,
     /// what is there.
     Verify(crate::verify::Options),

@@ -8,6 +8,7 @@ mod audit;
 mod baskets;
 mod cluster;
 mod coupons;
+mod deliveries;
 mod emails;
 mod facts;
 mod history;

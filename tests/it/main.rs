@@ -19,3 +19,4 @@ mod products;
 mod shipping;
 mod system;
 mod users;
+mod webhooks;

@@ -24,6 +24,8 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         ("webhook-secret", system.credentials.webhook_secret.clone()),
         ("webhook-listen", system.webhooks.address.to_string()),
         ("webhook-url", system.webhook_url()),
+        // Who tries webhooks here takes them here.
+        ("webhook-networks", "127.0.0.0/8,::1/128".to_owned()),
         ("mail-directory", system.mail_directory.display().to_string()),
     ]);
     if let (Some(passwords), Some(database)) = (system.credentials.services.get(name), Topology::get().database(name)) {

@@ -3,7 +3,8 @@
 use super::{
     audit, baskets,
     cluster::{Cluster, Scope},
-    coupons, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock, streams,
+    coupons, deliveries, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock,
+    streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -49,11 +50,13 @@ pub enum Invariant {
     EmailsAreTheirEvents,
     /// The audit trail has one entry for each event of each log and no other, and its chains are whole.
     AuditIsTheLogs,
+    /// Each event that an endpoint wants has its delivery, and each delivery its event.
+    DeliveriesAreTheirEvents,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -73,6 +76,7 @@ impl Invariant {
         Self::RevenueIsTheLedger,
         Self::EmailsAreTheirEvents,
         Self::AuditIsTheLogs,
+        Self::DeliveriesAreTheirEvents,
     ];
 
     pub fn name(self) -> String {
@@ -101,6 +105,7 @@ impl Invariant {
             Self::RevenueIsTheLedger => facts::ledger(cluster, scope).await,
             Self::EmailsAreTheirEvents => emails::examine(cluster, scope).await,
             Self::AuditIsTheLogs => audit::examine(cluster, scope).await,
+            Self::DeliveriesAreTheirEvents => deliveries::examine(cluster, scope).await,
         }
     }
 }

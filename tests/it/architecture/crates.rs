@@ -23,6 +23,7 @@ const LAYERS: [&[&str]; 8] = [
         "comptoir-analytics",
         "comptoir-email",
         "comptoir-audit",
+        "comptoir-webhooks",
         "comptoir-payments",
         "comptoir-shipping",
         "comptoir-sandbox-psp",

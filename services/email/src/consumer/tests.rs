@@ -27,6 +27,7 @@ fn event<M: Message + Name>((service, aggregate, name): (&str, &str, &str), mess
         name: name.to_owned(),
         at: AT,
         trace: None,
+        actor: None,
         data: message.encode_to_vec().into(),
     }
 }

@@ -24,6 +24,7 @@ fn confirmed() -> Event {
         name: "confirmed".to_owned(),
         at: Time::now(),
         trace: None,
+        actor: None,
         data: data.encode_to_vec().into(),
     }
 }

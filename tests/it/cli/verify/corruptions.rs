@@ -1,125 +1,14 @@
 //! For each invariant a corruption of the stores that breaks it, which `comptoir verify` finds and names; of the audit
 //! trail in `it::audit`.
 
-use super::verify;
+mod fixture;
+
 use async_nats::jetstream;
-use bson::{Bson, DateTime, Document, doc};
-use kit::shop::{self, draft, id};
-use kit::{Client, Stack, StackOptions};
-use mongodb::Collection;
+use bson::{DateTime, Document, doc};
+use fixture::Fixture;
+use kit::Client;
+use kit::shop::{self, id};
 use serde_json::{Value, json};
-
-/// A quiet system: a confirmed order, one that has shipped, one that waits for its payer.
-struct Fixture {
-    stack: Stack,
-    product: String,
-    confirmed: Document,
-    /// The payment of the order that has shipped.
-    captured: String,
-    waiting: String,
-    /// The coupon of the confirmed order.
-    coupon: String,
-}
-
-impl Fixture {
-    /// Inventory runs as a process of its own, so that its sweeper can be stopped.
-    async fn open() -> Self {
-        let services = topology::Topology::get().service.keys().cloned();
-        let here = services.filter(|name| name != "inventory").chain(["gateway".to_owned()]).collect();
-        let mut stack = Stack::start(StackOptions::default()).await;
-        stack.stop().await;
-        stack.restart_with(here).await;
-        Self {
-            stack,
-            product: String::new(),
-            confirmed: Document::new(),
-            captured: String::new(),
-            waiting: String::new(),
-            coupon: String::new(),
-        }
-    }
-
-    async fn seed(&mut self) {
-        self.product = shop::product(&self.stack, 50).await;
-        let (customer, staff) = (Client::register(&self.stack).await.0, Client::staff(&self.stack).await);
-        let lines = [(self.product.as_str(), 2)];
-        self.coupon =
-            crate::orders::coupons::coupon(&self.stack, json!({ "percentage": "10", "maxRedemptions": 5 })).await;
-        let mut with_coupon = draft(&lines, "tok_visa");
-        with_coupon["couponCode"] = json!(self.coupon);
-        let confirmed = shop::place_draft(&customer, with_coupon).await;
-        let shipped = shop::place(&customer, &lines, "tok_visa").await;
-        let path = format!("/v1/shipments/{}:dispatch", id(&shipped, "shipmentId"));
-        staff.post(&path, json!({})).await.expect(200);
-        shop::order_with(&customer, &shipped, "state", "SHIPPED").await;
-        self.captured = id(&shipped, "paymentId").to_owned();
-        let waiting = customer.post("/v1/orders", draft(&lines, "tok_action_required")).await.expect(201);
-        shop::order_with(&customer, &waiting, "paymentState", "ACTION_REQUIRED").await;
-        self.waiting = id(&waiting, "orderId").to_owned();
-        let found = self.collection("orders", "orders").find_one(doc! { "_id": id(&confirmed, "orderId") }).await;
-        self.confirmed = found.expect("mongod answers").expect("it was placed");
-    }
-
-    fn collection(&self, service: &str, name: &str) -> Collection<Document> {
-        self.stack.db(service).collection(name)
-    }
-
-    fn of_order(&self, field: &str) -> &str {
-        self.confirmed.get_str(field).expect("an order has it")
-    }
-
-    /// The violations of one invariant.
-    async fn check(&self, invariant: &str) -> Vec<Value> {
-        let arguments = ["--json", "--only", invariant, "--settle", "1", "--patience", "5"];
-        let output = verify(&self.stack, &arguments).await;
-        let report: Value = serde_json::from_slice(&output.stdout)
-            .unwrap_or_else(|_| panic!("{invariant}: {}", String::from_utf8_lossy(&output.stderr)));
-        let violations = report["invariants"][0]["violations"].as_array().expect("a list").clone();
-        assert_eq!(output.status.code(), Some(i32::from(!violations.is_empty())), "{report}");
-        violations
-    }
-
-    /// Exactly this violation is there.
-    async fn finds(&self, invariant: &str, subject: &str, found: &str) {
-        let violations = self.check(invariant).await;
-        let named = violations.first().unwrap_or_else(|| panic!("{invariant} does not see {subject}"));
-        assert_eq!(violations.len(), 1, "{violations:?}");
-        assert_eq!(named["subject"], subject, "{named}");
-        assert!(named["found"].as_str().unwrap_or_default().contains(found), "{named} does not say {found:?}");
-    }
-
-    async fn is_clean(&self) {
-        let output = verify(&self.stack, &["--settle", "3"]).await;
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    }
-
-    /// Changes a document, checks, and puts the document back.
-    async fn broken(&self, place: (&str, &str), id: &str, change: Document, expect: (&str, &str, &str)) {
-        let collection = self.collection(place.0, place.1);
-        let before = collection.find_one(doc! { "_id": id }).await.expect("mongod answers").expect("it is there");
-        collection.update_one(doc! { "_id": id }, change).await.expect("root may");
-        self.finds(expect.0, expect.1, expect.2).await;
-        collection.replace_one(doc! { "_id": id }, before).await.expect("root may");
-    }
-
-    /// Adds a document that has no events, checks, and removes it.
-    async fn added(&self, place: (&str, &str), mut document: Document, expect: (&str, &str, &str)) {
-        let collection = self.collection(place.0, place.1);
-        document.extend(doc! { "seq": 0_i64, "outbox": [] });
-        let id = document.get("_id").cloned().unwrap_or(Bson::Null);
-        collection.insert_one(document).await.expect("root may");
-        self.finds(expect.0, expect.1, expect.2).await;
-        collection.delete_one(doc! { "_id": id }).await.expect("root may");
-    }
-
-    /// Removes a document, checks, and puts it back.
-    async fn removed(&self, place: (&str, &str), filter: Document, expect: (&str, &str, &str)) {
-        let collection = self.collection(place.0, place.1);
-        let gone = collection.find_one_and_delete(filter).await.expect("root may").expect("it is there");
-        self.finds(expect.0, expect.1, expect.2).await;
-        collection.insert_one(gone).await.expect("root may");
-    }
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_corruption_is_named_and_ends_with_exit_code_1() {
@@ -135,6 +24,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     goods_and_rows(&fixture).await;
     facts(&fixture).await;
     emails(&fixture).await;
+    deliveries(&fixture).await;
     sequences(&fixture).await;
     fixture.is_clean().await;
     inventory.pause().await.expect("it can be stopped");
@@ -289,6 +179,18 @@ async fn emails(fixture: &Fixture) {
     fixture.added(at, other.clone(), (name, order, "eml_again")).await;
     other.insert("event", doc! { "aggregate_id": "ord_nobody" });
     fixture.added(at, other, (name, "eml_again", "a mail")).await;
+}
+
+async fn deliveries(fixture: &Fixture) {
+    let (at, name, order) = (("webhooks", "deliveries"), "deliveries-are-their-events", fixture.of_order("_id"));
+    let of_order = doc! { "aggregate_id": order };
+    fixture.removed(at, of_order.clone(), (name, order, "the deliveries {}")).await;
+    let found = fixture.collection(at.0, at.1).find_one(of_order).await;
+    let mut other = found.expect("mongod answers").expect("it is there");
+    other.insert("_id", "whd_again");
+    fixture.added(at, other.clone(), (name, order, "whd_again")).await;
+    other.insert("aggregate_id", "ord_nobody");
+    fixture.added(at, other, (name, "whd_again", "a delivery")).await;
 }
 
 async fn sequences(fixture: &Fixture) {
