@@ -113,6 +113,12 @@ impl Shop {
     }
 }
 
+/// Registers an endpoint at which nobody is, so that there are deliveries.
+pub async fn an_endpoint(stack: &Stack) {
+    let body = json!({ "url": "http://127.0.0.1:1/", "eventTypes": ["order.confirmed"] });
+    Client::admin(stack).await.post("/v1/webhooks/endpoints", body).await.expect(201);
+}
+
 fn endpoint_id(created: &Value) -> &str {
     id(&created["endpoint"], "endpointId")
 }

@@ -5,6 +5,7 @@ mod corruptions;
 
 use crate::baskets::ordered;
 use crate::orders::coupons::coupon;
+use crate::webhooks::an_endpoint;
 use kit::shop::{TIMEOUT, id, place, product};
 use kit::{Client, Stack, StackOptions, binary, eventually};
 use serde_json::{Value, json};
@@ -70,6 +71,7 @@ async fn a_system_at_work_has_no_violations() {
     let stack = Arc::new(Stack::start(StackOptions::default()).await);
     let product = product(&stack, 1_000_000).await;
     coupon(&stack, json!({ "percentage": "10" })).await;
+    an_endpoint(&stack).await;
     ordered(&Client::register(&stack).await.0, &[(&product, 1)]).await;
     let (enough, placed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let busy = (0..CUSTOMERS)

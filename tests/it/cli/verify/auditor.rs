@@ -2,6 +2,7 @@
 
 use crate::baskets::ordered;
 use crate::orders::{coupons::coupon, sagas::operators::set_payment};
+use crate::webhooks::an_endpoint;
 use bson::{Document, doc};
 use kit::shop::{self, id};
 use kit::{Client, Stack, StackOptions, binary, eventually};
@@ -54,6 +55,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let stack = Stack::start(StackOptions::default()).await;
     let product = shop::product(&stack, 5).await;
     coupon(&stack, json!({ "percentage": "10" })).await;
+    an_endpoint(&stack).await;
     let (customer, _) = Client::register(&stack).await;
     let order = shop::place(&customer, &[(&product, 1)], "tok_visa").await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");

@@ -87,8 +87,10 @@ async fn limit_consumers(stack: &Stack, max_ack_pending: i64) {
 /// What the broker refuses cannot be put right by the service: it says so, and not that the broker is away.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness() {
-    let all = topology::Topology::get().service.keys();
-    let services = all.filter(|name| *name != "order-history").cloned().chain(["gateway".to_owned()]).collect();
+    let all = &topology::Topology::get().service;
+    let (readers, others): (Vec<_>, Vec<_>) =
+        all.keys().cloned().partition(|name| all[name].consumes.iter().any(|source| source == "products"));
+    let services = others.into_iter().chain(["gateway".to_owned()]).collect();
     let stack = Stack::start(StackOptions { services: Some(services), ..Default::default() }).await;
     limit_consumers(&stack, 1).await;
     let history = stack.serve("order-history");
@@ -109,6 +111,8 @@ async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness
     assert!(!lag.contains("reading users") && !lag.contains("cannot be reached"), "{lag}");
     assert!(history.output().contains(refusal), "{}", history.tail(20));
     limit_consumers(&stack, 0).await;
+    let others = readers.iter().filter(|name| *name != "order-history").map(|name| stack.serve(name));
+    let others: Vec<_> = others.collect();
     eventually(TIMEOUT, || async {
         let ready = anyone.get("/readyz").await;
         ensure!(ready.status == 200, "{:?}", ready.body);
@@ -117,7 +121,9 @@ async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness
         Ok(())
     })
     .await;
-    history.stop(TIMEOUT).await.expect("order-history drains");
+    for process in others.into_iter().chain([history]) {
+        process.stop(TIMEOUT).await.expect("it drains");
+    }
     stack.stop().await;
 }
 
