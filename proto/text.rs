@@ -115,7 +115,8 @@ pub fn sku_key(sku: &str) -> String {
 /// are one name. Never shown or stored.
 pub fn folded(name: &str) -> String {
     let letters = name.nfkd().flat_map(char::to_lowercase);
-    letters.filter(|c| c.is_alphanumeric()).collect()
+    // Marks that a space kept apart stand side by side now, and have an order.
+    letters.filter(|c| c.is_alphanumeric()).collect::<String>().nfkd().collect()
 }
 
 fn distinct(forms: [String; 3]) -> Vec<String> {

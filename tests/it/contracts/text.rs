@@ -43,6 +43,7 @@ fn each_kind_of_text_has_one_form() {
         (text::password, "cafe\u{301}\u{a0}\u{3000}bar", "café  bar"),
         (text::password, "Ｐａｓｓ ", "Ｐａｓｓ "),
         (text::folded, "Î.-d'Ô", "ido"),
+        (text::folded, "\u{8d4} \u{734}", "\u{734}\u{8d4}"),
     ];
     for (form, typed, canonical) in cases {
         assert_eq!(form(typed), canonical, "{typed:?}");
