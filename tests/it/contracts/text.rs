@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 #[test]
 fn each_kind_of_text_has_one_form() {
     type Form = fn(&str) -> String;
-    let cases: [(Form, &str, &str); 24] = [
+    let cases: [(Form, &str, &str); 25] = [
         (text::line, "  Ame\u{301}lie\u{a0}\u{3000} Poulain\t", "Amélie Poulain"),
         (text::line, "\u{feff}Ada\u{200b}", "Ada"),
         (text::line, "می\u{200c}خواهم", "می\u{200c}خواهم"),
