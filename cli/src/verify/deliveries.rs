@@ -128,7 +128,7 @@ async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) ->
     let (deliveries, mut pages) = (cluster.collection(SERVICE, "deliveries")?, Pages::new(scope));
     while let Some(filter) = pages.next() {
         let mut snapshot = cluster.snapshot().await?;
-        let found = snapshot.find(&deliveries, filter, doc! { "aggregate_id": 1 }, PAGE).await?;
+        let found = snapshot.find(&deliveries, filter, doc! { "aggregate_id": 1, "endpoint_id": 1 }, PAGE).await?;
         pages.seen(&found);
         let ids: Vec<&str> = found.iter().map(|delivery| text(delivery, "aggregate_id")).collect();
         let mut known = BTreeSet::new();
@@ -136,8 +136,17 @@ async fn strangers(cluster: &Cluster, scope: &Scope, examined: &mut Examined) ->
             let collection = cluster.collection(service, collection)?;
             known.extend(snapshot.by_id(&collection, &ids, doc! { "_id": 1 }).await?.into_keys());
         }
-        for delivery in found.iter().filter(|delivery| !known.contains(text(delivery, "aggregate_id"))) {
-            examined.suspect(text(delivery, "_id"), "no delivery, for what it tells of is not there", "a delivery");
+        let of: Vec<&str> = found.iter().map(|delivery| text(delivery, "endpoint_id")).collect();
+        let endpoints = snapshot.by_id(&cluster.collection(SERVICE, "endpoints")?, &of, doc! { "_id": 1 }).await?;
+        let is_strange = |delivery: &&Document| {
+            !known.contains(text(delivery, "aggregate_id")) || !endpoints.contains_key(text(delivery, "endpoint_id"))
+        };
+        for delivery in found.iter().filter(is_strange) {
+            examined.suspect(
+                text(delivery, "_id"),
+                "no delivery, for what it tells of, or its endpoint, is not there",
+                "a delivery",
+            );
         }
     }
     Ok(())

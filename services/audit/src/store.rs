@@ -180,12 +180,12 @@ impl Entries {
         self.places(doc! { "$or": between }, limit).await
     }
 
-    /// Identities of what has no place for it has no text; at most `limit` of each kind.
+    /// Identities of what has no place, for it is no text or a text before all dates; at most `limit` of each kind.
     pub async fn without_place(&self, limit: i64) -> Result<Vec<String>, Error> {
         let entries = self.entries.clone_with_type::<Document>();
         let mut found = Vec::new();
         // In the order of BSON types the texts lie between the numbers and the documents.
-        for (from, to) in [(Bson::MinKey, Bson::from("")), (Bson::from(doc! {}), Bson::MaxKey)] {
+        for (from, to) in [(Bson::MinKey, Bson::from("0")), (Bson::from(doc! {}), Bson::MaxKey)] {
             let bounded = entries.find(doc! {}).min(doc! { "_id": from }).max(doc! { "_id": to });
             let bounded = bounded.hint(Hint::Keys(doc! { "_id": 1 })).limit(limit).projection(doc! { "_id": 1 });
             let some: Vec<Document> = bounded.await?.try_collect().await?;

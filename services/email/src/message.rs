@@ -39,6 +39,15 @@ pub fn message_id(email_id: &str, from: &Mailbox) -> String {
     format!("<{email_id}@{}>", from.email.domain())
 }
 
+/// Of a mail about an account each attempt has another one: it has another token, and the one before has ended.
+fn identity(email: &Email, from: &Mailbox) -> String {
+    if email.template.is_of_account() {
+        message_id(&format!("{}.{}", email.id, email.attempts), from)
+    } else {
+        message_id(&email.id, from)
+    }
+}
+
 /// The mail as it is sent, to somebody of this name.
 pub fn build(
     email: &Email,
@@ -49,7 +58,7 @@ pub fn build(
     let Rendered { subject, text, html } = rendered;
     let name = Some(line(name)).filter(|name| !name.is_empty());
     let message = Message::builder()
-        .message_id(Some(message_id(&email.id, from)))
+        .message_id(Some(identity(email, from)))
         .date(SystemTime::from(email.created_at))
         .from(from.clone())
         .to(Mailbox::new(name, to))

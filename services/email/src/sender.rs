@@ -122,7 +122,7 @@ impl Sender {
             return (None, Outcome::Suppressed("NOT_WANTED"));
         }
         let language = Language::of(&preferences.language);
-        let content = match self.content(email, &user.name, language).await {
+        let content = match self.content(email, (&user.name, &user.email), language).await {
             Ok(content) => content,
             Err(outcome) => return (None, outcome),
         };
@@ -146,8 +146,19 @@ impl Sender {
     }
 
     /// What the mail says to a customer of this name; else what becomes of it.
-    async fn content(&self, email: &Email, name: &str, language: Language) -> Result<Content, Outcome> {
+    async fn content(
+        &self,
+        email: &Email,
+        (name, address): (&str, &str),
+        language: Language,
+    ) -> Result<Content, Outcome> {
         if email.template.is_of_account() {
+            // A new token ends the one before: none is made for a mail that is not sent.
+            match self.emails.is_bounced(address).await {
+                Ok(false) => {}
+                Ok(true) => return Err(Outcome::Suppressed("ADDRESS_BOUNCED")),
+                Err(error) => return Err(store_failed(email, &error)),
+            }
             let token = self.peers.token(&email.user_id, email.template).await;
             let token = token.map_err(|status| unavailable("USERS_UNAVAILABLE", &status))?;
             let token = token.ok_or(Outcome::Suppressed("NOT_NEEDED"))?;

@@ -12,7 +12,7 @@ use contracts::{
     money::Money,
     orders::v1::{OrderChanged, OrderCreated, OrderItem, order},
     payments::v1::PaymentChanged,
-    products::v1::{ProductCreated, ProductUpdated},
+    products::v1::{ProductCreated, ProductUpdated, product},
     shipping::v1::{ShipmentChanged, ShipmentSplit, shipment},
     users::v1::UserDeleted,
 };
@@ -73,7 +73,9 @@ impl Fold {
     async fn product(&self, event: &Event) -> Result<(), Error> {
         let created = decode::<ProductCreated>(event)?.and_then(|created| created.product);
         let updated = decode::<ProductUpdated>(event)?.and_then(|updated| updated.product);
-        let joined = created.or(updated).map_or(Joined::Nothing, |product| Joined::ProductName(product.name));
+        // What a draft is called is nobody's business: one that was sold keeps the name of before.
+        let shown = created.or(updated).filter(|product| product.status() != product::Status::Draft);
+        let joined = shown.map_or(Joined::Nothing, |product| Joined::ProductName(product.name));
         self.histories.join(&self.histories.products, event, joined).await
     }
 

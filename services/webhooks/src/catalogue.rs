@@ -54,6 +54,12 @@ impl Catalogue {
         Self { types, data }
     }
 
+    /// The types of the events of an aggregate of this noun.
+    pub fn types_of(&self, aggregate: &str) -> Vec<String> {
+        let is_of = |event_type: &&String| event_type.split('.').next() == Some(aggregate);
+        self.types.keys().filter(is_of).cloned().collect()
+    }
+
     /// Whether there are such events.
     pub fn knows(&self, event_type: &str) -> bool {
         self.types.contains_key(event_type)

@@ -2,15 +2,15 @@
 //!
 //! **Owns** the endpoints with their secrets, and the deliveries. **RPCs** `WebhookService`: create, read, list, delete, enable,
 //! rotate; deliveries: list, redeliver. **Collections** `endpoints` (`_id` whe_…; unique `slot`; by event type) and `deliveries`
-//! (`_id` whd_…; by endpoint and `wake_at`; by lane; by aggregate; each filter of the list; removed at `expires_at`). Neither has an
-//! outbox. **Events out** none. **Events in** all of users, products, inventory, orders, payments, shipping.
+//! (`_id` whd_…; by endpoint and `wake_at`; by lane; by aggregate; each filter of the list; removed at `expires_at`),
+//! `cursors` (`_id` service, noun and id of an aggregate). None has an outbox. **Events out** none. **Events in** all of users, products, inventory, orders, payments, shipping.
 //!
 //! An event goes through `consumer` and the `catalogue` (contract → type and body) into the `store`, a delivery for each endpoint
 //! that wants it, and is acknowledged then. `sender` claims what is due, endpoint by endpoint; `signature` signs it and `post` sends
 //! it to an address that the `network` policy admits. What an attempt leads to says `domain`.
 //!
 //! Invariants: an event has one delivery for each endpoint, because the delivery's identifier follows from both; so a replay of the
-//! log sends nothing. No delivery is sent while an older one of its lane, which is endpoint and aggregate, is PENDING. The outcome of
+//! log sends nothing. The deliveries of an aggregate are written in its order. No delivery is sent while an older one of its lane, which is endpoint and aggregate, is PENDING. The outcome of
 //! an attempt is written only while that attempt is the last one. No request goes to an address that the policy does not admit:
 //! the address that is connected to is the one that was looked at. No redirect is followed. No field that the contracts mark as
 //! personal data or as a secret is in a body.
@@ -55,6 +55,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.consume(Arc::new(consumer::Writer {
         endpoints: endpoints.clone(),
         deliveries: deliveries.clone(),
+        cursors: store::Cursors::new(&service.database),
         catalogue: catalogue.clone(),
     }))?;
     let sender = Arc::new(sender::Sender { endpoints: endpoints.clone(), deliveries: deliveries.clone(), poster });

@@ -43,7 +43,10 @@ impl Handler {
     async fn create(&self, request: CreateEndpointRequest) -> Result<EndpointSecret, Error> {
         let CreateEndpointRequest { url, mut event_types } = request;
         if let Some(index) = event_types.iter().position(|event_type| !self.catalogue.knows(event_type)) {
-            return Err(Error::Unknown { index, event_type: event_types.swap_remove(index) });
+            return Err(Error::Unknown {
+                index,
+                event_type: event_types.swap_remove(index).chars().take(100).collect(),
+            });
         }
         event_types.sort_unstable();
         event_types.dedup();

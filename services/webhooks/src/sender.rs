@@ -124,6 +124,11 @@ impl Sender {
         };
         let (body, seconds) = (std::mem::take(&mut delivery.body), now().timestamp_millis() / 1000);
         let signature = signature::header(endpoint.signing(now()), &delivery.event_id, seconds, &body);
+        // Once the claim has run out the delivery is another attempt's, and what follows on it may have been sent.
+        if delivery.wake_at.is_none_or(|until| later(now(), self.poster.limit) > until) {
+            tracing::warn!(delivery = %delivery.id, "an attempt took too long to begin; the delivery is sent later");
+            return;
+        }
         telemetry::crash_point("webhooks.posting");
         let message = Message { id: &delivery.event_id, seconds, signature, body };
         let outcome = self.poster.post(&endpoint.url, message).await;
@@ -147,11 +152,13 @@ impl Sender {
         let (id, now) = (&delivery.endpoint_id, now());
         if outcome.error().is_none() {
             self.endpoints.note_success(id).await?;
-        } else if let Some(endpoint) = self.endpoints.find(id).await? {
+        } else {
             self.endpoints.note_failure(id, now).await?;
-            if let Some(why) = endpoint.ends_by(outcome.status(), now) {
+            if let Some(endpoint) = self.endpoints.find(id).await?
+                && let Some(why) = endpoint.ends_by(outcome.status(), now)
+            {
                 tracing::warn!(endpoint = %id, why, "an endpoint is disabled");
-                self.endpoints.disable(id, why).await?;
+                self.endpoints.disable(&endpoint, why).await?;
             }
         }
         let next = delivery.after(outcome, rand::random(), now);

@@ -117,7 +117,7 @@ async fn inserted(trail: &Trail, all: &[Document]) {
         other
     };
     let behind = format!("{day}/{:012}", last + 7);
-    let places = ["2001-01-01/000000000001", &behind, &format!("{day}/000000000003x"), &format!("{day}x"), "zzz"];
+    let places = ["2001-01-01/000000000001", &behind, &format!("{day}/000000000003x"), &format!("{day}x"), "zzz", "!"];
     for place in places {
         trail.added(&trail.entries, like(place.into()), &[("INSERTED", place)]).await;
     }

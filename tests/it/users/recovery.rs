@@ -102,7 +102,7 @@ async fn a_mailed_token_sets_another_password_once_and_ends_all_tokens_of_before
     assert_eq!(again.get(&path).await.expect(200)["emailVerified"], true, "who reads its mail has the address");
     let log = events(shared().await, &user, "tokens_revoked").await;
     let names: Vec<&str> = log.iter().map(|event| event.get_str("name").expect("a name")).collect();
-    assert_eq!(names, ["created", "password_reset_requested", "password_reset", "tokens_revoked"]);
+    assert_eq!(names, ["created", "password_reset_requested", "password_reset", "email_verified", "tokens_revoked"]);
 }
 
 #[tokio::test]

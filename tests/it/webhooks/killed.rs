@@ -21,6 +21,30 @@ impl Shop {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_event_that_a_killed_process_had_not_written_is_sent_before_those_after_it() {
+    let shop = Shop::open().await;
+    let webhooks = shop.serve(&[]);
+    let endpoint = shop.endpoint(&["order.created", "order.confirmed"]).await;
+    webhooks.stop(TIMEOUT).await.expect("webhooks drains");
+    // The broker gives the event of a process that has died to another one after some seconds, and later ones at once.
+    let dying = shop.serve(&[("COMPTOIR_CRASH_AT", "webhooks.writing")]);
+    let placing = shop.order();
+    let (_, ended) = tokio::join!(placing, dying.ended(TIMEOUT));
+    ended.expect("it dies at the first event");
+    let webhooks = shop.serve(&[]);
+    eventually(TIMEOUT, || async {
+        ensure!(shop.admin.get("/v1/webhooks/endpoints").await.status == 200);
+        Ok(())
+    })
+    .await;
+    shop.settled(&endpoint, &[("order.created", "DELIVERED"), ("order.confirmed", "DELIVERED")]).await;
+    let types: Vec<_> = shop.receiver.taken().iter().map(|taken| taken.json()["type"].clone()).collect();
+    assert_eq!(types, ["order.created", "order.confirmed"]);
+    is_clean(&shop.stack).await;
+    shop.close(webhooks).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_at_each_labelled_step_every_event_has_arrived_under_one_id() {
     let shop = Shop::open().await;
     let quick = ("COMPTOIR_WEBHOOK_SECONDS", "1");

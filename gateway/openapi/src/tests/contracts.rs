@@ -171,8 +171,9 @@ fn who_may_call_is_told_in_words_to_programs_and_as_security() {
         (words.to_owned(), operation["x-comptoir-roles"].clone(), operation["security"].clone())
     };
     let bearer = json!([{ "bearer": [] }]);
-    let public = told("get", "/v1/products");
-    assert_eq!(public, ("Anyone may call, without a token.".to_owned(), Value::Null, json!([{}, { "bearer": [] }])));
+    let anyone = |roles: Value| ("Anyone may call, without a token.".to_owned(), roles, json!([{}, { "bearer": [] }]));
+    assert_eq!(told("get", "/v1/stock/{productId}"), anyone(Value::Null));
+    assert_eq!(told("get", "/v1/products"), anyone(json!(["staff"])), "who are shown drafts too");
     let owner = "May be called by the user who owns the resource, which is NOT_FOUND for other users, and by users whose \
                  role is at least `support`.";
     assert_eq!(told("get", "/v1/orders/{orderId}"), (owner.to_owned(), json!(["support"]), bearer.clone()));

@@ -22,7 +22,7 @@ fn a_value_that_does_not_fit_is_told_what_would() {
         ("createTime", "must be a time such as 2026-01-31T12:00:00Z"),
         ("name", "must be a text"),
         ("price.units", "must be a whole number from -9223372036854775808 to 9223372036854775807"),
-        ("status", "must be one of ACTIVE, ARCHIVED"),
+        ("status", "must be one of ACTIVE, ARCHIVED, DRAFT"),
         ("weightGrams", "must be a whole number from -2147483648 to 2147483647"),
     ];
     assert_eq!(told, expected.map(|(field, what)| (field.to_owned(), what.to_owned())));

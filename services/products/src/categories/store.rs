@@ -128,8 +128,11 @@ impl Categories {
         if let Some(request) = request
             && let Some(before) = self.categories.find_one(doc! { "request_key": request.name() }).await?
         {
-            let is_same = request.repeats(&before.state.request_digest);
-            return if is_same { Ok(before) } else { Err(::store::Error::KeyReused.into()) };
+            return match request.repeats(&before.state.request_digest) {
+                false => Err(::store::Error::KeyReused.into()),
+                true if before.state.deleted => Err(Error::NoCategory(before.id)),
+                true => Ok(before),
+            };
         }
         let snapshot = self.tree().await?;
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();

@@ -40,7 +40,7 @@ pub fn prefixes(query: &str) -> BTreeSet<String> {
 pub fn found_by(name: &str, sku: &str, description: &str) -> Vec<String> {
     // A SKU is typed with its hyphens, and without them.
     let whole_sku = words(sku).concat();
-    let texts = [name, sku, &whole_sku, description];
+    let texts = [sku, &whole_sku, name, description];
     let mut found = BTreeSet::new();
     for word in texts.iter().flat_map(|text| words(text)) {
         for tail in std::iter::once(word.as_str()).chain(tails(&word)) {

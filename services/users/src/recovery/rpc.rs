@@ -52,7 +52,11 @@ impl RecoveryService for Handler {
                 return Err(Error::TokenInvalid);
             }
             let state = domain::with_password(&old.state, hash.clone(), now());
-            Ok(Some(events::change(id, &old.state, state, events::password_reset(id))))
+            let mut change = events::change(id, &old.state, state, events::password_reset(id));
+            if !old.state.email_verified {
+                change.events.insert(1, events::email_verified(id));
+            }
+            Ok(Some(change))
         });
         changed.await.map_err(proves_nothing)?;
         telemetry::crash_point("users.password.reset");

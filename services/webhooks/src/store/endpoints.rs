@@ -54,12 +54,18 @@ impl Endpoints {
         Ok(page::read(found.await?, limit).await?)
     }
 
-    /// The identifiers of those that want an event of this type and time, also of those that are disabled.
-    pub async fn wanting(&self, event_type: &str, at: Time) -> Result<Vec<String>, Error> {
-        let wanting = doc! { "event_types": event_type, "created_at": { "$lte": at } };
-        let found = self.0.clone_with_type::<Document>().find(wanting).projection(doc! { "_id": 1 }).await?;
-        let found: Vec<Document> = found.try_collect().await?;
-        Ok(found.iter().filter_map(|one| one.get_str("_id").ok().map(str::to_owned)).collect())
+    /// Those that want events of these types, also those that are disabled.
+    pub async fn wanting(&self, event_types: &[String]) -> Result<Vec<Endpoint>, Error> {
+        Ok(self.0.find(doc! { "event_types": { "$in": event_types } }).await?.try_collect().await?)
+    }
+
+    /// Which of these there are not.
+    pub async fn missing(&self, ids: &[String]) -> Result<Vec<String>, Error> {
+        let endpoints = self.0.clone_with_type::<Document>();
+        let found = endpoints.find(doc! { "_id": { "$in": ids } });
+        let found: Vec<Document> = found.projection(doc! { "_id": 1 }).await?.try_collect().await?;
+        let is_there = |id: &String| found.iter().any(|one| one.get_str("_id").is_ok_and(|found| found == id));
+        Ok(ids.iter().filter(|id| !is_there(id)).cloned().collect())
     }
 
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
@@ -74,8 +80,10 @@ impl Endpoints {
         Ok(self.0.update_one(disabled, enabled).await?.matched_count > 0)
     }
 
-    pub async fn disable(&self, id: &str, why: &str) -> Result<(), Error> {
-        self.0.update_one(doc! { "_id": id }, doc! { "$set": { "disabled": why } }).await?;
+    /// Disables it, unless an attempt has succeeded, or somebody has enabled it, since it was `seen`.
+    pub async fn disable(&self, seen: &Endpoint, why: &str) -> Result<(), Error> {
+        let unchanged = doc! { "_id": &seen.id, "disabled": null, "failing_since": seen.failing_since };
+        self.0.update_one(unchanged, doc! { "$set": { "disabled": why } }).await?;
         Ok(())
     }
 
