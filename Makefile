@@ -21,6 +21,7 @@ export VIEWER_DIR ?= $(COMPTOIR_TOOLS)/viewer
 export HELM_BIN ?= $(COMPTOIR_TOOLS)/helm
 export MONGOSH_DIR ?= $(COMPTOIR_TOOLS)/mongosh
 export SMTP_DIR ?= $(COMPTOIR_TOOLS)/smtp
+export OIDC_DIR ?= $(COMPTOIR_TOOLS)/oidc
 export CHART_TOOLS ?= $(COMPTOIR_TOOLS)/chart
 export GO_BIN ?= $(COMPTOIR_TOOLS)/go
 export STUBS_DIR ?= $(COMPTOIR_TOOLS)/stubs
@@ -106,6 +107,8 @@ release-baseline: chart-tools ## Make contracts and chart as they are what later
 	cd proto && $(BUF_BIN) lint && $(BUF_BIN) build --exclude-source-info --output baseline.binpb
 	@$(PYTHON) tools/chart --baseline
 
+# What a failed test says is at the end of the output, where a backtrace would push it out; BACKTRACE=1 shows one.
+test: export RUST_BACKTRACE := $(or $(BACKTRACE),0)
 test: tools ## Everything that CI checks: lint, then all tests against real stores
 	@$(MAKE) --no-print-directory lint chart
 	$(CARGO) build --workspace

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The entries of an aggregate in the order of its events, once there are at least as many.
-async fn entries_of(stack: &Stack, service: &str, aggregate_id: &str, least: usize) -> Vec<Value> {
+pub async fn entries_of(stack: &Stack, service: &str, aggregate_id: &str, least: usize) -> Vec<Value> {
     let admin = Client::admin(stack).await;
     eventually(TIMEOUT, || async {
         let page = admin.get(&format!("/v1/audit/entries?aggregateId={aggregate_id}&pageSize=200")).await.expect(200);
@@ -28,7 +28,7 @@ async fn entries_of(stack: &Stack, service: &str, aggregate_id: &str, least: usi
 }
 
 /// Who did the event of this name.
-fn actor<'a>(entries: &'a [Value], name: &str) -> (&'a str, &'a str) {
+pub fn actor<'a>(entries: &'a [Value], name: &str) -> (&'a str, &'a str) {
     let entry = entries.iter().find(|entry| entry["name"] == name);
     let entry = entry.unwrap_or_else(|| panic!("no {name} in {entries:?}"));
     (id(entry, "actorRole"), id(entry, "actor"))

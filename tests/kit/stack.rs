@@ -1,6 +1,9 @@
 //! A whole running system on free ports, with a data directory of its own.
 
-use crate::process::{Process, binary};
+use crate::{
+    process::{Process, binary},
+    wait::eventually,
+};
 use anyhow::{Context, ensure};
 use comptoir::dev::state::{self, State};
 use std::{
@@ -166,6 +169,13 @@ impl Stack {
     /// Runs `comptoir serve <service>` against this stack's stores: for a service that [`StackOptions::services`] leaves out.
     pub fn serve(&self, service: &str) -> Process {
         self.serve_with(service, &[])
+    }
+
+    /// Like [`Stack::serve`], and waits until the service is ready.
+    pub async fn serve_ready(&self, service: &str) -> Process {
+        let process = self.serve(service);
+        eventually(START_LIMIT, || comptoir::healthcheck::grpc(self.grpc(service))).await;
+        process
     }
 
     /// Like [`Stack::serve`], with further variables, for example `COMPTOIR_CRASH_AT`.

@@ -147,8 +147,7 @@ impl DeadLetters {
     /// Letters after `after` (an event id), at most `limit`.
     pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Letter>, Error> {
         let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
-        let found = self.letters.find(filter).sort(doc! { "_id": 1 }).limit(limit + 1).await?;
-        Ok(page::read(found, limit).await?)
+        Ok(page::find(self.letters.find(filter).sort(doc! { "_id": 1 }), limit).await?)
     }
 
     pub async fn count(&self, aggregate_id: &str) -> Result<u64, Error> {

@@ -15,6 +15,10 @@ pub fn store_status(error: Error) -> Status {
         Error::Backlog(_) => status::unavailable("EVENT_BACKLOG", "events wait to be published; try again soon"),
         Error::Busy => status::unavailable("STORE_BUSY", "too many writes wait; try again soon"),
         Error::Unknown => status::unavailable("STORE_UNAVAILABLE", "the outcome is unknown; repeat the call"),
+        Error::TooSlow => {
+            tracing::warn!("mongodb was not done with a read in time");
+            status::error(Code::DeadlineExceeded, "READ_TOO_LONG", "the database takes too long; ask for less at once")
+        }
         // Operators find the code in the log; it tells a caller nothing that could be done.
         Error::Refused(code) => {
             tracing::error!(code, "mongodb refused a write");

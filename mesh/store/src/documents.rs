@@ -180,8 +180,7 @@ impl<T: Aggregate> Documents<T> {
 
     /// The documents that match, as a page: at most `limit`, and no more bytes than a page may have.
     pub async fn page(&self, filter: Document, sort: Document, limit: i64) -> Result<Found<Versioned<T>>, Error> {
-        let cursor = self.raw.find(filter).sort(sort).limit(limit.saturating_add(1)).await?;
-        let Found { entries, is_last } = page::read(cursor, limit).await?;
+        let Found { entries, is_last } = page::find(self.raw.find(filter).sort(sort), limit).await?;
         Ok(Found { entries: entries.into_iter().map(parse).collect::<Result<_, _>>()?, is_last })
     }
 

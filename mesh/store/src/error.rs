@@ -3,6 +3,9 @@
 /// MongoDB's code of a write that a unique index refused.
 const DUPLICATE_KEY: i32 = 11000;
 
+/// MongoDB's code of a command that has taken as long as it may: MaxTimeMSExpired.
+const TIME_EXPIRED: i32 = 50;
+
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// A document of this id, or of this unique value, exists.
@@ -36,6 +39,9 @@ pub enum Error {
         /// What they may take there.
         limit: usize,
     },
+    /// A read took longer than [`crate::READ_LIMIT`].
+    #[error("mongodb was not done with a read in time")]
+    TooSlow,
     /// The database refused or could not be reached; whether a write happened is unknown.
     #[error("mongodb: {0}")]
     Database(#[source] mongodb::error::Error),
@@ -80,7 +86,12 @@ impl<E> ChangeError<E> {
 
 impl From<mongodb::error::Error> for Error {
     fn from(error: mongodb::error::Error) -> Self {
-        if is_duplicate_key(&error) { Error::Duplicate } else { Error::Database(error) }
+        use mongodb::error::ErrorKind;
+        match error.kind.as_ref() {
+            ErrorKind::Command(command) if command.code == TIME_EXPIRED => Error::TooSlow,
+            _ if is_duplicate_key(&error) => Error::Duplicate,
+            _ => Error::Database(error),
+        }
     }
 }
 

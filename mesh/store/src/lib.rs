@@ -40,7 +40,7 @@ pub use hints::{HintSender, WriteHint};
 pub use index::{Index, take_over};
 pub use log::LOG;
 pub use outbox::{EVENT_HEADERS_BYTES, EventLimit, NewEvent, Pending};
-pub use page::{Found, Pager, limit};
+pub use page::{Found, Pager, READ_LIMIT, limit};
 pub use request_key::RequestKey;
 pub use signer::{InvalidToken, TokenSigner};
 pub use transaction::Transaction;

@@ -2,9 +2,10 @@
 //! a page costs one index range and no skip.
 
 use crate::{InvalidToken, TokenSigner};
-use mongodb::Cursor;
+use mongodb::{Cursor, action::Find};
 use prost::Message;
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// Most bytes of a page, unless its first entry alone has more: half of what callers take in one message. No document
 /// grows to the other half.
@@ -44,6 +45,14 @@ impl<M: Message> Found<M> {
     pub fn fitting(self) -> Self {
         self.cut(Message::encoded_len)
     }
+}
+
+/// Reads a page of at most `limit` entries of what `query` finds, within [`READ_LIMIT`].
+pub async fn find<T>(query: Find<'_, T>, limit: i64) -> Result<Found<T>, mongodb::error::Error>
+where
+    T: DeserializeOwned + Send + Sync,
+{
+    read(query.limit(limit.saturating_add(1)).max_time(READ_LIMIT).await?, limit).await
 }
 
 /// Reads a page of at most `limit` entries; the query asks for one more. Stops where a page has enough bytes, so that a
@@ -96,6 +105,9 @@ impl Pager {
         (entries.into_iter().map(|(_, message)| message).collect(), token)
     }
 }
+
+/// Longest time that mongod spends on a page, a search or a report. Whoever asked has gone by then, or has other things to do.
+pub const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// The page size to use for what a caller asked: 50 when 0, at most 200.
 pub fn limit(page_size: i32) -> i64 {

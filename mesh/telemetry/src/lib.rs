@@ -11,7 +11,7 @@ mod crash;
 mod gauges;
 mod setup;
 
-pub use actor::{acting, actor};
+pub use actor::{acting, actor, by_itself};
 pub use context::{continue_trace, inject_trace, link_trace, trace_id, traceparent};
 pub use coverage::rpc_answered;
 pub use crash::crash_point;

@@ -5,12 +5,8 @@ mod tests;
 
 use crate::domain::{FoldError, RangeError, ReportError};
 use ::events::HandlerError;
-use mongodb::error::ErrorKind;
 use rpc::status;
 use tonic::{Code, Status};
-
-/// MongoDB's code of a command that has taken as long as it may: MaxTimeMSExpired.
-const TIME_EXPIRED: i32 = 50;
 
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Malformed {
@@ -54,9 +50,9 @@ impl From<mongodb::error::Error> for Error {
 impl Error {
     /// Why an aggregation, which has a time limit and writes nothing, has failed.
     pub fn of_report(error: mongodb::error::Error) -> Self {
-        match error.kind.as_ref() {
-            ErrorKind::Command(command) if command.code == TIME_EXPIRED => Self::ReportTooLong,
-            _ => error.into(),
+        match error.into() {
+            ::store::Error::TooSlow => Self::ReportTooLong,
+            cause => cause.into(),
         }
     }
 }

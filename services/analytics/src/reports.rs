@@ -5,16 +5,12 @@ use crate::{
     domain::{Amount, Bucket, Calendar, Entered, Fact, Moved, Period},
     error::Error,
 };
-use ::store::Time;
+use ::store::{READ_LIMIT, Time};
 use bson::{Bson, Document, doc};
 use contracts::orders::v1::order::State;
 use futures::TryStreamExt;
 use mongodb::Collection;
 use serde::{Deserialize, de::DeserializeOwned};
-use std::time::Duration;
-
-/// Longest time of an aggregation.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most sums of a report: three for each row of the longest one, and one that tells that there are more.
 const MOST_SUMS: i64 = 15_001;
@@ -180,7 +176,7 @@ async fn all<T: DeserializeOwned>(
     facts: &Collection<Fact>,
     stages: impl IntoIterator<Item = Document>,
 ) -> Result<Vec<T>, Error> {
-    let cursor = facts.aggregate(stages).max_time(TIMEOUT).await.map_err(Error::of_report)?;
+    let cursor = facts.aggregate(stages).max_time(READ_LIMIT).await.map_err(Error::of_report)?;
     let found: Vec<Document> = cursor.try_collect().await.map_err(Error::of_report)?;
     let read = |document| bson::deserialize_from_document(document).map_err(::store::Error::from);
     Ok(found.into_iter().map(read).collect::<Result<_, _>>()?)

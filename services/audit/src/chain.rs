@@ -7,11 +7,18 @@ use crate::{
     stored,
 };
 use ::store::{BatchWorker, Database, Error as StoreError, Time, Transaction, now, transaction::retry};
-use bson::doc;
-use std::{collections::HashSet, time::Duration};
+use bson::{Bson, RawDocumentBuf, doc};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// How often a batch is appended anew when another process of this service did so in between.
 const ATTEMPTS: u32 = 16;
+
+/// Most entries of others that are passed over at the end of a day.
+const MAX_TAKEN: i64 = 10_000;
 
 /// What an entry counts in a batch; all of them are about as long.
 pub const ENTRY_BYTES: usize = 1024;
@@ -33,28 +40,37 @@ impl Chain {
     async fn append(&self, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
         // Somebody else has appended, to the day or the same event.
         let is_conflict = |error: &Error| matches!(error, Error::Store(StoreError::Conflict | StoreError::Duplicate));
-        retry(ATTEMPTS, is_conflict, || self.append_once(entries)).await
+        let is_repeat = AtomicBool::new(false);
+        retry(ATTEMPTS, is_conflict, || self.append_once(entries, is_repeat.swap(true, Ordering::Relaxed))).await
     }
 
-    async fn append_once(&self, entries: &[Entry]) -> Result<Vec<Outcome>, Error> {
+    async fn append_once(&self, entries: &[Entry], is_repeat: bool) -> Result<Vec<Outcome>, Error> {
         let mut recorded = self.entries.recorded(entries).await?;
-        let anchor = self.entries.anchor().await?;
-        let newest = match &anchor {
-            Some(anchor) => Some(anchor.clone()),
+        let anchor = self.entries.stored_anchor().await?;
+        let newest = match anchor.as_deref().and_then(stored::anchor) {
+            Some(newest) => Some(newest),
             None => self.newest_without_anchor().await?,
         };
         let mut head = head(newest, now());
+        // Those that another process has appended since are in the way, too, and then the anchor is another one.
+        let taken = if is_repeat { self.entries.behind(&head, MAX_TAKEN).await? } else { Vec::new() };
         let (mut transaction, mut outcomes, before) = (Transaction::new(&self.database), Vec::new(), head.count);
+        let mut appended = 0;
         for entry in entries {
             let outcome = self.admit(entry, &recorded).await?;
             if outcome.is_ok() && recorded.insert(entry.key(entry.seq)) {
-                transaction.insert_raw(&self.entries.entries, &head.append(entry.clone()))?;
+                transaction.insert_raw(&self.entries.entries, &head.append(entry.clone(), &taken))?;
+                appended += 1;
             }
             outcomes.push(outcome);
         }
-        if head.count > before {
+        if appended > 0 {
+            let (day, passed_over) = (head.day.clone(), head.count - before - appended);
             self.write(&mut transaction, anchor, head).await?;
             transaction.commit("audit.append").await?;
+            if passed_over > 0 {
+                tracing::error!(%day, passed_over, "somebody has put entries into the audit trail; verify the day");
+            }
         }
         Ok(outcomes)
     }
@@ -79,7 +95,12 @@ impl Chain {
 
     /// The anchor is what a batch follows, and what says that another one was first. The day is a copy of it, and is written
     /// anew should somebody have removed it; so the trail goes on, and the fault stays to be found.
-    async fn write(&self, transaction: &mut Transaction, anchor: Option<Head>, head: Head) -> Result<(), Error> {
+    async fn write(
+        &self,
+        transaction: &mut Transaction,
+        anchor: Option<RawDocumentBuf>,
+        head: Head,
+    ) -> Result<(), Error> {
         let Entries { days, anchor: anchors, .. } = &self.entries;
         if self.entries.day(&head.day).await?.is_some() {
             let set = doc! { "count": head.count, "start": &head.start, "hash": &head.hash };
@@ -87,14 +108,14 @@ impl Chain {
         } else {
             transaction.insert_raw(days, &head)?;
         }
-        let Some(before) = anchor else {
-            transaction.insert_raw(anchors, &Anchor { id: NEWEST.to_owned(), head })?;
-            return Ok(());
+        let next = Anchor { id: NEWEST.to_owned(), head };
+        let Some(before) = anchor else { return Ok(transaction.insert_raw(anchors, &next)?) };
+        let unchanged = match before.get("head").map_err(StoreError::from)? {
+            Some(head) => doc! { "$eq": Bson::try_from(head).map_err(StoreError::from)? },
+            None => doc! { "$exists": false },
         };
-        let unchanged = doc! { "_id": NEWEST, "head": bson::serialize_to_bson(&before).map_err(StoreError::from)? };
-        let head = bson::serialize_to_bson(&head).map_err(StoreError::from)?;
-        transaction.update_raw(anchors, unchanged, doc! { "$set": { "head": head } })?;
-        Ok(())
+        let next = bson::serialize_to_document(&next).map_err(StoreError::from)?;
+        Ok(transaction.update_raw(anchors, doc! { "_id": NEWEST, "head": unchanged }, next)?)
     }
 }
 

@@ -31,6 +31,10 @@ impl Fault {
     pub fn new(entry_id: impl Into<String>, kind: FaultKind, description: impl Into<String>) -> Self {
         Self { entry_id: entry_id.into(), kind, description: description.into() }
     }
+
+    fn inserted(entry_id: &str) -> Self {
+        Self::new(entry_id, FaultKind::Inserted, "it has no place in the chain of its day")
+    }
 }
 
 /// Goes through the entries of a day in their order and notes what is wrong.
@@ -39,16 +43,20 @@ pub struct Check {
     head: Head,
     number: i64,
     hash: String,
+    /// Hash of the last entry that fits, and how many faults had been noted by then.
+    fitting: (String, usize),
     faults: Vec<Fault>,
 }
 
 impl Check {
     /// Of the day of `head`, which should follow the chain of `before`.
     pub fn new(head: Head, before: Option<&Head>) -> Self {
-        let mut check = Self { number: 0, hash: head.start.clone(), head, faults: Vec::new() };
+        let (hash, fitting) = (head.start.clone(), (head.start.clone(), 0));
+        let mut check = Self { number: 0, hash, fitting, head, faults: Vec::new() };
         if check.head.start != start(before) {
             let day = check.head.day.clone();
             check.note(day, FaultKind::Changed, "it does not follow the day before it, which was changed or removed");
+            check.fitting.1 = 1;
         }
         check
     }
@@ -61,27 +69,38 @@ impl Check {
         let Some(number) = number else { return self.inserted(id) };
         if number > self.number + 1 {
             self.missing(number);
-        } else {
-            self.compare(id, document);
         }
+        let fits = number > self.number + 1 || self.compare(id, document);
         self.number = number;
         document.get_str("hash").unwrap_or_default().clone_into(&mut self.hash);
+        if fits {
+            self.fitting = (self.hash.clone(), self.faults.len());
+        }
     }
 
-    fn compare(&mut self, id: &str, document: &RawDocument) {
+    /// Whether the document is the next entry.
+    fn compare(&mut self, id: &str, document: &RawDocument) -> bool {
         let what = match stored::entry(document) {
             None => "it has a field that no entry has, or not those that an entry has",
-            Some(entry) if hash(&self.hash, &entry) != entry.hash => {
-                "its hash is not that of its content and of the entry before it"
+            Some(entry) if hash(&self.hash, &entry) == entry.hash => return true,
+            Some(entry) if hash(&self.fitting.0, &entry) == entry.hash => {
+                // It was appended behind those in between, which others had put there.
+                for fault in self.faults.iter_mut().skip(self.fitting.1) {
+                    *fault = Fault::inserted(&fault.entry_id);
+                }
+                return true;
             }
-            Some(_) => return,
+            Some(_) => "its hash is not that of its content and of the entry before it",
         };
         self.note(id.to_owned(), FaultKind::Changed, what);
+        false
     }
 
     /// An entry that is no part of the chain.
     pub fn inserted(&mut self, entry_id: &str) {
-        self.note(entry_id.to_owned(), FaultKind::Inserted, "it has no place in the chain of its day");
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(Fault::inserted(entry_id));
+        }
     }
 
     /// What is wrong, once all entries were looked at.

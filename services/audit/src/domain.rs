@@ -67,10 +67,15 @@ impl Head {
         Self { day, count: 0, hash: start.clone(), start }
     }
 
-    /// Gives `entry` the next place.
-    pub fn append(&mut self, mut entry: Entry) -> Entry {
-        self.count += 1;
-        entry.id = entry_id(&self.day, self.count);
+    /// Gives `entry` the next place that is not `taken`.
+    pub fn append(&mut self, mut entry: Entry, taken: &[String]) -> Entry {
+        entry.id = loop {
+            self.count += 1;
+            let place = entry_id(&self.day, self.count);
+            if !taken.contains(&place) {
+                break place;
+            }
+        };
         entry.hash = hash(&self.hash, &entry);
         self.hash.clone_from(&entry.hash);
         entry

@@ -75,7 +75,12 @@ impl Entries {
 
     /// The newest day, as the anchor has it; none when it is no anchor that this service has written.
     pub async fn anchor(&self) -> Result<Option<Head>, Error> {
-        Ok(self.anchor.find_one(doc! { "_id": NEWEST }).await?.and_then(|anchor| stored::anchor(&anchor)))
+        Ok(self.stored_anchor().await?.and_then(|anchor| stored::anchor(&anchor)))
+    }
+
+    /// What there is in the anchor's place.
+    pub async fn stored_anchor(&self) -> Result<Option<RawDocumentBuf>, Error> {
+        self.anchor.find_one(doc! { "_id": NEWEST }).await
     }
 
     /// The newest day that there is in the range.
@@ -147,8 +152,7 @@ impl Entries {
             Some(after) => doc! { "$and": [query, { "_id": { "$lt": after } }] },
             None => query,
         };
-        let cursor = self.entries.find(query).sort(doc! { "_id": -1 }).limit(limit.saturating_add(1)).await?;
-        page::read(cursor, limit).await
+        page::find(self.entries.find(query).sort(doc! { "_id": -1 }), limit).await
     }
 
     /// All entries of these days, the oldest first.

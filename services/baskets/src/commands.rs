@@ -104,8 +104,13 @@ impl Commands {
         self.baskets.change(basket, None, finish).await
     }
 
-    /// The basket after a look at what became of its checkout, if one is under way. What cannot be told stays as it is.
+    /// The basket after a look at what became of its checkout, if one is under way. What cannot be told stays as it is. Whoever reads
+    /// the basket has not caused what is found out.
     pub async fn settle(&self, basket: Versioned<Basket>) -> Versioned<Basket> {
+        telemetry::by_itself(self.settled(basket)).await
+    }
+
+    async fn settled(&self, basket: Versioned<Basket>) -> Versioned<Basket> {
         let Some(checkout) = basket.state.checkout.clone() else { return basket };
         let user_id = basket.state.user_id.clone().unwrap_or_default();
         let asked = now();

@@ -123,7 +123,6 @@ impl Emails {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        let found = self.emails.find(filter).sort(doc! { "_id": -1 }).limit(limit + 1);
-        Ok(page::read(found.await?, limit).await?)
+        Ok(page::find(self.emails.find(filter).sort(doc! { "_id": -1 }), limit).await?)
     }
 }

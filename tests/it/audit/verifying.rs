@@ -178,6 +178,44 @@ async fn a_trail_whose_newest_day_was_removed_goes_on_and_the_fault_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_trail_whose_anchor_was_changed_goes_on_from_its_newest_day() {
+    let trail = Trail::open().await;
+    let heads =
+        [doc! { "_id": "newest", "head": "none" }, doc! { "_id": "newest", "more": 1 }, doc! { "_id": "newest" }];
+    for anchor in heads {
+        trail.anchor.replace_one(doc! {}, &anchor).await.expect("root may");
+        let added = product(&trail.stack, 0).await;
+        entries_of(&trail.stack, "products", &added, 1).await;
+        trail.finds(&[], &anchor.to_string()).await;
+    }
+    is_that_of_the_logs(&trail.stack).await;
+    trail.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_put_at_places_yet_to_come_are_passed_over_and_named() {
+    let trail = Trail::open().await;
+    let all = stored(&trail.stack).await;
+    let day = &text(&all[0], "_id")[..10];
+    let mut wanted = Vec::new();
+    for (ahead, field) in [(1, "aggregate_id"), (2, "aggregate_id"), (4, "stranger")] {
+        let mut other = all[3].clone();
+        let place = format!("{day}/{:012}", all.len() + ahead);
+        other.extend(
+            doc! { "_id": &place, "aggregate_id": format!("prd_other{ahead}"), field: format!("other{ahead}") },
+        );
+        trail.entries.insert_one(&other).await.expect("root may");
+        wanted.push(("INSERTED".to_owned(), place));
+    }
+    for _ in 0..2 {
+        let added = product(&trail.stack, 0).await;
+        entries_of(&trail.stack, "products", &added, 1).await;
+    }
+    assert_eq!(trail.faults().await, wanted);
+    trail.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_of_more_days_than_are_looked_at_says_where_to_go_on() {
     let trail = Trail::open().await;
     let date = |number: u32| format!("19{:02}-{:02}-{:02}", number / 336, number / 28 % 12 + 1, number % 28 + 1);

@@ -29,14 +29,14 @@ fn entry(number: i64) -> Entry {
 
 fn before() -> Head {
     let mut head = Head::new("2026-03-28".to_owned(), None);
-    head.append(entry(1));
+    head.append(entry(1), &[]);
     head
 }
 
 /// A day of five entries.
 fn day() -> (Head, Vec<Entry>) {
     let mut head = Head::new(DAY.to_owned(), Some(&before()));
-    let entries = (1..=5).map(|number| head.append(entry(number))).collect();
+    let entries = (1..=5).map(|number| head.append(entry(number), &[])).collect();
     (head, entries)
 }
 
@@ -136,6 +136,18 @@ fn an_entry_that_was_never_recorded_is_found() {
 }
 
 #[test]
+fn entries_that_were_passed_over_are_inserted_and_those_behind_them_are_right() {
+    let (mut head, mut entries) = day();
+    let strangers = [at(6), at(7)].map(|id| Entry { id, hash: hex("other"), ..entry(9) });
+    entries.extend(strangers.clone());
+    entries.extend([6, 7].map(|number| head.append(entry(number), &strangers.clone().map(|stranger| stranger.id))));
+    let inserted = vec![(at(6), FaultKind::Inserted), (at(7), FaultKind::Inserted)];
+    assert_eq!(told(&head, &entries), inserted);
+    entries[2].event_id.push('x');
+    assert_eq!(told(&head, &entries), [vec![(at(3), FaultKind::Changed)], inserted].concat());
+}
+
+#[test]
 fn a_day_does_not_follow_one_that_was_changed_or_is_gone() {
     let (head, entries) = day();
     let changed = Head { hash: "0".to_owned(), ..before() };
@@ -181,7 +193,7 @@ fn a_newest_day_that_is_gone_shorter_or_made_up_is_found() {
     assert_eq!(kinds(&[], None, None), []);
     // What was appended between the reads is no fault.
     let mut longer = head.clone();
-    longer.append(entry(6));
+    longer.append(entry(6), &[]);
     assert_eq!(kinds(&[before(), longer.clone()], Some(&head), Some(&longer)), []);
     assert_eq!(kinds(&days, Some(&before()), Some(&head)), []);
     assert_eq!(kinds(&days[..1], Some(&head), Some(&head)), [FaultKind::Removed]);

@@ -271,8 +271,8 @@ impl Store {
             let same = doc! { "received_at": at, "_id": { "$lt": id } };
             filter.insert("$or", vec![doc! { "received_at": { "$lt": at } }, same]);
         }
-        let found = self.events.find(filter).sort(doc! { "received_at": -1, "_id": -1 }).limit(limit + 1);
-        Ok(page::read(found.projection(doc! { "raw": 0 }).await?, limit).await?)
+        let found = self.events.find(filter).sort(doc! { "received_at": -1, "_id": -1 });
+        Ok(page::find(found.projection(doc! { "raw": 0 }), limit).await?)
     }
 }
 

@@ -148,8 +148,8 @@ impl Deliveries {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        let found = self.deliveries.find(filter).sort(doc! { "_id": -1 }).limit(limit + 1);
-        Ok(page::read(found.projection(doc! { "body": 0 }).await?, limit).await?)
+        let found = self.deliveries.find(filter).sort(doc! { "_id": -1 });
+        Ok(page::find(found.projection(doc! { "body": 0 }), limit).await?)
     }
 }
 

@@ -50,8 +50,7 @@ impl Endpoints {
     /// By age.
     pub async fn list(&self, after: Option<String>, limit: i64) -> Result<Found<Endpoint>, Error> {
         let filter = after.map_or_else(Document::new, |after| doc! { "_id": { "$gt": after } });
-        let found = self.0.find(filter).sort(doc! { "_id": 1 }).limit(limit + 1);
-        Ok(page::read(found.await?, limit).await?)
+        Ok(page::find(self.0.find(filter).sort(doc! { "_id": 1 }), limit).await?)
     }
 
     /// Those that want events of these types, also those that are disabled.

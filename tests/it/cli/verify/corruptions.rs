@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     let mut fixture = Fixture::open().await;
-    let inventory = fixture.stack.serve("inventory");
+    let inventory = fixture.stack.serve_ready("inventory").await;
     fixture.seed().await;
     fixture.is_clean().await;
     stock(&fixture).await;
