@@ -21,7 +21,7 @@ use Form::{Canonical, Exact, Typed};
 const FORMS: [(Form, &str); 12] = [
     (
         Exact,
-        "request_id step_key page_token etag payment_token quote_id refresh_token token token_type_hint grant_type \
+        "request_id step_key page_token etag payment_token quote_id refresh_token assertion token token_type_hint grant_type \
          basket_token client_secret url",
     ),
     (Typed("password"), "password"),
@@ -35,7 +35,7 @@ const FORMS: [(Form, &str); 12] = [
     ),
     (
         Canonical("line"),
-        "name line1 line2 city region location avatar reason lock_reason sku carrier language timezone path uri \
+        "name line1 line2 city region location avatar reason lock_reason sku skus carrier language timezone path uri \
          alt_text query filter order_by",
     ),
     (Canonical("paragraphs"), "description bio"),

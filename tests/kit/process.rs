@@ -28,6 +28,14 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")
 }
 
+/// Where a library is that `make tools` fetches: what the variable says, or the folder `name` of the tools.
+pub fn library(variable: &str, name: &str) -> PathBuf {
+    let tools = || std::env::var_os("COMPTOIR_TOOLS").map_or_else(|| root().join(".tools"), PathBuf::from);
+    let library = std::env::var_os(variable).map_or_else(|| tools().join(name), PathBuf::from);
+    assert!(library.is_dir(), "{} is not there: run `make tools`", library.display());
+    library
+}
+
 /// Variables of the test run that a process of the binary has too. Any other `COMPTOIR_` of the person who runs the
 /// tests would change what is tested.
 const INHERITED: [&str; 3] = ["COMPTOIR_TOOLS", "COMPTOIR_LOG", "COMPTOIR_RPC_COVERAGE"];

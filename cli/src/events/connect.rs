@@ -10,6 +10,7 @@ use rpc::Signer;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 use tonic::{
@@ -49,9 +50,21 @@ pub struct System {
     place: String,
 }
 
+#[derive(Clone)]
 enum Token {
     Given(String),
-    Signed(Signer),
+    Signed(Arc<Signer>),
+}
+
+impl Token {
+    /// The header of a call. One that is signed here is signed for each call: some commands take longer than a token lives.
+    fn header(&self) -> anyhow::Result<MetadataValue<Ascii>> {
+        let token = match self {
+            Token::Given(token) => token.clone(),
+            Token::Signed(signer) => signer.user_token("operator", &["staff".to_owned()], TOKEN_LIFE)?,
+        };
+        format!("Bearer {token}").parse().context("the token has characters that no token has")
+    }
 }
 
 impl System {
@@ -68,7 +81,7 @@ impl System {
         let state = running(&target.data)?;
         let token = match given {
             Some(token) => Token::Given(token),
-            None => Token::Signed(signer(&state)?),
+            None => Token::Signed(Arc::new(signer(&state)?)),
         };
         Ok(Self { peers: state.grpc, token, place: target.data.display().to_string() })
     }
@@ -89,18 +102,14 @@ impl System {
     /// A connection to a service, with the token.
     pub async fn channel(&self, service: &str) -> anyhow::Result<InterceptedService<Channel, Bearer>> {
         let uri = self.uri(service)?;
-        let token = match &self.token {
-            Token::Given(token) => token.clone(),
-            Token::Signed(signer) => signer.user_token("operator", &["staff".to_owned()], TOKEN_LIFE)?,
-        };
-        let header = format!("Bearer {token}").parse().context("the token has characters that no token has")?;
+        self.token.header()?;
         let endpoint = Endpoint::from_shared(uri.clone()).with_context(|| format!("{uri:?} is not a URI"))?;
         let channel = endpoint
             .connect_timeout(CONNECT_LIMIT)
             .connect()
             .await
             .map_err(|error| anyhow!("{service} does not answer at {uri} ({}): {error}", self.place))?;
-        Ok(InterceptedService::new(channel, Bearer(header)))
+        Ok(InterceptedService::new(channel, Bearer(self.token.clone())))
     }
 
     fn uri(&self, service: &str) -> anyhow::Result<&String> {
@@ -144,11 +153,12 @@ pub fn peer(text: &str) -> Result<(String, String), String> {
 
 /// Adds the token to each call.
 #[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
+pub struct Bearer(Token);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        let header = self.0.header().map_err(|error| Status::unauthenticated(format!("{error:#}")))?;
+        request.metadata_mut().insert("authorization", header);
         Ok(request)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::{self, Draft, Media, Product, Status},
+    domain::{self, Draft, Media, PriceStart, Product, Status, price_history::lowest_before},
     error::Error,
     search::facets::{Band, Facets},
 };
@@ -32,6 +32,20 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         weight_grams: product.weight_grams,
         category_ids: product.category_ids.clone(),
         media: product.media.iter().map(media_to_wire).collect(),
+    }
+}
+
+/// What a product has cost, the present price first.
+pub fn price_history(found: &Versioned<Product>) -> wire::PriceHistory {
+    let prices = found.state.prices();
+    let start = |start: &PriceStart| wire::PriceStart {
+        price: Some(start.price.to_wire()),
+        start_time: Some(time::to_wire(start.at)),
+    };
+    wire::PriceHistory {
+        product_id: found.id.clone(),
+        prices: prices.iter().rev().map(start).collect(),
+        lowest_prior_price: lowest_before(&prices).map(Money::to_wire),
     }
 }
 

@@ -1,9 +1,11 @@
 //! What a product is and which changes it allows. Pure.
 
 mod error;
+pub mod price_history;
 mod words;
 
 pub use error::Error;
+pub use price_history::PriceStart;
 pub use words::{found_by, name_key, prefixes};
 
 use ::store::Time;
@@ -14,6 +16,10 @@ use contracts::{
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// Bytes of all URLs and texts of a product's media. A reply of 100 products that are as large as they may be has less than the 4 MiB
+/// that a caller takes.
+const MAX_MEDIA_BYTES: usize = 16_384;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -91,6 +97,9 @@ pub struct Product {
     pub name_key: String,
     pub created_at: Time,
     pub updated_at: Time,
+    /// Its prices with the present one, the oldest first; none in a product that is older than this and has its price since.
+    #[serde(default)]
+    pub prices: Vec<PriceStart>,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
     /// Digest of that request; empty when there was none, and in products that are older than digests.
@@ -131,6 +140,7 @@ impl Product {
             description,
             sku_key: Some(text::sku_key(&sku)),
             sku,
+            prices: price_history::after(Vec::new(), &price, now),
             price,
             status,
             tax_category,
@@ -165,11 +175,23 @@ impl Product {
         note(self.media != draft.media, "media");
         let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
         let mut next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
+        next.prices = match next.price == self.price {
+            true => self.prices.clone(),
+            false => price_history::after(self.prices(), &next.price, now),
+        };
         // A product of before may be without a key because another one has it; only a SKU that changes is given one.
         if next.sku == self.sku {
             next.sku_key.clone_from(&self.sku_key);
         }
         Ok((next, changed))
+    }
+}
+
+impl Product {
+    /// Its prices, the oldest first; of a product that is older than histories its price since the last change.
+    pub fn prices(&self) -> Vec<PriceStart> {
+        let present = || vec![PriceStart { price: self.price.clone(), at: self.updated_at }];
+        if self.prices.is_empty() { present() } else { self.prices.clone() }
     }
 }
 
@@ -183,6 +205,10 @@ impl Draft {
         }
         if self.price.amount < Decimal::ZERO {
             return Err(Error::PriceBelowZero);
+        }
+        let sizes = self.media.iter().map(|media| media.uri.len() + media.alt_text.len());
+        if sizes.sum::<usize>() > MAX_MEDIA_BYTES {
+            return Err(Error::MediaTooLarge(MAX_MEDIA_BYTES));
         }
         Ok(self.price.at_most(MOST_OF_A_PRICE)?)
     }

@@ -52,6 +52,9 @@ impl From<domain::Error> for Status {
             Error::Money(cause) => status::violation("product.price", cause.to_string()),
             Error::Required(field) => status::violation(field, "is required"),
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
+            Error::MediaTooLarge(most) => {
+                status::violation("product.media", format!("may have at most {most} bytes of URLs and texts together"))
+            }
             Error::UnknownCategory { field, id } => status::violation(field, format!("there is no category {id:?}")),
             Error::Query(most) => status::violation("query", format!("may have at most {most} words")),
             Error::Filter(why) => status::violation("filter", why),

@@ -11,9 +11,9 @@ use crate::{
 use ::rpc::{Principal, principal, status, validated};
 use ::store::{Pager, RequestKey, limit, request_key::digest};
 use contracts::products::v1::{
-    BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetProductRequest, ListProductsRequest,
-    ListProductsResponse, Product, SearchProductsRequest, SearchProductsResponse, UpdateProductRequest,
-    product_service_server::ProductService,
+    BatchGetProductsRequest, BatchGetProductsResponse, CreateProductRequest, GetPriceHistoryRequest, GetProductRequest,
+    ListProductsRequest, ListProductsResponse, LookupProductsRequest, LookupProductsResponse, PriceHistory, Product,
+    SearchProductsRequest, SearchProductsResponse, UpdateProductRequest, product_service_server::ProductService,
 };
 use tonic::{Request, Response, Status};
 
@@ -61,6 +61,24 @@ impl ProductService for Handler {
         let found = self.products.get_many(&request.product_ids, audience).await?;
         let products = found.iter().map(convert::to_wire).collect();
         Ok(Response::new(BatchGetProductsResponse { products }))
+    }
+
+    async fn get_price_history(
+        &self,
+        request: Request<GetPriceHistoryRequest>,
+    ) -> Result<Response<PriceHistory>, Status> {
+        let audience = audience(&principal(&request));
+        let found = self.products.get(&validated(request)?.product_id, audience).await?;
+        Ok(Response::new(convert::price_history(&found)))
+    }
+
+    async fn lookup_products(
+        &self,
+        request: Request<LookupProductsRequest>,
+    ) -> Result<Response<LookupProductsResponse>, Status> {
+        let audience = audience(&principal(&request));
+        let found = self.products.by_skus(&validated(request)?.skus, audience).await?;
+        Ok(Response::new(LookupProductsResponse { products: found.iter().map(convert::to_wire).collect() }))
     }
 
     async fn search_products(

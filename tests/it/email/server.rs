@@ -1,7 +1,7 @@
 //! A mail server of another make: aiosmtpd. What it does with a mail says the recipient's address, see tests/smtp/server.py.
 
 use kit::{Directory, root};
-use std::{env, path::Path, path::PathBuf, process::Stdio};
+use std::{path::Path, path::PathBuf, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
@@ -25,7 +25,11 @@ impl Server {
 
     async fn with(directory: Directory, pair: &[PathBuf]) -> Self {
         let mut command = Command::new("python3");
-        command.arg(root().join("tests/smtp/server.py")).arg(&directory.0).args(pair).env("PYTHONPATH", library());
+        command
+            .arg(root().join("tests/smtp/server.py"))
+            .arg(&directory.0)
+            .args(pair)
+            .env("PYTHONPATH", kit::library("SMTP_DIR", "smtp"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().expect("python3 is there");
         let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
@@ -51,14 +55,6 @@ impl Server {
     pub fn mails_to(&self, address: &str) -> Vec<String> {
         self.mails().into_iter().filter(|mail| header(mail, "X-Rcpt-To") == address).collect()
     }
-}
-
-/// Where the packages are that `make tools` fetches.
-fn library() -> PathBuf {
-    let tools = || env::var_os("COMPTOIR_TOOLS").map_or_else(|| root().join(".tools"), PathBuf::from);
-    let library = env::var_os("SMTP_DIR").map_or_else(|| tools().join("smtp"), PathBuf::from);
-    assert!(library.is_dir(), "{} is not there: run `make tools`", library.display());
-    library
 }
 
 /// A header of a message; empty when it has none.

@@ -73,6 +73,36 @@ async fn nobody_orders_a_draft_and_an_order_shows_none() {
 }
 
 #[tokio::test]
+async fn a_hundred_products_as_large_as_they_may_be_are_read_quoted_and_ordered_at_once() {
+    let stack = shared().await;
+    let (staff, customer) = (Client::staff(stack).await, Client::register(stack).await.0);
+    let category = staff.post("/v1/categories", json!({ "name": "Large" })).await.expect(201);
+    // 2,048 bytes each.
+    let mut media = vec![json!({ "uri": format!("https://example.com/{}", "a".repeat(2028)) }); 8];
+    let large = json!({
+        "price": { "currencyCode": "EUR", "units": "5" }, "description": "\u{1d11e}".repeat(5000), "media": media,
+        "categoryIds": [id(&category, "categoryId")], "taxCategory": "A".repeat(32), "weightGrams": 1,
+    });
+    let mut products = Vec::new();
+    for _ in 0..100 {
+        products.push(product_with(stack, 1, large.clone()).await);
+    }
+    let at = format!("/v1/products/{}", products[0]);
+    media.push(json!({ "uri": "https://example.com" }));
+    let refused = staff.patch(&at, json!({ "media": media })).await;
+    assert_eq!((refused.status, fields(&refused)), (400, vec!["media".to_owned()]), "{refused:?}");
+    let ids: Vec<String> = products.iter().map(|product| format!("productIds={product}")).collect();
+    let read = customer.get(&format!("/v1/products:batchGet?{}", ids.join("&"))).await.expect(200);
+    assert_eq!(read["products"].as_array().map(Vec::len), Some(100));
+    let lines: Vec<(&str, i32)> = products.iter().map(|product| (product.as_str(), 1)).collect();
+    let quote = customer.get(&format!("{}:quote", path(&basket(&customer, &lines).await))).await.expect(200);
+    assert_eq!(quote["lines"].as_array().map(Vec::len), Some(100), "{quote}");
+    let placed = place(&customer, &lines, "tok_visa").await;
+    let details = customer.get(&format!("/v1/orders/{}/details", id(&placed, "orderId"))).await.expect(200);
+    assert_eq!(details["products"].as_array().map(Vec::len), Some(100));
+}
+
+#[tokio::test]
 async fn media_are_https_urls_with_a_text_in_their_order() {
     let stack = shared().await;
     let (staff, product) = (Client::staff(stack).await, kit::shop::product(stack, 0).await);

@@ -37,6 +37,36 @@ async fn the_highest_price_in_every_currency_is_taken_and_a_minor_unit_more_is_r
     stream::iter(checks).for_each_concurrent(8, check).await;
 }
 
+#[tokio::test]
+async fn the_history_of_prices_has_each_price_since_it_began() {
+    let stack = shared().await;
+    let (staff, anonymous) = (Client::staff(stack).await, Client::anonymous(stack));
+    let made = staff.post("/v1/products", product(&minor("EUR", 1000))).await.expect(201);
+    let at = format!("/v1/products/{}", id(&made, "productId"));
+    let prices = format!("{at}/prices");
+    let first = anonymous.get(&prices).await.expect(200);
+    assert_eq!(first["prices"], json!([{ "price": minor("EUR", 1000), "startTime": made["createTime"] }]));
+    assert_eq!(first["lowestPriorPrice"], Value::Null, "{first}");
+    staff.patch(&at, json!({ "name": "Dearer" })).await.expect(200);
+    assert_eq!(anonymous.get(&prices).await.expect(200), first, "its price is the same");
+    let mut wanted = vec![first["prices"][0].clone()];
+    for price in [minor("EUR", 1500), minor("USD", 900), minor("EUR", 1200)] {
+        let changed = staff.patch(&at, json!({ "price": price })).await.expect(200);
+        wanted.insert(0, json!({ "price": price, "startTime": changed["updateTime"] }));
+    }
+    let history = anonymous.get(&prices).await.expect(200);
+    assert_eq!((&history["prices"], &history["lowestPriorPrice"]), (&json!(wanted), &minor("EUR", 1000)));
+    // A product of before.
+    let stored = stack.db("products").collection::<bson::Document>("products");
+    let one = bson::doc! { "_id": id(&made, "productId") };
+    stored.update_one(one, bson::doc! { "$unset": { "prices": "" } }).await.expect("root may");
+    assert_eq!(anonymous.get(&prices).await.expect(200)["prices"], json!(wanted[..1]));
+    let changed = staff.patch(&at, json!({ "price": minor("EUR", 1100), "status": "DRAFT" })).await.expect(200);
+    let next = json!({ "price": minor("EUR", 1100), "startTime": changed["updateTime"] });
+    assert_eq!(staff.get(&prices).await.expect(200)["prices"], json!([next, wanted[0]]));
+    assert_eq!(anonymous.get(&prices).await.status, 404, "a draft is seen by staff alone");
+}
+
 /// A product at the highest price, and `units` of it.
 async fn dearest(stack: &Stack, currency: &str, units: i32) -> String {
     product_with(stack, units, json!({ "price": minor(currency, MOST_OF_A_PRICE) })).await

@@ -8,6 +8,8 @@ pub enum Error {
     PriceBelowZero,
     #[error("product.price: {0}")]
     Money(#[from] contracts::money::Error),
+    #[error("the media of a product have at most {0} bytes of URLs and texts")]
+    MediaTooLarge(usize),
     /// Of this field.
     #[error("{field}: there is no category {id:?}")]
     UnknownCategory { field: &'static str, id: String },

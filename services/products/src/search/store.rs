@@ -9,7 +9,7 @@ use crate::{
         query::Query,
     },
 };
-use ::store::{Aggregate, Database, Documents, Found, Index, Versioned};
+use ::store::{Aggregate, Database, Documents, Found, Index, READ_LIMIT, Versioned};
 use bson::{Document, doc};
 use contracts::money::Money;
 use futures::TryStreamExt;
@@ -69,7 +69,7 @@ impl Search {
     pub async fn facets(&self, query: &Query, tree: &Tree) -> Result<(Facets, bool), Error> {
         let most = i64::try_from(FACETED + 1).unwrap_or(i64::MAX);
         let found = self.faceted.find(query.filter.clone()).projection(doc! { "category_ids": 1, "price": 1 });
-        let found = found.limit(most).await.map_err(::store::Error::from)?;
+        let found = found.limit(most).max_time(READ_LIMIT).await.map_err(::store::Error::from)?;
         let found: Vec<Faceted> = found.try_collect().await.map_err(::store::Error::from)?;
         let is_all = found.len() <= FACETED;
         let counted = found.into_iter().take(FACETED).map(|product| (product.category_ids, product.price));
