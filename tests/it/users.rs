@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clients;
+mod foreign;
 pub mod recovery;
 mod refresh_tokens;
 mod revocation;

@@ -18,8 +18,13 @@ COMPONENT = "app.kubernetes.io/component"
 LINKERD_PROXY = 4143
 
 # What services use and lies outside: its key below `providers` in the values, and its port there.
-VALUES = {"payment-provider": "paymentProvider", "smtp": "smtp", "webhook-receivers": "webhookReceivers"}
-PORTS = {"payment-provider": 443, "smtp": 587, "webhook-receivers": 443}
+VALUES = {
+    "payment-provider": "paymentProvider",
+    "smtp": "smtp",
+    "webhook-receivers": "webhookReceivers",
+    "foreign-issuers": "foreignIssuers",
+}
+PORTS = {"payment-provider": 443, "smtp": 587, "webhook-receivers": 443, "foreign-issuers": 443}
 
 
 def wanted(each: render.Render, calls: contracts.Calls) -> Edges:

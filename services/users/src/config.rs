@@ -1,5 +1,6 @@
 //! Configuration of users.
 
+use crate::foreign::issuers::ForeignIssuers;
 use rpc::{attempts::Rate, issuer::user_key_id};
 use settings::{Error, Key, Secret, Settings};
 use std::{path::Path, time::Duration};
@@ -33,8 +34,15 @@ const FIRST_ADMIN: Key = Key::new(
 )
 .default("");
 
+const FOREIGN_ISSUERS: Key = Key::new(
+    "foreign-issuers",
+    "COMPTOIR_FOREIGN_ISSUERS",
+    "Issuers whose tokens are exchanged for ours, a JSON list of {issuer, audience, jwksUri, roleClaim, roles}; see docs/SIGN_IN.md",
+)
+.default("[]");
+
 /// The settings of users, beside those of every service.
-pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES, FIRST_ADMIN];
+pub const KEYS: &[Key] = &[USER_TOKEN_KEY_FILE, REFRESH_GRACE, ACCOUNT_FAILURES, FIRST_ADMIN, FOREIGN_ISSUERS];
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -49,6 +57,8 @@ pub struct Config {
     pub account_failures: Rate,
     /// Id of the account that is made an admin when there is none.
     pub first_admin: Option<String>,
+    /// Whose tokens are exchanged for ours.
+    pub foreign_issuers: ForeignIssuers,
 }
 
 impl Config {
@@ -60,6 +70,7 @@ impl Config {
             user_token_key_id: user_key_id(Path::new(settings.value(&USER_TOKEN_KEY_FILE))).to_owned(),
             refresh_grace: settings.seconds(&REFRESH_GRACE, 0..=300)?,
             account_failures: settings.parsed(&ACCOUNT_FAILURES)?,
+            foreign_issuers: settings.parsed(&FOREIGN_ISSUERS)?,
             first_admin: Some(settings.value(&FIRST_ADMIN)).filter(|id| !id.is_empty()).map(str::to_owned),
         })
     }

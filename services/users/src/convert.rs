@@ -42,6 +42,7 @@ pub fn registration(request: wire::CreateUserRequest) -> Registration {
     let preferences = preferences_from_wire(request.preferences.unwrap_or_default());
     Registration {
         email: request.email,
+        email_verified: false,
         draft: Draft { name: request.name, profile, preferences },
         roles: request.roles,
     }

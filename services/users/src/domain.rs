@@ -84,6 +84,9 @@ pub struct User {
     #[serde(default)]
     pub token_generation: i64,
     pub password_hash: Option<PasswordHash>,
+    /// Who signs in elsewhere, and has no password here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<Identity>,
     /// How often the password was set anew; refresh tokens of another count no more.
     #[serde(default)]
     pub password_version: i64,
@@ -103,6 +106,20 @@ pub struct User {
     pub request_digest: String,
 }
 
+/// Who somebody is to another issuer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub issuer: String,
+    pub subject: String,
+}
+
+/// How the owner of an account proves who they are.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    Password(PasswordHash),
+    Identity(Identity),
+}
+
 /// When the mails of an account were last asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
@@ -113,6 +130,8 @@ pub struct Asked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registration {
     pub email: String,
+    /// Whether somebody else has proved that the address is theirs.
+    pub email_verified: bool,
     /// The fields that can be changed later.
     pub draft: Draft,
     pub roles: Vec<String>,
@@ -141,8 +160,12 @@ impl Registration {
 
 impl User {
     /// A new account, from a registration that was checked.
-    pub fn create(from: Registration, password_hash: PasswordHash, request_key: String, now: Time) -> Self {
-        let Registration { email, draft: Draft { name, profile, preferences }, roles } = from;
+    pub fn create(from: Registration, proof: Proof, request_key: String, now: Time) -> Self {
+        let (password_hash, identity) = match proof {
+            Proof::Password(hash) => (Some(hash), None),
+            Proof::Identity(identity) => (None, Some(identity)),
+        };
+        let Registration { email, email_verified, draft: Draft { name, profile, preferences }, roles } = from;
         Self {
             email_key: text::email_key(&email),
             email,
@@ -153,9 +176,10 @@ impl User {
             lock_reason: String::new(),
             roles,
             token_generation: 0,
-            password_hash: Some(password_hash),
+            password_hash,
+            identity,
             password_version: 0,
-            email_verified: false,
+            email_verified,
             asked: Asked::default(),
             created_at: now,
             updated_at: now,
@@ -199,6 +223,7 @@ impl User {
             roles: Vec::new(),
             token_generation: self.token_generation + 1,
             password_hash: None,
+            identity: None,
             password_version: self.password_version + 1,
             email_verified: false,
             asked: Asked::default(),

@@ -46,7 +46,9 @@ pub enum Error {
     #[error("client {0:?} was not found")]
     ClientNotFound(String),
     /// Not a grant of this server (RFC 6749, section 5.2).
-    #[error("grant_type must be password, refresh_token or client_credentials")]
+    #[error(
+        "grant_type must be password, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:jwt-bearer"
+    )]
     UnsupportedGrantType,
     /// Not a token that can be revoked (RFC 7009, section 2.2.1).
     #[error("only refresh tokens can be revoked; access tokens end by themselves")]
@@ -57,6 +59,9 @@ pub enum Error {
     /// A mail that there is no reason to send.
     #[error("the account is closed or locked, or its address is verified already")]
     NotNeeded,
+    /// The keys of another issuer are not known yet.
+    #[error("the issuer of the assertion does not answer; try again")]
+    IssuerUnavailable,
     #[error("an access token could not be signed: {0}")]
     Signing(#[from] rpc::token::Error),
     #[error(transparent)]
@@ -80,6 +85,7 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("users", &id),
             Error::Deleted => status::precondition("USER_DELETED", message),
             Error::StaleEtag => status::stale_etag(),
+            Error::IssuerUnavailable => status::unavailable("ISSUER_UNAVAILABLE", message),
             Error::Busy => status::unavailable("BUSY", message),
             Error::TooManyAttempts(wait) => attempts::too_many(wait),
             Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),

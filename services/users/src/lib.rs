@@ -3,7 +3,7 @@
 //! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; clients: name, role, secret; and refresh
 //! tokens.
 //! **RPCs** `UserService`: create, read, update, delete, roles, locks. `ClientService`: register, list, rotate the
-//! secret, delete. `TokenService`: the password, refresh_token and client_credentials grants, revocation.
+//! secret, delete. `TokenService`: the password, refresh_token, client_credentials and jwt-bearer grants, revocation.
 //! `RecoveryService`: password reset, verification of the address.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
 //! id; unique `request_key`), `clients` (`_id` cli_…), `refresh_tokens` (`_id` SHA-256 of the token; by `family`,
@@ -28,6 +28,7 @@ mod convert;
 mod domain;
 mod error;
 mod events;
+mod foreign;
 mod locale;
 mod password;
 mod recovery;
@@ -38,8 +39,8 @@ mod standing;
 mod store;
 
 use crate::{
-    clients::store::Clients, password::Passwords, recovery::store::EmailTokens, refresh::RefreshTokens,
-    sign_in::SignIn, standing::Standing, store::Users,
+    clients::store::Clients, foreign::Foreign, password::Passwords, recovery::store::EmailTokens,
+    refresh::RefreshTokens, sign_in::SignIn, standing::Standing, store::Users,
 };
 use ::rpc::{KeySet, Signer};
 use ::store::Pager;
@@ -56,7 +57,17 @@ pub use clients::domain::Client;
 pub use config::{Config, KEYS};
 pub use domain::User;
 
-pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Service(#[from] service::Error),
+    #[error(transparent)]
+    Key(#[from] ::rpc::token::Error),
+    #[error("what asks other issuers for their keys: {0}")]
+    Issuers(#[from] reqwest::Error),
+}
+
+pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), StartError> {
     let signer = Signer::new(&config.user_token_key_id, config.user_token_key.reveal())?;
     let signer = signer.issued_by(config.service.issuer.clone());
     // A key that no verifier has would sign tokens that all of them refuse.
@@ -81,7 +92,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let pager = Pager::new(service.config.service_key.reveal(), "clients");
     let registry = clients::rpc::Handler { clients: clients.clone(), standing: standing.clone(), pager };
     let (tokens, pool) = (refresh_tokens.clone(), passwords.clone());
-    let sign_in = SignIn { users: users.clone(), clients, refresh_tokens: tokens, passwords: pool, signer };
+    let foreign = Foreign::new(config.foreign_issuers)?;
+    let sign_in = SignIn { users: users.clone(), clients, refresh_tokens: tokens, passwords: pool, foreign, signer };
     let recovery = recovery::rpc::Handler {
         users: users.clone(),
         email_tokens: email_tokens.clone(),
@@ -93,5 +105,5 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         .add_service(RecoveryServiceServer::new(recovery))
         .add_service(ClientServiceServer::new(registry))
         .add_service(TokenServiceServer::new(rpc::Tokens { sign_in }));
-    service.serve(listener, routes).await
+    Ok(service.serve(listener, routes).await?)
 }

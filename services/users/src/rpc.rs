@@ -51,7 +51,7 @@ impl UserService for Accounts {
         }
         let registration = registration.checked(caller.role())?;
         let hash = self.passwords.hash(password.clone()).await?;
-        let user = match self.users.create(registration, hash, key.as_ref()).await? {
+        let user = match self.users.create(registration, domain::Proof::Password(hash), key.as_ref()).await? {
             Created::New(user) => user,
             // All who are not signed in share their keys, so only the password proves whose request was repeated.
             Created::Before(user) => {

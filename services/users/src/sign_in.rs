@@ -4,6 +4,7 @@ use crate::{
     clients::{authentication::Presented, domain::Client, store::Clients},
     domain::User,
     error::Error,
+    foreign::{Foreign, accounts},
     password::Passwords,
     refresh::RefreshTokens,
     store::Users,
@@ -14,6 +15,9 @@ use contracts::{
     text,
     users::v1::{IssueTokenRequest, Token},
 };
+
+/// RFC 7523, section 2.1.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 const WRONG: Error = Error::InvalidGrant("the username or the password is wrong");
 const LOCKED: Error = Error::InvalidGrant("the account is locked; ask the shop");
@@ -27,6 +31,7 @@ pub struct SignIn {
     pub clients: Clients,
     pub refresh_tokens: RefreshTokens,
     pub passwords: Passwords,
+    pub foreign: Foreign,
     pub signer: Signer,
 }
 
@@ -35,7 +40,7 @@ impl SignIn {
         let client = self.authenticated(client).await?;
         match (request.grant_type.as_str(), client) {
             ("client_credentials", client) => self.token_of(&client.ok_or(Error::InvalidClient)?),
-            ("password" | "refresh_token", Some(_)) => Err(Error::UnauthorizedClient),
+            ("password" | "refresh_token" | JWT_BEARER, Some(_)) => Err(Error::UnauthorizedClient),
             ("password", None) => {
                 required("username", &request.username)?;
                 required("password", &request.password)?;
@@ -44,6 +49,10 @@ impl SignIn {
             ("refresh_token", None) => {
                 required("refresh_token", &request.refresh_token)?;
                 self.by_refresh_token(&request.refresh_token).await
+            }
+            (JWT_BEARER, None) => {
+                required("assertion", &request.assertion)?;
+                self.by_assertion(&request.assertion).await
             }
             ("", _) => required("grant_type", "").and(Err(Error::UnsupportedGrantType)),
             _ => Err(Error::UnsupportedGrantType),
@@ -106,6 +115,14 @@ impl SignIn {
         }
         let refresh_token = self.refresh_tokens.next(used).await?;
         self.token(&user, refresh_token)
+    }
+
+    /// The issuer stays the one that says who may sign in, and as what: there is no refresh token, and another assertion is exchanged
+    /// for the next access token.
+    async fn by_assertion(&self, assertion: &str) -> Result<Token, Error> {
+        let claimed = self.foreign.identify(assertion).await?;
+        let user = telemetry::by_itself(accounts::of(&self.users, claimed)).await?;
+        self.token(&admitted(Some(user))?, String::new())
     }
 
     fn token(&self, user: &Versioned<User>, refresh_token: String) -> Result<Token, Error> {

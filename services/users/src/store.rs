@@ -1,7 +1,7 @@
 //! Accounts in MongoDB.
 
 use crate::{
-    domain::{self, PasswordHash, Registration, User},
+    domain::{self, Identity, Proof, Registration, User},
     error::Error,
     events,
 };
@@ -19,8 +19,10 @@ impl Aggregate for User {
     }
 }
 
-pub fn indexes() -> [Index; 2] {
-    ["email_key", "request_key"].map(|key| Index::unique(User::COLLECTION, doc! { key: 1 }))
+pub fn indexes() -> [Index; 3] {
+    let identity = Index::unique(User::COLLECTION, doc! { "identity.issuer": 1, "identity.subject": 1 }).sparse();
+    let [email, request] = ["email_key", "request_key"].map(|key| Index::unique(User::COLLECTION, doc! { key: 1 }));
+    [email, request, identity]
 }
 
 pub enum Created {
@@ -41,13 +43,13 @@ impl Users {
     pub async fn create(
         &self,
         registration: Registration,
-        hash: PasswordHash,
+        proof: Proof,
         request: Option<&RequestKey>,
     ) -> Result<Created, Error> {
         let id = Kind::User.new_id();
         // The unique index allows one document without a key, so the own id stands in for it.
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
-        let mut user = User::create(registration, hash, key.clone(), now());
+        let mut user = User::create(registration, proof, key.clone(), now());
         user.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let event = events::created(&id, &user);
         let email_key = user.email_key.clone();
@@ -64,6 +66,12 @@ impl Users {
             }
             stored => Ok(Created::New(stored?)),
         }
+    }
+
+    /// The account of who signs in elsewhere.
+    pub async fn by_identity(&self, identity: &Identity) -> Result<Option<Versioned<User>>, Error> {
+        let Identity { issuer, subject } = identity;
+        Ok(self.0.find_one(doc! { "identity.issuer": issuer, "identity.subject": subject }).await?)
     }
 
     /// One account, also a deleted one.

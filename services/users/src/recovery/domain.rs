@@ -33,7 +33,12 @@ impl Purpose {
 
     /// Whether there is a reason to send such a mail to the account.
     pub fn is_needed(self, user: &User) -> bool {
-        user.may_sign_in() && (self == Self::PasswordReset || !user.email_verified)
+        let has_cause = match self {
+            // Who signs in elsewhere has no password here.
+            Self::PasswordReset => user.identity.is_none(),
+            Self::EmailVerification => !user.email_verified,
+        };
+        user.may_sign_in() && has_cause
     }
 }
 
