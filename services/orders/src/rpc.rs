@@ -134,7 +134,11 @@ impl OrderService for Handler {
     async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let user_id = if caller.acts_for_all() { None } else { caller.user_id() };
+        let asked = Some(request.user_id.as_str()).filter(|user_id| !user_id.is_empty());
+        if asked.is_some_and(|user_id| !caller.may_act_for(user_id)) {
+            return Ok(Response::new(ListOrdersResponse::default())); // of somebody else there is nothing to see
+        }
+        let user_id = if caller.acts_for_all() { asked } else { caller.user_id() };
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
