@@ -15,6 +15,7 @@ use contracts::{
         DeleteBasketRequest, GetBasketRequest, ListBasketsRequest, ListBasketsResponse, MergeBasketRequest,
         QuoteBasketRequest, UpdateBasketRequest, basket_service_server::BasketService,
     },
+    erasure::v1::{EraseUserDataRequest, ErasureReceipt},
     id::Kind,
     orders::v1::Order,
 };
@@ -230,5 +231,13 @@ impl BasketService for Handler {
         let wait = wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
         let order = self.commands.check_out(found, CheckoutRequest { user_id, checkout, etag, wait }).await?;
         Ok(Response::new(order))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.commands.baskets.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("baskets")))
     }
 }

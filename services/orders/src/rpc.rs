@@ -16,6 +16,7 @@ use crate::{
 use ::rpc::{Principal, Role, principal, server::MESSAGE_BYTES, status, validated};
 use ::store::{ChangeNotifier, Pager, RequestKey, Versioned, limit, request_key};
 use contracts::country;
+use contracts::erasure::v1::{EraseUserDataRequest, ErasureReceipt};
 use contracts::id::Kind;
 use contracts::orders::v1::{
     self as wire, CancelOrderRequest, CreateOrderOfBasketRequest, CreateOrderRequest, GetOrderDetailsRequest,
@@ -197,6 +198,14 @@ impl OrderService for Handler {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
         Ok(Response::new(details(&self.pricer.peers, &order).await))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.commands.orders.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("orders")))
     }
 }
 
