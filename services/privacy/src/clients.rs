@@ -4,7 +4,7 @@ use crate::definition::Step;
 use contracts::{
     baskets::v1::{Basket, ListBasketsRequest, basket_service_client::BasketServiceClient},
     email::v1::{Email, ListEmailsRequest, email_service_client::EmailServiceClient},
-    erasure::v1::ErasureReceipt,
+    erasure::v1::{EraseUserDataRequest, ErasureReceipt},
     orders::v1::{ListOrdersRequest, Order, order_service_client::OrderServiceClient},
     payments::v1::{GetPaymentRequest, Payment, payment_service_client::PaymentServiceClient},
     shipping::v1::{GetShipmentRequest, Shipment, shipping_service_client::ShippingServiceClient},
@@ -47,13 +47,16 @@ impl Peers {
 
     /// Has the service of a step erase what it keeps of a user. None of the pause, which calls nobody.
     pub async fn erase(&self, step: Step, user_id: &str) -> Result<Option<ErasureReceipt>, Status> {
-        match step {
-            Step::Pause => Ok(None),
-            // The services have no such RPC yet.
-            Step::Users | Step::Email | Step::Baskets | Step::Orders | Step::Shipping => {
-                Err(Status::unimplemented(format!("nobody erases {user_id} yet")))
-            }
-        }
+        let request = EraseUserDataRequest { user_id: user_id.to_owned() };
+        let receipt = match step {
+            Step::Users => self.users.clone().erase_user_data(request).await?,
+            Step::Email => self.email.clone().erase_user_data(request).await?,
+            Step::Baskets => self.baskets.clone().erase_user_data(request).await?,
+            Step::Orders => self.orders.clone().erase_user_data(request).await?,
+            Step::Shipping => self.shipping.clone().erase_user_data(request).await?,
+            Step::Pause => return Ok(None),
+        };
+        Ok(Some(receipt.into_inner()))
     }
 
     /// The account; none when it is deleted, or was never there.

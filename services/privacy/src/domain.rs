@@ -85,7 +85,9 @@ impl Erasure {
     pub fn with(mut self, receipts: &[Receipt]) -> Self {
         for receipt in receipts {
             match self.receipts.iter_mut().find(|known| known.service == receipt.service) {
-                Some(known) => *known = Receipt { erased: known.erased.saturating_add(receipt.erased), ..receipt.clone() },
+                Some(known) => {
+                    *known = Receipt { erased: known.erased.saturating_add(receipt.erased), ..receipt.clone() }
+                }
                 None => self.receipts.push(receipt.clone()),
             }
         }
