@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clients;
+mod erasure;
 pub mod recovery;
 mod refresh_tokens;
 mod revocation;
