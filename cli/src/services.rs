@@ -28,6 +28,7 @@ pub const PROGRAMS: &[Program] = &[
     service("shipping", shipping::KEYS, |s| Ok(launch(shipping::Config::resolve(s)?, shipping::run))),
     service("baskets", baskets::KEYS, |s| Ok(launch(baskets::Config::resolve(s)?, baskets::run))),
     service("email", email::KEYS, |s| Ok(launch(email::Config::resolve(s)?, email::run))),
+    service("privacy", privacy::KEYS, |s| Ok(launch(privacy::Config::resolve(s)?, privacy::run))),
     service("webhooks", webhooks::KEYS, |s| Ok(launch(webhooks::Config::resolve(s)?, webhooks::run))),
     program(GATEWAY, gateway::KEYS, |s| Ok(launch(gateway::Config::resolve(s)?, gateway::run))),
     program(SANDBOX_PSP, sandbox_psp::KEYS, |s| Ok(launch(sandbox_psp::Config::resolve(s)?, sandbox_psp::run))),

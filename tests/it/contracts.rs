@@ -2,6 +2,7 @@
 //! nothing in an event is personal data.
 
 mod countries;
+mod personal;
 mod running;
 mod text;
 

@@ -1,6 +1,7 @@
 //! Mails to customers: to a real mail server, through its refusals and silences, after kills and replays, and as files.
 
 mod directory;
+mod erasure;
 mod killed;
 mod reading;
 mod sending;

@@ -1,6 +1,7 @@
 //! The orders service.
 
 pub mod coupons;
+mod erasure;
 mod free_orders;
 mod lifecycle;
 mod payable_amounts;

@@ -34,8 +34,13 @@ pub(crate) struct Payments {
 
 /// A channel to `service` with the token of orders.
 pub(crate) fn as_orders(stack: &Stack, service: &str) -> Channel {
-    let pem = std::fs::read_to_string(stack.data().join("keys/orders.pem")).unwrap();
-    Channel::new(stack.grpc(service), Some(Signer::new("orders", &pem).unwrap())).unwrap()
+    as_service(stack, "orders", service)
+}
+
+/// A channel to `service` with the token of another one.
+pub(crate) fn as_service(stack: &Stack, caller: &str, service: &str) -> Channel {
+    let pem = std::fs::read_to_string(stack.data().join(format!("keys/{caller}.pem"))).unwrap();
+    Channel::new(stack.grpc(service), Some(Signer::new(caller, &pem).unwrap())).unwrap()
 }
 
 /// The names of the events of an aggregate, in order, once there are `count` of them in the log.

@@ -1,5 +1,6 @@
 //! Shipping over gRPC and JSON.
 
+mod erasure;
 mod rates;
 mod split;
 mod tracking;

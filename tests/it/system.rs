@@ -4,6 +4,7 @@ mod access;
 mod api_document;
 mod clients;
 mod documented;
+mod erasure;
 mod hostile;
 mod idempotency;
 mod soak;

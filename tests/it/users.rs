@@ -2,6 +2,7 @@
 
 mod accounts;
 mod clients;
+mod erasure;
 mod foreign;
 pub mod recovery;
 mod refresh_tokens;

@@ -117,6 +117,8 @@ fn command(data: &DataDir, program: &Path, key_file: &Path, port: u16, oplog: &[
         // Nobody is there to take over: do not wait for an election on SIGTERM.
         .args(["--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"])
         .args(["--setParameter", "diagnosticDataCollectionEnabled=false"])
+        // What it logs of a slow operation has the values of it, personal data too.
+        .args(["--slowOpSampleRate", "0"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null());

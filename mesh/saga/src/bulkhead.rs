@@ -66,6 +66,7 @@ impl Bulkhead {
             | Outcome::GoBack(_)
             | Outcome::Undecided(_)
             | Outcome::Waiting
+            | Outcome::Later(_)
             | Outcome::Bug(_) => {
                 let failures = self.failures.swap(0, Ordering::Relaxed);
                 if failures >= DOWN_AFTER {

@@ -138,6 +138,7 @@ impl Saga {
             }
             Outcome::Transient(error) | Outcome::Undecided(error) => self.try_again(definition, Some(error), moment),
             Outcome::Waiting => self.try_again(definition, None, moment),
+            Outcome::Later(at) => self.sleep(at),
         }
     }
 
@@ -149,6 +150,7 @@ impl Saga {
             }
             Outcome::Transient(error) | Outcome::Undecided(error) => self.try_again(definition, Some(error), moment),
             Outcome::Waiting => self.try_again(definition, None, moment),
+            Outcome::Later(at) => self.sleep(at),
             Outcome::Rejected(reason) | Outcome::GoBack(reason) | Outcome::Bug(reason) => {
                 self.park(&reason, moment.now);
             }
@@ -251,6 +253,15 @@ impl Saga {
             self.alarm_at = Some(now);
         }
         self.wake_at = Some(after(now, pause));
+    }
+
+    /// Repeats the call at `at`, as if that were the first attempt.
+    fn sleep(&mut self, at: DateTime) {
+        self.alarm_at = None;
+        self.wake_at = Some(at);
+        if let Some(state) = self.current_mut() {
+            (state.failures, state.started_at) = (0, Some(at));
+        }
     }
 
     pub(crate) fn park(&mut self, reason: &str, now: DateTime) {

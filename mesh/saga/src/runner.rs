@@ -201,7 +201,10 @@ impl<S: SagaStore> Runner<S> {
                     tracing::info!(%id, %step, ?outcome, "an answer came too late: the saga has moved on without it");
                 }
                 sound_alarm(id, saga, self.0.store.saga(&recorded.item).1);
-                let is_over = matches!(outcome, Outcome::Transient(_) | Outcome::Undecided(_) | Outcome::Waiting);
+                let is_over = matches!(
+                    outcome,
+                    Outcome::Transient(_) | Outcome::Undecided(_) | Outcome::Waiting | Outcome::Later(_)
+                );
                 if is_over {
                     self.0.waiting.notify_one();
                 }

@@ -134,6 +134,8 @@ pub enum Outcome {
     Undecided(String),
     /// Nothing is decided yet, and nothing failed: the same call is repeated later.
     Waiting,
+    /// The same call is to be made at this moment, and nothing failed. It may be weeks away: no bound runs until then.
+    Later(DateTime),
     /// The answer should not be possible.
     Bug(String),
 }

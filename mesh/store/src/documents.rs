@@ -1,7 +1,10 @@
 //! Aggregates in MongoDB: load, decide, and write state and events in one update guarded by the revision.
 
 mod change;
+mod erase;
 mod remove;
+
+pub use erase::Erased;
 
 use crate::{
     Aggregate, Database, Error, EventLimit, Found, GroupCommit, HintSender, LOG, NewEvent, WriteHint, group_commit,

@@ -33,7 +33,7 @@ pub use bson::DateTime as Time;
 pub use cache::Cache;
 pub use change_notifier::ChangeNotifier;
 pub use connect::{Database, connect};
-pub use documents::{Change, Documents, Versioned};
+pub use documents::{Change, Documents, Erased, Versioned};
 pub use error::{ChangeError, Error};
 pub use group_commit::GroupCommit;
 pub use hints::{HintSender, WriteHint};

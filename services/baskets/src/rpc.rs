@@ -15,6 +15,7 @@ use contracts::{
         DeleteBasketRequest, GetBasketRequest, ListBasketsRequest, ListBasketsResponse, MergeBasketRequest,
         QuoteBasketRequest, UpdateBasketRequest, basket_service_server::BasketService,
     },
+    erasure::v1::{EraseUserDataRequest, ErasureReceipt},
     id::Kind,
     orders::v1::Order,
 };
@@ -142,7 +143,11 @@ impl BasketService for Handler {
     ) -> Result<Response<ListBasketsResponse>, Status> {
         let caller = Caller::of(&request);
         let request = validated(request)?;
-        let user_id = if caller.principal.acts_for_all() { None } else { caller.user_id() };
+        let asked = Some(request.user_id.as_str()).filter(|user_id| !user_id.is_empty());
+        if asked.is_some_and(|user_id| !caller.principal.may_act_for(user_id)) {
+            return Ok(Response::new(ListBasketsResponse::default())); // of somebody else there is nothing to see
+        }
+        let user_id = if caller.principal.acts_for_all() { asked } else { caller.user_id() };
         let scope = user_id.unwrap_or("all");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
@@ -226,5 +231,13 @@ impl BasketService for Handler {
         let wait = wait.and_then(|wait| Duration::try_from(wait).ok()).unwrap_or_default();
         let order = self.commands.check_out(found, CheckoutRequest { user_id, checkout, etag, wait }).await?;
         Ok(Response::new(order))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.commands.baskets.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("baskets")))
     }
 }

@@ -5,7 +5,9 @@ use crate::{
     error::Error,
     events,
 };
-use ::store::{Aggregate, Change, Database, Documents, Found, Index, RequestKey, Time, Transaction, Versioned, now};
+use ::store::{
+    Aggregate, Change, Database, Documents, Erased, Found, Index, RequestKey, Time, Transaction, Versioned, now,
+};
 use bson::doc;
 
 pub const COLLECTION: &str = "baskets";
@@ -98,6 +100,16 @@ impl Baskets {
     /// Removes an expired basket, unless it has changed or one of its events is not in the log yet.
     pub async fn remove(&self, expired: &Versioned<Basket>) -> Result<bool, Error> {
         Ok(self.documents.remove(expired).await?)
+    }
+
+    /// Deletes a user's baskets that are open.
+    pub async fn erase(&self, user_id: &str) -> Result<Erased, Error> {
+        let kept = doc! { "user_id": user_id, "state": { "$in": ["Open", "CheckingOut"] } };
+        let delete = |old: &Versioned<Basket>| {
+            let state = old.state.deleted(now()).ok().flatten()?;
+            Some(Change { events: events::between(&old.id, &old.state, &state), state })
+        };
+        Ok(self.documents.erase(kept, delete).await?)
     }
 
     /// Changes a basket by `decide`, on `found` if it is current, else on the newest version. None changes nothing.

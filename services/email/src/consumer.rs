@@ -75,6 +75,7 @@ pub fn email(event: &Event, now: Time) -> Result<Option<Email>, Malformed> {
         attempts: 0,
         wake_at: (!is_stale).then_some(now),
         addressed: None,
+        is_erased: false,
         created_at: now,
         updated_at: now,
         sent_at: None,

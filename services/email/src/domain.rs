@@ -142,6 +142,9 @@ pub struct Email {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wake_at: Option<Time>,
     pub addressed: Option<Addressed>,
+    /// Whether its user has closed the account, and it has nothing of them any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_erased: bool,
     pub created_at: Time,
     pub updated_at: Time,
     pub sent_at: Option<Time>,

@@ -23,6 +23,8 @@ pub enum Error {
     /// A template cannot be filled in: an error of this program.
     #[error("a template cannot be rendered: {0}")]
     Template(#[from] minijinja::Error),
+    #[error("the directory for mails cannot be written: {0}")]
+    Directory(#[source] std::io::Error),
     #[error(transparent)]
     Store(#[from] ::store::Error),
 }
@@ -37,7 +39,9 @@ impl From<Error> for HandlerError {
     fn from(error: Error) -> Self {
         match error {
             Error::Malformed(_) => HandlerError::Poison(error.to_string()),
-            Error::NotFound(_) | Error::Template(_) | Error::Store(_) => HandlerError::Retry(error.to_string()),
+            Error::NotFound(_) | Error::Template(_) | Error::Directory(_) | Error::Store(_) => {
+                HandlerError::Retry(error.to_string())
+            }
         }
     }
 }
@@ -47,6 +51,10 @@ impl From<Error> for Status {
         match error {
             Error::NotFound(id) => status::not_found("emails", &id),
             Error::Store(cause) => service::store_status(cause),
+            Error::Directory(_) => {
+                tracing::error!(%error, "files of mails cannot be removed");
+                status::unavailable("DIRECTORY_UNWRITABLE", "the files of mails cannot be removed now")
+            }
             Error::Malformed(_) | Error::Template(_) => {
                 tracing::error!(%error, "a preview failed");
                 status::internal()

@@ -31,6 +31,7 @@ mod content;
 mod convert;
 mod delivery;
 mod domain;
+mod erasure;
 mod error;
 mod identity;
 mod language;
@@ -64,6 +65,8 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     service.consume(Arc::new(consumer::Writer(emails.clone())))?;
     let peers = clients::Peers::new(&service)?;
     let pager = Pager::new(service.config.service_key.reveal(), "emails");
+    let transport = Arc::new(transport);
+    let eraser = erasure::Eraser { emails: emails.clone(), transport: transport.clone() };
     let (templates_of_rpc, from_of_rpc, pages_of_rpc) = (templates.clone(), from.clone(), pages.clone());
     let handler = rpc::Handler {
         emails: emails.clone(),
@@ -71,6 +74,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         from: from_of_rpc,
         pages: pages_of_rpc,
         pager,
+        eraser,
     };
     let sender = Arc::new(sender::Sender { emails, peers, templates, transport, from, pages, time_limit });
     service.spawn(sender.run(service.background()));

@@ -4,6 +4,7 @@ use crate::{
     content::{self, Pages},
     convert,
     domain::Template,
+    erasure::Eraser,
     error::Error,
     language::Language,
     store::{Emails, Filter},
@@ -15,6 +16,7 @@ use contracts::email::v1::{
     Email, EmailPreview, GetEmailRequest, ListEmailsRequest, ListEmailsResponse, PreviewEmailRequest,
     email_service_server::EmailService,
 };
+use contracts::erasure::v1::{EraseUserDataRequest, ErasureReceipt};
 use lettre::message::Mailbox;
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
@@ -26,6 +28,7 @@ pub struct Handler {
     /// The shop's pages that mails link to.
     pub pages: Option<Pages>,
     pub pager: Pager,
+    pub eraser: Eraser,
 }
 
 #[tonic::async_trait]
@@ -64,5 +67,13 @@ impl EmailService for Handler {
             text: rendered.text,
             html: rendered.html,
         }))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.eraser.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("email")))
     }
 }

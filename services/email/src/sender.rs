@@ -42,7 +42,7 @@ pub struct Sender {
     pub emails: Emails,
     pub peers: Peers,
     pub templates: Arc<Templates>,
-    pub transport: Transport,
+    pub transport: Arc<Transport>,
     pub from: Mailbox,
     /// The shop's pages that mails link to.
     pub pages: Option<Pages>,

@@ -15,14 +15,15 @@ const EMAILS: &str = "emails";
 /// `{_id: digest of the address, email_id, code, at}`. Who deletes such a document lets mails go to the address again.
 const BOUNCED: &str = "bounced_addresses";
 
-/// Those that are to be sent, by time; each filter of the list; and what `verify` looks them up by.
-pub fn indexes() -> [Index; 5] {
+/// Those that are to be sent, by time; each filter of the list; what `verify` looks them up by; and the bounces of a mail.
+pub fn indexes() -> [Index; 6] {
     [
         Index::new(EMAILS, doc! { "wake_at": 1 }).sparse(),
         Index::new(EMAILS, doc! { "user_id": 1, "_id": -1 }),
         Index::new(EMAILS, doc! { "state": 1, "_id": -1 }),
         Index::new(EMAILS, doc! { "template": 1, "_id": -1 }),
         Index::new(EMAILS, doc! { "event.aggregate_id": 1 }),
+        Index::new(BOUNCED, doc! { "email_id": 1 }),
     ]
 }
 
@@ -104,6 +105,31 @@ impl Emails {
         Ok(())
     }
 
+    /// Mails to a user that never change again and are not erased.
+    pub async fn ended_of(&self, user_id: &str, limit: i64) -> Result<Vec<Email>, Error> {
+        let mut ended = kept(user_id);
+        ended.insert("state", doc! { "$ne": to_bson(&State::Pending)? });
+        Ok(page::read(self.emails.find(ended).limit(limit).await?, limit).await?.entries)
+    }
+
+    /// Mails to a user that are not erased.
+    pub async fn count_kept(&self, user_id: &str) -> Result<i64, Error> {
+        Ok(i64::try_from(self.emails.count_documents(kept(user_id)).await?).unwrap_or(i64::MAX))
+    }
+
+    /// Takes the person out of these mails, which never change again.
+    pub async fn erase(&self, ids: &[String]) -> Result<(), Error> {
+        let erased = doc! { "$set": { "addressed": null, "is_erased": true } };
+        self.emails.update_many(doc! { "_id": { "$in": ids } }, erased).await?;
+        Ok(())
+    }
+
+    /// Forgets the addresses that these mails came back from.
+    pub async fn forget_bounces(&self, ids: &[String]) -> Result<(), Error> {
+        self.bounced.delete_many(doc! { "email_id": { "$in": ids } }).await?;
+        Ok(())
+    }
+
     pub async fn find(&self, id: &str) -> Result<Option<Email>, Error> {
         Ok(self.emails.find_one(doc! { "_id": id }).await?)
     }
@@ -125,4 +151,9 @@ impl Emails {
         }
         Ok(page::find(self.emails.find(filter).sort(doc! { "_id": -1 }), limit).await?)
     }
+}
+
+/// The mails to a user that are not erased.
+fn kept(user_id: &str) -> Document {
+    doc! { "user_id": user_id, "is_erased": { "$ne": true } }
 }

@@ -39,6 +39,16 @@ impl Transport {
     }
 }
 
+impl Transport {
+    /// Removes what was kept of these mails. What a mail server has taken is not here.
+    pub async fn remove(&self, email_ids: Vec<String>) -> io::Result<()> {
+        match self {
+            Self::Smtp(_) => Ok(()),
+            Self::Directory(directory) => directory.remove(email_ids).await,
+        }
+    }
+}
+
 /// A directory that only its owner reads. A mail has a file of its own there, so that it lies there once however often it is
 /// sent.
 pub struct Directory(PathBuf);
@@ -51,11 +61,27 @@ impl Directory {
     }
 
     async fn keep(&self, email_id: &str, message: Vec<u8>) -> io::Result<()> {
-        let (fresh, file) = (self.0.join(format!("{email_id}.new")), self.0.join(format!("{email_id}.eml")));
+        let [fresh, file] = self.files(email_id);
         let write = move || {
             File::options().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?.write_all(&message)?;
             fs::rename(&fresh, &file)
         };
         tokio::task::spawn_blocking(write).await?
+    }
+
+    async fn remove(&self, email_ids: Vec<String>) -> io::Result<()> {
+        let files: Vec<PathBuf> = email_ids.iter().flat_map(|email_id| self.files(email_id)).collect();
+        let remove = move || {
+            files.iter().try_for_each(|file| match fs::remove_file(file) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                removed => removed,
+            })
+        };
+        tokio::task::spawn_blocking(remove).await?
+    }
+
+    /// The file of a mail while it is written, which a crash leaves, and after that.
+    fn files(&self, email_id: &str) -> [PathBuf; 2] {
+        ["new", "eml"].map(|extension| self.0.join(format!("{email_id}.{extension}")))
     }
 }

@@ -1,5 +1,6 @@
 //! What an order is, and what each command and each answer of a saga does to it. Pure.
 
+mod erasure;
 mod error;
 mod follow;
 mod pricing;
@@ -9,6 +10,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use erasure::code;
 pub use error::Error;
 pub use pricing::{Delivery, price};
 pub use refunds::{Extent, RefundRequest, ReturnedUnits};

@@ -2,7 +2,7 @@
 
 use crate::{
     convert,
-    domain::{Order, Refund, RefundProgress, State},
+    domain::{Order, Refund, RefundProgress, State, code},
 };
 use ::store::{NewEvent, fields::time};
 use contracts::{
@@ -63,7 +63,8 @@ fn frozen(id: &str, order: &Order, reason: &str) -> NewEvent {
 }
 
 fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
-    let seen = |order: &Order| (order.state, order.payment_state, order.shipment_state, order.reason.clone());
+    // A reason in somebody's own words stays with the order; events carry codes.
+    let seen = |order: &Order| (order.state, order.payment_state, order.shipment_state, code(&order.reason));
     if seen(old) == seen(new) {
         return None;
     }
@@ -121,12 +122,6 @@ fn alarmed(id: &str, old: &Saga, new: &Saga) -> Option<NewEvent> {
         is_parked,
     };
     Some(NewEvent::of(if is_parked { "parked" } else { "alarmed" }, &message))
-}
-
-/// A reason in somebody's own words stays with the order; events carry codes.
-fn code(reason: &str) -> String {
-    let is_code = reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_code { reason.to_owned() } else { "CANCELLED".to_owned() }
 }
 
 fn name(state: State) -> &'static str {

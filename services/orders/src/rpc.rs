@@ -16,6 +16,7 @@ use crate::{
 use ::rpc::{Principal, Role, principal, server::MESSAGE_BYTES, status, validated};
 use ::store::{ChangeNotifier, Pager, RequestKey, Versioned, limit, request_key};
 use contracts::country;
+use contracts::erasure::v1::{EraseUserDataRequest, ErasureReceipt};
 use contracts::id::Kind;
 use contracts::orders::v1::{
     self as wire, CancelOrderRequest, CreateOrderOfBasketRequest, CreateOrderRequest, GetOrderDetailsRequest,
@@ -134,7 +135,11 @@ impl OrderService for Handler {
     async fn list_orders(&self, request: Request<ListOrdersRequest>) -> Result<Response<ListOrdersResponse>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let user_id = if caller.acts_for_all() { None } else { caller.user_id() };
+        let asked = Some(request.user_id.as_str()).filter(|user_id| !user_id.is_empty());
+        if asked.is_some_and(|user_id| !caller.may_act_for(user_id)) {
+            return Ok(Response::new(ListOrdersResponse::default())); // of somebody else there is nothing to see
+        }
+        let user_id = if caller.acts_for_all() { asked } else { caller.user_id() };
         let scope = user_id.unwrap_or("staff");
         let limit = limit(request.page_size);
         let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
@@ -193,6 +198,14 @@ impl OrderService for Handler {
         let caller = principal(&request);
         let order = self.visible(&validated(request)?.order_id, &caller).await?;
         Ok(Response::new(details(&self.pricer.peers, &order).await))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.commands.orders.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("orders")))
     }
 }
 

@@ -6,13 +6,17 @@ use crate::{
     events,
     sagas::definitions::Sagas,
 };
-use ::store::{Aggregate, Change, Database, Documents, Found, Index, RequestKey, Versioned};
+use ::store::{Aggregate, Change, Database, Documents, Erased, Found, Index, RequestKey, Versioned, now};
 use bson::{Document, doc};
 use mongodb::Collection;
 
 impl Aggregate for Order {
     const COLLECTION: &'static str = "orders";
     const NOUN: &'static str = "order";
+
+    fn is_erased(&self) -> bool {
+        Order::is_erased(self)
+    }
 }
 
 pub fn indexes() -> [Index; 4] {
@@ -71,6 +75,13 @@ impl Orders {
             filter.insert("_id", doc! { "$lt": after });
         }
         Ok(self.documents.page(filter, doc! { "_id": -1 }, limit).await?)
+    }
+
+    /// Takes a user out of their orders; those that are under way keep their address.
+    pub async fn erase(&self, user_id: &str) -> Result<Erased, Error> {
+        let kept =
+            doc! { "user_id": user_id, "$or": [{ "user.email": { "$gt": "" } }, { "address.line1": { "$gt": "" } }] };
+        Ok(self.documents.erase(kept, |old| old.state.erased(now()).map(|state| change(old, state))).await?)
     }
 
     /// Changes an order by `decide`, on `found` if it is current, else on the newest version. What `decide` returns beside

@@ -10,6 +10,7 @@ use crate::{
 use ::rpc::{principal, status, validated};
 use ::saga::StepCall;
 use contracts::country;
+use contracts::erasure::v1::{EraseUserDataRequest, ErasureReceipt};
 use contracts::shipping::v1::{
     CancelShipmentRequest, CreateShipmentRequest, DeliverShipmentRequest, DispatchShipmentRequest, GetShipmentRequest,
     GetShippingRateRequest, RecordTrackingEventRequest, Shipment, ShippingRate, SplitShipmentRequest,
@@ -89,6 +90,14 @@ impl ShippingService for Handler {
         let (shipment, split_off) = self.commands.shipments.split(&shipment_id, split).await?;
         let (shipment, split_off) = (Some(convert::to_wire(&shipment)), Some(convert::to_wire(&split_off)));
         Ok(Response::new(SplitShipmentResponse { shipment, split_off }))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let erased = self.commands.shipments.erase(&validated(request)?.user_id).await?;
+        Ok(Response::new(erased.receipt("shipping")))
     }
 
     async fn record_tracking_event(

@@ -6,7 +6,7 @@ use crate::{
     events,
 };
 use ::saga::StepCall;
-use ::store::{Aggregate, Change, Database, Documents, Index, Transaction, Versioned, now, transaction::retry};
+use ::store::{Aggregate, Change, Database, Documents, Erased, Index, Transaction, Versioned, now, transaction::retry};
 use bson::doc;
 
 /// How often a split is decided again when others write in between: a shipment is split by hand, and its order's saga
@@ -24,8 +24,11 @@ impl Aggregate for Shipment {
     const NOUN: &'static str = "shipment";
 }
 
-pub fn indexes() -> [Index; 1] {
-    [Index::new(Shipment::COLLECTION, doc! { "order_id": 1 })]
+pub fn indexes() -> [Index; 2] {
+    [
+        Index::new(Shipment::COLLECTION, doc! { "order_id": 1 }),
+        Index::new(Shipment::COLLECTION, doc! { "user_id": 1, "_id": 1 }),
+    ]
 }
 
 #[derive(Clone)]
@@ -145,6 +148,13 @@ impl Shipments {
             Ok(Some(Change { state, events }))
         });
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
+    }
+
+    /// Takes the addresses out of a user's shipments that have come to their end.
+    pub async fn erase(&self, user_id: &str) -> Result<Erased, Error> {
+        let kept = doc! { "user_id": user_id, "address.line1": { "$gt": "" } };
+        let erase = |old: &Versioned<Shipment>| Some(Change { state: old.state.erased(now())?, events: Vec::new() });
+        Ok(self.documents.erase(kept, erase).await?)
     }
 
     /// Splits a shipment, or finds what the same request made before: the shipment, and the new one.

@@ -21,6 +21,8 @@ pub enum Error {
     NotFound(String),
     #[error("the account is deleted and cannot be changed")]
     Deleted,
+    #[error("the account is not deleted: delete it first")]
+    NotDeleted,
     #[error("the etag is stale")]
     StaleEtag,
     /// Too many passwords wait to be hashed.
@@ -84,6 +86,7 @@ impl From<Error> for Status {
             Error::KeyReused => status::key_reused(),
             Error::NotFound(id) => status::not_found("users", &id),
             Error::Deleted => status::precondition("USER_DELETED", message),
+            Error::NotDeleted => status::precondition("USER_NOT_DELETED", message),
             Error::StaleEtag => status::stale_etag(),
             Error::IssuerUnavailable => status::unavailable("ISSUER_UNAVAILABLE", message),
             Error::Busy => status::unavailable("BUSY", message),

@@ -13,9 +13,10 @@ use crate::{
     store::{Created, Users},
 };
 use ::rpc::{Principal, principal, refused_credential, validated};
-use ::store::{Change, RequestKey, now};
+use ::store::{Change, Erased, RequestKey, now};
 use contracts::{
     Validate,
+    erasure::v1::{EraseUserDataRequest, ErasureReceipt},
     users::v1::{
         CreateUserRequest, DeleteUserRequest, GetUserRequest, IssueTokenRequest, LockUserRequest, RevokeTokenRequest,
         SetUserRolesRequest, Token, UnlockUserRequest, UpdateUserRequest, User, token_service_server::TokenService,
@@ -107,6 +108,22 @@ impl UserService for Accounts {
         self.refresh_tokens.delete_of(&request.user_id).await?;
         self.email_tokens.delete_of(&request.user_id).await?;
         Ok(Response::new(()))
+    }
+
+    async fn erase_user_data(
+        &self,
+        request: Request<EraseUserDataRequest>,
+    ) -> Result<Response<ErasureReceipt>, Status> {
+        let id = validated(request)?.user_id;
+        // The account was erased by its deletion; whose process died at once has left tokens.
+        if let Some(user) = self.users.find(&id).await? {
+            if !user.state.is_deleted() {
+                return Err(Error::NotDeleted.into());
+            }
+            self.refresh_tokens.delete_of(&id).await?;
+            self.email_tokens.delete_of(&id).await?;
+        }
+        Ok(Response::new(Erased { erased: 0, remaining: 0 }.receipt("users")))
     }
 
     async fn set_user_roles(&self, request: Request<SetUserRolesRequest>) -> Result<Response<User>, Status> {

@@ -24,6 +24,7 @@ const LAYERS: [&[&str]; 8] = [
         "comptoir-email",
         "comptoir-audit",
         "comptoir-webhooks",
+        "comptoir-privacy",
         "comptoir-payments",
         "comptoir-shipping",
         "comptoir-sandbox-psp",

@@ -118,7 +118,10 @@ async fn sixty_orders_of_100_lines_come_in_pages_that_fit_over_grpc_and_over_htt
     let mut orders = OrderServiceClient::new(channel(&stack, "orders").await);
     for page_size in [50, 200] {
         let (found, pages) = walk(async |page_token| {
-            let reply = orders.list_orders(ListOrdersRequest { page_size, page_token }).await?.into_inner();
+            let reply = orders
+                .list_orders(ListOrdersRequest { page_size, page_token, user_id: String::new() })
+                .await?
+                .into_inner();
             let ids = reply.orders.iter().map(|order| order.order_id.clone()).collect();
             Ok((reply.encoded_len(), ids, reply.next_page_token))
         })

@@ -3,6 +3,7 @@
 mod batcher;
 mod change_notifier;
 mod documents;
+mod erasure;
 mod group_commit;
 mod revisions;
 mod transactions;

@@ -26,6 +26,7 @@ fn tried(attempts: i32) -> Email {
         attempts,
         wake_at: Some(BORN),
         addressed: None,
+        is_erased: false,
         created_at: BORN,
         updated_at: BORN,
         sent_at: None,

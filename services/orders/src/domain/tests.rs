@@ -1,6 +1,7 @@
 //! The rules of orders: what their sagas make of any sequence of answers, and what the tests of each rule share.
 
 mod answers;
+mod erasure;
 mod late;
 mod machine;
 mod payable;

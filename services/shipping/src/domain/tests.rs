@@ -1,5 +1,6 @@
 //! The rules of shipments: which moves are legal, and who may ask for them.
 
+mod erasure;
 mod split;
 mod tracking;
 
