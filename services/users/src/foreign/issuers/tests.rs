@@ -22,7 +22,8 @@ fn an_issuer_needs_its_name_and_an_audience() {
 #[test]
 fn a_configuration_that_would_admit_others_than_meant_is_refused() {
     let issuer = "https://login.example.com";
-    let many: Vec<Value> = (0..17).map(|n| json!({ "issuer": format!("https://{n}.example.com"), "audience": "a" })).collect();
+    let many: Vec<Value> =
+        (0..17).map(|n| json!({ "issuer": format!("https://{n}.example.com"), "audience": "a" })).collect();
     for (wrong, why) in [
         (json!({}), "sequence"),
         (json!([{ "issuer": issuer }]), "audience"),
@@ -33,8 +34,14 @@ fn a_configuration_that_would_admit_others_than_meant_is_refused() {
         (json!([{ "issuer": issuer, "audience": "a", "jwksUri": "http://example.com/keys" }]), "does not begin"),
         (json!([{ "issuer": issuer, "audience": "a", "roleClaim": "groups" }]), "need each other"),
         (json!([{ "issuer": issuer, "audience": "a", "roles": { "x": "staff" } }]), "need each other"),
-        (json!([{ "issuer": issuer, "audience": "a", "roleClaim": "groups", "roles": { "x": "owner" } }]), "\"owner\" is none"),
-        (json!([{ "issuer": issuer, "audience": "a", "roleClaim": "g", "roles": { "x": "customer" } }]), "\"customer\" is none"),
+        (
+            json!([{ "issuer": issuer, "audience": "a", "roleClaim": "groups", "roles": { "x": "owner" } }]),
+            "\"owner\" is none",
+        ),
+        (
+            json!([{ "issuer": issuer, "audience": "a", "roleClaim": "g", "roles": { "x": "customer" } }]),
+            "\"customer\" is none",
+        ),
         (json!([{ "issuer": issuer, "audience": "a", "audiance": "b" }]), "unknown field"),
         (json!([{ "issuer": issuer, "audience": "a" }, { "issuer": issuer, "audience": "b" }]), "comes twice"),
         (json!(many), "more than 16"),
