@@ -10,6 +10,7 @@ mod cluster;
 mod coupons;
 mod deliveries;
 mod emails;
+mod erasures;
 mod facts;
 mod history;
 mod invariant;

@@ -15,6 +15,7 @@ mod mesh;
 mod order_history;
 mod orders;
 mod payments;
+mod privacy;
 mod products;
 mod shipping;
 mod system;

@@ -3,8 +3,8 @@
 use super::{
     audit, baskets,
     cluster::{Cluster, Scope},
-    coupons, deliveries, emails, facts, history, ledgers, money, orders, reservations, sequences, shipments, stock,
-    streams,
+    coupons, deliveries, emails, erasures, facts, history, ledgers, money, orders, reservations, sequences, shipments,
+    stock, streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -52,11 +52,13 @@ pub enum Invariant {
     AuditIsTheLogs,
     /// Each event that an endpoint wants has its delivery, and each delivery its event.
     DeliveriesAreTheirEvents,
+    /// Each deleted account has an erasure, which is completed or lives, and no other account has one.
+    ErasuresEndOrLive,
 }
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::ReservationsHaveOrders,
@@ -77,6 +79,7 @@ impl Invariant {
         Self::EmailsAreTheirEvents,
         Self::AuditIsTheLogs,
         Self::DeliveriesAreTheirEvents,
+        Self::ErasuresEndOrLive,
     ];
 
     pub fn name(self) -> String {
@@ -106,6 +109,7 @@ impl Invariant {
             Self::EmailsAreTheirEvents => emails::examine(cluster, scope).await,
             Self::AuditIsTheLogs => audit::examine(cluster, scope).await,
             Self::DeliveriesAreTheirEvents => deliveries::examine(cluster, scope).await,
+            Self::ErasuresEndOrLive => erasures::examine(cluster, scope).await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The peers: those that are asked to erase, and what they are asked for an export, page by page.
 
-use crate::definition::Step;
+use crate::domain::definition::Step;
 use contracts::{
     baskets::v1::{Basket, ListBasketsRequest, basket_service_client::BasketServiceClient},
     email::v1::{Email, ListEmailsRequest, email_service_client::EmailServiceClient},

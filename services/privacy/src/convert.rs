@@ -1,9 +1,6 @@
 //! Between the contract and the domain.
 
-use crate::{
-    definition::Step,
-    domain::{Erasure, Receipt, State},
-};
+use crate::domain::{Erasure, Receipt, State, definition::Step};
 use ::store::{Time, Versioned, fields::time};
 use contracts::{
     erasure::v1::ErasureReceipt,

@@ -1,10 +1,11 @@
 //! An erasure: its receipts, its passes, and what an answer makes of it. Pure.
 
+pub mod definition;
 #[cfg(test)]
 mod tests;
 
-use crate::definition::{ERASE_USER, SAGAS, Step};
 use ::store::Time;
+use definition::{ERASE_USER, SAGAS, Step};
 use saga::{Answer, Direction, Outcome, Saga, Status};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -4,7 +4,7 @@
 //! erasures, export a user. **Collections** `erasures` (`_id` the user id; indexes `state`; `saga.peer, saga.wake_at`;
 //! `saga.status`). **Events out** `evt.privacy.erasure.{started,completed}`. **Events in** users: an account that was deleted.
 //!
-//! The way of an erasure: `consumer` hears of the account and starts its saga (`definition`), in whose document it is. `steps` asks
+//! The way of an erasure: `consumer` hears of the account and starts its saga (`domain/definition`), in whose document it is. `steps` asks
 //! each service through `clients` to erase what it keeps of the user, and keeps its receipt: what was erased, and what must stay
 //! for now, as the address of an order that is not delivered. When all were asked the pass is over. After a pause the next one
 //! begins, until `domain` finds that nothing is left: two passes at least, for a call that had read the account before it was
@@ -24,7 +24,6 @@ mod clients;
 mod config;
 mod consumer;
 mod convert;
-mod definition;
 mod domain;
 mod error;
 mod events;
@@ -43,8 +42,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 pub use config::{Config, KEYS};
-pub use definition::participants;
-pub use domain::Erasure;
+pub use domain::{Erasure, definition::participants};
 
 /// Runs the service until `shutdown`.
 pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationToken) -> Result<(), service::Error> {

@@ -3,8 +3,7 @@
 use crate::{
     clients::Peers,
     convert,
-    definition::Step,
-    domain::{Erasure, Receipt},
+    domain::{Erasure, Receipt, definition::Step},
     store::Erasures,
 };
 use ::store::{Versioned, now};

@@ -1,8 +1,10 @@
 //! Erasures in MongoDB, and their sagas.
 
 use crate::{
-    definition::{SAGAS, Sagas, Step},
-    domain::{Erasure, Receipt, State},
+    domain::{
+        Erasure, Receipt, State,
+        definition::{SAGAS, Sagas, Step},
+    },
     error::Error,
     events,
 };

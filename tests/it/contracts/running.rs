@@ -39,6 +39,9 @@ async fn an_ordinary_day(stack: &Stack) {
     a_client(stack).await;
     crate::users::recovery::an_account_that_recovers().await;
     staff.delete(&me).await.expect(200);
+    // Nothing of that one is under way, so that their erasure ends.
+    let (leaving, user) = Client::register(stack).await;
+    leaving.delete(&format!("/v1/users/{}", shop::id(&user, "userId"))).await.expect(200);
 }
 
 /// An account that is given a role and loses it, is locked and unlocked.

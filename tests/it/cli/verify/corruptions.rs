@@ -25,6 +25,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     facts(&fixture).await;
     emails(&fixture).await;
     deliveries(&fixture).await;
+    erasures(&fixture).await;
     sequences(&fixture).await;
     fixture.is_clean().await;
     inventory.pause().await.expect("it can be stopped");
@@ -191,6 +192,22 @@ async fn deliveries(fixture: &Fixture) {
     fixture.added(at, other.clone(), (name, order, "whd_again")).await;
     other.insert("aggregate_id", "ord_nobody");
     fixture.added(at, other, (name, "whd_again", "a delivery")).await;
+}
+
+async fn erasures(fixture: &Fixture) {
+    let (at, name) = (("privacy", "erasures"), "erasures-end-or-live");
+    let (customer, user) = Client::register(&fixture.stack).await;
+    customer.delete(&format!("/v1/users/{}", id(&user, "userId"))).await.expect(200);
+    let user = id(&user, "userId");
+    crate::privacy::erasure_in(&fixture.stack, user, "COMPLETED").await;
+    fixture.removed(at, doc! { "_id": user }, (name, user, "no erasure of a deleted account")).await;
+    let waiting = |saga: &str| doc! { "$set": { "state": "Waiting", "saga.status": saga } };
+    fixture.broken(at, user, waiting("Parked"), (name, user, "is Parked")).await;
+    fixture.broken(at, user, waiting("Running"), (name, user, "never wakes")).await;
+    let kept = doc! { "$set": { "receipts.0.remaining": 1_i64 } };
+    fixture.broken(at, user, kept, (name, user, "users keeps some")).await;
+    let active = doc! { "$set": { "status": "Active" } };
+    fixture.broken(("users", "users"), user, active, (name, user, "is not deleted")).await;
 }
 
 async fn sequences(fixture: &Fixture) {

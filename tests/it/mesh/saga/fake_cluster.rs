@@ -20,6 +20,9 @@ pub struct Item {
     pub saga: Saga,
 }
 
+/// When the patient peer lets a saga go on: two days after the beginning.
+pub const LATER: Time = Time::from_millis(1_000_000 + 2 * 24 * 3_600_000);
+
 /// The store and the participants, shared by all runners of a test.
 pub struct FakeCluster {
     pub items: Mutex<BTreeMap<String, Item>>,
@@ -174,6 +177,9 @@ impl StepExecutor<Replica> for Replica {
         let cluster = &self.cluster;
         if step.peer == "unsure" {
             return (Outcome::Undecided("nobody knows yet".to_owned()), Vec::new());
+        }
+        if step.peer == "patient" && cluster.now() < LATER {
+            return (Outcome::Later(LATER), Vec::new());
         }
         if step.peer != cluster.dead || !cluster.is_down.load(Ordering::Relaxed) {
             return (Outcome::Done, Vec::new());

@@ -1,6 +1,6 @@
 //! The runner on a paused clock: dead peers, definitions that change, compensations that fail for an hour and for ever.
 
-use super::fake_cluster::{FakeCluster, Replica, Step, step};
+use super::fake_cluster::{FakeCluster, LATER, Replica, Step, step};
 use saga::{A_DAY, Outcome, Progress, RetryPolicy, Runner, Saga, Status, StepSpec};
 use std::{sync::Arc, sync::atomic::Ordering, time::Duration};
 use tokio::time::{Instant, sleep};
@@ -91,6 +91,25 @@ async fn a_peer_that_cannot_tell_yet_is_not_taken_for_one_that_is_down() {
     until(Duration::from_secs(3), "each is asked for", || cluster.with(is_asked).len() == 500).await;
     let asked = cluster.with(|_| true).remove(0).saga;
     assert_eq!(asked.steps[0].error.as_deref(), Some("nobody knows yet"), "it is a failed attempt all the same");
+    drop(replica);
+}
+
+const PATIENT: Definition = definition("patient", 1, &[step("wait", "patient"), step("end", "quick")]);
+const PATIENCE: &Registry = &saga::Registry(&[&PATIENT]);
+
+#[tokio::test(start_paused = true)]
+async fn a_call_for_later_is_made_at_its_time_however_late_and_nothing_is_given_up_for_it() {
+    let cluster = FakeCluster::new("nobody");
+    orphans(&cluster, &PATIENT, 1);
+    let replica = Running::start(&cluster, PATIENCE, "here");
+    let waits = |saga: &Saga| saga.wake_at == Some(LATER);
+    until(Duration::from_secs(3), "it waits", || cluster.with(waits).len() == 1).await;
+    let waiting = cluster.with(|_| true).remove(0).saga;
+    sleep(Duration::from_secs(47 * 3600)).await; // a day more than a call is repeated for
+    assert_eq!(cluster.with(|_| true).remove(0).saga, waiting, "nobody has looked at it");
+    assert_eq!((waiting.steps[0].failures, waiting.alarm_at), (0, None));
+    until(Duration::from_secs(3600), "its time comes", || cluster.now() >= LATER).await;
+    until(Duration::from_secs(10), "it ends", || cluster.count(Status::Completed) == 1).await;
     drop(replica);
 }
 
