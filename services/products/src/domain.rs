@@ -1,15 +1,14 @@
 //! What a product is and which changes it allows. Pure.
 
 mod error;
-mod words;
 
 pub use error::Error;
-pub use words::{found_by, name_key, prefixes};
 
 use ::store::Time;
 use contracts::{
     money::{MOST_OF_A_PRICE, Money},
     text,
+    words::{found_by, name_key},
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
