@@ -2,4 +2,6 @@
 
 mod entries;
 mod folding;
+mod indexes;
+mod lists;
 pub mod rebuild;

@@ -1,17 +1,20 @@
 //! The RPCs: parse, authorise, call, reply.
 
-use crate::{convert, domain::Entry, error::Error, store::ReadModel};
+use crate::{
+    convert,
+    domain::Entry,
+    error::Error,
+    filter::{Filter, Place},
+    store::ReadModel,
+};
 use ::rpc::{principal, status, validated};
-use ::store::{Found, Pager, limit};
+use ::store::{Found, InvalidToken, Pager, limit};
 use contracts::orderhistory::v1::{
     GetOrderHistoryRequest, ListOrderHistoriesRequest, ListOrderHistoriesResponse, OrderHistory,
     order_history_service_server::OrderHistoryService,
 };
 use std::sync::Arc;
 use tonic::{Request, Response, Status};
-
-/// Scope of the page tokens of staff, who see everyone's entries; no user id looks like it.
-const EVERYONE: &str = "*";
 
 pub struct Handler {
     pub model: Arc<ReadModel>,
@@ -41,15 +44,39 @@ impl OrderHistoryService for Handler {
     ) -> Result<Response<ListOrderHistoriesResponse>, Status> {
         let caller = principal(&request);
         let request = validated(request)?;
-        let user = (!caller.acts_for_all()).then(|| caller.user_id().unwrap_or_default());
-        let (scope, limit) = (user.unwrap_or(EVERYONE), limit(request.page_size));
-        let after = self.pager.after(scope, &request.page_token).map_err(status::page_token)?;
+        let mut filter = convert::filter(&request)?;
+        if !caller.acts_for_all() {
+            let own = caller.user_id().unwrap_or_default().to_owned();
+            // Whose entries are not the caller's are not there.
+            if filter.user_id.is_some_and(|asked| asked != own) {
+                return Ok(Response::new(ListOrderHistoriesResponse::default()));
+            }
+            filter.user_id = Some(own);
+        }
+        Ok(Response::new(self.page(&filter, &request).await?))
+    }
+}
+
+impl Handler {
+    async fn page(
+        &self,
+        filter: &Filter,
+        request: &ListOrderHistoriesRequest,
+    ) -> Result<ListOrderHistoriesResponse, Status> {
+        // A token continues the list that it was made for.
+        let scope = format!("{filter:?}");
+        let behind = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
+        let place = |text: String| Place::parse(&text).ok_or_else(|| status::page_token(InvalidToken));
+        let behind = behind.map(place).transpose()?;
         let histories = self.model.current().await?;
-        let Found { entries, is_last } = histories.list(user, after, limit).await?;
-        let names = histories.names(&entries).await?;
-        let entries: Vec<OrderHistory> = entries.iter().filter_map(|entry| convert::to_wire(entry, &names)).collect();
-        let message = |history: OrderHistory| (history.order_id.clone(), history);
-        let (order_histories, next_page_token) = self.pager.page(scope, Found { entries, is_last }, message);
-        Ok(Response::new(ListOrderHistoriesResponse { order_histories, next_page_token }))
+        let found = histories.list(filter, behind.as_ref(), limit(request.page_size)).await?;
+        let names = histories.names(&found.entries).await?;
+        let entries = found.entries.iter().filter_map(|entry| {
+            let place = Place { created_at: entry.order.as_ref()?.created_at, order_id: entry.order_id.clone() };
+            Some((place.text(), convert::to_wire(entry, &names)?))
+        });
+        let found = Found { entries: entries.collect(), is_last: found.is_last };
+        let (order_histories, next_page_token) = self.pager.page(&scope, found, |entry: (String, OrderHistory)| entry);
+        Ok(ListOrderHistoriesResponse { order_histories, next_page_token })
     }
 }

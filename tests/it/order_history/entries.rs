@@ -264,7 +264,7 @@ async fn place(customer: &Client, product: &Value) -> Value {
 }
 
 /// The entry of an order, once `test` holds.
-async fn entry(client: &Client, order: &Value, test: impl Fn(&Value) -> bool) -> Value {
+pub async fn entry(client: &Client, order: &Value, test: impl Fn(&Value) -> bool) -> Value {
     let path = format!("/v1/order-history/{}", order["orderId"].as_str().unwrap());
     eventually(Duration::from_secs(20), || async {
         let reply = client.get(&path).await;
