@@ -4,4 +4,5 @@ mod entries;
 mod folding;
 mod indexes;
 mod lists;
+mod read_your_writes;
 pub mod rebuild;

@@ -1,6 +1,9 @@
 //! Why an event was not folded or an entry not read.
 
-use crate::domain::Gap;
+use crate::{
+    domain::Gap,
+    version::{NoVersion, Version},
+};
 use ::events::HandlerError;
 use contracts::words::MAX_QUERY_WORDS;
 use mongodb::error::ErrorKind;
@@ -35,6 +38,13 @@ pub enum Error {
     Query,
     #[error("must be after start_time")]
     Range,
+    #[error(transparent)]
+    Version(#[from] NoVersion),
+    #[error("must be a version of this order")]
+    OtherVersion,
+    /// The version has not been folded in time.
+    #[error("{wanted} is not in the history yet, which is at event {seq} of the order; try again soon")]
+    Behind { wanted: Version, seq: i64 },
     #[error("the list takes too long; say a user, a product, a state or a shorter time too")]
     ListTooLong,
     #[error(transparent)]
@@ -69,6 +79,9 @@ impl From<Error> for HandlerError {
             | Error::NotFound(_)
             | Error::Query
             | Error::Range
+            | Error::Version(_)
+            | Error::OtherVersion
+            | Error::Behind { .. }
             | Error::ListTooLong
             | Error::Store(_)
             | Error::InUse(_) => HandlerError::Retry(error.to_string()),
@@ -82,6 +95,13 @@ impl From<Error> for Status {
             Error::NotFound(id) => status::not_found("order-history", &id),
             Error::Query => status::violation("query", error.to_string()),
             Error::Range => status::violation("end_time", error.to_string()),
+            Error::Version(_) | Error::OtherVersion => status::violation("min_version", error.to_string()),
+            Error::Behind { ref wanted, seq } => {
+                let folded = Version { seq, ..wanted.clone() };
+                let metadata = [("min_version", wanted), ("version", &folded)];
+                let metadata = metadata.map(|(name, version)| (name.to_owned(), version.to_string()));
+                status::unavailable_with("PROJECTION_BEHIND", error.to_string(), &metadata)
+            }
             Error::ListTooLong => status::error(Code::InvalidArgument, "LIST_TOO_LONG", error.to_string()),
             Error::Store(cause) => service::store_status(cause),
             Error::InUse(cause) => cause.into(),

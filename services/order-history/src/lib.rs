@@ -16,6 +16,9 @@
 //! be heard of before its order: the row is then a stub that no reader sees. An event that cannot be decoded blocks its
 //! lane and says so in the log.
 //!
+//! A reply tells how far the rows are behind (`::events::ProjectionLag`), and waits for a version that its caller has seen
+//! (`read_your_writes`).
+//!
 //! A crash between the write and the acknowledgement: the event comes again and is skipped.
 
 mod config;
@@ -25,10 +28,12 @@ mod domain;
 mod error;
 mod filter;
 mod folding;
+mod read_your_writes;
 mod rpc;
 mod store;
+mod version;
 
-use ::events::Color;
+use ::events::{Color, ProjectionLag};
 use ::store::Pager;
 use contracts::orderhistory::v1::order_history_service_server::OrderHistoryServiceServer;
 use service::Service;
@@ -52,11 +57,11 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         service.indexes(&store::indexes(&color.collection(store::ROWS))).await?;
     }
     let model = Arc::new(store::ReadModel::new(&service.database));
-    service.project(model.clone())?;
+    let lag = ProjectionLag::new(service.project(model.clone())?);
     let (rows, stop) = (model.clone(), service.background());
     service.spawn(async move { stop.run_until_cancelled(take_over(&rows)).await.unwrap_or_default() });
     let pager = Pager::new(service.config.service_key.reveal(), "order-history");
-    let routes = Routes::new(OrderHistoryServiceServer::new(rpc::Handler { model, pager }));
+    let routes = Routes::new(OrderHistoryServiceServer::new(rpc::Handler { model, lag, pager }));
     service.serve(listener, routes).await
 }
 

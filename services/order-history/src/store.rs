@@ -11,6 +11,7 @@ use ::store::{Batcher, Error as StoreError, Found, Index, page};
 use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
+use serde::Deserialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -65,6 +66,14 @@ pub enum Joined {
     ProductName(String),
     /// Nothing that is shown.
     Nothing,
+}
+
+/// How far the row of an order has come.
+#[derive(Deserialize)]
+pub struct Folded {
+    pub user_id: String,
+    /// `seq` of the order's last event in the row.
+    pub seq: i64,
 }
 
 /// What rows are joined with when they are read.
@@ -158,6 +167,17 @@ impl Histories {
     /// The row of an order that has been placed.
     pub async fn get(&self, order_id: &str) -> Result<Option<Entry>, Error> {
         Ok(self.rows.find_one(doc! { "_id": order_id, "order": { "$ne": null } }).await?)
+    }
+
+    /// How far the row of a placed order has come; none when there is no such row.
+    pub async fn folded(&self, order_id: &str) -> Result<Option<Folded>, Error> {
+        let applied = doc! { "$getField": { "field": { "$literal": order_id }, "input": "$applied" } };
+        let pipeline = [
+            doc! { "$match": { "_id": order_id, "order": { "$ne": null } } },
+            doc! { "$project": { "_id": 0, "user_id": "$order.user_id", "seq": { "$ifNull": [applied, 0_i64] } } },
+        ];
+        let mut found = self.rows.aggregate(pipeline).with_type::<Folded>().await?;
+        Ok(found.try_next().await?)
     }
 
     /// Rows of placed orders behind a place, newest order first.
