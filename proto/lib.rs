@@ -2,7 +2,7 @@
 //!
 //! `proto/comptoir/<service>/v1` holds the protobuf sources; this crate holds what is generated from them (types,
 //! clients, servers, [`Validate`] rules), the [`DESCRIPTORS`] that the gateway, reflection and the access rules read,
-//! and small modules that every service needs to speak them: [`money`], [`id`], [`text`] and [`country`].
+//! and small modules that every service needs to speak them: [`money`], [`id`], [`text`], [`words`] and [`country`].
 //!
 //! A name here has one spelling everywhere: message `Order`, collection `orders`, subject `evt.orders.order.*`.
 
@@ -12,6 +12,7 @@ pub mod money;
 pub mod role;
 pub mod text;
 pub mod validate;
+pub mod words;
 
 pub use text::Normalize;
 pub use validate::Validate;

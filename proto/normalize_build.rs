@@ -22,7 +22,7 @@ const FORMS: [(Form, &str); 12] = [
     (
         Exact,
         "request_id step_key page_token etag payment_token quote_id refresh_token assertion token token_type_hint grant_type \
-         basket_token client_secret url",
+         basket_token client_secret url min_version",
     ),
     (Typed("password"), "password"),
     (Typed("email"), "username"),

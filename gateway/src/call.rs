@@ -8,7 +8,7 @@ use crate::{
 };
 use bytes::{Buf, BufMut, Bytes};
 use futures::{Stream, StreamExt};
-use http::{HeaderMap, HeaderValue, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, uri::PathAndQuery};
 use http_body_util::BodyExt;
 use rpc::tls::refused_certificate;
 use std::{error::Error as _, pin::pin, time::Duration};
@@ -33,6 +33,19 @@ pub(crate) struct Call<'a, M = Bytes> {
     pub headers: HeaderMap,
     /// For the reply; of a stream, for its start.
     pub timeout: Duration,
+}
+
+/// What a call was answered.
+pub(crate) struct Answer {
+    pub message: Bytes,
+    /// The metadata that the contract lets callers over HTTP have.
+    pub headers: HeaderMap,
+}
+
+/// The metadata of a reply that the contract of `rpc` names for callers over HTTP. Nothing else of it leaves the house.
+fn named(rpc: &Rpc, metadata: &HeaderMap) -> HeaderMap {
+    let names = rpc.access.reply_headers.iter().filter_map(|name| HeaderName::try_from(name).ok());
+    names.filter_map(|name| metadata.get(&name).map(|value| (name.clone(), value.clone()))).collect()
 }
 
 /// What goes along with a call: trace, request id, the verified token, and what the configuration names. Nothing else of the
@@ -83,10 +96,14 @@ pub(crate) fn upstream<'g>(gateway: &'g Gateway, rpc: &Rpc) -> Result<&'g Upstre
 
 impl Call<'_> {
     /// One message in, one out, before the time-out.
-    pub(crate) async fn unary(self) -> Result<Bytes, Status> {
+    pub(crate) async fn unary(self) -> Result<Answer, Status> {
         let until = Instant::now() + self.timeout;
         let request = exchange::request(self.path()?, self.headers, &self.message, self.timeout);
-        let call = async { exchange::reply(self.upstream.call(self.rpc, request).await?, self.rpc).await };
+        let call = async {
+            let response = self.upstream.call(self.rpc, request).await?;
+            let headers = named(self.rpc, response.headers());
+            Ok(Answer { message: exchange::reply(response, self.rpc).await?, headers })
+        };
         // The upstream has the same deadline in a header and ends by itself; this timer is for one that does not
         // answer at all.
         let reply = tokio::time::timeout_at(until, call).await.map_err(|_| exceeded())?;

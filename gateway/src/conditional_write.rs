@@ -55,5 +55,5 @@ async fn current(
         headers: forward.clone(),
         timeout: gateway.deadline,
     };
-    Ok(read.route.reply(&call.unary().await?)?.etag)
+    Ok(read.route.reply(&call.unary().await?.message)?.etag)
 }

@@ -16,6 +16,7 @@ use http::{
     },
 };
 use std::{str::FromStr, time::Duration};
+use transcode::Rpc;
 
 /// The headers of replies that a page may read, beside those that it always may. Those of gRPC are how a call over gRPC-Web
 /// tells that it failed at once.
@@ -62,6 +63,19 @@ fn origin(text: &str) -> Result<String, String> {
     if is_bare && !host.is_empty() { Ok(format!("{scheme}://{host}")) } else { Err(wrong()) }
 }
 
+/// The headers of one reply that a page may read beside those.
+#[derive(Clone)]
+struct Exposed(HeaderValue);
+
+/// Lets pages read what the contract of `rpc` has its replies tell in headers.
+pub(crate) fn expose(rpc: &Rpc, response: &mut Response) {
+    if let Ok(names) = HeaderValue::try_from(rpc.access.reply_headers.join(", "))
+        && !names.is_empty()
+    {
+        response.extensions_mut().insert(Exposed(names));
+    }
+}
+
 /// What browsers are told.
 #[derive(Debug)]
 pub(crate) struct Cors {
@@ -94,6 +108,7 @@ impl Page {
     /// Adds to a reply what the browser of the page asks for.
     pub(crate) fn tell(self, cors: &Cors, response: &mut Response) {
         let is_found = response.status() == StatusCode::NO_CONTENT;
+        let more = response.extensions_mut().remove::<Exposed>();
         let headers = response.headers_mut();
         if matches!(cors.origins, Origins::Listed(_)) {
             headers.append(VARY, HeaderValue::from(ORIGIN));
@@ -102,7 +117,12 @@ impl Page {
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         match self.preflight.filter(|_| is_found) {
             Some(preflight) => preflight.answer(headers, cors.max_age),
-            None => drop(headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED))),
+            None => {
+                headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
+                if let Some(Exposed(names)) = more {
+                    headers.append(ACCESS_CONTROL_EXPOSE_HEADERS, names);
+                }
+            }
         }
     }
 }

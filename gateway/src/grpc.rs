@@ -4,7 +4,7 @@
 use crate::{
     admission,
     call::{self, Patience, exceeded, outside},
-    deadline,
+    cors, deadline,
     error::Failure,
     exchange::{self, HEAD_BYTES, REPLY_LIMIT_BYTES, too_large},
     state::Gateway,
@@ -35,7 +35,10 @@ pub(crate) async fn answer(
     request: Request<tonic::body::Body>,
     id: &HeaderValue,
 ) -> Response {
-    let passed = pass(gateway, rpc, request, id).await;
+    let passed = pass(gateway, rpc, request, id).await.map(|mut response| {
+        cors::expose(rpc, &mut response);
+        response
+    });
     passed.unwrap_or_else(|failure| {
         let mut response = failure.status.into_http::<tonic::body::Body>().map(Body::new);
         response.headers_mut().extend(failure.headers);

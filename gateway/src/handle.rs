@@ -154,8 +154,9 @@ async fn answer(
         let messages = call.stream().await.map_err(refused)?;
         return Ok(stream::reply(gateway.clone(), found.route.clone(), (messages, uplink::unbroken()), &parts));
     }
-    let message = call.unary().await.map_err(refused)?;
-    let response = told(&found.route, &parts, &condition, &message)?;
+    let answer = call.unary().await.map_err(refused)?;
+    let mut response = told(&found.route, &parts, &condition, &answer.message)?;
+    reply::tell(rpc, answer.headers, &mut response);
     Ok(none_match::attach(unwanted, &parts.method, response))
 }
 

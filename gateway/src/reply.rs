@@ -1,7 +1,7 @@
 //! Replies that end at once: JSON, tables, and failures as `google.rpc.Status` or in the form of RFC 6749.
 
 use crate::{
-    accept, condition,
+    accept, condition, cors,
     error::{Failure, allow},
     problem::Told,
 };
@@ -59,6 +59,12 @@ pub(crate) fn success(rpc: &Rpc, reply: transcode::Reply) -> Response {
         response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT));
     }
     response
+}
+
+/// Adds to a reply the metadata that the contract of `rpc` lets callers have, and lets pages read it.
+pub(crate) fn tell(rpc: &Rpc, metadata: HeaderMap, response: &mut Response) {
+    response.headers_mut().extend(metadata);
+    cors::expose(rpc, response);
 }
 
 /// The reply to HEAD: that to GET without its content, whose length is told where it is known.

@@ -2,4 +2,7 @@
 
 mod entries;
 mod folding;
+mod indexes;
+mod lists;
+mod read_your_writes;
 pub mod rebuild;

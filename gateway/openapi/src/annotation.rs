@@ -37,6 +37,8 @@ pub struct Access {
     pub oauth2_errors: bool,
     /// The field of the reply whose messages are the rows of a table; empty when it is none.
     pub csv_rows: String,
+    /// Headers of replies that its service fills.
+    pub reply_headers: Vec<String>,
 }
 
 /// The values of `google.api.FieldBehavior` that a schema tells, by their numbers.
@@ -56,12 +58,13 @@ impl Access {
             return default.clone();
         };
         let flag = |name: &str| message.get_field_by_name(name).and_then(|value| value.as_bool()).unwrap_or_default();
-        let roles = message.get_field_by_name("roles").map(|value| texts(&value)).unwrap_or_default();
+        let list = |name: &str| message.get_field_by_name(name).map(|value| texts(&value)).unwrap_or_default();
         Access {
             public: flag("public"),
             user: flag("user"),
             owner: flag("owner"),
-            roles,
+            roles: list("roles"),
+            reply_headers: list("reply_headers"),
             idempotent: flag("idempotent"),
             oauth2_errors: flag("oauth2_errors"),
             csv_rows: message

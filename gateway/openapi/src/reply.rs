@@ -31,14 +31,14 @@ pub(crate) fn describe(binding: &Binding, schemas: &mut Schemas) -> Result<Value
         let table = json!({ "schema": { "type": "string", "description": TABLE } });
         success["content"]["text/csv"] = table;
     }
+    let header = |text: &str| json!({ "description": text, "schema": { "type": "string" } });
+    let told = binding.access.reply_headers.iter();
+    let mut headers: Map<String, Value> = told.map(|name| (name.clone(), header("Metadata of the reply."))).collect();
     if binding.shows_version()? {
-        success.insert(
-            "headers".to_owned(),
-            json!({ "ETag": {
-            "description": "The version of the resource, to send back in If-Match.",
-            "schema": { "type": "string" },
-        } }),
-        );
+        headers.insert("ETag".to_owned(), header("The version of the resource, to send back in If-Match."));
+    }
+    if !headers.is_empty() {
+        success.insert("headers".to_owned(), headers.into());
     }
     let code = if binding.is_creation() && !is_stream { "201" } else { "200" };
     let mut responses = Map::from_iter([(code.to_owned(), success.into())]);

@@ -79,8 +79,9 @@ async fn answer(
         headers: forward,
         timeout: deadline::effective(gateway.deadline, Duration::ZERO, requested),
     };
-    let message = codec.write(&gateway.router, rpc, call.unary().await.map_err(spelled)?)?;
-    let mut response = reply::json(StatusCode::OK, message);
+    let answer = call.unary().await.map_err(spelled)?;
+    let mut response = reply::json(StatusCode::OK, codec.write(&gateway.router, rpc, answer.message)?);
+    reply::tell(rpc, answer.headers, &mut response);
     response.headers_mut().insert(CONTENT_TYPE, if codec == Codec::Json { JSON } else { PROTO });
     Ok(response)
 }

@@ -176,6 +176,15 @@ impl Consumers {
         self.problems.are_lasting()
     }
 
+    pub(crate) fn sources(&self) -> &[String] {
+        &self.sources
+    }
+
+    /// The state of the durable consumer on a source.
+    pub(crate) async fn info(&self, source: &str) -> Result<Option<Info>, Error> {
+        self.durable.info(source).await
+    }
+
     pub(crate) fn letters(&self) -> &DeadLetters {
         &self.settler.letters
     }

@@ -59,7 +59,8 @@ impl DeadLetters {
     pub async fn open(&self) -> Result<(), Error> {
         let by_aggregate = IndexModel::builder().keys(doc! { "aggregate_id": 1, "seq": 1 }).build();
         let by_time = IndexModel::builder().keys(doc! { "next_attempt_at": 1 }).build();
-        self.letters.create_indexes([by_aggregate, by_time]).await?;
+        let by_age = IndexModel::builder().keys(doc! { "at": 1 }).build();
+        self.letters.create_indexes([by_aggregate, by_time, by_age]).await?;
         let ids = self.letters.distinct("aggregate_id", doc! {}).await?;
         let ids = ids.iter().filter_map(|id| id.as_str().map(str::to_owned));
         *self.parked.lock().expect("no holder panics") = ids.collect();
@@ -152,6 +153,12 @@ impl DeadLetters {
 
     pub async fn count(&self, aggregate_id: &str) -> Result<u64, Error> {
         Ok(self.letters.count_documents(doc! { "aggregate_id": aggregate_id }).await?)
+    }
+
+    /// When the oldest event happened that was set aside.
+    pub async fn oldest(&self) -> Result<Option<Time>, Error> {
+        let oldest = self.letters.find_one(doc! { "aggregate": { "$ne": FOREIGN } }).sort(doc! { "at": 1 }).await?;
+        Ok(oldest.map(|letter| letter.at))
     }
 
     /// How many letters there are of each source.

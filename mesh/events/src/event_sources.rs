@@ -44,6 +44,12 @@ impl EventSources {
         self.list(source, request).await
     }
 
+    /// The first event of a source's log after `after_log_sequence`.
+    pub(crate) async fn first_after(&self, source: &str, after_log_sequence: i64) -> Result<Option<Event>, Status> {
+        let request = ListEventsRequest { after_log_sequence, page_size: 1, ..Default::default() };
+        Ok(self.list(source, request).await?.into_iter().next())
+    }
+
     async fn list(&self, source: &str, request: ListEventsRequest) -> Result<Vec<Event>, Status> {
         let client = self.0.get(source).ok_or_else(|| Status::not_found(format!("{source} is not a source")))?;
         let reply = client.clone().list_events(request).await?.into_inner();

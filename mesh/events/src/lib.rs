@@ -7,7 +7,7 @@
 //! `lane` settles the events of an aggregate one after the other: an event is applied, with gaps filled from the
 //! `event_sources`, or set aside in the `dead_letters`, where its aggregate alone waits. A `foreign` message is set aside
 //! too, and holds up nothing. `rpc` lets operators see and move all of it. `rebuild` makes a read model anew in the idle
-//! one of its two copies, blue and green (`color`), beside the one in use.
+//! one of its two copies, blue and green (`color`), beside the one in use; `lag` tells its readers how far it is behind.
 //!
 //! What a crash does: before the append, the entry is still in the outbox and the resume token is older; after it, the
 //! tail of the stream tells what to publish next. No step removes the last copy of an event. Two relays at once: the
@@ -28,6 +28,7 @@ mod gauges;
 mod handler;
 mod held;
 mod hints;
+mod lag;
 mod lane;
 mod lease;
 mod letter;
@@ -50,6 +51,7 @@ pub use event::Event;
 pub use event_sources::EventSources;
 pub use gauges::record as record_gauges;
 pub use handler::{Handler, HandlerError};
+pub use lag::ProjectionLag;
 pub use rebuild::{InUse, Parts, Projection, ReadModel, Table};
 pub use relay::Relay;
 pub use rpc::{EventsRpc, Reads};

@@ -15,7 +15,7 @@ pub mod attempts;
 pub mod bearer;
 pub mod breaker;
 pub mod channel;
-mod deadline;
+pub mod deadline;
 mod gate;
 mod health;
 pub mod issuer;

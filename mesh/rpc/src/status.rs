@@ -117,7 +117,13 @@ pub fn key_reused() -> Status {
 
 /// UNAVAILABLE with the time after which a retry makes sense.
 pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
-    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    unavailable_with(reason, message, &[])
+}
+
+/// [`unavailable`] with metadata.
+pub fn unavailable_with(reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
+    let mut details =
+        ErrorDetails::with_error_info(reason, DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
     details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(Code::Unavailable, message, details)
 }

@@ -175,7 +175,7 @@ impl Service {
     }
 
     /// Folds the events that the topology says this service consumes into a read model, which can be built anew.
-    pub fn project(&mut self, projection: Arc<dyn Projection>) -> Result<(), Error> {
+    pub fn project(&mut self, projection: Arc<dyn Projection>) -> Result<ReadModel, Error> {
         let model = ReadModel::new(Parts {
             nats: self.nats.clone(),
             database: (*self.database).clone(),
@@ -187,8 +187,8 @@ impl Service {
             current: Mutex::default(),
         });
         self.tasks.spawn(model.clone().run(self.background.clone()));
-        self.reads = Reads::Into(model);
-        Ok(())
+        self.reads = Reads::Into(model.clone());
+        Ok(model)
     }
 
     /// Whom to ask for events that are missing.

@@ -131,6 +131,7 @@ fn placed(event: &Event, created: OrderCreated) -> Result<Order, Malformed> {
     Ok(Order {
         user_id: created.user_id,
         items,
+        words: Vec::new(),
         total: amount(event, &total)?,
         state: order::State::Pending.into(),
         reason: String::new(),

@@ -2,14 +2,37 @@
 
 use crate::{
     domain::{Amount, Charges, Entry, Item, Order},
+    error::Error,
+    filter::Filter,
     store::Names,
 };
 use ::store::fields::time;
 use contracts::{
     orderhistory::v1::{self as wire, PaymentSummary, ShipmentSummary},
     orders::v1::{OrderItem, ProductSnapshot},
+    words::{MAX_QUERY_WORDS, prefixes},
 };
 use std::collections::HashMap;
+
+/// What a request asks for.
+pub fn filter(request: &wire::ListOrderHistoriesRequest) -> Result<Filter, Error> {
+    let said = |id: &String| Some(id.clone()).filter(|id| !id.is_empty());
+    let filter = Filter {
+        user_id: said(&request.user_id),
+        states: request.states.iter().copied().collect(),
+        start: request.start_time.as_ref().map(time::from_wire),
+        end: request.end_time.as_ref().map(time::from_wire),
+        product_id: said(&request.product_id),
+        words: prefixes(&request.query),
+    };
+    if filter.words.len() > MAX_QUERY_WORDS {
+        return Err(Error::Query);
+    }
+    match (filter.start, filter.end) {
+        (Some(start), Some(end)) if start >= end => Err(Error::Range),
+        _ => Ok(filter),
+    }
+}
 
 /// A row on the wire; none for a row whose order has not been heard of.
 pub fn to_wire(entry: &Entry, names: &Names) -> Option<wire::OrderHistory> {

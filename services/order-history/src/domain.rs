@@ -4,7 +4,7 @@
 //! passes through unharmed.
 
 use ::store::Time;
-use contracts::money::Money;
+use contracts::{money::Money, words::found_by};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,6 +38,9 @@ pub struct Entry {
 pub struct Order {
     pub user_id: String,
     pub items: Vec<Item>,
+    /// The words by which it is found, those of [`words_of`]; rows that are older than these are given them at the next start.
+    #[serde(default)]
+    pub words: Vec<String>,
     /// Sum of the lines.
     pub total: Amount,
     /// `comptoir.orders.v1.Order.State`.
@@ -49,6 +52,21 @@ pub struct Order {
     /// `comptoir.shipping.v1.Shipment.State`, as the order believes.
     pub shipment_state: i32,
     pub created_at: Time,
+}
+
+/// Most words of an order: those of its first items.
+const MAX_WORDS: usize = 500;
+
+/// The words of items, each given by its name and SKU.
+pub fn words_of<'a>(items: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<String> {
+    let mut words = BTreeSet::new();
+    for word in items.flat_map(|(name, sku)| found_by(name, sku, "")) {
+        if words.len() >= MAX_WORDS {
+            break;
+        }
+        words.insert(word);
+    }
+    words.into_iter().collect()
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -195,7 +213,13 @@ impl Entry {
             What::Shipment(shipment) => self.take_shipment(shipment),
             What::Unknown => {}
         }
+        if let Some(Order { items, words, .. }) = &mut self.order
+            && words.is_empty()
+        {
+            *words = words_of(items.iter().map(|item| (item.name.as_str(), item.sku.as_str())));
+        }
     }
+
     /// Whatever the order in which shipments are heard of, the row is the same.
     fn take_shipment(&mut self, shipment: &Shipment) {
         match &mut self.shipment {

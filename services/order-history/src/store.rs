@@ -1,16 +1,21 @@
 //! The rows in MongoDB. Each write holds the effect of an event together with its `seq`.
 
 use crate::{
-    domain::{Entry, Fact, is_next},
+    domain::{Entry, Fact, is_next, words_of},
     error::Error,
+    filter::{Filter, Place},
     folding::Folding,
 };
 use ::events::{Color, Event, InUse, Table};
 use ::store::{Batcher, Error as StoreError, Found, Index, page};
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 use futures::TryStreamExt;
 use mongodb::{Collection, Database};
-use std::collections::{BTreeMap, BTreeSet};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// Name of the rows' collection.
 pub const ROWS: &str = "order_history";
@@ -24,6 +29,12 @@ const ATTEMPTS: u32 = 16;
 /// What a fact counts in a batch; one that names its lines is longer, most are shorter.
 const FACT_BYTES: usize = 1024;
 
+/// Longest time of one look for entries in the database: what an index serves takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The index of lists in an earlier release.
+const OBSOLETE: &str = "order.user_id_1__id_-1";
+
 /// What the read model consists of, in either copy.
 pub const TABLES: [Table; 3] = [
     Table { collection: ROWS, applied: "applied", bookkeeping: &["rev", "mark"] },
@@ -31,14 +42,21 @@ pub const TABLES: [Table; 3] = [
     Table { collection: PRODUCTS, applied: "seq", bookkeeping: &[] },
 ];
 
-/// Indexes of the rows in the collection called `rows`.
-pub fn indexes(rows: &str) -> [Index; 4] {
+/// Indexes of the rows in the collection called `rows`. Each of a list has the order of the list behind what must be equal,
+/// so that a page is read from one range; what stands behind that is compared in the index, and not in the rows.
+pub fn indexes(rows: &str) -> [Index; 8] {
     [
-        Index::new(rows, doc! { "order.user_id": 1, "_id": -1 }),
-        Index::new(rows, doc! { "payment.payment_id": 1 }),
-        Index::new(rows, doc! { "shipment.shipment_id": 1 }),
-        Index::new(rows, doc! { "split_off": 1 }),
+        doc! { "payment.payment_id": 1 },
+        doc! { "shipment.shipment_id": 1 },
+        doc! { "split_off": 1 },
+        doc! { "order.created_at": -1, "_id": -1 },
+        doc! { "order.state": 1, "order.created_at": -1, "_id": -1 },
+        doc! { "order.user_id": 1, "order.created_at": -1, "_id": -1, "order.state": 1 },
+        doc! { "order.items.product_id": 1, "order.created_at": -1, "_id": -1, "order.state": 1, "order.user_id": 1 },
+        // The beginnings of a rare word; those of a word that many orders have are looked for in the order of the list.
+        doc! { "order.words": 1 },
     ]
+    .map(|keys| Index::new(rows, keys))
 }
 
 /// What an event tells about something that rows are joined with.
@@ -48,6 +66,14 @@ pub enum Joined {
     ProductName(String),
     /// Nothing that is shown.
     Nothing,
+}
+
+/// How far the row of an order has come.
+#[derive(Deserialize)]
+pub struct Folded {
+    pub user_id: String,
+    /// `seq` of the order's last event in the row.
+    pub seq: i64,
 }
 
 /// What rows are joined with when they are read.
@@ -143,18 +169,44 @@ impl Histories {
         Ok(self.rows.find_one(doc! { "_id": order_id, "order": { "$ne": null } }).await?)
     }
 
-    /// Rows of placed orders after `after`, newest first; of one user, or of all.
-    pub async fn list(&self, user: Option<&str>, after: Option<String>, limit: i64) -> Result<Found<Entry>, Error> {
-        let mut filter = match user {
-            Some(id) => doc! { "order.user_id": id },
-            None => doc! { "order": { "$ne": null } },
-        };
-        if let Some(after) = after {
-            filter.insert("_id", doc! { "$lt": after });
-        }
+    /// How far the row of a placed order has come; none when there is no such row.
+    pub async fn folded(&self, order_id: &str) -> Result<Option<Folded>, Error> {
+        let applied = doc! { "$getField": { "field": { "$literal": order_id }, "input": "$applied" } };
+        let pipeline = [
+            doc! { "$match": { "_id": order_id, "order": { "$ne": null } } },
+            doc! { "$project": { "_id": 0, "user_id": "$order.user_id", "seq": { "$ifNull": [applied, 0_i64] } } },
+        ];
+        let mut found = self.rows.aggregate(pipeline).with_type::<Folded>().await?;
+        Ok(found.try_next().await?)
+    }
+
+    /// Rows of placed orders behind a place, newest order first.
+    pub async fn list(&self, filter: &Filter, behind: Option<&Place>, limit: i64) -> Result<Found<Entry>, Error> {
         // One more than asked for tells whether there is another page.
-        let rows = self.rows.find(filter).sort(doc! { "_id": -1 }).limit(limit + 1).await?;
-        Ok(page::read(rows, limit).await?)
+        let rows = self.rows.find(filter.rows(behind)).sort(Filter::sort()).limit(limit + 1).max_time(TIMEOUT);
+        page::read(rows.await.map_err(Error::of_list)?, limit).await.map_err(Error::of_list)
+    }
+
+    /// Gives the rows of an earlier release the words by which they are found, and drops the index of its lists. Returns how
+    /// many rows there were.
+    pub async fn take_over(&self) -> Result<usize, Error> {
+        let rows = self.rows.clone_with_type::<Document>();
+        let missing = || doc! { "order": { "$ne": null }, "order.words": { "$exists": false } };
+        let found = rows.find(missing()).projection(doc! { "order.items.name": 1, "order.items.sku": 1 }).await?;
+        let add = async |count: usize, row: Document| {
+            let items = row.get_document("order").and_then(|order| order.get_array("items"));
+            let items = items.into_iter().flatten().filter_map(Bson::as_document);
+            let text = |item: &'_ Document, field: &str| item.get_str(field).unwrap_or_default().to_owned();
+            let texts: Vec<_> = items.map(|item| (text(item, "name"), text(item, "sku"))).collect();
+            let words = words_of(texts.iter().map(|(name, sku)| (name.as_str(), sku.as_str())));
+            let unchanged = doc! { "_id": row.get("_id").cloned(), "order.words": { "$exists": false } };
+            rows.update_one(unchanged, doc! { "$set": { "order.words": words } }).await.map(|_| count + 1)
+        };
+        let count = found.try_fold(0, add).await?;
+        if rows.list_index_names().await?.iter().any(|name| name == OBSOLETE) {
+            rows.drop_index(OBSOLETE).await?;
+        }
+        Ok(count)
     }
 
     pub async fn names(&self, entries: &[Entry]) -> Result<Names, Error> {

@@ -34,6 +34,7 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         create_time: Some(time::to_wire(order.created_at)),
         update_time: Some(time::to_wire(order.updated_at)),
         etag: found.etag(),
+        version: format!("{}:{}", found.id, found.seq),
         refunds: order.refunds.iter().map(refund_to_wire).collect(),
         frozen_reason: order.frozen.clone().unwrap_or_default(),
         shipments: order.shipments.iter().map(shipment_to_wire).collect(),

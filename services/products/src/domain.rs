@@ -2,16 +2,15 @@
 
 mod error;
 pub mod price_history;
-mod words;
 
 pub use error::Error;
 pub use price_history::PriceStart;
-pub use words::{found_by, name_key, prefixes};
 
 use ::store::Time;
 use contracts::{
     money::{MOST_OF_A_PRICE, Money},
     text,
+    words::{found_by, name_key},
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};

@@ -178,3 +178,19 @@ fn origins_that_no_page_has_are_refused_at_start() {
         assert!(refused.contains("COMPTOIR_CORS_ORIGINS"), "{wrong}: {refused}");
     }
 }
+
+#[tokio::test]
+async fn a_page_may_read_the_headers_that_the_contract_of_its_call_names() {
+    let stack = shared().await;
+    let (client, _stop) = open_to(stack, "*").await;
+    let client = client.with_token(Client::customer(stack).await.token());
+    let method =
+        "/comptoir.orderhistory.v1.OrderHistoryService/ListOrderHistories?connect=v1&encoding=json&message=%7B%7D";
+    for (path, is_named) in [("/v1/order-history", true), (method, true), ("/v1/orders", false)] {
+        let answer = send(&client, Method::GET, path, &[("origin", SHOP)]).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let mut exposed = answer.headers.get_all("access-control-expose-headers").iter();
+        assert_eq!(exposed.any(|names| names == "x-projection-lag-ms"), is_named, "{answer:?}");
+        assert_eq!(answer.headers.contains_key("x-projection-lag-ms"), is_named, "{answer:?}");
+    }
+}

@@ -211,7 +211,7 @@ async fn histories(stack: &Stack, first: &str) {
     copy(stack, "order-history", "order_history", first, copied).await;
     let mut history = OrderHistoryServiceClient::new(channel(stack, "order-history").await);
     let (found, pages) = walk(async |page_token| {
-        let request = ListOrderHistoriesRequest { page_size: 200, page_token };
+        let request = ListOrderHistoriesRequest { page_size: 200, page_token, ..Default::default() };
         let reply = history.list_order_histories(request).await?.into_inner();
         let ids = reply.order_histories.iter().map(|entry| entry.order_id.clone()).collect();
         Ok((reply.encoded_len(), ids, reply.next_page_token))

@@ -264,7 +264,7 @@ async fn place(customer: &Client, product: &Value) -> Value {
 }
 
 /// The entry of an order, once `test` holds.
-async fn entry(client: &Client, order: &Value, test: impl Fn(&Value) -> bool) -> Value {
+pub async fn entry(client: &Client, order: &Value, test: impl Fn(&Value) -> bool) -> Value {
     let path = format!("/v1/order-history/{}", order["orderId"].as_str().unwrap());
     eventually(Duration::from_secs(20), || async {
         let reply = client.get(&path).await;
@@ -300,8 +300,10 @@ async fn a_renamed_product_and_a_closed_account_show_in_the_entry() {
     let product = product(&staff, 5).await;
     let order = place(&customer, &product).await;
     let id = product["productId"].as_str().unwrap();
-    staff.patch(&format!("/v1/products/{id}"), json!({ "name": "Samovar" })).await.expect(200);
+    let price = json!({ "currencyCode": "EUR", "units": "7" });
+    staff.patch(&format!("/v1/products/{id}"), json!({ "name": "Samovar", "price": price })).await.expect(200);
     let renamed = entry(&customer, &order, |it| it["renamedProducts"][id] == "Samovar").await;
+    assert_eq!(renamed["items"], order["items"], "names and prices are those of the purchase");
     assert_eq!(renamed["items"][0]["productSnapshot"]["name"], "Teapot");
     customer.delete(&format!("/v1/users/{}", user["userId"].as_str().unwrap())).await.expect(200);
     entry(&staff, &order, |it| it["userDeleted"] == true).await;

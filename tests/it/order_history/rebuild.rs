@@ -27,7 +27,7 @@ use tonic::{
 
 /// Adds a token to each call.
 #[derive(Clone)]
-pub struct Bearer(MetadataValue<Ascii>);
+pub struct Bearer(pub MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -175,7 +175,7 @@ async fn every_replica_follows_a_switch_and_nobody_fills_the_old_slot() {
     let reason = |order: &Value| {
         let (mut service, order_id) = (second_history.clone(), id(order, "orderId").to_owned());
         async move {
-            let entry = service.get_order_history(GetOrderHistoryRequest { order_id }).await?;
+            let entry = service.get_order_history(GetOrderHistoryRequest { order_id, ..Default::default() }).await?;
             anyhow::Ok(entry.into_inner().reason)
         }
     };

@@ -1,8 +1,10 @@
 //! Products that are being prepared: there for staff, and sold to nobody.
 
 use crate::baskets::{basket, path};
-use kit::shop::{draft, fields, id, order_with, place, product_with};
-use kit::{Client, Stack, shared};
+use anyhow::ensure;
+use bson::{Document, doc};
+use kit::shop::{TIMEOUT, draft, fields, id, order_with, place, product_with};
+use kit::{Client, Stack, eventually, shared};
 use serde_json::{Value, json};
 
 async fn new_draft(stack: &Stack) -> String {
@@ -69,7 +71,23 @@ async fn nobody_orders_a_draft_and_an_order_shows_none() {
     let details = customer.get(&format!("/v1/orders/{}/details", id(&placed, "orderId"))).await.expect(200);
     assert_eq!(details["products"].as_array().map(Vec::len), Some(1), "{details}");
     assert!(!details.to_string().contains("Secret"), "{details}");
+    history_keeps(stack, &customer, &placed, &product).await;
     order_with(&customer, &placed, "state", "CONFIRMED").await;
+}
+
+/// The history has heard that the product was created, published, and made a draft of another name, and shows none of it.
+async fn history_keeps(stack: &Stack, customer: &Client, order: &Value, product: &str) {
+    let products = stack.db("order-history").collection::<Document>("products");
+    eventually(TIMEOUT, || async {
+        let found = products.find_one(doc! { "_id": product, "seq": 3_i64 }).await?;
+        ensure!(found.is_some(), "the history has not heard of the draft");
+        Ok(())
+    })
+    .await;
+    let path = format!("/v1/order-history/{}?minVersion={}", id(order, "orderId"), id(order, "version"));
+    let entry = customer.get(&path).await.expect(200);
+    assert_eq!(entry["renamedProducts"], json!({}), "{entry}");
+    assert!(!entry.to_string().contains("Secret"), "{entry}");
 }
 
 #[tokio::test]

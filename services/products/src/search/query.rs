@@ -5,14 +5,12 @@ mod tests;
 
 use crate::{
     categories::domain::Tree,
-    domain::{Audience, Error, Product, Status, prefixes},
+    domain::{Audience, Error, Product, Status},
     search::filter::{self, Bound, Filter},
 };
 use ::store::Versioned;
 use bson::{Bson, Decimal128, Document, doc};
-
-/// Most words of a query.
-pub const MAX_WORDS: usize = 10;
+use contracts::words::{MAX_QUERY_WORDS, prefixes};
 
 /// Divides the values of a place. No currency, number, name key or identifier has this character.
 const DIVIDER: char = '\n';
@@ -39,8 +37,8 @@ pub struct Query {
 impl Query {
     pub fn parse(query: &str, filter: &str, order_by: &str, audience: Audience, tree: &Tree) -> Result<Self, Error> {
         let words = prefixes(query);
-        if words.len() > MAX_WORDS {
-            return Err(Error::Query(MAX_WORDS));
+        if words.len() > MAX_QUERY_WORDS {
+            return Err(Error::Query(MAX_QUERY_WORDS));
         }
         let begins =
             |word: &String| doc! { "words": { "$elemMatch": { "$gte": word, "$lt": format!("{word}\u{10FFFF}") } } };

@@ -2,7 +2,7 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::{Product, found_by, name_key},
+    domain::Product,
     error::Error,
     search::{
         facets::{self, Facets},
@@ -11,7 +11,10 @@ use crate::{
 };
 use ::store::{Aggregate, Database, Documents, Found, Index, READ_LIMIT, Versioned};
 use bson::{Document, doc};
-use contracts::money::Money;
+use contracts::{
+    money::Money,
+    words::{found_by, name_key},
+};
 use futures::TryStreamExt;
 use mongodb::Collection;
 use serde::Deserialize;

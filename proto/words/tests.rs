@@ -1,6 +1,6 @@
 //! How texts in several languages are found.
 
-use crate::domain::words::{MAX_WORDS, found_by, name_key, prefixes, words};
+use crate::words::{MAX_WORDS, found_by, name_key, prefixes, words};
 
 /// Whether a product of this name is found by the query: each word of the query begins one of its words.
 fn finds(query: &str, name: &str) -> bool {

@@ -1,4 +1,5 @@
-//! The words by which a product is found, without case, accents and other marks: what people type meets what staff wrote. Pure.
+//! The words by which a product, or an order of it, is found, without case, accents and other marks: what people type meets
+//! what staff wrote. Pure.
 
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,9 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 /// Most words of a product: those of its name and SKU, then those of its description from the start.
 pub const MAX_WORDS: usize = 200;
+
+/// Most words of a query.
+pub const MAX_QUERY_WORDS: usize = 10;
 
 /// Characters of a word that are compared.
 const MAX_CHARS: usize = 32;
@@ -31,7 +35,7 @@ pub fn words(text: &str) -> Vec<String> {
     words
 }
 
-/// The words of a query: what a product's words begin with.
+/// The words of a query: what the words of what it finds begin with.
 pub fn prefixes(query: &str) -> BTreeSet<String> {
     words(query).iter().map(|word| cut(word)).collect()
 }
