@@ -38,7 +38,7 @@ pub struct Entry {
 pub struct Order {
     pub user_id: String,
     pub items: Vec<Item>,
-    /// The words by which it is found, those of [`words_of`]; rows that are older than these are given them at the next start.
+    /// The words by which it is found, those of `words_of`; rows that are older than these are given them at the next start.
     #[serde(default)]
     pub words: Vec<String>,
     /// Sum of the lines.

@@ -1,5 +1,8 @@
 //! Why an event was not folded or an entry not read.
 
+#[cfg(test)]
+mod tests;
+
 use crate::{
     domain::Gap,
     version::{NoVersion, Version},
