@@ -1,7 +1,7 @@
 //! Baskets: what somebody means to order, signed in or not.
 //!
 //! **Owns** baskets: whose they are, products with quantities, country and coupon, and the order that each became.
-//! **RPCs** `BasketService`: create, read, list, quote, update, add an item, delete, merge, check out.
+//! **RPCs** `BasketService`: create, read, list, quote, update, add an item, delete, merge, check out, erase.
 //! **Collections** `baskets` (`_id` bsk_…; unique `request_key`; indexes `user_id, _id`, and `checkout.at` for those who
 //! look for checkouts that were cut off; `expires_at, _id` for those that remove what has expired).
 //! **Events out** `evt.baskets.basket.{created,updated,merged,checked_out,deleted}`: ids and quantities. **Events in** none.

@@ -1,9 +1,9 @@
 //! E-mail to customers about their orders: confirmed, cancelled, refunded, dispatched, delivered; and about their accounts:
 //! password reset, verification of the address.
 //!
-//! **Owns** the mails, and which addresses have bounced. **RPCs** `EmailService`: list, read, preview.
+//! **Owns** the mails, and which addresses have bounced. **RPCs** `EmailService`: list, read, preview, erase.
 //! **Collections** `emails` (`_id` eml_…; sparse index `wake_at`; by user, state and template with `_id`; by the event's
-//! aggregate) and `bounced_addresses` (`_id` SHA-256 of the address). Neither has an outbox. **Events out** none.
+//! aggregate) and `bounced_addresses` (`_id` SHA-256 of the address; index `email_id`). Neither has an outbox. **Events out** none.
 //! **Events in** `evt.orders.order.{confirmed,cancelled,refunded}`, `evt.shipping.shipment.{dispatched,delivered}`,
 //! `evt.users.user.{password_reset_requested,email_verification_requested}`.
 //!
@@ -12,7 +12,8 @@
 //! the `message` to the `transport`: `smtp`, or a directory. What an attempt leads to says `domain`.
 //!
 //! Invariants: an event has one mail for its template, because the mail's identifier follows from both; so a replay of the log
-//! writes none. A mail is PENDING until it is SENT, has FAILED or is SUPPRESSED, and never changes after that. The outcome of
+//! writes none. A mail is PENDING until it is SENT, has FAILED or is SUPPRESSED, and never changes after that, but that it
+//! is erased with its user. The outcome of
 //! an attempt is written only while that attempt is the last one. Who has closed the account, wants no mail, or whose address
 //! has bounced gets none. No text of a customer is markup or a header.
 //!

@@ -1,7 +1,7 @@
 //! Orders, and the sagas that carry them through stock, payment and shipping.
 //!
 //! **Owns** orders: lines, prices and addresses frozen at purchase, the state with its history, and the saga that moves it.
-//! **RPCs** `OrderService`: quote, create, read, list, cancel, refund, watch, details, saga. `SagaService`, for staff: list, read, retry,
+//! **RPCs** `OrderService`: quote, create, read, list, cancel, refund, watch, details, saga, erase. `SagaService`, for staff: list, read, retry,
 //! resume, compensate, skip, and these for many at once. `CouponService`, for staff: create, read, list, disable.
 //! **Collections** `orders` (`_id` ord_…; unique `request_key`; indexes `user_id`; `saga.peer, saga.wake_at` for those who
 //! look for due sagas; `saga.status` for those who look after them). `coupons` (`_id` the code; unique `request_key`) and

@@ -1,9 +1,10 @@
 //! Shipments: from the confirmed order to the door.
 //!
 //! **Owns** shipments: their lines, address and state, and the tracking events of the carrier.
-//! **RPCs** `ShippingService`: create, cancel, read, split, stop, dispatch, deliver, record tracking events; what it
+//! **RPCs** `ShippingService`: create, cancel, read, split, stop, dispatch, deliver, record tracking events, erase; what it
 //! costs to send a parcel, from a table (`rates.toml`, or the file of a deployment).
-//! **Collections** `shipments` (`_id` = the caller's shipment id, or a new one for what is split off; index `order_id`).
+//! **Collections** `shipments` (`_id` = the caller's shipment id, or a new one for what is split off; indexes `order_id`,
+//! and `user_id, _id` for those that erase).
 //! **Events out** `evt.shipping.shipment.<state in lower case>`: `ShipmentChanged`, without the address;
 //! `evt.shipping.shipment.split`: `ShipmentSplit`. **Events in** none.
 //!

@@ -2,7 +2,7 @@
 //!
 //! **Owns** users: e-mail address, name, profile, preferences, roles, password hash; clients: name, role, secret; and refresh
 //! tokens.
-//! **RPCs** `UserService`: create, read, update, delete, roles, locks. `ClientService`: register, list, rotate the
+//! **RPCs** `UserService`: create, read, update, delete, erase, roles, locks. `ClientService`: register, list, rotate the
 //! secret, delete. `TokenService`: the password, refresh_token, client_credentials and jwt-bearer grants, revocation.
 //! `RecoveryService`: password reset, verification of the address.
 //! **Collections** `users` (`_id` usr_…; unique `email_key`, the address's key of `contracts::text` or, once deleted, the
