@@ -10,9 +10,10 @@ mod record;
 
 use crate::{
     Environment,
-    events::connect::{System, Target},
+    events::connect::{System, Target, explain},
 };
 use clap::{Args, Subcommand};
+use contracts::events::v1::GetLagRequest;
 
 /// The service that has the products.
 const PRODUCTS: &str = "products";
@@ -44,6 +45,12 @@ pub enum Command {
     Import(import::Options),
     /// Write all products into a file that `import` reads, drafts and archived ones too
     Export(export::Options),
+}
+
+/// Refuses a token that staff do not have. To everybody else the catalogue is a smaller one, without an error.
+async fn admitted(system: &System) -> anyhow::Result<()> {
+    let lag = system.client(PRODUCTS).await?.get_lag(GetLagRequest::default()).await;
+    lag.map(drop).map_err(|status| explain(PRODUCTS, &status))
 }
 
 /// Imports or exports.

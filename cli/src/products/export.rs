@@ -50,6 +50,7 @@ pub async fn run(system: &System, options: Options) -> anyhow::Result<()> {
 }
 
 async fn all<W: Write>(system: &System, mut output: Output<W>) -> anyhow::Result<W> {
+    super::admitted(system).await?;
     let mut client = ProductServiceClient::new(system.channel(PRODUCTS).await?);
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));

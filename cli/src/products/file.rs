@@ -3,13 +3,17 @@
 use super::record::{Columns, Reader, Record};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use csv::{ByteRecord, StringRecord};
 use std::{
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read},
     path::Path,
 };
 
-/// Bytes that a line of NDJSON may have; a product has a twentieth of that.
+/// Bytes that a line of NDJSON and a record of CSV may have; a product has a twentieth of that.
 const MAX_LINE: u64 = 1 << 20;
+
+/// What the reader of CSV reads ahead.
+const AHEAD: u64 = 64 * 1024;
 
 /// How products are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -63,7 +67,7 @@ pub struct Lines<R> {
 }
 
 enum Source<R> {
-    Csv { cells: csv::StringRecordsIntoIter<R>, columns: Columns },
+    Csv { records: csv::Reader<Unified<R>>, columns: Columns, count: usize },
     Ndjson { text: BufReader<R>, number: u64 },
 }
 
@@ -72,9 +76,12 @@ impl<R: Read> Lines<R> {
         let source = match format {
             Format::Ndjson => Source::Ndjson { text: BufReader::new(input), number: 0 },
             Format::Csv => {
-                let mut cells = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(input);
-                let columns = Columns::new(cells.headers().context("read the first line, which names the columns")?)?;
-                Source::Csv { cells: cells.into_records(), columns }
+                let input = Unified { input, left: MAX_LINE + AHEAD, is_at_end: false, last: 0 };
+                // A record with too few cells is told as a line of the file; csv would have read on by then.
+                let mut records = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
+                let names = records.headers().context("read the first line, which names the columns")?;
+                let (columns, count) = (Columns::new(names)?, names.len());
+                Source::Csv { records, columns, count }
             }
         };
         Ok(Self { source, reader: Reader::new()? })
@@ -96,46 +103,101 @@ impl<R: Read> Lines<R> {
         match &mut self.source {
             Source::Ndjson { text, number } => {
                 let Some(text) = object(text, number)? else { return Ok(None) };
-                Ok(Some(Line { number: *number, record: self.reader.object(&text) }))
+                Ok(Some(Line { number: *number, record: text.and_then(|text| self.reader.object(&text)) }))
             }
-            Source::Csv { cells, columns } => {
-                let line = cells.reader().position().line();
-                let Some(cells) = cells.next() else { return Ok(None) };
-                let record = match cells {
+            Source::Csv { records, columns, count } => {
+                let mut cells = ByteRecord::new();
+                records.get_mut().left = MAX_LINE + AHEAD;
+                let before = records.position().line();
+                if !records
+                    .read_byte_record(&mut cells)
+                    .with_context(|| format!("read the file after line {before}"))?
+                {
+                    return Ok(None);
+                }
+                let breaks = cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
+                let number = records.position().line().saturating_sub(breaks + 1);
+                let record = match StringRecord::from_byte_record(cells) {
+                    Err(_) => Err("it is not UTF-8".to_owned()),
+                    Ok(cells) if cells.len() != *count => {
+                        Err(format!("it has {} cells, and the first line names {count} columns", cells.len()))
+                    }
+                    // The end of the file ends whatever cell it is in.
+                    Ok(cells)
+                        if records.is_done() && cells.iter().next_back().is_some_and(|last| last.ends_with('\n')) =>
+                    {
+                        Err("its last cell ends with the file: a quote is not closed".to_owned())
+                    }
                     Ok(cells) => columns.object(&cells).and_then(|object| self.reader.record(object)),
-                    Err(error) if error.is_io_error() => return Err(error).context("read the file"),
-                    Err(error) => Err(told(&error)),
                 };
-                Ok(Some(Line { number: line, record }))
+                Ok(Some(Line { number, record }))
             }
         }
     }
 }
 
-/// The next line that is not blank.
-fn object(text: &mut BufReader<impl Read>, number: &mut u64) -> anyhow::Result<Option<Vec<u8>>> {
+/// The next line that is not blank, or why it is none.
+fn object(text: &mut BufReader<impl Read>, number: &mut u64) -> anyhow::Result<Option<Result<Vec<u8>, String>>> {
     loop {
-        let mut line = Vec::new();
-        text.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line).context("read the file")?;
+        let (line, is_whole) = up_to_break(text)?;
         *number += 1;
         if line.is_empty() {
             return Ok(None);
         }
-        if line.len() as u64 > MAX_LINE {
-            bail!("line {number} is longer than {MAX_LINE} bytes; a line is a product");
+        if !is_whole && line.len() as u64 > MAX_LINE {
+            while !up_to_break(text)?.1 {}
+            return Ok(Some(Err(format!("it is longer than {MAX_LINE} bytes; a line is a product"))));
         }
         if !line.trim_ascii().is_empty() {
-            return Ok(Some(line));
+            return Ok(Some(Ok(line)));
         }
     }
 }
 
-fn told(error: &csv::Error) -> String {
-    match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} cells, and the first line names {expected_len} columns")
+/// What there is up to the end of the line, or a byte more than a line may have; and whether that is the end of it.
+fn up_to_break(text: &mut BufReader<impl Read>) -> anyhow::Result<(Vec<u8>, bool)> {
+    let mut line = Vec::new();
+    text.by_ref().take(MAX_LINE + 1).read_until(b'\n', &mut line).context("read the file")?;
+    let is_whole = line.is_empty() || line.ends_with(b"\n") || text.fill_buf().context("read the file")?.is_empty();
+    Ok((line, is_whole))
+}
+
+/// A file whose lines all end with a line feed, also the last one, and of which no more is read than a record may have.
+struct Unified<R> {
+    input: R,
+    left: u64,
+    is_at_end: bool,
+    last: u8,
+}
+
+impl<R: Read> Read for Unified<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            let why = format!("a record is longer than {MAX_LINE} bytes; is a quote not closed?");
+            return Err(io::Error::other(why));
         }
-        csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
-        _ => error.to_string(),
+        while !self.is_at_end {
+            let count = self.input.read(into)?;
+            self.is_at_end = count == 0;
+            let mut kept = 0;
+            for place in 0..count {
+                if into[place] != b'\r' {
+                    into[kept] = into[place];
+                    kept += 1;
+                }
+            }
+            if kept > 0 {
+                self.last = into[kept - 1];
+                self.left = self.left.saturating_sub(kept as u64);
+                return Ok(kept);
+            }
+        }
+        match into.first_mut() {
+            Some(first) if self.last != b'\n' => {
+                (*first, self.last) = (b'\n', b'\n');
+                Ok(1)
+            }
+            _ => Ok(0),
+        }
     }
 }

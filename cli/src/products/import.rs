@@ -9,6 +9,7 @@ use crate::events::{
     connect::{Bearer, System, explain},
     table::{Table, print},
 };
+use ::rpc::status::reason;
 use anyhow::{Context, bail};
 use clap::Args;
 use contracts::{
@@ -83,7 +84,7 @@ struct Refusal {
 struct Import {
     client: Client,
     report: Report,
-    /// The line of each SKU, by its key: a file that says two things of one product is at fault.
+    /// The line of each product, by its identifier or the key of its SKU: a file that says two things of one is at fault.
     known: HashMap<String, u64>,
     bar: ProgressBar,
     name: String,
@@ -99,6 +100,7 @@ pub async fn run(system: &System, options: Options) -> anyhow::Result<()> {
         "{bar:30} {bytes}/{total_bytes}  {msg}  {elapsed_precise}, {eta} to go",
     )?);
     let mut lines = Lines::new(bar.wrap_read(input), format, form.delimiter)?;
+    super::admitted(system).await?;
     let client = ProductServiceClient::new(system.channel(PRODUCTS).await?);
     let report = Report { dry_run, ..Report::default() };
     let mut import = Import { client, report, known: HashMap::new(), bar, name };
@@ -133,20 +135,24 @@ impl Import {
         for Line { number: line, record } in lines {
             match record {
                 Err(message) => refused.push(Refusal { line, sku: String::new(), message }),
-                Ok(record) => match self.known.insert(text::sku_key(&record.product.sku), line) {
-                    Some(before) => {
-                        let message = format!("line {before} has this SKU, too");
-                        refused.push(Refusal { line, sku: record.product.sku, message });
-                    }
-                    None => records.push((line, record)),
-                },
+                Ok(record) => records.push((line, record)),
             }
         }
         let found = self.found(&records).await?;
+        let mut single = Vec::new();
+        for (line, record) in records {
+            let product = found.of(&record.product.sku);
+            match self.claim(line, &record.product.sku, product) {
+                Some(before) => {
+                    let message = format!("line {before} has this SKU, too");
+                    refused.push(Refusal { line, sku: record.product.sku, message });
+                }
+                None => single.push((line, record, product)),
+            }
+        }
         let (client, dry_run) = (&self.client, self.report.dry_run);
-        let work = records.into_iter().map(|(number, record)| {
-            let found = found.get(&text::sku_key(&record.product.sku));
-            async move { (number, record.product.sku.clone(), apply(client, record, found, dry_run).await) }
+        let work = single.into_iter().map(|(line, record, product)| async move {
+            (line, record.product.sku.clone(), apply(client, record, product, dry_run).await)
         });
         let outcomes: Vec<_> = stream::iter(work).buffered(AT_ONCE).collect().await;
         for (line, sku, outcome) in outcomes {
@@ -162,18 +168,27 @@ impl Import {
         Ok(())
     }
 
-    /// The products that there are, by the keys of their SKUs.
-    async fn found(&self, records: &[(u64, Record)]) -> anyhow::Result<HashMap<String, Product>> {
+    /// The line before that is about the same product, if there is one.
+    fn claim(&mut self, line: u64, sku: &str, found: Option<&Product>) -> Option<u64> {
+        let key = text::sku_key(sku);
+        match found {
+            // Of two products that are older than keys, each has its line; one that a line of this file has made has it by its key.
+            Some(product) if !self.known.contains_key(&key) => self.known.insert(product.product_id.clone(), line),
+            _ => self.known.insert(key, line),
+        }
+    }
+
+    /// The products that there are.
+    async fn found(&self, records: &[(u64, Record)]) -> anyhow::Result<Found> {
         if records.is_empty() {
-            return Ok(HashMap::new());
+            return Ok(Found::default());
         }
         let skus: Vec<String> = records.iter().map(|(_, record)| record.product.sku.clone()).collect();
         let ask = || {
             let (mut client, skus) = (self.client.clone(), skus.clone());
             async move { client.lookup_products(LookupProductsRequest { skus }).await }
         };
-        let found = repeated(ask).await?.map_err(|status| explain(PRODUCTS, &status))?.products;
-        Ok(found.into_iter().map(|product| (text::sku_key(&product.sku), product)).collect())
+        Ok(Found(repeated(ask).await?.map_err(|status| explain(PRODUCTS, &status))?.products))
     }
 
     fn refused(&mut self, refusal: Refusal) {
@@ -184,6 +199,18 @@ impl Import {
         if self.report.errors.len() < MOST_ERRORS {
             self.report.errors.push(refusal);
         }
+    }
+}
+
+/// The products of some lines.
+#[derive(Default)]
+struct Found(Vec<Product>);
+
+impl Found {
+    /// The product with this SKU, or else with another spelling of it.
+    fn of(&self, sku: &str) -> Option<&Product> {
+        let (key, all) = (text::sku_key(sku), || self.0.iter());
+        all().find(|product| product.sku == sku).or_else(|| all().find(|product| text::sku_key(&product.sku) == key))
     }
 }
 
@@ -259,6 +286,8 @@ where
             Ok(answer) => return Ok(Ok(answer.into_inner())),
             Err(status) => match status.code() {
                 Code::Unauthenticated | Code::PermissionDenied => return Err(explain(PRODUCTS, &status)),
+                // Somebody has changed it since it was read; a repeat would not be another one.
+                Code::Aborted if reason(&status) == "STALE_ETAG" => return Ok(Err(status)),
                 Code::Unavailable | Code::DeadlineExceeded | Code::ResourceExhausted | Code::Aborted => {
                     if repeats == REPEATS {
                         return Err(explain(PRODUCTS, &status));

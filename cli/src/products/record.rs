@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use contracts::{
     Normalize as _, Validate as _,
     money::Money,
-    products::v1::{CreateProductRequest, Product},
+    products::v1::{CreateProductRequest, Product, product::Status},
 };
 use csv::StringRecord;
 use prost::{Message as _, Name as _};
@@ -130,6 +130,10 @@ impl Reader {
             let field = self.0.get_field_by_name(&key).or_else(|| self.0.get_field_by_json_name(&key));
             let field = field.ok_or_else(|| format!("there is no field {key:?}"))?;
             let Some(name) = FIELDS.into_iter().find(|name| *name == field.name()) else { continue };
+            // What has no value is not told; of the other fields null is the empty value.
+            if value.is_null() && matches!(name, "name" | "price" | "status") {
+                continue;
+            }
             if told.insert(name.to_owned(), value).is_some() {
                 return Err(format!("{name} comes twice"));
             }
@@ -145,6 +149,9 @@ impl Reader {
             told.collect::<Vec<_>>().join("; ").replace("product.", "")
         })?;
         let product = request.product.unwrap_or_default();
+        if fields.contains(&"status") && product.status() == Status::Unspecified {
+            return Err("status: must be ACTIVE, ARCHIVED or DRAFT".to_owned());
+        }
         if product.sku.is_empty() {
             return Err("it has no sku, by which products are known".to_owned());
         }

@@ -26,27 +26,29 @@ pub struct ProjectionLag {
 struct Seen {
     /// When was asked last.
     asked: Option<Instant>,
-    /// When was asked last of what had an answer.
-    answered: Instant,
+    /// Since when there has been no answer; none while there is one.
+    unanswered: Option<Instant>,
     /// When the oldest event that was not folded then had happened; none when all were.
     oldest: Option<Time>,
 }
 
 impl ProjectionLag {
     pub fn new(model: ReadModel) -> Self {
-        Self { model, seen: Mutex::new(Seen { asked: None, answered: Instant::now(), oldest: None }) }
+        Self { model, seen: Mutex::new(Seen { asked: None, unanswered: None, oldest: None }) }
     }
 
     /// The age of the oldest published event that is not folded, dead letters among them; zero when there is none. While
-    /// that cannot be told, no less than the time since it could.
+    /// that cannot be told, no less than the time since it was asked for in vain.
     pub async fn age(&self) -> Duration {
         let mut seen = self.seen.lock().await;
         if seen.asked.is_none_or(|asked| asked.elapsed() >= FRESH) {
             let began = Instant::now();
             match timeout(PATIENCE, self.oldest()).await {
-                Ok(Ok(oldest)) => (seen.answered, seen.oldest) = (began, oldest),
-                Ok(Err(error)) => tracing::debug!(%error, "the lag of the read model cannot be told"),
-                Err(_) => tracing::debug!("the lag of the read model is not told in time"),
+                Ok(Ok(oldest)) => (seen.unanswered, seen.oldest) = (None, oldest),
+                failed => {
+                    seen.unanswered.get_or_insert(began);
+                    tracing::debug!(?failed, "the lag of the read model is not told");
+                }
             }
             seen.asked = Some(Instant::now());
         }
@@ -63,8 +65,7 @@ impl Seen {
     fn age(&self, now: Time) -> Duration {
         let of = |oldest: Time| now.timestamp_millis().saturating_sub(oldest.timestamp_millis()).max(1).unsigned_abs();
         let known = self.oldest.map_or(Duration::ZERO, |oldest| Duration::from_millis(of(oldest)));
-        let unknown = self.answered.elapsed();
-        if unknown > FRESH + PATIENCE { known.max(unknown) } else { known }
+        self.unanswered.map_or(known, |since| known.max(since.elapsed()))
     }
 }
 

@@ -122,10 +122,20 @@ pub fn unavailable(reason: &str, message: impl Into<String>) -> Status {
 
 /// [`unavailable`] with metadata.
 pub fn unavailable_with(reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
+    passing(Code::Unavailable, reason, message, metadata)
+}
+
+/// ABORTED with the time after which a retry makes sense: for what a caller can bring about. A mesh takes UNAVAILABLE for a fault of
+/// the pod that answers, repeats the call and shuts the pod off.
+pub fn not_yet(reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
+    passing(Code::Aborted, reason, message, metadata)
+}
+
+fn passing(code: Code, reason: &str, message: impl Into<String>, metadata: &[(String, String)]) -> Status {
     let mut details =
         ErrorDetails::with_error_info(reason, DOMAIN, metadata.iter().cloned().collect::<HashMap<_, _>>());
     details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(Code::Unavailable, message, details)
+    Status::with_error_details(code, message, details)
 }
 
 /// RESOURCE_EXHAUSTED with the time after which a retry makes sense.

@@ -103,7 +103,7 @@ impl From<Error> for Status {
                 let folded = Version { seq, ..wanted.clone() };
                 let metadata = [("min_version", wanted), ("version", &folded)];
                 let metadata = metadata.map(|(name, version)| (name.to_owned(), version.to_string()));
-                status::unavailable_with("PROJECTION_BEHIND", error.to_string(), &metadata)
+                status::not_yet("PROJECTION_BEHIND", error.to_string(), &metadata)
             }
             Error::ListTooLong => status::error(Code::InvalidArgument, "LIST_TOO_LONG", error.to_string()),
             Error::Store(cause) => service::store_status(cause),

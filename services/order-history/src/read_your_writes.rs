@@ -9,8 +9,9 @@ use ::rpc::{Principal, deadline};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Longest wait for a version; a caller with a shorter deadline waits that long.
-const WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for a version; a caller with a shorter deadline waits that long. With the time of a list it is less than the 5 s after which
+/// a mesh asks another pod.
+const WAIT: Duration = Duration::from_secs(2);
 
 /// What is left of a caller's deadline for the answer that the version is not there.
 const MARGIN: Duration = Duration::from_millis(200);

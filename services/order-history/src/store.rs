@@ -30,7 +30,7 @@ const ATTEMPTS: u32 = 16;
 const FACT_BYTES: usize = 1024;
 
 /// Longest time of one look for entries in the database: what an index serves takes milliseconds.
-const TIMEOUT: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The index of lists in an earlier release.
 const OBSOLETE: &str = "order.user_id_1__id_-1";

@@ -129,17 +129,26 @@ impl Product {
 
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
         draft.check()?;
+        draft.check_media()?;
+        Ok(Self::made(draft, request_key, now))
+    }
+
+    /// The product of a draft that was checked.
+    fn made(draft: Draft, request_key: String, now: Time) -> Self {
         let Draft { name, description, sku, price, status, tax_category, weight_grams, mut category_ids, media } =
             draft;
         distinct(&mut category_ids);
-        Ok(Self {
+        Self {
             words: found_by(&name, &sku, &description),
             name_key: name_key(&name),
             name,
             description,
             sku_key: Some(text::sku_key(&sku)),
             sku,
-            prices: price_history::after(Vec::new(), &price, now),
+            prices: match status {
+                Status::Draft => Vec::new(),
+                Status::Active | Status::Archived => price_history::after(Vec::new(), &price, now),
+            },
             price,
             status,
             tax_category,
@@ -150,12 +159,15 @@ impl Product {
             updated_at: now,
             request_key,
             request_digest: String::new(),
-        })
+        }
     }
 
     /// The product after an update, and the names of the fields that changed.
     pub fn update(&self, mut draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
         draft.check()?;
+        if draft.media != self.media {
+            draft.check_media()?;
+        }
         distinct(&mut draft.category_ids);
         let mut changed = Vec::new();
         let mut note = |is_changed: bool, field: &str| {
@@ -173,10 +185,13 @@ impl Product {
         note(self.category_ids != draft.category_ids, "category_ids");
         note(self.media != draft.media, "media");
         let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
-        let mut next = Self { created_at, request_digest, ..Self::create(draft, self.request_key.clone(), now)? };
-        next.prices = match next.price == self.price {
-            true => self.prices.clone(),
-            false => price_history::after(self.prices(), &next.price, now),
+        let mut next = Self { created_at, request_digest, ..Self::made(draft, self.request_key.clone(), now) };
+        next.prices = match (self.status, next.status) {
+            // The price of a draft is offered to nobody.
+            (_, Status::Draft) => self.prices(),
+            (Status::Draft, _) => price_history::after(self.prices(), &next.price, now),
+            _ if next.price == self.price => self.prices.clone(),
+            _ => price_history::after(self.prices(), &next.price, now),
         };
         // A product of before may be without a key because another one has it; only a SKU that changes is given one.
         if next.sku == self.sku {
@@ -187,10 +202,14 @@ impl Product {
 }
 
 impl Product {
-    /// Its prices, the oldest first; of a product that is older than histories its price since the last change.
+    /// Its prices, the oldest first. What a release without histories has written has its price since its last change.
     pub fn prices(&self) -> Vec<PriceStart> {
-        let present = || vec![PriceStart { price: self.price.clone(), at: self.updated_at }];
-        if self.prices.is_empty() { present() } else { self.prices.clone() }
+        match self.status {
+            Status::Draft => self.prices.clone(),
+            Status::Active | Status::Archived => {
+                price_history::after(self.prices.clone(), &self.price, self.updated_at)
+            }
+        }
     }
 }
 
@@ -205,11 +224,12 @@ impl Draft {
         if self.price.amount < Decimal::ZERO {
             return Err(Error::PriceBelowZero);
         }
-        let sizes = self.media.iter().map(|media| media.uri.len() + media.alt_text.len());
-        if sizes.sum::<usize>() > MAX_MEDIA_BYTES {
-            return Err(Error::MediaTooLarge(MAX_MEDIA_BYTES));
-        }
         Ok(self.price.at_most(MOST_OF_A_PRICE)?)
+    }
+
+    fn check_media(&self) -> Result<(), Error> {
+        let sizes = self.media.iter().map(|media| media.uri.len() + media.alt_text.len());
+        if sizes.sum::<usize>() > MAX_MEDIA_BYTES { Err(Error::MediaTooLarge(MAX_MEDIA_BYTES)) } else { Ok(()) }
     }
 }
 

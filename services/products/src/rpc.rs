@@ -38,10 +38,12 @@ impl ProductService for Handler {
         let audience = audience(&principal(&request));
         let request = validated(request)?;
         let limit = limit(request.page_size);
-        let after = self.pager.after("", &request.page_token).map_err(status::page_token)?;
+        // Whose token of staff has ended does not go on with the list of everybody.
+        let scope = format!("{audience:?}");
+        let after = self.pager.after(&scope, &request.page_token).map_err(status::page_token)?;
         let found = self.products.list(audience, after, limit).await?;
         let (products, next_page_token) =
-            self.pager.page("", found, |product| (product.id.clone(), convert::to_wire(&product)));
+            self.pager.page(&scope, found, |product| (product.id.clone(), convert::to_wire(&product)));
         Ok(Response::new(ListProductsResponse { products, next_page_token }))
     }
 

@@ -97,11 +97,13 @@ impl Products {
         }
     }
 
-    /// The products of these SKUs, however they are written, newest first. There are at most as many as SKUs.
+    /// The products of these SKUs, however they are written, newest first.
     pub async fn by_skus(&self, skus: &[String], audience: Audience) -> Result<Vec<Versioned<Product>>, Error> {
         let keys: Vec<String> = skus.iter().map(|sku| text::sku_key(sku)).collect();
-        let limit = i64::try_from(keys.len()).unwrap_or(i64::MAX);
-        let found = self.0.find(doc! { "sku_key": { "$in": keys } }, doc! { "_id": -1 }, limit).await?;
+        // Of two products that are older than keys and differ in the case of their SKUs, one has no key.
+        let limit = i64::try_from(keys.len().saturating_mul(2)).unwrap_or(i64::MAX);
+        let any = doc! { "$or": [{ "sku_key": { "$in": keys } }, { "sku": { "$in": skus } }] };
+        let found = self.0.find(any, doc! { "_id": -1 }, limit).await?;
         Ok(found.into_iter().filter(|product| product.state.is_seen_by(audience)).collect())
     }
 

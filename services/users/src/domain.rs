@@ -111,6 +111,8 @@ pub struct User {
 pub struct Identity {
     pub issuer: String,
     pub subject: String,
+    /// When the newest token was issued that its roles are of.
+    pub told_at: Time,
 }
 
 /// How the owner of an account proves who they are.
@@ -233,6 +235,16 @@ impl User {
             request_key: self.request_key.clone(),
             request_digest: String::new(),
         }
+    }
+
+    /// The account as a token of its issuer tells its roles; none when it has told as much, or a newer one has. It may lose the role of an
+    /// admin by it.
+    pub fn told_roles(&self, wanted: Vec<String>, told_at: Time, now: Time) -> Result<Option<Self>, Error> {
+        let Some(identity) = self.identity.as_ref().filter(|identity| identity.told_at < told_at) else {
+            return Ok(None);
+        };
+        let next = self.set_roles(wanted, false, now)?.unwrap_or_else(|| self.clone());
+        Ok(Some(Self { identity: Some(Identity { told_at, ..identity.clone() }), ..next }))
     }
 
     /// The account with these roles and no others, unless it has them already; its tokens are revoked when it loses one. `is_own` tells whether an admin asks for their own.

@@ -88,7 +88,7 @@ impl From<Error> for Status {
             Error::Deleted => status::precondition("USER_DELETED", message),
             Error::NotDeleted => status::precondition("USER_NOT_DELETED", message),
             Error::StaleEtag => status::stale_etag(),
-            Error::IssuerUnavailable => status::unavailable("ISSUER_UNAVAILABLE", message),
+            Error::IssuerUnavailable => status::not_yet("ISSUER_UNAVAILABLE", message, &[]),
             Error::Busy => status::unavailable("BUSY", message),
             Error::TooManyAttempts(wait) => attempts::too_many(wait),
             Error::InvalidRequest(_) => status::error(Code::InvalidArgument, "invalid_request", message),

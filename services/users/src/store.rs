@@ -70,7 +70,7 @@ impl Users {
 
     /// The account of who signs in elsewhere.
     pub async fn by_identity(&self, identity: &Identity) -> Result<Option<Versioned<User>>, Error> {
-        let Identity { issuer, subject } = identity;
+        let Identity { issuer, subject, .. } = identity;
         Ok(self.0.find_one(doc! { "identity.issuer": issuer, "identity.subject": subject }).await?)
     }
 

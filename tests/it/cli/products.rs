@@ -133,6 +133,26 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
 }
 
 #[tokio::test]
+async fn lines_are_counted_as_an_editor_counts_them_and_an_open_quote_swallows_nothing() {
+    let stack = shared().await;
+    let run = unique();
+    let text =
+        format!("sku,name,price,currency\n\nP-{run},Lamp,x,EUR\n\n\nQ-{run},\"La\nmp\",x,EUR\nR-{run},Lamp,x,EUR");
+    for text in [text.clone(), text.replace('\n', "\r\n"), format!("\u{feff}{text}\n")] {
+        let (_directory, path) = file("catalogue.csv", &text);
+        let (report, _) = import(stack, &path, &[]).await;
+        let lines: Vec<u64> =
+            report["errors"].as_array().expect("a list").iter().map(|error| error["line"].as_u64().unwrap()).collect();
+        assert_eq!(lines, [3, 6, 8], "{report}");
+    }
+    let text = format!("sku,price,currency,name\nS-{run},5,EUR,\"Lamp\nT-{run},5,EUR,Lamp\n");
+    let (_directory, path) = file("catalogue.csv", &text);
+    let (report, told_of) = import(stack, &path, &[]).await;
+    assert_eq!(counts(&report), [0, 0, 0, 1], "{report}");
+    assert!(told_of.contains("csv:2: ") && told_of.contains("a quote is not closed"), "{told_of}");
+}
+
+#[tokio::test]
 async fn lines_of_json_say_what_they_mention_and_no_more() {
     let stack = shared().await;
     let run = unique();
@@ -148,8 +168,15 @@ async fn lines_of_json_say_what_they_mention_and_no_more() {
     assert!(told_of.contains("ndjson:3: ") && told_of.contains("there is no field \"colour\""), "{told_of}");
     assert!(told_of.contains("ndjson:4: it is no JSON object"), "{told_of}");
     assert!(told_of.contains("for a new one it has no price"), "{told_of}");
-    let (_directory, path) = file("more.ndjson", &format!("{{\"sku\":\"j-{run}\",\"name\":\"Lamp 2\"}}"));
-    assert_eq!(counts(&import(stack, &path, &[]).await.0), [0, 1, 0, 0]);
+    let long = "a".repeat(3 << 20);
+    let text = format!(
+        "{{\"sku\":\"j-{run}\",\"name\":\"Lamp 2\",\"status\":null}}\n{{\"sku\":\"{long}\"}}\n{{\"sku\":\"M-{run}\",\"status\":0}}"
+    );
+    let (_directory, path) = file("more.ndjson", &text);
+    let (report, told_of) = import(stack, &path, &[]).await;
+    assert_eq!(counts(&report), [0, 1, 0, 2], "{report}");
+    assert!(told_of.contains("ndjson:2: it is longer than 1048576 bytes"), "{told_of}");
+    assert!(told_of.contains("ndjson:3: status: must be"), "{told_of}");
     let product = by_sku(stack, &format!("J-{run}")).await;
     assert_eq!((&product["name"], &product["description"]), (&json!("Lamp 2"), &json!("Old")), "{product}");
 }
@@ -180,7 +207,7 @@ async fn a_file_that_cannot_be_read_is_refused_as_a_whole_before_anything_is_wri
         ("a.csv", "sku,name,price\n".to_owned(), "need each other"),
         ("a.csv", "sku,name,name\n".to_owned(), "there are two columns \"name\""),
         ("a.xlsx", "sku\n".to_owned(), "--format"),
-        ("a.ndjson", format!("{{\"sku\":\"{run}\",\"name\":\"{}\"}}\n", "a".repeat(1 << 20)), "line 1 is longer than"),
+        ("a.csv", format!("sku,name\n{run},\"{}\n", "a".repeat(3 << 20)), "is a quote not closed?"),
     ] {
         let (_directory, path) = file(name, &text);
         let output = self::run(stack, &["import", path.to_str().expect("UTF-8")]).await;

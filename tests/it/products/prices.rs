@@ -61,10 +61,13 @@ async fn the_history_of_prices_has_each_price_since_it_began() {
     let one = bson::doc! { "_id": id(&made, "productId") };
     stored.update_one(one, bson::doc! { "$unset": { "prices": "" } }).await.expect("root may");
     assert_eq!(anonymous.get(&prices).await.expect(200)["prices"], json!(wanted[..1]));
-    let changed = staff.patch(&at, json!({ "price": minor("EUR", 1100), "status": "DRAFT" })).await.expect(200);
-    let next = json!({ "price": minor("EUR", 1100), "startTime": changed["updateTime"] });
-    assert_eq!(staff.get(&prices).await.expect(200)["prices"], json!([next, wanted[0]]));
+    // What a draft is to cost is offered to nobody.
+    staff.patch(&at, json!({ "price": minor("EUR", 1), "status": "DRAFT" })).await.expect(200);
+    assert_eq!(staff.get(&prices).await.expect(200)["prices"], json!(wanted[..1]));
     assert_eq!(anonymous.get(&prices).await.status, 404, "a draft is seen by staff alone");
+    let changed = staff.patch(&at, json!({ "price": minor("EUR", 1100), "status": "ACTIVE" })).await.expect(200);
+    let next = json!({ "price": minor("EUR", 1100), "startTime": changed["updateTime"] });
+    assert_eq!(anonymous.get(&prices).await.expect(200)["prices"], json!([next, wanted[0]]));
 }
 
 /// A product at the highest price, and `units` of it.

@@ -24,7 +24,7 @@ fn a_list_beyond_the_time_limit_is_for_the_caller_to_narrow() {
 fn a_version_that_is_not_there_yet_is_told_with_the_one_that_is() {
     let wanted = Version { order_id: "ord_1".to_owned(), seq: 3 };
     let status = Status::from(Error::Behind { wanted, seq: 2 });
-    assert_eq!((status.code(), status::reason(&status).as_str()), (Code::Unavailable, "PROJECTION_BEHIND"));
+    assert_eq!((status.code(), status::reason(&status).as_str()), (Code::Aborted, "PROJECTION_BEHIND"));
     let of = |key: &str| status::metadata(&status, key).unwrap_or_default();
     assert_eq!((of("min_version").as_str(), of("version").as_str()), ("ord_1:3", "ord_1:2"));
 }

@@ -34,6 +34,10 @@ pub fn after(mut before: Vec<PriceStart>, price: &Money, now: Time) -> Vec<Price
 pub fn lowest_before(prices: &[PriceStart]) -> Option<&Money> {
     let (present, before) = prices.split_last()?;
     let from = present.at.timestamp_millis().saturating_sub(LOOK_BACK_MS);
+    // A lower one may have been dropped.
+    if prices.len() >= KEPT_PRICES && prices.first().is_some_and(|oldest| oldest.at.timestamp_millis() > from) {
+        return None;
+    }
     let ends = prices.iter().skip(1).map(|next| next.at.timestamp_millis());
     let held = before.iter().zip(ends).filter(|(_, end)| *end > from).map(|(start, _)| &start.price);
     held.filter(|price| price.currency == present.price.currency).min_by_key(|price| price.amount)

@@ -8,7 +8,7 @@ use crate::{
     store::{Created, Users},
 };
 use ::rpc::Role;
-use ::store::{Versioned, now};
+use ::store::{Change, Time, Versioned, now};
 use contracts::{Normalize as _, Validate as _, users::v1::CreateUserRequest};
 
 const NO_ADDRESS: Error =
@@ -17,16 +17,14 @@ const TAKEN: Error = Error::InvalidGrant("an account with this address signs in 
 
 /// The account, which the first sign-in makes, with the roles that the issuer gives.
 pub async fn of(users: &Users, claimed: Claimed) -> Result<Versioned<User>, Error> {
-    let identity = Identity { issuer: claimed.issuer.clone(), subject: claimed.subject.clone() };
-    let roles = claimed.roles.clone();
+    let Claimed { issuer, subject, issued_at, roles, .. } = claimed.clone();
+    let identity = Identity { issuer, subject, told_at: issued_at };
     let user = match users.by_identity(&identity).await? {
         Some(user) => user,
         None => created(users, identity, claimed).await?,
     };
     match roles {
-        Some(roles) if roles != user.state.roles && user.state.may_sign_in() => {
-            with_roles(users, &user.id, roles).await
-        }
+        Some(roles) if user.state.may_sign_in() => with_roles(users, &user.id, roles, issued_at).await,
         _ => Ok(user),
     }
 }
@@ -44,6 +42,10 @@ async fn created(users: &Users, identity: Identity, claimed: Claimed) -> Result<
 /// What the issuer tells of a person, within the bounds of a registration.
 fn registration(claimed: Claimed) -> Result<Registration, Error> {
     let Claimed { email, name, language, roles, email_verified, .. } = claimed;
+    // Whoever may tell any address could keep it from the one who reads its mail.
+    if !email_verified {
+        return Err(NO_ADDRESS);
+    }
     let name: String = if name.trim().is_empty() { email.clone() } else { name }.chars().take(200).collect();
     // No account has this password: it makes the request one that can be checked.
     let mut request = CreateUserRequest { email, name, password: "not a password".to_owned(), ..Default::default() };
@@ -56,10 +58,13 @@ fn registration(claimed: Claimed) -> Result<Registration, Error> {
     Ok(registration.checked(Role::Admin)?)
 }
 
-async fn with_roles(users: &Users, id: &str, roles: Vec<String>) -> Result<Versioned<User>, Error> {
+async fn with_roles(users: &Users, id: &str, roles: Vec<String>, told_at: Time) -> Result<Versioned<User>, Error> {
     let changed = users.change(id, None, |old| {
-        let state = old.state.set_roles(roles.clone(), false, now())?;
-        Ok(state.map(|state| events::roles_changed(id, &old.state, state)))
+        let Some(state) = old.state.told_roles(roles.clone(), told_at, now())? else { return Ok(None) };
+        if state.roles == old.state.roles {
+            return Ok(Some(Change { state, events: Vec::new() }));
+        }
+        Ok(Some(events::roles_changed(id, &old.state, state)))
     });
     changed.await
 }

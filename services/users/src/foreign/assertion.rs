@@ -2,6 +2,7 @@
 
 use super::issuers::ForeignIssuer;
 use crate::error::Error;
+use ::store::Time;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use contracts::role::Role;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, jwk::Jwk};
@@ -35,6 +36,7 @@ pub struct Claimed {
     pub email_verified: bool,
     pub name: String,
     pub language: String,
+    pub issued_at: Time,
     /// The roles that the issuer gives, if it is its to give them.
     pub roles: Option<Vec<String>>,
 }
@@ -75,6 +77,7 @@ pub fn verify(token: &str, header: &Header, key: &Jwk, issuer: &ForeignIssuer) -
 }
 
 fn claimed(claims: &Claims, issuer: &ForeignIssuer) -> Result<Claimed, Error> {
+    let issued_at = claims.get("iat").and_then(Value::as_f64).ok_or(REFUSED)?;
     let [subject, email, name, language] = ["sub", "email", "name", "locale"].map(|claim| text(claims, claim));
     if subject.is_empty() || subject.len() > 255 {
         return Err(REFUSED);
@@ -83,7 +86,8 @@ fn claimed(claims: &Claims, issuer: &ForeignIssuer) -> Result<Claimed, Error> {
         issuer: issuer.issuer.clone(),
         subject,
         email,
-        email_verified: claims.get("email_verified") == Some(&Value::Bool(true)),
+        email_verified: issuer.emails_verified || claims.get("email_verified") == Some(&Value::Bool(true)),
+        issued_at: Time::from_millis((issued_at * 1000.0) as i64),
         name,
         language,
         roles: issuer.role_claim.as_ref().map(|claim| roles(claims.get(claim), issuer)),

@@ -22,6 +22,9 @@ pub struct ForeignIssuer {
     /// Where its keys are; without it, its discovery document tells.
     #[serde(default)]
     pub jwks_uri: Option<String>,
+    /// Whether it has proved the addresses of all of its people, and says so of none.
+    #[serde(default)]
+    pub emails_verified: bool,
     /// The claim that tells roles, a text or a list of texts. Without it the roles of an account are the shop's to give.
     #[serde(default)]
     pub role_claim: Option<String>,

@@ -7,12 +7,12 @@ use reqwest::{Client, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
-use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
 
-/// How long keys are used before they are asked for again: a key that the issuer has withdrawn counts no longer than this.
+/// How long keys are used before they are asked for again, for those who come next.
 const FRESH_FOR: Duration = Duration::from_secs(600);
 
 /// How long they are used while the issuer does not answer.
@@ -30,15 +30,13 @@ const MAX_DOCUMENT: usize = 256 * 1024;
 #[derive(Clone)]
 pub struct Keys {
     client: Client,
-    /// Who waits for the lock waits for the answer of the issuer, and asks nothing.
-    state: Arc<Mutex<State>>,
+    known: Arc<Mutex<Option<Known>>>,
+    /// When an answer of the issuer ended last. Who waits for the lock waits for an answer, and asks nothing.
+    asked: Arc<tokio::sync::Mutex<Option<Instant>>>,
 }
 
-#[derive(Default)]
-struct State {
-    keys: Option<(JwkSet, Instant)>,
-    asked: Option<Instant>,
-}
+/// Keys, and when they were told.
+type Known = (Arc<JwkSet>, Instant);
 
 /// What of the discovery document is read.
 #[derive(Deserialize)]
@@ -59,28 +57,47 @@ pub fn client() -> Result<Client, reqwest::Error> {
 
 impl Keys {
     pub fn new(client: Client) -> Self {
-        Self { client, state: Arc::default() }
+        Self { client, known: Arc::default(), asked: Arc::default() }
     }
 
-    /// The key of this name, or the only one when the token names none.
+    /// The key of this name, or the only one when the token names none. Only who needs a key that is not known waits for the issuer.
     pub async fn key(&self, issuer: &ForeignIssuer, id: Option<&str>) -> Result<Jwk, Error> {
-        let mut state = self.state.lock().await;
-        let is_young = |since: &Instant, limit: Duration| since.elapsed() < limit;
-        let known = state.keys.as_ref().filter(|(_, since)| is_young(since, FRESH_FOR));
-        if let Some(key) = known.and_then(|(keys, _)| find(keys, id)) {
+        if let Some((keys, since)) = self.known()
+            && let Some(key) = find(&keys, id)
+        {
+            if since.elapsed() >= FRESH_FOR {
+                drop(self.refresh(issuer)); // goes on by itself
+            }
             return Ok(key);
         }
-        if state.asked.is_none_or(|asked| !is_young(&asked, PAUSE)) {
-            state.asked = Some(Instant::now());
-            match self.fetch(issuer).await {
-                Ok(keys) => state.keys = Some((keys, Instant::now())),
-                Err(error) => tracing::warn!(issuer = issuer.issuer, %error, "the keys of an issuer cannot be read"),
-            }
-        }
-        match state.keys.as_ref().filter(|(_, since)| is_young(since, USED_FOR)) {
-            Some((keys, _)) => find(keys, id).ok_or(Error::InvalidGrant("the assertion was signed by an unknown key")),
+        // In a task: who hangs up meanwhile does not take the answer along.
+        let _ = self.refresh(issuer).await;
+        match self.known() {
+            Some((keys, _)) => find(&keys, id).ok_or(Error::InvalidGrant("the assertion was signed by an unknown key")),
             None => Err(Error::IssuerUnavailable),
         }
+    }
+
+    /// The keys that still count.
+    fn known(&self) -> Option<Known> {
+        let known = self.known.lock().expect("no holder panics").clone();
+        known.filter(|(_, since)| since.elapsed() < USED_FOR)
+    }
+
+    /// Asks the issuer for its keys, unless it was asked a moment ago.
+    fn refresh(&self, issuer: &ForeignIssuer) -> JoinHandle<()> {
+        let (keys, issuer) = (self.clone(), issuer.clone());
+        tokio::spawn(async move {
+            let mut asked = keys.asked.lock().await;
+            if asked.is_some_and(|asked| asked.elapsed() < PAUSE) {
+                return;
+            }
+            match keys.fetch(&issuer).await {
+                Ok(told) => *keys.known.lock().expect("no holder panics") = Some((Arc::new(told), Instant::now())),
+                Err(error) => tracing::warn!(issuer = issuer.issuer, %error, "the keys of an issuer cannot be read"),
+            }
+            *asked = Some(Instant::now());
+        })
     }
 
     async fn fetch(&self, issuer: &ForeignIssuer) -> Result<JwkSet, String> {

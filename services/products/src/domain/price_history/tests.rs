@@ -45,6 +45,12 @@ fn the_lowest_price_of_the_thirty_days_before_the_present_one_counts() {
     // The lowest one ended 30 days before, and a moment later.
     assert_eq!(lowest(&[(0, "5"), (70, "15"), (100, "12")]).as_deref(), Some("15.00 EUR"));
     assert_eq!(lowest(&[(0, "5"), (71, "15"), (100, "12")]).as_deref(), Some("5.00 EUR"));
+    let often: Vec<(i64, &str)> =
+        (0..KEPT_PRICES as i64).map(|day| (day, if day % 2 == 0 { "10" } else { "11" })).collect();
+    assert_eq!(lowest(&often).as_deref(), Some("10.00 EUR"));
+    let within =
+        often.iter().map(|(day, price)| PriceStart { price: eur(price), at: Time::from_millis(day * DAY / 10) });
+    assert_eq!(lowest_before(&within.collect::<Vec<_>>()), None, "one that was dropped may have been lower");
     let mut other = prices(&[(0, "10"), (90, "15"), (100, "12")]);
     other[0].price = Money::parse("USD", "10").expect("a price");
     assert_eq!(lowest_before(&other).map(ToString::to_string).as_deref(), Some("15.00 EUR"), "in its currency");
