@@ -60,7 +60,7 @@ fn compare(order: &Document, row: Option<&Document>) -> Option<(String, String)>
         }
     }
     let texts = [
-        ("reason", code(text(order, "reason")), text(told, "reason")),
+        ("reason", code(text(order, "state"), text(order, "reason")), text(told, "reason")),
         ("user_id", text(order, "user_id"), text(told, "user_id")),
     ];
     for (name, expected, found) in texts {
@@ -77,8 +77,11 @@ fn state<S: Into<i32>>(state: Option<S>) -> i64 {
     state.map_or(0, |state| i64::from(state.into()))
 }
 
-/// Events carry a code for a reason in somebody's own words.
-fn code(reason: &str) -> &str {
-    let is_code = reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+/// Events carry a code for a reason in somebody's own words, which every reason to cancel but that of orders may be.
+fn code<'a>(state: &str, reason: &'a str) -> &'a str {
+    let is_code = match state {
+        "Cancelling" | "Cancelled" => reason == "SHIPMENTS_STOPPED",
+        _ => reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'),
+    };
     if is_code { reason } else { "CANCELLED" }
 }

@@ -52,7 +52,7 @@ fn refunded(id: &str, order: &Order, refund: &Refund) -> Option<NewEvent> {
         user_id: order.user_id.clone(),
         refund_id: refund.id.clone(),
         amount: Some(refund.amount.to_wire()),
-        refusal: code(&refund.refusal),
+        refusal: code(order.state, &refund.refusal),
     };
     Some(NewEvent::of(name, &message))
 }
@@ -64,7 +64,8 @@ fn frozen(id: &str, order: &Order, reason: &str) -> NewEvent {
 
 fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
     // A reason in somebody's own words stays with the order; events carry codes.
-    let seen = |order: &Order| (order.state, order.payment_state, order.shipment_state, code(&order.reason));
+    let reason = |order: &Order| code(order.state, &order.reason);
+    let seen = |order: &Order| (order.state, order.payment_state, order.shipment_state, reason(order));
     if seen(old) == seen(new) {
         return None;
     }
@@ -74,7 +75,7 @@ fn moved(id: &str, old: &Order, new: &Order) -> Option<NewEvent> {
         user_id: new.user_id.clone(),
         from: convert::state_to_wire(old.state).into(),
         to: convert::state_to_wire(new.state).into(),
-        reason: code(&new.reason),
+        reason: reason(new),
         payment_state: new.payment_state.into(),
         shipment_state: new.shipment_state.into(),
         payment_id: convert::payment_id(new),
@@ -94,7 +95,14 @@ fn captured(order: &Order) -> Option<Money> {
 
 /// What a person has just done to the saga.
 fn intervened(id: &str, old: &Saga, new: &Saga) -> Option<NewEvent> {
-    let last = new.interventions.last().filter(|last| old.interventions.last() != Some(*last))?;
+    let last = new.interventions.last()?;
+    // Its reason alone changes when it is erased.
+    let is_known = old.interventions.last().is_some_and(|known| {
+        (known.at, &known.action, &known.step, &known.actor) == (last.at, &last.action, &last.step, &last.actor)
+    });
+    if is_known {
+        return None;
+    }
     let message = OrderIntervened {
         order_id: id.to_owned(),
         kind: old.kind.clone(),

@@ -6,8 +6,8 @@
 //! **HTTP** `POST /v1/webhooks/{provider}`: the provider's signed webhooks.
 //! **Collections** `payments` (`_id` = the caller's payment id; indexes `intent.ask_at` and `check_at` for the resolver);
 //! `reconciliations` (`_id` = the day; what the comparison of that night has found);
-//! `webhook_inbox` (`_id` = `<provider>/<event id>`; each event that told something new or waits, as it came, what became
-//! of it, and when it is tried again).
+//! `webhook_inbox` (`_id` = `<provider>/<event id>`; each event that told something new or waits, what became of
+//! it, and while it waits as it came and when it is tried again).
 //! **Events out** `evt.payments.payment.<state in lower case>`: `PaymentChanged`; `evt.payments.payment.charged_back`:
 //! `PaymentChargedBack`. **Events in** none.
 //!

@@ -85,8 +85,13 @@ fn next(token: String, same: fn(String) -> Page, after: fn(String) -> Page) -> P
 /// An order, its shipments and its payment.
 async fn with_parts(peers: &Peers, placed: Order) -> Result<Vec<ExportedRecord>, Status> {
     let mut parts = Vec::new();
-    for known in &placed.shipments {
-        parts.extend(peers.shipment(&known.shipment_id).await?.map(shipment));
+    let mut shipments: Vec<&str> = placed.shipments.iter().map(|known| known.shipment_id.as_str()).collect();
+    // An order that is older than splits names its only shipment alone.
+    if shipments.is_empty() && !placed.shipment_id.is_empty() {
+        shipments.push(&placed.shipment_id);
+    }
+    for id in shipments {
+        parts.extend(peers.shipment(id).await?.map(shipment));
     }
     if !placed.payment_id.is_empty() {
         parts.extend(peers.payment(&placed.payment_id).await?.map(payment));

@@ -41,7 +41,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
-pub use config::{Config, KEYS};
+pub use config::{Config, KEYS, SHORTEST_PAUSE};
 pub use domain::{Erasure, definition::participants};
 
 /// Runs the service until `shutdown`.

@@ -48,7 +48,11 @@ impl PrivacyService for Handler {
         if !caller.may_act_for(&id) {
             return Err(Error::NoUser(id).into());
         }
-        let user = self.peers.user(&id).await?.ok_or(Error::NoUser(id))?;
+        let mut user = self.peers.user(&id).await?.ok_or(Error::NoUser(id))?;
+        if !caller.acts_for_all() {
+            // As in GetUser.
+            user.lock_reason.clear();
+        }
         Ok(Response::new(export::records(self.peers.clone(), user)))
     }
 }

@@ -53,7 +53,10 @@ pub async fn fates(payments: &Payments, id: &str) -> Vec<String> {
     let mut found = inbox.find(doc! { "charge_key": format!("{id}/authorize") }).await.unwrap();
     let mut fates = Vec::new();
     while found.advance().await.unwrap() {
-        fates.push(found.deserialize_current().unwrap().get_str("fate").unwrap().to_owned());
+        let event = found.deserialize_current().unwrap();
+        let fate = event.get_str("fate").unwrap();
+        assert_eq!(event.contains_key("raw"), fate == "waits", "the content is kept while it waits: {event}");
+        fates.push(fate.to_owned());
     }
     fates
 }

@@ -1,6 +1,6 @@
 //! An order whose user has closed the account: the person goes, what was bought and paid stays. Pure.
 
-use super::{Address, Order, State, UserSnapshot};
+use super::{Address, Order, State, UserSnapshot, shipments::STOPPED};
 use crate::sagas::definitions::Purpose;
 use ::store::Time;
 use contracts::shipping::v1::shipment::State as ShipmentState;
@@ -21,10 +21,17 @@ impl Order {
             next.request_digest = String::new();
         }
         // Whoever gave a reason in their own words may have named somebody.
-        next.reason = code(&self.reason);
-        next.history.iter_mut().for_each(|transition| transition.reason = code(&transition.reason));
-        next.cancellation.iter_mut().for_each(|cancellation| cancellation.reason = code(&cancellation.reason));
-        next.refunds.iter_mut().for_each(|refund| refund.reason.clear());
+        next.reason = code(self.state, &self.reason);
+        next.history.iter_mut().for_each(|transition| transition.reason = code(transition.to, &transition.reason));
+        if let Some(cancellation) = &mut next.cancellation {
+            cancellation.reason = code(State::Cancelling, &cancellation.reason);
+        }
+        for refund in &mut next.refunds {
+            refund.reason.clear();
+            // It is made of the request, whose reason could be guessed and tried.
+            refund.digest.clear();
+        }
+        next.saga.interventions.iter_mut().for_each(|intervention| intervention.reason.clear());
         (next != *self).then_some(Self { updated_at: now, ..next })
     }
 
@@ -50,8 +57,12 @@ fn without_person(address: &Address) -> Address {
     }
 }
 
-/// A reason as others than its user and staff see it: as a code, whatever the words are.
-pub fn code(reason: &str) -> String {
-    let is_code = reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+/// The reason of an order in `state`, or of its move there, as others than its user and staff see it: a code, whatever the
+/// words are. Whoever cancels gives a reason in their own words, which may look like a code; services gave the others.
+pub fn code(state: State, reason: &str) -> String {
+    let is_code = match state {
+        State::Cancelling | State::Cancelled => reason == STOPPED,
+        _ => reason.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_'),
+    };
     if is_code { reason.to_owned() } else { "CANCELLED".to_owned() }
 }

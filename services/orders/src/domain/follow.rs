@@ -124,6 +124,9 @@ impl Order {
 
     pub fn intervene(&self, sagas: &Sagas, action: Action, operator: &Operator, now: Time) -> Result<Self, Error> {
         let mut next = self.clone();
+        let unexplained = Operator { actor: operator.actor.clone(), reason: String::new() };
+        // Nothing erases an order twice.
+        let operator = if self.is_erased() { &unexplained } else { operator };
         next.saga.intervene(sagas, action, operator, now).map_err(Error::Intervention)?;
         next.updated_at = now;
         next.follow_saga(sagas, now)?;

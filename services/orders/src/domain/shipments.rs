@@ -16,7 +16,7 @@ use contracts::{
 use std::collections::BTreeMap;
 
 /// The reason of an order that is cancelled because all of its shipments were stopped.
-const STOPPED: &str = "SHIPMENTS_STOPPED";
+pub(super) const STOPPED: &str = "SHIPMENTS_STOPPED";
 
 /// A shipment as an event of shipping has it.
 #[derive(Debug, Clone, PartialEq, Eq)]

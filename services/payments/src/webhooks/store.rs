@@ -103,12 +103,16 @@ impl Store {
         Self { events: database.collection(COLLECTION), group: GroupCommit::new(database, COLLECTION) }
     }
 
-    /// Keeps an event. One that is known stays as it is; but what had expired is taken up again when it is sent again.
+    /// Keeps an event, with its content while it waits. One that is known stays as it is; but what had expired is taken up
+    /// again when it is sent again.
     pub async fn keep(&self, mut event: Document, disposition: Disposition, now: Time) -> Result<(), Error> {
         event.insert("fate", disposition.name());
         event.insert("received_at", now);
         if disposition == Disposition::Waiting {
             event.insert("look_at", before(now, -SHORTEST_PAUSE_MS));
+        } else {
+            // Nothing reads it again, and it may tell of a person.
+            event.remove("raw");
         }
         let again = event.clone();
         match self.group.insert(bson::serialize_to_raw_document_buf(&event)?).await {
@@ -159,7 +163,7 @@ impl Store {
         if !ids.is_empty() {
             let applied = Disposition::Applied.name();
             let others = doc! { "_id": { "$in": ids }, "fate": { "$ne": applied } };
-            let mark = doc! { "$set": { "fate": applied }, "$unset": { "expired_at": "", "expiry": "" } };
+            let mark = doc! { "$set": { "fate": applied }, "$unset": { "expired_at": "", "expiry": "", "raw": "", "look_at": "" } };
             self.events.update_many(others, mark).await?;
         }
         Ok(())

@@ -1,6 +1,8 @@
 //! What is left of an order whose user has closed the account.
 
 use super::*;
+use crate::domain::{Extent, RefundRequest};
+use ::saga::Intervention;
 
 /// An order of these states whose last saga has ended, with reasons in somebody's own words.
 fn ended(state: State, shipment_state: ShipmentState) -> Order {
@@ -9,6 +11,8 @@ fn ended(state: State, shipment_state: ShipmentState) -> Order {
     order.enter_again("Ada has moved");
     order.cancellation = Some(Cancellation { reason: "Ada has moved".into(), actor: "usr_1".into() });
     (order.saga.status, order.saga.wake_at) = (Status::Completed, None);
+    let (action, step, actor, reason) = ("RETRY".into(), String::new(), "usr_staff".into(), "Ada has called".into());
+    order.saga.interventions.push(Intervention { action, step, actor, reason, at: at(1) });
     order
 }
 
@@ -86,4 +90,46 @@ fn an_erasure_tells_no_event() {
     let order = ended(State::Delivered, ShipmentState::Delivered);
     let erased = order.erased(at(9)).expect("there is a person in it");
     assert_eq!(crate::events::between("ord_1", &order, &erased).len(), 0);
+}
+
+#[test]
+fn the_reason_of_whoever_cancels_is_no_code_whatever_it_looks_like() {
+    for words in ["DUPONT", "0612345678"] {
+        let mut order = ended(State::Cancelled, ShipmentState::Cancelled);
+        order.reason = words.into();
+        order.enter_again(words);
+        order.cancellation = Some(Cancellation { reason: words.into(), actor: "usr_1".into() });
+        let erased = order.erased(at(9)).expect("there is a person in it");
+        assert!(!erased.stored().contains(words), "{}", erased.stored());
+        let before = Order { state: State::Cancelling, ..order.clone() };
+        let events = crate::events::between("ord_1", &before, &order);
+        let tells =
+            |text: &str| events.iter().any(|event| event.data.windows(text.len()).any(|it| it == text.as_bytes()));
+        assert_eq!((tells("CANCELLED"), tells(words)), (true, false));
+    }
+    let stopped = Order { reason: "SHIPMENTS_STOPPED".into(), ..ended(State::Cancelled, ShipmentState::Cancelled) };
+    assert_eq!(stopped.erased(at(9)).expect("there is a person in it").reason, "SHIPMENTS_STOPPED");
+}
+
+#[test]
+fn a_refund_and_an_intervention_have_no_words_before_an_erasure_or_after_it() {
+    let wish = RefundRequest {
+        id: "rfd_1".into(),
+        request_id: "key".into(),
+        digest: "digest of Ada".into(),
+        extent: Extent::Rest,
+        reason: "Ada sent it back".into(),
+        actor: "usr_staff".into(),
+    };
+    let refund = |order: &Order| {
+        order.refund(SAGAS, wish.clone(), at(8)).expect("it can be refunded").expect("it is a new refund")
+    };
+    let erase = |order: &Order| order.erased(at(9)).expect("there is a person in it");
+    let order = ended(State::Delivered, ShipmentState::Delivered);
+    for erased in [erase(&refund(&order)), refund(&erase(&order))] {
+        let operator = Operator { actor: "usr_staff".into(), reason: "Ada has called again".into() };
+        let retried = erased.intervene(SAGAS, Action::Retry, &operator, at(10)).expect("its saga runs");
+        assert!(!retried.stored().contains("Ada"), "{}", retried.stored());
+        assert_eq!(retried.refund(SAGAS, wish.clone(), at(11)).expect("it is the same"), None);
+    }
 }
