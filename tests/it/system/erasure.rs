@@ -161,7 +161,7 @@ async fn mailed(staff: &Client, user: &Value, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_erasure_a_scan_of_every_database_stream_and_log_finds_no_e_mail_or_name() {
     let stack = Stack::start(StackOptions::without(&["privacy"])).await;
-    let privacy = stack.serve_with("privacy", &[("COMPTOIR_ERASURE_PAUSE_SECONDS", "1")]);
+    let privacy = stack.serve_with("privacy", &[("COMPTOIR_ERASURE_PAUSE_SECONDS", "2")]);
     let (person, product, staff) = (Person::new(), product(&stack, 100).await, Client::staff(&stack).await);
     let (customer, user) = register(&stack, &person).await;
     let delivered = order(&customer, &person, &product).await;
