@@ -27,7 +27,7 @@ pub fn of(name: &str, system: &System, stores: &Stores) -> anyhow::Result<Values
         // Who tries webhooks here takes them here.
         ("webhook-networks", "127.0.0.0/8,::1/128".to_owned()),
         // Who tries an erasure here sees its end.
-        ("erasure-pause-seconds", privacy::SHORTEST_PAUSE.max(2).to_string()),
+        ("erasure-pause-seconds", privacy::SHORTEST_PAUSE.to_string()),
         ("mail-directory", system.mail_directory.display().to_string()),
     ]);
     if let (Some(passwords), Some(database)) = (system.credentials.services.get(name), Topology::get().database(name)) {

@@ -2,12 +2,14 @@
 
 use super::{
     cluster::{Cluster, Pages, Scope},
-    snapshot::{list, number, part, text},
+    snapshot::{Snapshot, list, number, part, text},
     violation::Examined,
 };
 use bson::{Document, doc};
+use std::collections::BTreeMap;
 
 /// Each deleted account has an erasure, which is completed or lives: it has a time to wake. No other account has one.
+/// Of whom it is completed no service keeps anything personal.
 pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examined> {
     let (users, erasures) = (cluster.collection("users", "users")?, cluster.collection("privacy", "erasures")?);
     let (mut examined, mut pages) = (Examined::default(), Pages::new(scope));
@@ -15,14 +17,43 @@ pub async fn examine(cluster: &Cluster, scope: &Scope) -> anyhow::Result<Examine
         let ids: Vec<&str> = found.iter().map(|user| text(user, "_id")).collect();
         let fields = doc! { "state": 1, "receipts": 1, "saga.status": 1, "saga.wake_at": 1 };
         let erasures = snapshot.by_id(&erasures, &ids, fields).await?;
+        let is_completed = |id: &str| erasures.get(id).is_some_and(|erasure| text(erasure, "state") == "Completed");
+        let completed: Vec<&str> = ids.into_iter().filter(|id| is_completed(id)).collect();
+        let kept = kept(cluster, &mut snapshot, &completed).await?;
         for user in &found {
             examined.checked += 1;
-            if let Some((expected, found)) = compare(user, erasures.get(text(user, "_id"))) {
-                examined.suspect(text(user, "_id"), expected, found);
+            let id = text(user, "_id");
+            if let Some((expected, found)) = compare(user, erasures.get(id)) {
+                examined.suspect(id, expected, found);
+            } else if let Some(found) = kept.get(id) {
+                examined.suspect(id, "nothing left", found.as_str());
             }
         }
     }
     Ok(examined)
+}
+
+/// What is still kept of these users: for each of whom there is something, one document of it.
+async fn kept(cluster: &Cluster, snapshot: &mut Snapshot, users: &[&str]) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut kept = BTreeMap::new();
+    if users.is_empty() {
+        return Ok(kept);
+    }
+    let is_there = doc! { "$gt": "" };
+    let either = vec![doc! { "user.email": is_there.clone() }, doc! { "address.line1": is_there.clone() }];
+    let personal = [
+        ("orders", "orders", doc! { "$or": either }),
+        ("shipping", "shipments", doc! { "address.line1": is_there }),
+        ("email", "emails", doc! { "addressed": { "$ne": null } }),
+    ];
+    for (service, name, mut filter) in personal {
+        filter.insert("user_id", doc! { "$in": users });
+        for document in snapshot.find(&cluster.collection(service, name)?, filter, doc! { "user_id": 1 }, 0).await? {
+            let found = format!("{service} keeps {}", text(&document, "_id"));
+            kept.insert(text(&document, "user_id").to_owned(), found);
+        }
+    }
+    Ok(kept)
 }
 
 /// What should be and what is, when they differ.

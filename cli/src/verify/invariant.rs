@@ -52,7 +52,7 @@ pub enum Invariant {
     AuditIsTheLogs,
     /// Each event that an endpoint wants has its delivery, and each delivery its event.
     DeliveriesAreTheirEvents,
-    /// Each deleted account has an erasure, which is completed or lives, and no other account has one.
+    /// Each deleted account has an erasure, which lives, or is completed and has left nothing; no other account has one.
     ErasuresEndOrLive,
 }
 

@@ -13,7 +13,7 @@ const ERASURE_PAUSE: Key = Key::new(
 
 /// The shortest pause, in seconds. Within a shorter one a call could write what two passes have not seen; debug builds, whose
 /// tests wait for erasures, take it nevertheless.
-pub const SHORTEST_PAUSE: u32 = if cfg!(debug_assertions) { 1 } else { 61 };
+pub const SHORTEST_PAUSE: u32 = if cfg!(debug_assertions) { 2 } else { 61 };
 
 /// The settings of privacy, beside those of every service.
 pub const KEYS: &[Key] = &[ERASURE_PAUSE];

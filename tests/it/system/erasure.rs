@@ -58,13 +58,18 @@ async fn scan_streams(stack: &Stack, person: &Person, found: &mut Vec<String>) {
     for name in names {
         let mut stream = broker.get_stream(&name).await.expect("the operator may");
         let state = stream.info().await.expect("the operator may").state.clone();
+        let mut read = 0;
         for sequence in state.first_sequence..=state.last_sequence {
             // A bucket of keys and values forgets what was written over.
             let Ok(message) = stream.get_raw_message(sequence).await else { continue };
+            read += 1;
             let place = format!("{name} {}", message.subject);
             person.look(&place, message.subject.as_bytes(), found);
             person.look(&place, format!("{:?}", message.headers).as_bytes(), found);
             person.look(&place, &message.payload, found);
+        }
+        if name.starts_with("EVT_") {
+            assert_eq!(read, state.messages, "every event of {name} is read");
         }
     }
 }
@@ -89,6 +94,16 @@ async fn scan(stack: &Stack, person: &Person) -> Vec<String> {
     scan_streams(stack, person, &mut found).await;
     scan_files(stack.data().parent().expect("the directory of the stack"), person, &mut found);
     found
+}
+
+/// Whether the scan has found each text of the person, in each place that keeps some.
+fn has_all(before: &[String], person: &Person) {
+    for place in ["users.users", "orders.orders", "shipping.shipments", "email.emails", ".eml"] {
+        assert!(before.iter().any(|found| found.ends_with(place)), "the scan finds nothing in {place}: {before:?}");
+    }
+    for text in person.texts() {
+        assert!(before.iter().any(|found| found.starts_with(text)), "the scan does not find {text}: {before:?}");
+    }
 }
 
 /// Registers the person, who tells of themselves and has a mail sent.
@@ -146,7 +161,7 @@ async fn mailed(staff: &Client, user: &Value, count: usize) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_erasure_a_scan_of_every_database_stream_and_log_finds_no_e_mail_or_name() {
     let stack = Stack::start(StackOptions::without(&["privacy"])).await;
-    let privacy = stack.serve_with("privacy", &[("COMPTOIR_ERASURE_PAUSE_SECONDS", "1")]);
+    let privacy = stack.serve_with("privacy", &[("COMPTOIR_ERASURE_PAUSE_SECONDS", "2")]);
     let (person, product, staff) = (Person::new(), product(&stack, 100).await, Client::staff(&stack).await);
     let (customer, user) = register(&stack, &person).await;
     let delivered = order(&customer, &person, &product).await;
@@ -158,10 +173,7 @@ async fn after_erasure_a_scan_of_every_database_stream_and_log_finds_no_e_mail_o
     let under_way = order(&customer, &person, &product).await;
     basket(&customer, &[(&product, 1)]).await;
     mailed(&staff, &user, 7).await;
-    let before = scan(&stack, &person).await;
-    for place in ["users.users", "orders.orders", "shipping.shipments", "email.emails", ".eml"] {
-        assert!(before.iter().any(|found| found.ends_with(place)), "the scan finds nothing in {place}: {before:?}");
-    }
+    has_all(&scan(&stack, &person).await, &person);
 
     assert_eq!(customer.delete(&format!("/v1/users/{}", id(&user, "userId"))).await.status, 200);
     let receipts = erasure(&staff, &user, "WAITING").await;

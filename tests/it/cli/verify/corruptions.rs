@@ -208,6 +208,19 @@ async fn erasures(fixture: &Fixture) {
     fixture.broken(at, user, kept, (name, user, "users keeps some")).await;
     let active = doc! { "$set": { "status": "Active" } };
     fixture.broken(("users", "users"), user, active, (name, user, "is not deleted")).await;
+    let order = fixture.of_order("_id");
+    let kept = [
+        (("orders", "orders"), doc! { "_id": order }, "orders keeps kept"),
+        (("shipping", "shipments"), doc! { "order_id": order }, "shipping keeps kept"),
+        (("email", "emails"), doc! { "event.aggregate_id": order }, "email keeps kept"),
+    ];
+    for (at, of_order, expected) in kept {
+        let found = fixture.collection(at.0, at.1).find_one(of_order).await;
+        let mut other = found.expect("mongod answers").expect("it is there");
+        let addressed = doc! { "to": "customer@example.com", "language": "en", "subject": "Your order" };
+        other.extend(doc! { "_id": "kept", "user_id": user, "request_key": "kept", "addressed": addressed });
+        fixture.added(at, other, (name, user, expected)).await;
+    }
 }
 
 async fn sequences(fixture: &Fixture) {
