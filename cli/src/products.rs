@@ -3,6 +3,7 @@
 //! Every command is a call of `comptoir.products.v1.ProductService`, so it works on this machine and on a cluster alike. A product
 //! is known by its SKU: a line makes one, changes it, or finds it as the line says. So an import that was cut off is begun again.
 
+mod connect;
 mod export;
 mod file;
 mod import;
@@ -10,13 +11,9 @@ mod record;
 
 use crate::{
     Environment,
-    events::connect::{System, Target, explain},
+    events::connect::{System, Target},
 };
 use clap::{Args, Subcommand};
-use contracts::events::v1::GetLagRequest;
-
-/// The service that has the products.
-const PRODUCTS: &str = "products";
 
 /// Options of `comptoir products`.
 #[derive(Debug, Args)]
@@ -45,12 +42,6 @@ pub enum Command {
     Import(import::Options),
     /// Write all products into a file that `import` reads, drafts and archived ones too
     Export(export::Options),
-}
-
-/// Refuses a token that staff do not have. To everybody else the catalogue is a smaller one, without an error.
-async fn admitted(system: &System) -> anyhow::Result<()> {
-    let lag = system.client(PRODUCTS).await?.get_lag(GetLagRequest::default()).await;
-    lag.map(drop).map_err(|status| explain(PRODUCTS, &status))
 }
 
 /// Imports or exports.

@@ -1,14 +1,14 @@
 //! Writes all products into a file.
 
 use super::{
-    PRODUCTS,
+    connect::{PRODUCTS, client},
     file::{Form, Format},
     record::{Reader, cells, titles},
 };
 use crate::events::connect::{System, explain};
 use anyhow::Context;
 use clap::Args;
-use contracts::products::v1::{ListProductsRequest, Product, product_service_client::ProductServiceClient};
+use contracts::products::v1::{ListProductsRequest, Product};
 use indicatif::ProgressBar;
 use std::{
     fs::File,
@@ -50,8 +50,7 @@ pub async fn run(system: &System, options: Options) -> anyhow::Result<()> {
 }
 
 async fn all<W: Write>(system: &System, mut output: Output<W>) -> anyhow::Result<W> {
-    super::admitted(system).await?;
-    let mut client = ProductServiceClient::new(system.channel(PRODUCTS).await?);
+    let mut client = client(system).await?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(100));
     let (mut count, mut page_token) = (0, String::new());

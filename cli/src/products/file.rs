@@ -124,7 +124,8 @@ impl<R: Read> Lines<R> {
                     }
                     // The end of the file ends whatever cell it is in.
                     Ok(cells)
-                        if records.is_done() && cells.iter().next_back().is_some_and(|last| last.ends_with('\n')) =>
+                        if records.get_ref().is_at_end
+                            && cells.iter().next_back().is_some_and(|last| last.ends_with('\n')) =>
                     {
                         Err("its last cell ends with the file: a quote is not closed".to_owned())
                     }

@@ -1,22 +1,19 @@
 //! Brings the products of a file into the catalogue, a hundred lines at a time.
 
 use super::{
-    PRODUCTS,
+    connect::{Client, PRODUCTS, client},
     file::{Form, Line, Lines},
     record::Record,
 };
 use crate::events::{
-    connect::{Bearer, System, explain},
+    connect::{System, explain},
     table::{Table, print},
 };
 use ::rpc::status::reason;
 use anyhow::{Context, bail};
 use clap::Args;
 use contracts::{
-    products::v1::{
-        CreateProductRequest, LookupProductsRequest, Product, UpdateProductRequest,
-        product_service_client::ProductServiceClient,
-    },
+    products::v1::{CreateProductRequest, LookupProductsRequest, Product, UpdateProductRequest},
     text,
 };
 use futures::{StreamExt as _, stream};
@@ -24,7 +21,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use prost_types::FieldMask;
 use serde::Serialize;
 use std::{collections::HashMap, fs::File, path::PathBuf, time::Duration};
-use tonic::{Code, Response, Status, service::interceptor::InterceptedService, transport::Channel};
+use tonic::{Code, Response, Status};
 
 /// Lines that are looked up with one call: as many SKUs as that call takes.
 const BATCH: usize = 100;
@@ -53,8 +50,6 @@ pub struct Options {
     #[arg(long)]
     pub json: bool,
 }
-
-type Client = ProductServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// What became of a line.
 enum Outcome {
@@ -100,8 +95,7 @@ pub async fn run(system: &System, options: Options) -> anyhow::Result<()> {
         "{bar:30} {bytes}/{total_bytes}  {msg}  {elapsed_precise}, {eta} to go",
     )?);
     let mut lines = Lines::new(bar.wrap_read(input), format, form.delimiter)?;
-    super::admitted(system).await?;
-    let client = ProductServiceClient::new(system.channel(PRODUCTS).await?);
+    let client = client(system).await?;
     let report = Report { dry_run, ..Report::default() };
     let mut import = Import { client, report, known: HashMap::new(), bar, name };
     let imported = import.all(&mut lines).await;

@@ -94,14 +94,14 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
         .map(|error| (error["line"].as_u64().expect("a number"), id(error, "message")))
         .collect();
     let parts = [
-        (5, "price"),
-        (6, "no name"),
-        (7, "there is no category \"cat_absent\""),
-        (8, "it has 2 cells"),
-        (9, "line 2 has this SKU, too"),
-        (10, "status"),
-        (11, "no sku"),
-        (12, "weight_grams"),
+        (6, "price"),
+        (7, "no name"),
+        (8, "category_ids: there is no category \"cat_absent\""),
+        (9, "it has 2 cells"),
+        (10, "line 2 has this SKU, too"),
+        (11, "SOLD"),
+        (12, "no sku"),
+        (13, "weight_grams"),
     ];
     for (line, part) in parts {
         let found = refused.iter().find(|(of, _)| *of == line);

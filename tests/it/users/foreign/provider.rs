@@ -5,14 +5,16 @@ use reqwest::{Method, Response, Url, header, redirect::Policy};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
 };
 
 pub struct Provider {
     directory: Directory,
     port: u16,
     process: Child,
+    /// What it prints: it ends when nobody takes that.
+    _printed: Lines<BufReader<ChildStdout>>,
 }
 
 impl Provider {
@@ -20,14 +22,14 @@ impl Provider {
     pub async fn start() -> Self {
         let directory = Directory::new();
         std::fs::write(directory.0.join("accounts.json"), "{}").expect("it can be written");
-        let (process, port) = run(&directory, 0, "first").await;
-        Self { directory, port, process }
+        let (process, port, printed) = run(&directory, 0, "first").await;
+        Self { directory, port, process, _printed: printed }
     }
 
     /// The same with another key. What it has signed before nobody can check any more.
     pub async fn restart(&mut self, key: &str) {
         self.process.kill().await.expect("it is ours");
-        (self.process, self.port) = run(&self.directory, self.port, key).await;
+        (self.process, self.port, self._printed) = run(&self.directory, self.port, key).await;
     }
 
     pub async fn stop(&mut self) {
@@ -89,7 +91,7 @@ fn keep(cookies: &mut BTreeMap<String, String>, reply: &Response) {
     }
 }
 
-async fn run(directory: &Directory, port: u16, key: &str) -> (Child, u16) {
+async fn run(directory: &Directory, port: u16, key: &str) -> (Child, u16, Lines<BufReader<ChildStdout>>) {
     let mut command = Command::new("node");
     command
         .arg(root().join("tests/oidc/server.mjs"))
@@ -100,5 +102,5 @@ async fn run(directory: &Directory, port: u16, key: &str) -> (Child, u16) {
     let mut process = command.spawn().expect("node is there");
     let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
     let port = lines.next_line().await.expect("it can be read").expect("the provider prints its port");
-    (process, port.parse().expect("a port"))
+    (process, port.parse().expect("a port"), lines)
 }
