@@ -116,19 +116,16 @@ impl<R: Read> Lines<R> {
                     return Ok(None);
                 }
                 let breaks = cells.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-                let number = records.position().line().saturating_sub(breaks + 1);
+                // The end of the file ends whatever cell it is in, and then it is no end of a line.
+                let is_open =
+                    records.get_ref().is_at_end && cells.iter().next_back().is_some_and(|last| last.ends_with(b"\n"));
+                let number = records.position().line().saturating_sub(breaks + u64::from(!is_open));
                 let record = match StringRecord::from_byte_record(cells) {
                     Err(_) => Err("it is not UTF-8".to_owned()),
                     Ok(cells) if cells.len() != *count => {
                         Err(format!("it has {} cells, and the first line names {count} columns", cells.len()))
                     }
-                    // The end of the file ends whatever cell it is in.
-                    Ok(cells)
-                        if records.get_ref().is_at_end
-                            && cells.iter().next_back().is_some_and(|last| last.ends_with('\n')) =>
-                    {
-                        Err("its last cell ends with the file: a quote is not closed".to_owned())
-                    }
+                    Ok(_) if is_open => Err("its last cell ends with the file: a quote is not closed".to_owned()),
                     Ok(cells) => columns.object(&cells).and_then(|object| self.reader.record(object)),
                 };
                 Ok(Some(Line { number, record }))

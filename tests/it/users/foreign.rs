@@ -9,12 +9,15 @@ use kit::{Client, Process, Reply, Stack, StackOptions, eventually, reply};
 use provider::Provider;
 use reqwest::Method;
 use serde_json::{Value, json};
+use std::time::Duration;
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// A system that takes the tokens of the provider.
 async fn system(provider: &Provider) -> (Stack, Process) {
-    let stack = Stack::start(StackOptions::without(&["users"])).await;
+    let mut stack = Stack::start(StackOptions::default()).await;
+    stack.stop().await;
+    stack.restart_with(kit::all_but(&["users"])).await;
     let users = stack.serve_with("users", &[("COMPTOIR_FOREIGN_ISSUERS", &provider.setting())]);
     eventually(TIMEOUT, || comptoir::healthcheck::grpc(stack.grpc("users"))).await;
     (stack, users)
@@ -74,7 +77,7 @@ async fn who_signs_in_with_a_real_oidc_server_has_an_account_with_the_role_of_th
         (&json!(["staff"]), &json!("bob@example.com"), &json!(true))
     );
     staff.post("/v1/categories", json!({ "name": "Lamps" })).await.expect(201);
-    tokio::time::sleep(std::time::Duration::from_millis(1100)).await; // tokens tell seconds
+    tokio::time::sleep(Duration::from_millis(1100)).await; // tokens tell seconds
     // The same account again, and what the issuer says of it now.
     provider.accounts(json!({ "alice": alice(&["shop-support"]), "bob": bob(&[]) }));
     let (_, again) = signed_in(&stack, &provider.id_token("comptoir", "alice").await).await;
@@ -104,14 +107,9 @@ async fn who_signs_in_with_a_real_oidc_server_has_an_account_with_the_role_of_th
     stack.stop().await;
 }
 
-/// The same, once the keys may be asked for again.
+/// The same, once the issuer may be asked for its keys again.
 async fn signed_after(stack: &Stack, assertion: &str) -> (Client, Value) {
-    eventually(TIMEOUT, || async {
-        let found = exchange(stack, assertion).await;
-        anyhow::ensure!(found.status == 200, "{found:?}");
-        Ok(())
-    })
-    .await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
     signed_in(stack, assertion).await
 }
 

@@ -12,8 +12,8 @@ use ::store::{Change, Time, Versioned, now};
 use contracts::{Normalize as _, Validate as _, users::v1::CreateUserRequest};
 
 const NO_ADDRESS: Error =
-    Error::InvalidGrant("the assertion has no e-mail address; ask the issuer for the scope email");
-const TAKEN: Error = Error::InvalidGrant("an account with this address signs in with its password");
+    Error::InvalidGrant("the assertion has no verified e-mail address; ask the issuer for the scope email");
+const TAKEN: Error = Error::InvalidGrant("an account with this address is there already, and is not this issuer's");
 
 /// The account, which the first sign-in makes, with the roles that the issuer gives.
 pub async fn of(users: &Users, claimed: Claimed) -> Result<Versioned<User>, Error> {
