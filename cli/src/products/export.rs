@@ -11,6 +11,7 @@ use clap::Args;
 use contracts::products::v1::{ListProductsRequest, Product};
 use indicatif::ProgressBar;
 use std::{
+    ffi::{OsStr, OsString},
     fs::File,
     io::{self, BufWriter, Write},
     path::PathBuf,
@@ -31,7 +32,7 @@ pub struct Options {
 }
 
 enum Output<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Ndjson(W, Reader),
 }
 
@@ -41,7 +42,7 @@ pub async fn run(system: &System, options: Options) -> anyhow::Result<()> {
     let Some(file) = options.file else {
         return all(system, Output::new(io::stdout().lock(), format, options.form.delimiter)?).await.map(drop);
     };
-    let unfinished = file.with_added_extension("part");
+    let unfinished = PathBuf::from([file.as_os_str(), OsStr::new(".part")].into_iter().collect::<OsString>());
     let name = unfinished.display().to_string();
     let part = File::create(&unfinished).with_context(|| format!("create {name}"))?;
     let written = all(system, Output::new(BufWriter::new(part), format, options.form.delimiter)?).await?;
@@ -77,7 +78,7 @@ impl<W: Write> Output<W> {
             Format::Csv => {
                 let mut csv = csv::WriterBuilder::new().delimiter(delimiter).from_writer(output);
                 csv.write_record(titles())?;
-                Ok(Self::Csv(csv))
+                Ok(Self::Csv(Box::new(csv)))
             }
         }
     }
