@@ -8,7 +8,7 @@ pub mod mongod;
 mod mongod_setup;
 pub mod nats;
 mod options;
-mod ports;
+pub mod ports;
 pub mod programs;
 mod progress;
 mod ready;

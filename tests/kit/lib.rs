@@ -20,7 +20,7 @@ mod wait;
 
 pub use client::{Client, Reply, reply};
 pub use log::log;
-pub use process::{Process, binary, library, root};
+pub use process::{Process, binary, free_address, library, root};
 pub use stack::{DEMO_PASSWORD, Directory, Stack, StackOptions, all_but, shared};
 pub use stores::{Stores, limit_nats};
 pub use wait::{eventually, within};

@@ -23,6 +23,11 @@ pub fn binary() -> PathBuf {
     binary
 }
 
+/// An address that nobody listens on, for a process that a test starts.
+pub fn free_address() -> String {
+    format!("127.0.0.1:{}", comptoir::dev::ports::free().expect("a free port"))
+}
+
 /// The repository.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ is in the repository")

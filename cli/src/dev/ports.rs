@@ -5,6 +5,7 @@ use anyhow::Context;
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicU32, Ordering},
 };
 use tokio::net::TcpListener;
 use topology::Topology;
@@ -46,7 +47,7 @@ impl Endpoints {
 }
 
 async fn bind(base: u16, offset: u16, name: &str) -> anyhow::Result<Endpoint> {
-    let port = if base == 0 { 0 } else { base.saturating_add(offset) };
+    let port = if base == 0 { free()? } else { base.saturating_add(offset) };
     // Loopback alone: the demo accounts have a published password.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
         format!(
@@ -56,8 +57,21 @@ async fn bind(base: u16, offset: u16, name: &str) -> anyhow::Result<Endpoint> {
     Ok(Endpoint { address: listener.local_addr()?, listener: Some(listener) })
 }
 
+/// Free ports are looked for from here to [`END`]. Those from there on Linux gives to outgoing connections, which could take one before
+/// the process that is to listen there has started.
+const START: u32 = 10_000;
+
+const END: u32 = 32_768;
+
+/// Ports that a process looks at first; processes that run at the same time look at others.
+const SHARE: u32 = 32;
+
 /// A port that nobody listens on now. It may be taken before it is used: the caller must be ready to ask again.
 pub fn free() -> anyhow::Result<u16> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("find a free port")?;
-    Ok(listener.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(SHARE);
+    let next = |_| START + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (END - START);
+    let is_free = |port: &u16| std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = (START..END).map(next).filter_map(|port| u16::try_from(port).ok());
+    ports.find(is_free).with_context(|| format!("all ports from {START} to {END} are taken"))
 }

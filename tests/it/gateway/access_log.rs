@@ -5,7 +5,7 @@ use kit::shop::{TIMEOUT, draft, id, place, product};
 use kit::{Client, DEMO_PASSWORD, Process, Stack, eventually, reply, shared};
 use reqwest::Method;
 use serde_json::{Value, json};
-use std::{net::TcpListener, time::Duration};
+use std::time::Duration;
 use tokio::net::TcpStream;
 
 /// What a line has, beside `route`, which a request without one lacks.
@@ -27,7 +27,7 @@ const FIELDS: [&str; 13] = [
 
 /// A gateway process, once it answers.
 async fn gateway(stack: &Stack, more: &[(&str, &str)]) -> (Client, Process) {
-    let address = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").to_string();
+    let address = kit::free_address();
     let process = stack.serve_with("gateway", &[&[("COMPTOIR_LISTEN", address.as_str())], more].concat());
     eventually(TIMEOUT, || async { Ok(TcpStream::connect(&address).await?) }).await;
     (Client::at(&format!("http://{address}")), process)

@@ -226,8 +226,7 @@ fn peak_kib(pid: u32) -> u64 {
 #[tokio::test]
 async fn a_decompression_bomb_is_413_and_takes_no_memory() {
     let stack = shared().await;
-    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port");
-    let address = port.to_string();
+    let address = kit::free_address();
     let gateway = stack.serve_with("gateway", &[("COMPTOIR_LISTEN", address.as_str())]);
     eventually(TIMEOUT, || async { anyhow::Ok(tokio::net::TcpStream::connect(&address).await?) }).await;
     let client = Client::at(&format!("http://{address}"));

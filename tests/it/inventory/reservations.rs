@@ -34,8 +34,7 @@ impl Inventory {
 
     /// Another process of the service, once it answers.
     async fn of_another(stack: &Stack, more: &[(&str, &str)]) -> (Self, Process) {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let address = free.expect("a free port").to_string();
+        let address = kit::free_address();
         let listen = ("COMPTOIR_LISTEN", address.as_str());
         let process = stack.serve_with("inventory", &[&[listen], more].concat());
         let key = std::fs::read_to_string(stack.data().join("keys/orders.pem")).expect("the key of orders");

@@ -153,8 +153,7 @@ async fn stack_without_history() -> Stack {
 
 /// A second replica, at an address of its own.
 fn replica(stack: &Stack) -> (Process, String) {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = free.expect("there is a free port").to_string();
+    let address = kit::free_address();
     let process = stack.serve_with("order-history", &[("COMPTOIR_LISTEN", &address)]);
     (process, format!("http://{address}"))
 }

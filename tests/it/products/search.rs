@@ -197,8 +197,7 @@ async fn products_of_before_are_found_after_the_next_start() {
     let older = doc! { "$unset": { "words": "", "name_key": "" } };
     products.update_many(doc! { "_id": { "$in": &added } }, older).await.expect("mongod answers");
     assert!(found(&visitor, &[("query", &mark)]).await.is_empty(), "it has no words");
-    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = address.expect("a free port").to_string();
+    let address = kit::free_address();
     let replica = stack.serve_with("products", &[("COMPTOIR_LISTEN", &address)]);
     eventually(TIMEOUT, || async {
         let found = found(&visitor, &[("query", &mark), ("orderBy", "name")]).await;

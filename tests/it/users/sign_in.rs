@@ -22,8 +22,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 /// A free address, and how a process is told to listen there.
 pub fn free() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    free.expect("a free port").to_string()
+    kit::free_address()
 }
 
 /// Another process of users with these settings, once it answers.

@@ -7,6 +7,7 @@ use bson::{Bson, Document, doc};
 use inventory::{Reservation, Stock};
 use kit::Stores;
 use payments::Payment;
+use privacy::Erasure;
 use products::{Category, Product};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use shipping::Shipment;
@@ -45,7 +46,16 @@ fn full_user() -> Document {
         "preferences": { "language": "fr", "timezone": "Europe/Paris", "email_notifications": false },
         "status": "Active", "roles": ["staff"], "password_hash": "$argon2id$v=19$m=1,t=1,p=1$c2FsdHNhbHQ$aGFzaA",
         "lock_reason": "A stolen card", "token_generation": 2_i64,
+        "identity": { "issuer": "https://login.example.com", "subject": "1", "told_at": now() },
         "created_at": now(), "updated_at": now(), "request_key": "key",
+    }
+}
+
+fn full_erasure() -> Document {
+    doc! {
+        "state": "Waiting", "receipts": [{ "service": "orders", "erased": 2_i64, "remaining": 1_i64, "at": now() }],
+        "passes": 1, "passed_at": now(), "created_at": now(), "updated_at": now(), "completed_at": now(),
+        "saga": full_order().get_document("saga").expect("an order has one").clone(),
     }
 }
 
@@ -70,7 +80,7 @@ fn full_product() -> Document {
         "name": "Bread", "description": "Of rye", "sku": "BREAD", "price": money("4.20"), "status": "Active",
         "tax_category": "FOOD", "weight_grams": 750, "created_at": now(), "updated_at": now(), "request_key": "key",
         "category_ids": ["cat_1"], "media": [{ "uri": "https://example.com/bread.jpg", "alt_text": "A loaf" }],
-        "words": ["bread", "of", "rye"], "name_key": "bread",
+        "words": ["bread", "of", "rye"], "name_key": "bread", "prices": [{ "price": money("4.20"), "at": now() }],
     }
 }
 
@@ -199,6 +209,7 @@ async fn a_state_saved_over_any_other_is_read_back_as_it_was_saved() {
     each_over_each::<Reservation>(&database, full_reservation()).await;
     each_over_each::<Payment>(&database, full_payment()).await;
     each_over_each::<Shipment>(&database, full_shipment()).await;
+    each_over_each::<Erasure>(&database, full_erasure()).await;
 }
 
 /// What a newer version of a service stores in a field that this version does not know.

@@ -36,8 +36,7 @@ async fn a_repeat_that_finds_the_coupon_used_up_by_its_own_order_gets_that_order
     let stack = shared().await;
     let (customer, product) = (Client::register(stack).await.0, product(stack, 100).await);
     let code = coupon(stack, json!({ "percentage": "10", "maxRedemptions": 1 })).await;
-    let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let address = free.expect("a free port").to_string();
+    let address = kit::free_address();
     let more = [("COMPTOIR_LISTEN", address.as_str()), ("COMPTOIR_CRASH_AT", "orders.pricing:1:stop")];
     let replica = stack.serve_with("orders", &more);
     let token = customer.token().expect("signed in").to_owned();
