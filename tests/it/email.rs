@@ -37,6 +37,15 @@ impl Post {
         self.stack.serve_with("email", &[&own[..], more].concat())
     }
 
+    /// The service, which sends to a server that is not there, and a customer whose first mail waits for it.
+    async fn serve_without_server(&self) -> (Process, Client, Value) {
+        let email = self.serve(&[("COMPTOIR_SMTP_URL", &format!("smtp://{}", kit::free_address()))]);
+        let (customer, user) = self.customer("taken", "en").await;
+        self.order(&customer).await;
+        self.settled(&user, &[("ORDER_CONFIRMED", "PENDING", "SMTP_UNREACHABLE")]).await;
+        (email, customer, user)
+    }
+
     /// An account with this address and language, signed in, and its user.
     async fn customer(&self, kind: &str, language: &str) -> (Client, Value) {
         let email = format!("{kind}-{:016x}@example.com", rand::random::<u64>());

@@ -52,7 +52,15 @@ pub async fn find<T>(query: Find<'_, T>, limit: i64) -> Result<Found<T>, mongodb
 where
     T: DeserializeOwned + Send + Sync,
 {
-    read(query.limit(limit.saturating_add(1)).max_time(READ_LIMIT).await?, limit).await
+    find_within(query, limit, READ_LIMIT).await
+}
+
+/// [`find`], within another time.
+pub async fn find_within<T>(query: Find<'_, T>, limit: i64, time: Duration) -> Result<Found<T>, mongodb::error::Error>
+where
+    T: DeserializeOwned + Send + Sync,
+{
+    read(query.limit(limit.saturating_add(1)).max_time(time).await?, limit).await
 }
 
 /// Reads a page of at most `limit` entries; the query asks for one more. Stops where a page has enough bytes, so that a

@@ -109,7 +109,7 @@ impl Emails {
     pub async fn ended_of(&self, user_id: &str, limit: i64) -> Result<Vec<Email>, Error> {
         let mut ended = kept(user_id);
         ended.insert("state", doc! { "$ne": to_bson(&State::Pending)? });
-        Ok(page::read(self.emails.find(ended).limit(limit).await?, limit).await?.entries)
+        Ok(page::find(self.emails.find(ended), limit).await?.entries)
     }
 
     /// Mails to a user that are not erased.

@@ -9,12 +9,8 @@ use crate::{
 };
 use ::events::HandlerError;
 use contracts::words::MAX_QUERY_WORDS;
-use mongodb::error::ErrorKind;
 use rpc::status;
 use tonic::{Code, Status};
-
-/// MongoDB's code of a command that has taken as long as it may: MaxTimeMSExpired.
-const TIME_EXPIRED: i32 = 50;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Malformed {
@@ -66,9 +62,9 @@ impl From<mongodb::error::Error> for Error {
 impl Error {
     /// Why a list, which has a time limit and writes nothing, has failed.
     pub fn of_list(error: mongodb::error::Error) -> Self {
-        match error.kind.as_ref() {
-            ErrorKind::Command(command) if command.code == TIME_EXPIRED => Self::ListTooLong,
-            _ => error.into(),
+        match error.into() {
+            ::store::Error::TooSlow => Self::ListTooLong,
+            cause => cause.into(),
         }
     }
 }

@@ -182,9 +182,8 @@ impl Histories {
 
     /// Rows of placed orders behind a place, newest order first.
     pub async fn list(&self, filter: &Filter, behind: Option<&Place>, limit: i64) -> Result<Found<Entry>, Error> {
-        // One more than asked for tells whether there is another page.
-        let rows = self.rows.find(filter.rows(behind)).sort(Filter::sort()).limit(limit + 1).max_time(TIMEOUT);
-        page::read(rows.await.map_err(Error::of_list)?, limit).await.map_err(Error::of_list)
+        let rows = self.rows.find(filter.rows(behind)).sort(Filter::sort());
+        page::find_within(rows, limit, TIMEOUT).await.map_err(Error::of_list)
     }
 
     /// Gives the rows of an earlier release the words by which they are found, and drops the index of its lists. Returns how

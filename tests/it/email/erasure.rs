@@ -57,11 +57,7 @@ async fn mails_lose_their_address_and_a_bounced_address_is_forgotten() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_may_be_under_way_remains_until_it_has_ended() {
     let post = Post::open().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it has one");
-    let email = post.serve(&[("COMPTOIR_SMTP_URL", &format!("smtp://{nobody}"))]);
-    let (customer, user) = post.customer("taken", "en").await;
-    post.order(&customer).await;
-    post.settled(&user, &[("ORDER_CONFIRMED", "PENDING", "SMTP_UNREACHABLE")]).await;
+    let (email, customer, user) = post.serve_without_server().await;
     assert_eq!(erase(&post.stack, &user).await, (0, 1));
     assert_eq!(customer.delete(&format!("/v1/users/{}", id(&user, "userId"))).await.status, 200);
     post.settled(&user, &[("ORDER_CONFIRMED", "SUPPRESSED", "USER_DELETED")]).await;

@@ -4,7 +4,7 @@ use super::{Post, message_id, server, server::Server};
 use crate::{cli::verify::is_clean, gateway::tls::authority::Authority, orders::refunds};
 use anyhow::ensure;
 use kit::shop::{TIMEOUT, id, order_with};
-use kit::{Client, Directory, eventually};
+use kit::{Directory, eventually};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -84,11 +84,7 @@ async fn a_refused_address_gets_no_more_and_what_was_not_taken_for_now_is_sent_a
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mails_wait_for_a_server_that_cannot_be_reached() {
     let post = Post::open().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it has one");
-    let email = post.serve(&[("COMPTOIR_SMTP_URL", &format!("smtp://{nobody}"))]);
-    let (customer, user) = post.customer("taken", "en").await;
-    post.order(&customer).await;
-    post.settled(&user, &[("ORDER_CONFIRMED", "PENDING", "SMTP_UNREACHABLE")]).await;
+    let (email, _, user) = post.serve_without_server().await;
     email.stop(TIMEOUT).await.expect("email drains");
     let email = post.serve(&[]);
     let mails = post.settled(&user, &[("ORDER_CONFIRMED", "SENT", "")]).await;
@@ -141,11 +137,7 @@ async fn nothing_is_sent_to_a_server_whose_authority_is_not_known() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_was_tried_for_a_day_is_given_up() {
     let post = Post::open().await;
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("it has one");
-    let (customer, user): (Client, _) = post.customer("taken", "en").await;
-    let email = post.serve(&[("COMPTOIR_SMTP_URL", &format!("smtp://{nobody}"))]);
-    post.order(&customer).await;
-    post.settled(&user, &[("ORDER_CONFIRMED", "PENDING", "SMTP_UNREACHABLE")]).await;
+    let (email, _, user) = post.serve_without_server().await;
     let emails = post.stack.db("email").collection::<bson::Document>("emails");
     let day_ago = bson::DateTime::from_millis(bson::DateTime::now().timestamp_millis() - 24 * 3600 * 1000);
     let older = bson::doc! { "$set": { "created_at": day_ago } };

@@ -1,6 +1,8 @@
 //! An OpenID provider of another make, and how somebody signs in there: tests/oidc/server.mjs.
 
-use kit::{Directory, root};
+use super::claims;
+use anyhow::ensure;
+use kit::{Directory, eventually, root, shop::TIMEOUT};
 use reqwest::{Method, Response, Url, header, redirect::Policy};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, process::Stdio};
@@ -70,6 +72,17 @@ impl Provider {
         let request = browser().request(Method::POST, format!("{issuer}/token")).basic_auth(client, Some("secret"));
         let reply: Value = request.form(&form).send().await.expect("it answers").json().await.expect("JSON");
         reply["id_token"].as_str().unwrap_or_else(|| panic!("{reply}")).to_owned()
+    }
+
+    /// Another one, which says that it was issued later than `before`: in a later second.
+    pub async fn later_id_token(&self, client: &str, account: &str, before: &str) -> String {
+        let issued = |token: &str| claims(token)["iat"].as_i64().expect("seconds");
+        eventually(TIMEOUT, || async {
+            let token = self.id_token(client, account).await;
+            ensure!(issued(&token) > issued(before), "it is that second still");
+            Ok(token)
+        })
+        .await
     }
 
     /// The setting that takes its tokens.
