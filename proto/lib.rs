@@ -2,10 +2,11 @@
 //!
 //! `proto/comptoir/<service>/v1` holds the protobuf sources; this crate holds what is generated from them (types,
 //! clients, servers, [`Validate`] rules), the [`DESCRIPTORS`] that the gateway, reflection and the access rules read,
-//! and small modules that every service needs to speak them: [`money`], [`id`], [`text`], [`words`] and [`country`].
+//! and small modules that every service needs to speak them: [`money`], [`id`], [`text`], [`words`], [`country`] and [`address`].
 //!
 //! A name here has one spelling everywhere: message `Order`, collection `orders`, subject `evt.orders.order.*`.
 
+pub mod address;
 pub mod country;
 pub mod id;
 pub mod money;

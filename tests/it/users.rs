@@ -1,6 +1,7 @@
 //! The users service.
 
 mod accounts;
+mod addresses;
 mod clients;
 mod erasure;
 mod foreign;

@@ -13,6 +13,7 @@ use contracts::{
     money::{Error, Money},
     orders::v1::order::State,
 };
+use std::{collections::BTreeMap, fmt};
 
 const FACTS: ReadModel = ReadModel { service: "analytics", rows: "facts" };
 
@@ -59,9 +60,57 @@ impl Earned {
     }
 }
 
-impl std::fmt::Display for Earned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Earned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "gross {}, cancelled {}, refunded {}", self.gross, self.cancelled, self.refunded)
+    }
+}
+
+/// Units of each product, and what is paid for them.
+#[derive(Debug, PartialEq, Eq)]
+struct Sold(BTreeMap<String, (i64, Money)>);
+
+impl Sold {
+    /// What a fact says was ordered.
+    fn of(fact: &Document) -> Result<Self, Error> {
+        let none = Document::new();
+        let lines = list(part(fact, "order").unwrap_or(&none), "lines");
+        Self::sum(lines.map(|line| Ok((line, number(line, "units"), parsed(part(line, "gross").unwrap_or(&none))?))))
+    }
+
+    /// What an order says.
+    fn expected(order: &Document) -> Result<Self, Error> {
+        Self::sum(list(order, "items").map(|item| Ok((item, number(item, "quantity"), gross(item)?))))
+    }
+
+    fn sum<'a>(lines: impl Iterator<Item = Result<(&'a Document, i64, Money), Error>>) -> Result<Self, Error> {
+        let mut sold = BTreeMap::new();
+        for line in lines {
+            let (line, units, gross) = line?;
+            let (known, paid) = sold.remove(text(line, "product_id")).unwrap_or((0, Money::zero(&gross.currency)?));
+            sold.insert(text(line, "product_id").to_owned(), (known + units, paid.add(&gross)?));
+        }
+        Ok(Self(sold))
+    }
+}
+
+impl fmt::Display for Sold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> =
+            self.0.iter().map(|(id, (units, gross))| format!("{units} × {id} for {gross}")).collect();
+        f.write_str(&lines.join(", "))
+    }
+}
+
+/// What is paid for the units of an item.
+fn gross(item: &Document) -> Result<Money, Error> {
+    let amount = parsed(part(item, "amount").unwrap_or(&Document::new()))?;
+    let Some(charges) = part(item, "charges") else { return Ok(amount) };
+    let charge = |from: &Document, name: &str| part(from, name).map_or_else(|| Money::zero(&amount.currency), parsed);
+    let amount = amount.minus(&charge(charges, "discount")?)?;
+    match part(charges, "tax").filter(|tax| !tax.get_bool("is_included").unwrap_or_default()) {
+        Some(tax) => amount.add(&charge(tax, "amount")?),
+        None => Ok(amount),
     }
 }
 
@@ -99,6 +148,10 @@ fn compare(order: &Document, fact: Option<&Document>) -> Result<Option<(String, 
     }
     let expected = Earned::expected(order)?;
     let found = Earned::of(fact, &expected.gross.currency)?;
+    if expected != found {
+        return Ok(Some((expected.to_string(), found.to_string())));
+    }
+    let (expected, found) = (Sold::expected(order)?, Sold::of(fact)?);
     Ok((expected != found).then(|| (expected.to_string(), found.to_string())))
 }
 

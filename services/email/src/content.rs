@@ -36,7 +36,7 @@ pub fn of(email: &Email, name: &str, order: &Order, language: Language, from: &M
         order_id: email.order_id.clone(),
         lines,
         subtotal: amount(&order.subtotal),
-        discount: amount(&order.discount),
+        discount: deduction(order.discount.as_ref(), language),
         shipping: amount(&order.shipping),
         tax: amount(&order.tax),
         included_tax: amount(&order.included_tax),
@@ -85,8 +85,18 @@ pub fn of_account(template: Template, name: &str, token: &str, pages: Option<&Pa
 
 /// An amount as it is written; empty when there is none, or nothing.
 fn amount(wire: Option<&WireMoney>, language: Language) -> String {
-    let money = wire.and_then(|wire| Money::from_wire(wire).ok()).filter(Money::is_positive);
-    money.map_or_else(String::new, |money| language.amount(&money))
+    positive(wire).map_or_else(String::new, |money| language.amount(&money))
+}
+
+/// An amount that is taken off, with its sign: what is written in a column adds up to the total.
+fn deduction(wire: Option<&WireMoney>, language: Language) -> String {
+    let below_zero =
+        positive(wire).and_then(|money| Money::zero(&money.currency).and_then(|zero| zero.minus(&money)).ok());
+    below_zero.map_or_else(String::new, |money| language.amount(&money))
+}
+
+fn positive(wire: Option<&WireMoney>) -> Option<Money> {
+    wire.and_then(|wire| Money::from_wire(wire).ok()).filter(Money::is_positive)
 }
 
 /// What the shop is called: by the name of the sender, or by the address without one.
@@ -117,7 +127,7 @@ pub fn sample(template: Template, language: Language, pages: Option<&Pages>, fro
         order_id: "ord_01890000000070008000000000000000".to_owned(),
         lines: vec![line(tea, 2, 11_980), line(cup, 1, 111_470)],
         subtotal: euros(123_450),
-        discount: euros(12_345),
+        discount: euros(-12_345),
         shipping: euros(490),
         tax: String::new(),
         included_tax: euros(18_600),

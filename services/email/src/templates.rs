@@ -68,6 +68,7 @@ pub struct Content {
     pub order_id: String,
     pub lines: Vec<Line>,
     pub subtotal: String,
+    /// Below zero, as it is taken off.
     pub discount: String,
     pub shipping: String,
     pub tax: String,

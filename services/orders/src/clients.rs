@@ -2,7 +2,6 @@
 //! calls carries the key of the step and the epoch of the claim.
 
 use crate::{
-    convert,
     domain::{Disposition, Item, Order, Refund},
     error::Error,
 };
@@ -203,7 +202,7 @@ impl Peers {
             order_id: id.to_owned(),
             user_id: order.user_id.clone(),
             lines: order.items.iter().map(line).collect(),
-            address: Some(convert::address_to_wire(&order.address)),
+            address: Some((&order.address).into()),
             step_key: call.step_key,
             epoch: call.epoch,
         };

@@ -1,8 +1,8 @@
 //! Between the contract and the domain.
 
 use crate::domain::{
-    Address, Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Refund, RefundProgress, Returned,
-    ReturnedUnits, Shipment, State, Transition,
+    Amounts, Charges, Disposition, Error, Extent, Item, Line, Order, Refund, RefundProgress, Returned, ReturnedUnits,
+    Shipment, State, Transition,
 };
 use ::store::{Versioned, fields::time};
 use contracts::{
@@ -10,7 +10,7 @@ use contracts::{
     money::Money,
     orders::v1::{self as wire, OrderItem, ProductSnapshot, order, order_refund, returned_item},
     payments::v1::payment::State as PaymentState,
-    shipping::v1::{self as shipping, ShipmentLine, shipment::State as ShipmentState},
+    shipping::v1::{ShipmentLine, shipment::State as ShipmentState},
 };
 use rust_decimal::Decimal;
 
@@ -29,7 +29,7 @@ pub fn to_wire(found: &Versioned<Order>) -> wire::Order {
         shipment_state: order.shipment_state.into(),
         payment_id: payment_id(order),
         shipment_id: shipment_id(order),
-        shipping_address: Some(address_to_wire(&order.address)),
+        shipping_address: Some((&order.address).into()),
         history: order.history.iter().map(transition_to_wire).collect(),
         create_time: Some(time::to_wire(order.created_at)),
         update_time: Some(time::to_wire(order.updated_at)),
@@ -162,16 +162,6 @@ fn transition_to_wire(transition: &Transition) -> wire::Transition {
         time: Some(time::to_wire(transition.at)),
         trace_id: transition.trace_id.clone().unwrap_or_default(),
     }
-}
-
-pub fn address_to_wire(address: &Address) -> shipping::Address {
-    let Address { name, line1, line2, city, region, postal_code, country_code } = address.clone();
-    shipping::Address { name, line1, line2, city, region, postal_code, country_code }
-}
-
-pub fn address(address: shipping::Address) -> Address {
-    let shipping::Address { name, line1, line2, city, region, postal_code, country_code } = address;
-    Address { name, line1, line2, city, region, postal_code, country_code }
 }
 
 pub fn state_to_wire(state: State) -> order::State {

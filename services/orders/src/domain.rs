@@ -20,7 +20,8 @@ pub use state::State;
 use crate::coupons::domain::Discount;
 use ::store::Time;
 use contracts::{
-    money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
+    address::Address, money::Money, payments::v1::payment::State as PaymentState,
+    shipping::v1::shipment::State as ShipmentState,
 };
 use saga::Saga;
 use serde::{Deserialize, Serialize};
@@ -55,18 +56,6 @@ pub struct Item {
     /// Discount and tax; none in orders that are older than both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charges: Option<Charges>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    pub name: String,
-    pub line1: String,
-    pub line2: String,
-    pub city: String,
-    pub region: String,
-    pub postal_code: String,
-    /// ISO 3166-1 alpha-2.
-    pub country_code: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,7 +36,6 @@
 //!
 //! A crash at any point: the intent is in the document; when its lease runs out any replica repeats the same call.
 
-mod address;
 mod clients;
 mod commands;
 mod config;

@@ -1,7 +1,7 @@
 //! Between the contract and the domain.
 
 use crate::{
-    domain::{Address, Line, NewShipment, Order, Shipment, SplitRequest, State, TrackingEvent, TrackingKind},
+    domain::{Line, NewShipment, Order, Shipment, SplitRequest, State, TrackingEvent, TrackingKind},
     error::Error,
 };
 use ::saga::StepCall;
@@ -19,7 +19,7 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
         user_id: shipment.user_id.clone(),
         state: state_to_wire(shipment.state).into(),
         lines: shipment.lines.iter().map(line_to_wire).collect(),
-        address: shipment.address.as_ref().map(address_to_wire),
+        address: shipment.address.as_ref().map(Into::into),
         create_time: Some(time::to_wire(shipment.created_at)),
         update_time: Some(time::to_wire(shipment.updated_at)),
         etag: found.etag(),
@@ -32,7 +32,7 @@ pub fn to_wire(found: &Versioned<Shipment>) -> wire::Shipment {
 
 pub fn new_shipment(request: CreateShipmentRequest) -> NewShipment {
     let CreateShipmentRequest { order_id, user_id, lines, address, step_key, epoch, .. } = request;
-    let address = address_from_wire(address.unwrap_or_default());
+    let address = address.unwrap_or_default().into();
     let (order, call) = (Order { order_id, user_id }, StepCall { step_key, epoch });
     NewShipment { order, lines: lines.into_iter().map(line).collect(), address, call }
 }
@@ -70,16 +70,6 @@ fn tracking_event_to_wire(event: &TrackingEvent) -> wire::TrackingEvent {
 
 pub(crate) fn line_to_wire(line: &Line) -> ShipmentLine {
     ShipmentLine { product_id: line.product_id.clone(), quantity: line.quantity }
-}
-
-fn address_to_wire(address: &Address) -> wire::Address {
-    let Address { name, line1, line2, city, region, postal_code, country_code } = address.clone();
-    wire::Address { name, line1, line2, city, region, postal_code, country_code }
-}
-
-fn address_from_wire(address: wire::Address) -> Address {
-    let wire::Address { name, line1, line2, city, region, postal_code, country_code } = address;
-    Address { name, line1, line2, city, region, postal_code, country_code }
 }
 
 pub(crate) fn state_to_wire(state: State) -> shipment::State {

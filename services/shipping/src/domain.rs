@@ -14,32 +14,13 @@ pub use state::{State, transition};
 
 use ::saga::{StepCall, StepCalls};
 use ::store::Time;
+use contracts::address::Address;
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
     pub product_id: String,
     pub quantity: i32,
-}
-
-/// The recipient's address. Personal data: not into events or logs.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Address {
-    pub name: String,
-    pub line1: String,
-    pub line2: String,
-    pub city: String,
-    pub region: String,
-    /// Postal code as written in its country.
-    pub postal_code: String,
-    /// ISO 3166-1 alpha-2.
-    pub country_code: String,
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("(redacted)")
-    }
 }
 
 /// The order that a shipment serves, and its user.

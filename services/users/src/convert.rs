@@ -27,6 +27,7 @@ pub fn to_wire(found: &Versioned<User>) -> wire::User {
         etag: found.etag(),
         lock_reason: String::new(),
         email_verified: user.email_verified,
+        addresses: user.addresses.iter().map(Into::into).collect(),
     }
 }
 
@@ -43,7 +44,7 @@ pub fn registration(request: wire::CreateUserRequest) -> Registration {
     Registration {
         email: request.email,
         email_verified: false,
-        draft: Draft { name: request.name, profile, preferences },
+        draft: Draft { name: request.name, profile, preferences, addresses: Vec::new() },
         roles: request.roles,
     }
 }
@@ -53,7 +54,8 @@ pub fn merge(found: &Versioned<User>, wanted: &wire::User, mask: Option<&FieldMa
     let user = update::apply(&to_wire(found), wanted, mask, "user").map_err(Error::Update)?;
     let profile = profile_from_wire(user.profile.unwrap_or_default());
     let preferences = preferences_from_wire(user.preferences.unwrap_or_default());
-    Ok(Draft { name: user.name, profile, preferences })
+    let addresses = user.addresses.into_iter().map(Into::into).collect();
+    Ok(Draft { name: user.name, profile, preferences, addresses })
 }
 
 fn profile_to_wire(profile: &Profile) -> wire::Profile {

@@ -1,12 +1,13 @@
 //! What an account is and which changes it allows. Pure.
 
+mod draft;
 mod error;
 
+pub use draft::{Draft, Preferences, Profile};
 pub use error::Error;
 
-use crate::locale;
 use ::store::Time;
-use contracts::{role::Role, text};
+use contracts::{address::Address, role::Role, text};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,29 +18,6 @@ pub enum Status {
     Deleted,
     /// Cannot sign in.
     Locked,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// URL of a picture.
-    pub avatar: String,
-    pub bio: String,
-    pub location: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Preferences {
-    /// BCP 47 tag.
-    pub language: String,
-    /// IANA time zone.
-    pub timezone: String,
-    pub email_notifications: bool,
-}
-
-impl Default for Preferences {
-    fn default() -> Self {
-        Self { language: "en".to_owned(), timezone: "UTC".to_owned(), email_notifications: true }
-    }
 }
 
 /// The argon2id hash of a password, a PHC string. It is never printed.
@@ -74,6 +52,9 @@ pub struct User {
     pub name: String,
     pub profile: Profile,
     pub preferences: Preferences,
+    /// Where they have things sent, the first one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<Address>,
     pub status: Status,
     /// Why it is locked; empty when it is not.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -139,14 +120,6 @@ pub struct Registration {
     pub roles: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Draft {
-    /// Display name, not empty.
-    pub name: String,
-    pub profile: Profile,
-    pub preferences: Preferences,
-}
-
 impl Registration {
     /// With its preferences in canonical form. Refuses what can never become an account; `by` is the role of who registers:
     /// an admin may grant roles.
@@ -156,7 +129,7 @@ impl Registration {
             return Err(Error::RolesForbidden);
         }
         let roles = roles(self.roles)?;
-        Ok(Self { draft: self.draft.checked("", &Preferences::default())?, roles, ..self })
+        Ok(Self { draft: self.draft.checked("", &Preferences::default(), &[])?, roles, ..self })
     }
 }
 
@@ -167,13 +140,15 @@ impl User {
             Proof::Password(hash) => (Some(hash), None),
             Proof::Identity(identity) => (None, Some(identity)),
         };
-        let Registration { email, email_verified, draft: Draft { name, profile, preferences }, roles } = from;
+        let Registration { email, email_verified, draft, roles } = from;
+        let Draft { name, profile, preferences, addresses } = draft;
         Self {
             email_key: text::email_key(&email),
             email,
             name,
             profile,
             preferences,
+            addresses,
             status: Status::Active,
             lock_reason: String::new(),
             roles,
@@ -192,7 +167,7 @@ impl User {
 
     /// The account after an update, and the paths of the fields that changed.
     pub fn update(&self, draft: Draft, now: Time) -> Result<(Self, Vec<String>), Error> {
-        let draft = draft.checked("user.", &self.preferences)?;
+        let draft = draft.checked("user.", &self.preferences, &self.addresses)?;
         let (profile, preferences) = (&self.profile, &self.preferences);
         // The event names the fields that changed and never their content: events carry no personal data.
         let fields = [
@@ -206,10 +181,11 @@ impl User {
                 preferences.email_notifications != draft.preferences.email_notifications,
                 "preferences.email_notifications",
             ),
+            (self.addresses != draft.addresses, "addresses"),
         ];
         let changed = fields.iter().filter(|(is_changed, _)| *is_changed).map(|(_, path)| (*path).to_owned()).collect();
-        let Draft { name, profile, preferences } = draft;
-        Ok((Self { name, profile, preferences, updated_at: now, ..self.clone() }, changed))
+        let Draft { name, profile, preferences, addresses } = draft;
+        Ok((Self { name, profile, preferences, addresses, updated_at: now, ..self.clone() }, changed))
     }
 
     /// The account without anything that tells who it was.
@@ -220,6 +196,7 @@ impl User {
             name: String::new(),
             profile: Profile::default(),
             preferences: Preferences::default(),
+            addresses: Vec::new(),
             status: Status::Deleted,
             lock_reason: String::new(),
             roles: Vec::new(),
@@ -316,23 +293,4 @@ fn roles(names: Vec<String>) -> Result<Vec<String>, Error> {
     roles.sort();
     roles.dedup();
     Ok(roles.iter().map(Role::to_string).collect())
-}
-
-impl Draft {
-    /// With its preferences in canonical form; those of `before` may be older than the check, and may stay. `path` is that of
-    /// the account in the request.
-    fn checked(mut self, path: &str, before: &Preferences) -> Result<Self, Error> {
-        if self.name.trim().is_empty() {
-            return Err(Error::Field(format!("{path}name"), "is required".to_owned()));
-        }
-        let Preferences { language, timezone, .. } = &mut self.preferences;
-        let fault = |field: &str, why| Error::Field(format!("{path}preferences.{field}"), why);
-        if *language != before.language {
-            *language = locale::language(language).map_err(|why| fault("language", why))?;
-        }
-        if *timezone != before.timezone {
-            *timezone = locale::time_zone(timezone).map_err(|why| fault("timezone", why))?;
-        }
-        Ok(self)
-    }
 }

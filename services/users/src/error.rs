@@ -115,6 +115,7 @@ impl From<domain::Error> for Status {
         let message = error.to_string();
         match error {
             Error::Field(field, why) => status::violation(&field, why),
+            Error::Address(faults) => status::violations(faults),
             Error::OwnAccount => status::precondition("OWN_ACCOUNT", message),
             Error::RolesForbidden | Error::RoleAbove => status::error(Code::PermissionDenied, "FORBIDDEN", message),
             Error::UnknownRole(_) => status::violation("roles", message),

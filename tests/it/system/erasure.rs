@@ -15,6 +15,7 @@ struct Person {
     email: String,
     name: String,
     street: String,
+    home: String,
     bio: String,
     reason: String,
 }
@@ -23,11 +24,18 @@ impl Person {
     fn new() -> Self {
         let text = |kind: &str| format!("{kind}-{:016x}", rand::random::<u64>());
         let email = format!("{}@example.com", text("person"));
-        Self { email, name: text("Name"), street: text("Street"), bio: text("Bio"), reason: text("Reason") }
+        Self {
+            email,
+            name: text("Name"),
+            street: text("Street"),
+            home: text("Home"),
+            bio: text("Bio"),
+            reason: text("Reason"),
+        }
     }
 
-    fn texts(&self) -> [&str; 5] {
-        [&self.email, &self.name, &self.street, &self.bio, &self.reason]
+    fn texts(&self) -> [&str; 6] {
+        [&self.email, &self.name, &self.street, &self.home, &self.bio, &self.reason]
     }
 
     /// Notes which of the texts are in these bytes, which are found at `place`.
@@ -113,6 +121,8 @@ async fn register(stack: &Stack, person: &Person) -> (Client, Value) {
     });
     let user = Client::anonymous(stack).post("/v1/users", body).await.expect(201);
     let customer = Client::sign_in(stack, &person.email, DEMO_PASSWORD).await;
+    let home = json!({ "name": person.name, "line1": person.home, "city": "Paris", "postalCode": "75002", "countryCode": "FR" });
+    customer.patch(&format!("/v1/users/{}", id(&user, "userId")), json!({ "addresses": [home] })).await.expect(200);
     Client::anonymous(stack).post("/v1/users:requestPasswordReset", json!({ "email": person.email })).await.expect(200);
     (customer, user)
 }

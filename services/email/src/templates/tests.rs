@@ -43,6 +43,25 @@ fn every_template_has_a_subject_a_text_and_html_in_each_language() {
 }
 
 #[test]
+fn what_is_written_in_a_column_adds_up_to_the_total() {
+    for (language, subtotal, discount, total) in [
+        (Language::English, "€1,234.50", "-€123.45", "€1,115.95"),
+        (Language::French, "1\u{202f}234,50\u{a0}€", "-123,45\u{a0}€", "1\u{202f}115,95\u{a0}€"),
+    ] {
+        let Rendered { text, html, .. } = rendered(Template::OrderConfirmed, language, "Customer");
+        for part in [&text, &html] {
+            assert!([subtotal, discount, total].iter().all(|amount| part.contains(amount)), "{part}");
+        }
+    }
+}
+
+#[test]
+fn a_mail_that_is_of_no_order_ends_without_an_empty_line_for_one() {
+    let rows = |template| rendered(template, Language::English, "Customer").html.matches("<tr>").count();
+    assert_eq!((rows(Template::OrderRefunded), rows(Template::PasswordReset)), (3, 2));
+}
+
+#[test]
 fn a_mail_about_an_account_links_to_the_page_of_the_shop_where_there_is_one() {
     let from = "shop@example.com".parse().expect("a sender");
     let pages = Pages::new("https://shop.example.com/account/").expect("an address");

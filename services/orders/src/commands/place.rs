@@ -1,8 +1,7 @@
 //! Accepting an order: the user and the products as they are now, the total, and the first intent, in one insert.
 
 use crate::{
-    address, convert,
-    domain::{Address, Order, State, Transition, UserSnapshot},
+    domain::{Order, State, Transition, UserSnapshot},
     error::Error,
     pricing::{
         pricer::{Priced, Pricer},
@@ -13,6 +12,7 @@ use crate::{
 };
 use ::store::{RequestKey, Versioned, now, request_key};
 use contracts::{
+    address::Address,
     id::Kind,
     money::Money,
     orders::v1::OrderDraft,
@@ -82,8 +82,8 @@ async fn accept(
     told: (Result<User, Status>, Result<Vec<Product>, Error>),
 ) -> Result<Versioned<Order>, Error> {
     let Placement { order_id, user_id, draft, .. } = placement;
-    let address = address::checked(convert::address(draft.shipping_address.clone().unwrap_or_default()));
-    let address = address.map_err(Error::Address)?;
+    let address = Address::from(draft.shipping_address.clone().unwrap_or_default());
+    let address = address.checked("order.shipping_address").map_err(Error::Address)?;
     let (user, products) = (told.0?, told.1);
     if user.status() != user::Status::Active {
         return Err(Error::AccountClosed);

@@ -1,6 +1,6 @@
 //! An order whose user has closed the account: the person goes, what was bought and paid stays. Pure.
 
-use super::{Address, Order, State, UserSnapshot, shipments::STOPPED};
+use super::{Order, State, UserSnapshot, shipments::STOPPED};
 use crate::sagas::definitions::Purpose;
 use ::store::Time;
 use contracts::shipping::v1::shipment::State as ShipmentState;
@@ -8,7 +8,7 @@ use contracts::shipping::v1::shipment::State as ShipmentState;
 impl Order {
     /// Whether nothing is in it that tells who its user was.
     pub fn is_erased(&self) -> bool {
-        self.user.email.is_empty() && self.address.line1.is_empty()
+        self.user.email.is_empty() && self.address.is_erased()
     }
 
     /// Without its user, and without its address once nothing is to be sent there any more. None when there is nothing to erase
@@ -17,7 +17,7 @@ impl Order {
         let mut next = self.clone();
         next.user = UserSnapshot { name: String::new(), email: String::new() };
         if !self.needs_address() {
-            next.address = without_person(&self.address);
+            next.address = self.address.erased();
             next.request_digest = String::new();
         }
         // Whoever gave a reason in their own words may have named somebody.
@@ -42,18 +42,6 @@ impl Order {
         let has_arrived =
             matches!(self.shipment_state, ShipmentState::Delivered | ShipmentState::Lost | ShipmentState::Returned);
         may_ship || !(self.state.is_final() || self.state == State::Shipped && has_arrived)
-    }
-}
-
-fn without_person(address: &Address) -> Address {
-    Address {
-        name: String::new(),
-        line1: String::new(),
-        line2: String::new(),
-        city: String::new(),
-        region: String::new(),
-        postal_code: String::new(),
-        country_code: address.country_code.clone(),
     }
 }
 

@@ -9,13 +9,14 @@ mod pricing;
 mod refunds;
 mod shares;
 
-use super::{Address, Cancellation, Fact, Item, Order, ShipmentUpdate, State, UserSnapshot};
+use super::{Cancellation, Fact, Item, Order, ShipmentUpdate, State, UserSnapshot};
 use crate::sagas::definitions::{CANCEL_ORDER, PLACE_ORDER, SAGAS};
 use ::saga::{Action, Answer, Call, Direction, InterventionError, Operator, Outcome, Progress, Saga, Status};
 use ::store::Time;
 use answers::undone;
 use contracts::{
-    money::Money, payments::v1::payment::State as PaymentState, shipping::v1::shipment::State as ShipmentState,
+    address::Address, money::Money, payments::v1::payment::State as PaymentState,
+    shipping::v1::shipment::State as ShipmentState,
 };
 use proptest::prelude::*;
 

@@ -1,6 +1,6 @@
 //! A shipment whose recipient has closed the account. Pure.
 
-use super::{Address, Shipment, State};
+use super::{Shipment, State};
 use ::store::Time;
 
 impl Shipment {
@@ -9,23 +9,5 @@ impl Shipment {
         let address = self.address.as_ref().filter(|address| !address.is_erased())?;
         let is_over = matches!(self.state, State::Delivered | State::Cancelled | State::Lost | State::Returned);
         is_over.then(|| Self { address: Some(address.erased()), updated_at: now, ..self.clone() })
-    }
-}
-
-impl Address {
-    pub fn is_erased(&self) -> bool {
-        self.line1.is_empty()
-    }
-
-    fn erased(&self) -> Self {
-        Self {
-            name: String::new(),
-            line1: String::new(),
-            line2: String::new(),
-            city: String::new(),
-            region: String::new(),
-            postal_code: String::new(),
-            country_code: self.country_code.clone(),
-        }
     }
 }

@@ -4,9 +4,10 @@ mod erasure;
 mod split;
 mod tracking;
 
-use super::{Address, Command, Error, Line, NewShipment, Order, Shipment, State, transition};
+use super::{Command, Error, Line, NewShipment, Order, Shipment, State, transition};
 use ::saga::StepCall;
 use ::store::Time;
+use contracts::address::Address;
 use proptest::prelude::*;
 
 fn now() -> Time {

@@ -1,10 +1,15 @@
 //! Why the rules refuse what is asked of an account. Pure.
 
+use contracts::validate::Violation;
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A field is missing, or has no value of its kind.
     #[error("{0} {1}")]
     Field(String, String),
+    /// Addresses that their country's post would not take.
+    #[error("{} fields of an address are at fault", .0.len())]
+    Address(Vec<Violation>),
     /// Roles were asked for by somebody who is no admin.
     #[error("only an admin may grant roles")]
     RolesForbidden,

@@ -53,7 +53,7 @@ fn registration(claimed: Claimed) -> Result<Registration, Error> {
     request.validate().map_err(|_| NO_ADDRESS)?;
     let language = locale::language(&language).unwrap_or_else(|_| Preferences::default().language);
     let preferences = Preferences { language, ..Preferences::default() };
-    let draft = Draft { name: request.name, profile: Profile::default(), preferences };
+    let draft = Draft { name: request.name, profile: Profile::default(), preferences, addresses: Vec::new() };
     let registration = Registration { email: request.email, email_verified, draft, roles: roles.unwrap_or_default() };
     Ok(registration.checked(Role::Admin)?)
 }

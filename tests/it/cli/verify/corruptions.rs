@@ -158,6 +158,11 @@ async fn facts(fixture: &Fixture) {
     fixture.broken(at, order, doc! { "$set": { "state": 6 } }, (name, order, "state 6")).await;
     fixture.broken(at, order, doc! { "$set": { "seq": 1_i64 } }, (name, order, "after event 1")).await;
     fixture.broken(at, order, doc! { "$set": { "movements": [] } }, (name, order, "gross 0.00 EUR")).await;
+    let more = doc! { "$set": { "order.lines.0.units": 3_i64 } };
+    fixture.broken(at, order, more, (name, order, "3 × prd_")).await;
+    let dearer =
+        doc! { "$set": { "order.lines.0.gross.amount": "99.99".parse::<bson::Decimal128>().expect("a number") } };
+    fixture.broken(at, order, dearer, (name, order, "for 99.99 EUR")).await;
     fixture.removed(at, doc! { "_id": order }, (name, order, "no fact")).await;
     let shipped = fixture.collection("orders", "orders").find_one(doc! { "payment_id": &fixture.captured }).await;
     let shipped = shipped.expect("mongod answers").expect("it is there");

@@ -1,4 +1,4 @@
-//! What a postal address must have, country by country. Pure.
+//! A postal address, and what it must have, country by country. Pure.
 //!
 //! Formats of postal codes are those of CLDR's supplemental postal code data and of the countries' posts. What people write
 //! beside them (a prefix for the country, other blanks and hyphens, a region's name) is brought into that form first. An
@@ -8,11 +8,45 @@ mod regions;
 #[cfg(test)]
 mod tests;
 
-use crate::domain::Address;
-use contracts::{country, text, validate::Violation};
+use crate::{country, shipping::v1 as wire, text, validate::Violation};
 use regex::Regex;
 use regions::{PROVINCES, Regions, STATES, abbreviation};
-use std::sync::LazyLock;
+use serde::{Deserialize, Serialize};
+use std::{fmt, sync::LazyLock};
+
+/// Where goods go. Personal data: it is never printed, and in no event.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Address {
+    pub name: String,
+    pub line1: String,
+    pub line2: String,
+    pub city: String,
+    pub region: String,
+    /// Postal code as written in its country.
+    pub postal_code: String,
+    /// ISO 3166-1 alpha-2.
+    pub country_code: String,
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(redacted)")
+    }
+}
+
+impl From<wire::Address> for Address {
+    fn from(address: wire::Address) -> Self {
+        let wire::Address { name, line1, line2, city, region, postal_code, country_code } = address;
+        Self { name, line1, line2, city, region, postal_code, country_code }
+    }
+}
+
+impl From<&Address> for wire::Address {
+    fn from(address: &Address) -> Self {
+        let Address { name, line1, line2, city, region, postal_code, country_code } = address.clone();
+        Self { name, line1, line2, city, region, postal_code, country_code }
+    }
+}
 
 /// What one country asks for.
 struct Rule {
@@ -85,36 +119,57 @@ static RULES: [Rule; 6] = [
     },
 ];
 
-/// The address in its country's own form, or every field that is at fault.
-pub fn checked(address: Address) -> Result<Address, Vec<Violation>> {
-    let address = canonical(address);
-    if let Some(why) = country::fault(&address.country_code) {
-        return Err(vec![fault("country_code", why)]);
-    }
-    let Some(rule) = RULES.iter().find(|rule| rule.country == address.country_code) else { return Ok(address) };
-    let address = rule.normal(address);
-    let mut faults = Vec::new();
-    if !rule.postal_code.is_match(&address.postal_code) {
-        faults.push(fault("postal_code", format!("must be like {} in {}", rule.example, rule.country)));
-    }
-    match rule.region {
-        Region::Named if address.region.is_empty() => {
-            faults.push(fault("region", format!("must name the prefecture, state or province in {}", rule.country)));
+impl Address {
+    /// The address in its country's own form, or every field that is at fault, by its path below `path`, that of the address in the request.
+    pub fn checked(self, path: &str) -> Result<Self, Vec<Violation>> {
+        let fault = |field: &str, description| Violation { field: format!("{path}.{field}"), description };
+        let address = self.canonical();
+        if let Some(why) = country::fault(&address.country_code) {
+            return Err(vec![fault("country_code", why)]);
         }
-        Region::OneOf(known, called) if !known.iter().any(|(short, _)| *short == address.region) => {
-            faults.push(fault("region", format!("must name {called} in {}", rule.country)));
+        let Some(rule) = RULES.iter().find(|rule| rule.country == address.country_code) else { return Ok(address) };
+        let address = rule.normal(address);
+        let mut faults = Vec::new();
+        if !rule.postal_code.is_match(&address.postal_code) {
+            faults.push(fault("postal_code", format!("must be like {} in {}", rule.example, rule.country)));
         }
-        Region::Optional | Region::Named | Region::OneOf(..) => {}
+        match rule.region {
+            Region::Named if address.region.is_empty() => {
+                let description = format!("must name the prefecture, state or province in {}", rule.country);
+                faults.push(fault("region", description));
+            }
+            Region::OneOf(known, called) if !known.iter().any(|(short, _)| *short == address.region) => {
+                faults.push(fault("region", format!("must name {called} in {}", rule.country)));
+            }
+            Region::Optional | Region::Named | Region::OneOf(..) => {}
+        }
+        if faults.is_empty() { Ok(address) } else { Err(faults) }
     }
-    if faults.is_empty() { Ok(address) } else { Err(faults) }
-}
 
-/// Each text in the form of its kind, as it is in a request that has passed `rpc::validated`.
-fn canonical(address: Address) -> Address {
-    let Address { name, line1, line2, city, region, postal_code, country_code } = address;
-    let [name, line1, line2, city, region] = [name, line1, line2, city, region].map(|typed| text::line(&typed));
-    let (postal_code, country_code) = (text::postal_code(&postal_code), text::code(&country_code));
-    Address { name, line1, line2, city, region, postal_code, country_code }
+    /// Each text in the form of its kind, as it is in a request that has passed `rpc::validated`.
+    fn canonical(self) -> Self {
+        let Self { name, line1, line2, city, region, postal_code, country_code } = self;
+        let [name, line1, line2, city, region] = [name, line1, line2, city, region].map(|typed| text::line(&typed));
+        let (postal_code, country_code) = (text::postal_code(&postal_code), text::code(&country_code));
+        Self { name, line1, line2, city, region, postal_code, country_code }
+    }
+
+    pub fn is_erased(&self) -> bool {
+        self.line1.is_empty()
+    }
+
+    /// Without the person. The country stays, which taxes follow from.
+    pub fn erased(&self) -> Self {
+        Self {
+            name: String::new(),
+            line1: String::new(),
+            line2: String::new(),
+            city: String::new(),
+            region: String::new(),
+            postal_code: String::new(),
+            country_code: self.country_code.clone(),
+        }
+    }
 }
 
 impl Rule {
@@ -160,8 +215,4 @@ fn is_digit(c: char) -> bool {
 fn split(code: &str, at: usize, separator: char) -> String {
     let (before, after): (String, String) = (code.chars().take(at).collect(), code.chars().skip(at).collect());
     if before.is_empty() || after.is_empty() { code.to_owned() } else { format!("{before}{separator}{after}") }
-}
-
-fn fault(field: &str, description: String) -> Violation {
-    Violation { field: format!("order.shipping_address.{field}"), description }
 }

@@ -1,7 +1,7 @@
 //! States of the US and provinces of Canada by the abbreviations and names of their posts (USPS Publication 28, Canada Post).
 //! Pure.
 
-use contracts::text::folded;
+use crate::text::folded;
 
 /// Regions of one country: the post's abbreviation with the names that people write.
 pub type Regions = [(&'static str, &'static [&'static str])];

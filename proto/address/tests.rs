@@ -1,7 +1,6 @@
 //! What each country asks of an address.
 
-use super::checked;
-use crate::domain::Address;
+use super::Address;
 
 fn address(country: &str, region: &str, postal_code: &str) -> Address {
     Address {
@@ -16,8 +15,8 @@ fn address(country: &str, region: &str, postal_code: &str) -> Address {
 }
 
 fn fields_at_fault(address: Address) -> Vec<String> {
-    let faults = checked(address).expect_err("it lacks something");
-    faults.into_iter().map(|fault| fault.field.replace("order.shipping_address.", "")).collect()
+    let faults = address.checked("address").expect_err("it lacks something");
+    faults.into_iter().map(|fault| fault.field.replace("address.", "")).collect()
 }
 
 #[test]
@@ -51,7 +50,7 @@ fn an_address_is_taken_in_the_form_of_its_country() {
         ("BE", "", "1000", "1000", ""),
     ];
     for (country, region, postal_code, as_posted, region_as_posted) in cases {
-        let taken = checked(address(country, region, postal_code));
+        let taken = address(country, region, postal_code).checked("address");
         let taken = taken.unwrap_or_else(|faults| panic!("{country} {postal_code}: {faults:?}"));
         assert_eq!((taken.postal_code.as_str(), taken.region.as_str()), (as_posted, region_as_posted), "{country}");
     }
@@ -81,7 +80,7 @@ fn an_address_that_lacks_what_its_country_asks_for_is_refused_field_by_field() {
 #[test]
 fn a_region_that_is_none_is_refused_in_words_and_not_with_a_list() {
     for (country, region) in [("US", "Bavaria"), ("US", "ON"), ("CA", "California"), ("CA", "CA-CA")] {
-        let faults = checked(address(country, region, "x")).expect_err("it is none there");
+        let faults = address(country, region, "x").checked("address").expect_err("it is none there");
         let fault = faults.iter().find(|fault| fault.field.ends_with("region")).expect("the region is at fault");
         assert!(fault.description.contains("such as"), "{fault:?}");
     }
