@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments chaos-services flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments chaos-services flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-services bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -194,3 +194,7 @@ shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, t
 bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (optimised build)
 	@$(MEASURE_BUILD)
 	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-payments
+
+bench-services: stores ## Measure search, sign-in, history, import and replays beside a bare driver; PRODUCTS=, ORDERS=, PLACED=, ARGS=--help
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-services $(ARGS)
