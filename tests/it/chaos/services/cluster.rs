@@ -22,8 +22,8 @@ const APART: [&str; 2] = ["orders", "shipping"];
 /// How long a process may take to be ready, on a machine that is at other work.
 const START: Duration = Duration::from_secs(120);
 
-/// How long a service may take to come to its step: an erasure has its second pass after a pause of 2 s.
-const STEP_LIMIT: Duration = Duration::from_secs(20);
+/// How long a service may take to come to its step, on a machine that is at other work: persons come until then.
+const STEP_LIMIT: Duration = Duration::from_secs(60);
 
 /// Persons that are served at a time.
 const COUNTERS: u64 = 2;
