@@ -9,8 +9,10 @@ mod rest;
 mod writers;
 
 use super::frame;
+use crate::architecture::sources;
 use cluster::Cluster;
-use plan::CELLS;
+use plan::{CELLS, SERVICES, points};
+use std::collections::BTreeSet;
 
 /// Runs of a sample.
 const SAMPLE: u64 = 3;
@@ -29,4 +31,29 @@ async fn whichever_service_is_killed_at_whatever_step_nothing_is_done_twice_or_l
         Err(_) => frame::play::<Cluster>(frame::seeds(SAMPLE, STRIDE), 1).await,
     };
     assert!(all.reached * 4 >= all.runs * 3, "only {} of {} steps were reached", all.reached, all.runs);
+}
+
+/// The texts that are given to `function` in a source.
+fn given<'a>(source: &'a str, function: &str) -> Vec<&'a str> {
+    source.split(function).skip(1).filter_map(|rest| rest.strip_prefix("(\"")?.split('"').next()).collect()
+}
+
+#[test]
+fn each_labelled_step_of_these_services_is_played() {
+    let mut labels = BTreeSet::new();
+    for service in SERVICES {
+        let mut files = Vec::new();
+        sources(&kit::root().join("services").join(service).join("src"), &mut files);
+        for file in files {
+            let source = std::fs::read_to_string(&file).expect("a source can be read");
+            labels.extend(given(&source, "crash_point").into_iter().map(str::to_owned));
+            // Those of a transaction.
+            let moments =
+                |label: &str| ["writing", "committing", "committed"].map(|moment| format!("{label}.{moment}"));
+            labels.extend(given(&source, ".commit").into_iter().flat_map(moments));
+        }
+    }
+    let played: BTreeSet<String> = points().into_iter().map(|point| point.label).collect();
+    let missing: Vec<_> = labels.difference(&played).collect();
+    assert!(labels.len() > 30 && missing.is_empty(), "of {} labels no run is at {missing:?}", labels.len());
 }

@@ -9,13 +9,14 @@ pub const SERVICES: [&str; 9] =
     ["users", "products", "baskets", "privacy", "email", "analytics", "audit", "webhooks", "order-history"];
 
 /// The steps by service. Those of a relay are passed by each service that has events.
-const STEPS: [(&str, &[&str]); 15] = [
+const STEPS: [(&str, &[&str]); 16] = [
     ("users", &["users.refresh.used", "users.password.reset", "users.delete.deleted"]),
     ("users", &["users.erase.writing", "users.erase.written"]),
     ("users", RELAY),
     ("products", &["categories.writing", "categories.committing", "categories.committed"]),
     ("products", RELAY),
     ("baskets", &["baskets.checkout.begun", "baskets.checkout.ordered", "baskets.checkout.finished"]),
+    ("baskets", &["baskets.merge.writing", "baskets.merge.committing", "baskets.merge.committed"]),
     ("baskets", &["baskets.erase.writing", "baskets.erase.written"]),
     ("baskets", RELAY),
     ("orders", &["orders.erase.writing", "orders.erase.written"]),
@@ -66,7 +67,7 @@ pub struct Point {
 }
 
 /// All of them.
-fn points() -> Vec<Point> {
+pub fn points() -> Vec<Point> {
     let listed =
         STEPS.iter().flat_map(|(service, labels)| labels.iter().map(move |label| (*service, (*label).to_owned())));
     let erasure = ERASURE.iter().flat_map(|step| MOMENTS.map(|moment| format!("saga.{step}.do.{moment}")));

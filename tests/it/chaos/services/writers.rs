@@ -2,7 +2,7 @@
 //! repeated under its key until somebody has decided.
 
 use crate::{
-    baskets::{checkout, items},
+    baskets::{TOKEN, checkout, items},
     email::server::Server,
 };
 use anyhow::{Context, ensure};
@@ -80,6 +80,7 @@ impl Shop {
                 0 => {
                     self.buy(&person, Fate::Cancelled).await.context("buy and cancel")?;
                     self.fill(&person, "left").await.context("leave a basket")?;
+                    self.bring_along(&person).await.context("bring a basket along")?;
                     self.leave(&person).await.context("leave")?;
                 }
                 1 => self.buy(&person, Fate::Returned).await.context("buy and return")?,
@@ -148,6 +149,21 @@ impl Shop {
         let key = format!("{}-basket-{key}", person.key);
         let basket = ask(&person.client, Method::POST, "/v1/baskets", &body, &key).await?;
         text(&basket, "basketId")
+    }
+
+    /// What the person had put into a basket before they signed in comes into theirs.
+    async fn bring_along(&self, person: &Person) -> anyhow::Result<()> {
+        let body = json!({ "items": items(&[(&self.product, 1)]), "countryCode": "FR" });
+        let key = format!("{}-guest", person.key);
+        let guest = ask(&self.anonymous, Method::POST, "/v1/baskets", &body, &key).await?;
+        let (path, token) = (format!("/v1/baskets/{}:merge", text(&guest, "basketId")?), text(&guest, "basketToken")?);
+        within(LIMIT, || async {
+            let request = person.client.request(Method::POST, &path).header(TOKEN, &token).json(&json!({}));
+            let reply = request.timeout(DEADLINE).send().await?;
+            ensure!(reply.status() == 200, "{reply:?}");
+            Ok(())
+        })
+        .await
     }
 
     async fn buy(&self, person: &Person, fate: Fate) -> anyhow::Result<()> {
