@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments chaos-services flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-services bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -134,6 +134,12 @@ chaos-payments: stores ## Pay PAYMENTS=10000 orders with every token while payme
 	@PAYMENTS=$(or $(PAYMENTS),10000) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact chaos::payments::whoever_is_killed_what_is_captured_is_what_is_owed --nocapture
 
+chaos-services: stores ## Kill each service around the orders at each of its steps, read all logs again: all of it, SEEDS=n, SEED=x again
+	@$(PYTHON) tools/fetch.py smtp
+	@$(CARGO) build --quiet -p comptoir
+	@SEEDS=$(or $(SEEDS),$(if $(SEED),1,steps)) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact chaos::services::whichever_service_is_killed_at_whatever_step_nothing_is_done_twice_or_lost --nocapture
+
 chaos-inputs: stores ## Send webhooks of strangers, silent connections and large orders, ROUNDS=10 of each, while others order
 	@$(CARGO) build --quiet -p comptoir
 	@ROUNDS=$(or $(ROUNDS),10) $(CARGO) test --quiet -p comptoir-tests --test it -- \
@@ -188,3 +194,7 @@ shop-day: stores ## Play a day of a shop, ORDERS=500, and print its statement, t
 bench-payments: stores ## Measure authorizations through the sandbox provider beside a bare driver: rate, latency, CPU (optimised build)
 	@$(MEASURE_BUILD)
 	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-payments
+
+bench-services: stores ## Measure search, sign-in, history, import and replays beside a bare driver; PRODUCTS=, ORDERS=, PLACED=, ARGS=--help
+	@$(MEASURE_BUILD)
+	@COMPTOIR_BIN=$(MEASURED)/comptoir $(MEASURED)/bench-services $(ARGS)

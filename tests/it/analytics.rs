@@ -18,7 +18,7 @@ fn cents(money: &Value) -> i64 {
 }
 
 /// The facts in use, in the order of their ids, without what depends on how they came about.
-async fn facts(stack: &Stack) -> anyhow::Result<Vec<Document>> {
+pub async fn facts(stack: &Stack) -> anyhow::Result<Vec<Document>> {
     let database = stack.db("analytics");
     let state = database.collection::<Document>("projection").find_one(doc! {}).await?;
     let is_second = state.as_ref().and_then(|state| state.get_str("slot").ok()) == Some("b");

@@ -58,7 +58,7 @@ async fn recorded(stack: &Stack) -> (Vec<String>, BTreeMap<String, usize>) {
 }
 
 /// All entries as they are stored, in the order of their places.
-async fn stored(stack: &Stack) -> Vec<Document> {
+pub async fn stored(stack: &Stack) -> Vec<Document> {
     let entries = stack.db("audit").collection::<Document>("entries");
     let found = entries.find(doc! {}).sort(doc! { "_id": 1 }).await.expect("mongod answers");
     found.try_collect().await.expect("mongod answers")

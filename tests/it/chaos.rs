@@ -6,4 +6,5 @@ pub mod frame;
 mod inputs;
 mod orders;
 pub mod payments;
+mod services;
 mod split_stack;

@@ -5,7 +5,7 @@ mod erasure;
 mod killed;
 mod reading;
 mod sending;
-mod server;
+pub mod server;
 
 use anyhow::ensure;
 use kit::shop::{TIMEOUT, id};

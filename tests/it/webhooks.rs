@@ -3,7 +3,7 @@
 mod killed;
 mod networks;
 mod reading;
-mod receiver;
+pub mod receiver;
 mod sending;
 
 use anyhow::ensure;

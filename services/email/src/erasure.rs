@@ -26,9 +26,12 @@ impl Eraser {
                 break;
             }
             // The mails last: as long as they are not marked, a repeat looks at all of this again.
+            telemetry::crash_point("email.erase.removing");
             self.transport.remove(ids.clone()).await.map_err(Error::Directory)?;
             self.emails.forget_bounces(&ids).await?;
+            telemetry::crash_point("email.erase.marking");
             self.emails.erase(&ids).await?;
+            telemetry::crash_point("email.erase.marked");
             let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
             looked_at += count(ids.len());
             erased += count(found.iter().filter(|email| email.addressed.is_some()).count());

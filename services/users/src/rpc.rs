@@ -103,6 +103,7 @@ impl UserService for Accounts {
         let key = RequestKey::new(caller.actor(), &request.request_id, &request);
         let may = |user: &domain::User| if is_own { Ok(()) } else { user.within(caller.role()) };
         self.users.delete(&request.user_id, &request.etag, key.as_ref(), may).await?;
+        telemetry::crash_point("users.delete.deleted");
         // After the account: a crash in between leaves tokens that no grant accepts any more, and the repeat deletes
         // them.
         self.refresh_tokens.delete_of(&request.user_id).await?;
@@ -120,8 +121,10 @@ impl UserService for Accounts {
             if !user.state.is_deleted() {
                 return Err(Error::NotDeleted.into());
             }
+            telemetry::crash_point("users.erase.writing");
             self.refresh_tokens.delete_of(&id).await?;
             self.email_tokens.delete_of(&id).await?;
+            telemetry::crash_point("users.erase.written");
         }
         Ok(Response::new(Erased { erased: 0, remaining: 0 }.receipt("users")))
     }

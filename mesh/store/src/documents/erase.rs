@@ -71,11 +71,21 @@ impl<T: Aggregate> Documents<T> {
             count = i64::from(change.is_some());
             Ok(change)
         });
-        match changed.await {
+        crash_at::<T>("writing");
+        let changed = changed.await;
+        crash_at::<T>("written");
+        match changed {
             Ok(_) => Ok(count),
             Err(ChangeError::NotFound) => Ok(0),
             Err(ChangeError::Refused(never)) => match never {},
             Err(ChangeError::Store(error)) => Err(error),
         }
+    }
+}
+
+/// Where a test kills this process: `orders.erase.writing`. Release builds have none of this.
+fn crash_at<T: Aggregate>(moment: &str) {
+    if cfg!(debug_assertions) {
+        telemetry::crash_point(&format!("{}.erase.{moment}", T::COLLECTION));
     }
 }
