@@ -1,5 +1,6 @@
 //! The products service.
 
+mod availability;
 mod categories;
 mod drafts;
 mod prices;

@@ -4,7 +4,7 @@ use crate::{
     categories::domain::Tree,
     domain::{self, Draft, Media, PriceStart, Product, Status, price_history::lowest_before},
     error::Error,
-    search::facets::{Band, Facets},
+    search::{facets::Band, store::Counted},
 };
 use ::rpc::update::{self, FieldMask};
 use ::store::{Versioned, fields::time};
@@ -53,8 +53,11 @@ fn media_to_wire(media: &Media) -> wire::Media {
     wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
 }
 
-/// What a search found, counted, and whether all of it is.
-pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::SearchFacets, domain::Error> {
+/// What a search found, counted.
+pub fn facets(
+    Counted { facets, available, is_partial }: Counted,
+    tree: &Tree,
+) -> Result<wire::SearchFacets, domain::Error> {
     let money = |currency: &str, amount| Money::new(currency, amount).map(|money| Some(money.to_wire()));
     let price = |(Band { currency, from, below }, count): (Band, i32)| {
         let (at_least, below) = (money(&currency, from)?, money(&currency, below)?);
@@ -67,7 +70,7 @@ pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::Sea
     };
     let prices = facets.bands.into_iter().map(price).collect::<Result<_, domain::Error>>()?;
     let categories = facets.categories.into_iter().map(category).collect();
-    Ok(wire::SearchFacets { categories, prices, is_partial: !is_all })
+    Ok(wire::SearchFacets { categories, prices, is_partial, available_count: available })
 }
 
 /// What the caller of CreateProduct wants.

@@ -58,6 +58,15 @@ impl Audience {
     }
 }
 
+/// What inventory's last event says of the stock of a product. It is no part of the product's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// Place of that event among those of the stock.
+    pub seq: i64,
+    /// Whether a unit can be ordered without waiting.
+    pub is_available: bool,
+}
+
 /// A picture, or another file that shows a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
@@ -88,6 +97,9 @@ pub struct Product {
     pub category_ids: Vec<String>,
     #[serde(default)]
     pub media: Vec<Media>,
+    /// None until inventory tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Stock>,
     /// The words by which it is found; of products that are older than search, the next start adds them.
     #[serde(default)]
     pub words: Vec<String>,
@@ -127,6 +139,11 @@ impl Product {
         audience.sees().contains(&self.status)
     }
 
+    /// Whether a unit can be ordered without waiting, as far as inventory has told.
+    pub fn is_available(&self) -> bool {
+        self.stock.is_some_and(|stock| stock.is_available)
+    }
+
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
         draft.check()?;
         draft.check_media()?;
@@ -155,6 +172,7 @@ impl Product {
             weight_grams,
             category_ids,
             media,
+            stock: None,
             created_at: now,
             updated_at: now,
             request_key,
@@ -184,8 +202,8 @@ impl Product {
         note(self.weight_grams != draft.weight_grams, "weight_grams");
         note(self.category_ids != draft.category_ids, "category_ids");
         note(self.media != draft.media, "media");
-        let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
-        let mut next = Self { created_at, request_digest, ..Self::made(draft, self.request_key.clone(), now) };
+        let (created_at, request_digest, stock) = (self.created_at, self.request_digest.clone(), self.stock);
+        let mut next = Self { created_at, request_digest, stock, ..Self::made(draft, self.request_key.clone(), now) };
         next.prices = match (self.status, next.status) {
             // The price of a draft is offered to nobody.
             (_, Status::Draft) => self.prices(),

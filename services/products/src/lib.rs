@@ -3,13 +3,15 @@
 //! **Owns** products: name, description, SKU, price, status, media, the categories that they are in; and the tree of categories.
 //! **RPCs** `ProductService`: list, read, read several, search, create, update. `CategoryService`: list, create, update, delete.
 //! **Collections** `products` (`_id` prd_…; unique `sku`, and `sku_key` where there is one; unique `request_key`), `categories` (`_id` cat_…; unique
-//! `request_key`), `category_tree` (one document: the version of the tree).
-//! **Events out** `evt.products.product.{created,updated}`, `evt.products.category.{created,updated,deleted}`. **Events in** none.
+//! `request_key`), `category_tree` (one document: the version of the tree), `early_stock` (`_id` prd_…: stock of products
+//! that are not there).
+//! **Events out** `evt.products.product.{created,updated}`, `evt.products.category.{created,updated,deleted}`. **Events in**
+//! `evt.inventory.stock.changed`.
 //!
 //! Invariants: a SKU names one product, in whatever case and encoding it is written; a price is not negative and no finer than its currency allows. Orders keep what
 //! they saw: an update here never changes an order. A draft is seen by staff and services only. The categories are a tree: a change of one is written only while
 //! the tree is the one that it was decided on (`categories/store`). A product's words and the key of its name
-//! are those of its texts, in one write. A product may name a category that was deleted while it was put there.
+//! are those of its texts, in one write. Its stock is what the newest event of inventory says, whatever came in between; it is in no version and no event. A product may name a category that was deleted while it was put there.
 //!
 //! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
 
@@ -21,13 +23,15 @@ mod error;
 mod events;
 mod rpc;
 mod search;
+mod stock;
 mod store;
 
-use ::store::{Aggregate, Pager, transaction::keep_ending_abandoned};
+use ::store::{Aggregate, Batcher, Pager, transaction::keep_ending_abandoned};
 use contracts::products::v1::{
     category_service_server::CategoryServiceServer, product_service_server::ProductServiceServer,
 };
 use service::Service;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -54,6 +58,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     if let Err(error) = search.add_words().await {
         tracing::warn!(%error, "products of before have not been given the words by which they are found; the next start tries again");
     }
+    let stocks = stock::store::Stocks::new(&service.database);
+    stocks.adopt_all().await?;
+    service.consume(Arc::new(stock::consumer::Consumer(Batcher::new(stocks))))?;
     let secret = service.config.service_key.reveal();
     let handler = rpc::Handler {
         products,

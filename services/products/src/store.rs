@@ -4,6 +4,7 @@ use crate::{
     domain::{Audience, Draft, Product},
     error::Error,
     events,
+    stock::store::Stocks,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Versioned, now};
 use bson::{Document, doc};
@@ -32,16 +33,19 @@ pub fn sku_index() -> IndexModel {
     IndexModel::builder().keys(doc! { "sku_key": 1 }).options(options).build()
 }
 
-pub struct Products(Documents<Product>);
+pub struct Products {
+    products: Documents<Product>,
+    stocks: Stocks,
+}
 
 impl Products {
     pub fn new(database: &Database) -> Self {
-        Self(Documents::new(database))
+        Self { products: Documents::new(database), stocks: Stocks::new(database) }
     }
 
     /// Gives the products that are older than keys of SKUs theirs. Of two with one key both stay, and one is without.
     pub async fn add_sku_keys(&self) -> Result<(), Error> {
-        let (products, missing) = (self.0.collection(), doc! { "sku_key": { "$exists": false } });
+        let (products, missing) = (self.products.collection(), doc! { "sku_key": { "$exists": false } });
         let found = products.find(missing).projection(doc! { "sku": 1 }).await.map_err(::store::Error::from)?;
         let found = found.map_err(::store::Error::from);
         let add = async |product: Document| {
@@ -68,26 +72,29 @@ impl Products {
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let event = events::created(&id, &product);
         let sku = product.sku.clone();
-        match self.0.insert(&id, product, vec![event]).await {
+        let stored = match self.products.insert(&id, product, vec![event]).await {
             Err(::store::Error::Duplicate) => {
-                let before = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::SkuTaken(sku))?;
+                let before = self.products.find_one(doc! { "request_key": key }).await?.ok_or(Error::SkuTaken(sku))?;
                 // The key is known: equal content is a repeat of the first request, other content is a mistake of the
                 // caller.
                 let is_same = request.is_some_and(|request| request.repeats(&before.state.request_digest));
-                if is_same { Ok(before) } else { Err(::store::Error::KeyReused.into()) }
+                if is_same { before } else { return Err(::store::Error::KeyReused.into()) }
             }
-            stored => Ok(stored?),
-        }
+            stored => stored?,
+        };
+        self.stocks.adopt(&stored.id).await?;
+        Ok(stored)
     }
 
     pub async fn get(&self, id: &str, audience: Audience) -> Result<Versioned<Product>, Error> {
-        let found = self.0.load(id).await?.filter(|found| found.state.is_seen_by(audience));
+        let found = self.products.load(id).await?.filter(|found| found.state.is_seen_by(audience));
         found.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
     }
 
     /// Products in the order of `ids`; names every absent one.
     pub async fn get_many(&self, ids: &[String], audience: Audience) -> Result<Vec<Versioned<Product>>, Error> {
-        let found = self.0.load_many(ids).await?.into_iter().filter(|product| product.state.is_seen_by(audience));
+        let found =
+            self.products.load_many(ids).await?.into_iter().filter(|product| product.state.is_seen_by(audience));
         let by_id: HashMap<String, Versioned<Product>> = found.map(|product| (product.id.clone(), product)).collect();
         let missing: Vec<String> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
         if missing.is_empty() {
@@ -103,7 +110,7 @@ impl Products {
         // Of two products that are older than keys and differ in the case of their SKUs, one has no key.
         let limit = i64::try_from(keys.len().saturating_mul(2)).unwrap_or(i64::MAX);
         let any = doc! { "$or": [{ "sku_key": { "$in": keys } }, { "sku": { "$in": skus } }] };
-        let found = self.0.find(any, doc! { "_id": -1 }, limit).await?;
+        let found = self.products.find(any, doc! { "_id": -1 }, limit).await?;
         Ok(found.into_iter().filter(|product| product.state.is_seen_by(audience)).collect())
     }
 
@@ -119,7 +126,7 @@ impl Products {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.products.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Changes a product by `decide`.
@@ -130,7 +137,7 @@ impl Products {
         mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
     ) -> Result<Versioned<Product>, Error> {
         let mut sku = String::new();
-        let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
+        let changed = self.products.change_once(id, request, |old| -> Result<_, Error> {
             let draft = decide(old)?;
             sku.clone_from(&draft.sku);
             let (state, fields) = old.state.update(draft, now())?;

@@ -13,6 +13,7 @@ pub struct Filter {
     pub category_id: Option<String>,
     pub currency: Option<String>,
     pub status: Option<Status>,
+    pub is_available: Option<bool>,
     /// In units of the currency.
     pub above: Option<Bound>,
     pub below: Option<Bound>,
@@ -43,9 +44,14 @@ pub fn parse(text: &str) -> Result<Filter, Error> {
             ("status", "=") => {
                 set(&mut filter.status, status(value).ok_or_else(|| refused("is not ACTIVE, ARCHIVED or DRAFT"))?)
             }
+            ("available", "=") => {
+                set(&mut filter.is_available, value.parse().map_err(|_| refused("is not true or false"))?)
+            }
             ("price", _) => filter.price(operator, value.parse().map_err(|_| refused("has no number"))?),
-            ("category" | "currency" | "status", _) => return Err(refused("can be compared with = only")),
-            _ => return Err(refused("is of no field: category, currency, price, status")),
+            ("category" | "currency" | "status" | "available", _) => {
+                return Err(refused("can be compared with = only"));
+            }
+            _ => return Err(refused("is of no field: category, currency, price, status, available")),
         };
         if !is_first {
             return Err(refused("comes twice"));

@@ -81,6 +81,7 @@ fn full_product() -> Document {
         "tax_category": "FOOD", "weight_grams": 750, "created_at": now(), "updated_at": now(), "request_key": "key",
         "category_ids": ["cat_1"], "media": [{ "uri": "https://example.com/bread.jpg", "alt_text": "A loaf" }],
         "words": ["bread", "of", "rye"], "name_key": "bread", "prices": [{ "price": money("4.20"), "at": now() }],
+        "stock": { "seq": 3_i64, "is_available": true },
     }
 }
 
