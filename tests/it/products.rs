@@ -5,3 +5,4 @@ mod categories;
 mod drafts;
 mod prices;
 mod search;
+mod variants;

@@ -2,7 +2,7 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::{self, Draft, Media, PriceStart, Product, Status, price_history::lowest_before},
+    domain::{self, Draft, Media, PriceStart, Product, ProductOption, Status, price_history::lowest_before},
     error::Error,
     search::{facets::Band, store::Counted},
 };
@@ -32,6 +32,8 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         weight_grams: product.weight_grams,
         category_ids: product.category_ids.clone(),
         media: product.media.iter().map(media_to_wire).collect(),
+        group_id: product.group_id.clone().unwrap_or_default(),
+        options: product.options.iter().map(option_to_wire).collect(),
     }
 }
 
@@ -51,6 +53,10 @@ pub fn price_history(found: &Versioned<Product>) -> wire::PriceHistory {
 
 fn media_to_wire(media: &Media) -> wire::Media {
     wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
+}
+
+fn option_to_wire(option: &ProductOption) -> wire::ProductOption {
+    wire::ProductOption { name: option.name.clone(), value: option.value.clone() }
 }
 
 /// What a search found, counted.
@@ -80,7 +86,22 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
         .map_err(domain::Error::from)?;
     let wire::Product { name, description, sku, tax_category, weight_grams, category_ids, media, .. } = product;
     let media = media.into_iter().map(|wire::Media { uri, alt_text }| Media { uri, alt_text }).collect();
-    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams, category_ids, media })
+    let group_id = Some(product.group_id).filter(|id| !id.is_empty());
+    let option = |wire::ProductOption { name, value }| ProductOption { name, value };
+    let options = product.options.into_iter().map(option).collect();
+    Ok(Draft {
+        name,
+        description,
+        sku,
+        price,
+        status,
+        tax_category,
+        weight_grams,
+        category_ids,
+        media,
+        group_id,
+        options,
+    })
 }
 
 /// What `wanted` makes of the product `found`, under `mask`.

@@ -12,7 +12,7 @@ pub fn word() -> String {
     format!("zq{:012x}", rand::random::<u64>() >> 16)
 }
 
-fn euro(cents: i64) -> Value {
+pub fn euro(cents: i64) -> Value {
     json!({ "currencyCode": "EUR", "units": (cents / 100).to_string(), "nanos": cents % 100 * 10_000_000 })
 }
 

@@ -51,6 +51,7 @@ impl Query {
             }
             all.push(doc! { "category_ids": { "$in": tree.subtree(id).into_iter().collect::<Vec<_>>() } });
         }
+        all.extend(filter.group_id.iter().map(|id| doc! { "group_id": id }));
         all.extend(filter.is_available.map(availability));
         all.extend(prices(&filter));
         Ok(Self { filter: doc! { "$and": all }, order: Order::parse(order_by)? })
