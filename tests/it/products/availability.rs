@@ -58,7 +58,7 @@ async fn units_that_are_owed_to_others_are_not_available() {
 }
 
 #[tokio::test]
-async fn stock_changes_no_version_and_no_event_of_a_product_and_no_change_of_it_loses_its_stock() {
+async fn stock_changes_no_version_and_no_event_of_a_product_which_keeps_it() {
     let stack = shared().await;
     let (staff, mark) = (Client::staff(stack).await, word());
     let product = add(&staff, &mark, json!({})).await;
