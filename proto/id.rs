@@ -16,13 +16,14 @@ pub enum Kind {
     Client,
     Email,
     Category,
+    ProductGroup,
     Endpoint,
     Delivery,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 14] = [
         Kind::User,
         Kind::Product,
         Kind::Order,
@@ -34,6 +35,7 @@ impl Kind {
         Kind::Client,
         Kind::Email,
         Kind::Category,
+        Kind::ProductGroup,
         Kind::Endpoint,
         Kind::Delivery,
     ];
@@ -52,6 +54,7 @@ impl Kind {
             Kind::Client => "cli_",
             Kind::Email => "eml_",
             Kind::Category => "cat_",
+            Kind::ProductGroup => "grp_",
             Kind::Endpoint => "whe_",
             Kind::Delivery => "whd_",
         }

@@ -31,12 +31,12 @@ const FORMS: [(Form, &str); 12] = [
         Canonical("id"),
         "user_id product_id product_ids order_id payment_id shipment_id reservation_id refund_id capture_id aggregate_id \
          event_id source kind step error basket_id into_basket_id merged_into client_id \
-          email_id category_id category_ids parent_id actor endpoint_id delivery_id",
+          email_id category_id category_ids parent_id actor endpoint_id delivery_id group_id",
     ),
     (
         Canonical("line"),
         "name line1 line2 city region location avatar reason lock_reason sku skus carrier language timezone path uri \
-         alt_text query filter order_by",
+         alt_text query filter order_by varies_by value",
     ),
     (Canonical("paragraphs"), "description bio"),
     (Canonical("code"), "code coupon_code country_code currency_code start_date end_date"),

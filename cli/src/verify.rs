@@ -5,6 +5,7 @@
 //! between its two ends. A suspect is looked at again until it is gone, has stayed the same for long, or the patience ends.
 
 mod audit;
+mod availability;
 mod baskets;
 mod cluster;
 mod coupons;

@@ -12,8 +12,19 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Serialize
 use serde_json::{Map, Value, json};
 
 /// The fields that a file tells, by their names in the contract and in CSV. A price has a second column, the currency.
-pub const FIELDS: [&str; 9] =
-    ["sku", "name", "description", "price", "status", "tax_category", "weight_grams", "category_ids", "media"];
+pub const FIELDS: [&str; 11] = [
+    "sku",
+    "name",
+    "description",
+    "price",
+    "status",
+    "tax_category",
+    "weight_grams",
+    "category_ids",
+    "media",
+    "group_id",
+    "options",
+];
 
 /// The column beside the price.
 const CURRENCY: &str = "currency";
@@ -41,6 +52,8 @@ impl Record {
             "tax_category" => wanted.tax_category != found.tax_category,
             "weight_grams" => wanted.weight_grams != found.weight_grams,
             "category_ids" => wanted.category_ids != found.category_ids,
+            "group_id" => wanted.group_id != found.group_id,
+            "options" => wanted.options != found.options,
             _ => wanted.media != found.media,
         };
         self.fields.iter().filter(differs).map(|field| (*field).to_owned()).collect()
@@ -89,6 +102,7 @@ impl Columns {
                 "weight_grams" => json!(cell.trim()),
                 "category_ids" => cell.split_whitespace().collect(),
                 "media" => cell.lines().filter(|line| !line.trim().is_empty()).map(media).collect(),
+                "options" => cell.lines().filter(|line| !line.trim().is_empty()).map(option).collect(),
                 _ => json!(cell),
             };
             object.insert(name.clone(), value);
@@ -107,6 +121,11 @@ fn media(line: &str) -> Value {
     let line = line.trim();
     let (uri, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     json!({ "uri": uri, "altText": text.trim() })
+}
+
+fn option(line: &str) -> Value {
+    let (name, value) = line.split_once('=').unwrap_or((line, ""));
+    json!({ "name": name.trim(), "value": value.trim() })
 }
 
 /// Turns JSON into products and back, by the contracts.
@@ -175,6 +194,7 @@ pub fn cells(product: &Product) -> anyhow::Result<Vec<String>> {
     let price = product.price.as_ref().map(Money::from_wire).transpose()?.map(|price| price.to_string());
     let (amount, currency) = price.as_deref().and_then(|price| price.split_once(' ')).unwrap_or_default();
     let media = product.media.iter().map(|media| format!("{} {}", media.uri, media.alt_text).trim_end().to_owned());
+    let options = product.options.iter().map(|option| format!("{}={}", option.name, option.value));
     Ok(vec![
         product.sku.clone(),
         product.name.clone(),
@@ -185,6 +205,8 @@ pub fn cells(product: &Product) -> anyhow::Result<Vec<String>> {
         product.weight_grams.to_string(),
         product.category_ids.join(" "),
         media.collect::<Vec<_>>().join("\n"),
+        product.group_id.clone(),
+        options.collect::<Vec<_>>().join("\n"),
         currency.to_owned(),
     ])
 }

@@ -1,7 +1,7 @@
 //! What must hold, by name.
 
 use super::{
-    audit, baskets,
+    audit, availability, baskets,
     cluster::{Cluster, Scope},
     coupons, deliveries, emails, erasures, facts, history, ledgers, money, orders, reservations, sequences, shipments,
     stock, streams,
@@ -16,6 +16,8 @@ pub enum Invariant {
     StockIsItsMovements,
     /// What is reserved and committed is what the reservations say, and nothing is oversold.
     StockIsItsReservations,
+    /// The products that are available are those of which inventory has units.
+    AvailabilityIsStock,
     /// No reservation without an order, none held past its end, and each is where its order is.
     ReservationsHaveOrders,
     /// An order's saga has ended with it, or lives: it has a time to wake, or is parked with a reason.
@@ -58,9 +60,10 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
+        Self::AvailabilityIsStock,
         Self::ReservationsHaveOrders,
         Self::OrdersEndOrLive,
         Self::CouponsAreTheirRedemptions,
@@ -91,6 +94,7 @@ impl Invariant {
         match self {
             Self::StockIsItsMovements => stock::movements(cluster, scope).await,
             Self::StockIsItsReservations => stock::reservations(cluster, scope).await,
+            Self::AvailabilityIsStock => availability::examine(cluster, scope).await,
             Self::ReservationsHaveOrders => reservations::examine(cluster, scope).await,
             Self::OrdersEndOrLive => orders::examine(cluster, scope).await,
             Self::CouponsAreTheirRedemptions => coupons::examine(cluster, scope).await,

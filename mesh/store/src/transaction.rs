@@ -5,7 +5,7 @@
 //! open for a minute, and nobody can write its documents meanwhile.
 
 use crate::{
-    Aggregate, Change, Database, Documents, Error, NewEvent, Versioned, WriteHint,
+    Aggregate, Change, Database, Documents, Error, NewEvent, RequestKey, Versioned, WriteHint,
     group_commit::{Reply, Verb},
 };
 use bson::{Document, RawArrayBuf, RawDocumentBuf, doc};
@@ -65,7 +65,27 @@ impl Transaction {
         old: &Versioned<T>,
         change: Change<T>,
     ) -> Result<Versioned<T>, Error> {
-        let (filter, update, written) = documents.statement(old, change).await?;
+        let statement = documents.statement(old, change).await?;
+        self.add_update(documents, statement)
+    }
+
+    /// [`Transaction::update`] for a request, by which [`Versioned::has_answered`] knows its repeat.
+    pub async fn update_once<T: Aggregate>(
+        &mut self,
+        documents: &Documents<T>,
+        old: &Versioned<T>,
+        change: Change<T>,
+        request: Option<&RequestKey>,
+    ) -> Result<Versioned<T>, Error> {
+        let statement = documents.statement_of(old, change, request).await?;
+        self.add_update(documents, statement)
+    }
+
+    fn add_update<T: Aggregate>(
+        &mut self,
+        documents: &Documents<T>,
+        (filter, update, written): (Document, Document, Versioned<T>),
+    ) -> Result<Versioned<T>, Error> {
         self.add(Verb::Update, T::COLLECTION, bson::serialize_to_raw_document_buf(&doc! { "q": filter, "u": update })?);
         self.hints.extend(documents.hint(&written));
         Ok(written)

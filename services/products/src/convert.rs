@@ -2,9 +2,9 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::{self, Draft, Media, PriceStart, Product, Status, price_history::lowest_before},
+    domain::{self, Draft, Media, PriceStart, Product, ProductOption, Status, price_history::lowest_before},
     error::Error,
-    search::facets::{Band, Facets},
+    search::{facets::Band, store::Counted},
 };
 use ::rpc::update::{self, FieldMask};
 use ::store::{Versioned, fields::time};
@@ -32,6 +32,8 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         weight_grams: product.weight_grams,
         category_ids: product.category_ids.clone(),
         media: product.media.iter().map(media_to_wire).collect(),
+        group_id: product.group_id.clone().unwrap_or_default(),
+        options: product.options.iter().map(option_to_wire).collect(),
     }
 }
 
@@ -53,8 +55,15 @@ fn media_to_wire(media: &Media) -> wire::Media {
     wire::Media { uri: media.uri.clone(), alt_text: media.alt_text.clone() }
 }
 
-/// What a search found, counted, and whether all of it is.
-pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::SearchFacets, domain::Error> {
+fn option_to_wire(option: &ProductOption) -> wire::ProductOption {
+    wire::ProductOption { name: option.name.clone(), value: option.value.clone() }
+}
+
+/// What a search found, counted.
+pub fn facets(
+    Counted { facets, available, is_partial }: Counted,
+    tree: &Tree,
+) -> Result<wire::SearchFacets, domain::Error> {
     let money = |currency: &str, amount| Money::new(currency, amount).map(|money| Some(money.to_wire()));
     let price = |(Band { currency, from, below }, count): (Band, i32)| {
         let (at_least, below) = (money(&currency, from)?, money(&currency, below)?);
@@ -67,7 +76,7 @@ pub fn facets((facets, is_all): (Facets, bool), tree: &Tree) -> Result<wire::Sea
     };
     let prices = facets.bands.into_iter().map(price).collect::<Result<_, domain::Error>>()?;
     let categories = facets.categories.into_iter().map(category).collect();
-    Ok(wire::SearchFacets { categories, prices, is_partial: !is_all })
+    Ok(wire::SearchFacets { categories, prices, is_partial, available_count: available })
 }
 
 /// What the caller of CreateProduct wants.
@@ -77,7 +86,22 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
         .map_err(domain::Error::from)?;
     let wire::Product { name, description, sku, tax_category, weight_grams, category_ids, media, .. } = product;
     let media = media.into_iter().map(|wire::Media { uri, alt_text }| Media { uri, alt_text }).collect();
-    Ok(Draft { name, description, sku, price, status, tax_category, weight_grams, category_ids, media })
+    let group_id = Some(product.group_id).filter(|id| !id.is_empty());
+    let option = |wire::ProductOption { name, value }| ProductOption { name, value };
+    let options = product.options.into_iter().map(option).collect();
+    Ok(Draft {
+        name,
+        description,
+        sku,
+        price,
+        status,
+        tax_category,
+        weight_grams,
+        category_ids,
+        media,
+        group_id,
+        options,
+    })
 }
 
 /// What `wanted` makes of the product `found`, under `mask`.

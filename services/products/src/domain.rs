@@ -58,6 +58,22 @@ impl Audience {
     }
 }
 
+/// What tells a variant from the others of its group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ProductOption {
+    pub name: String,
+    pub value: String,
+}
+
+/// What inventory's last event says of the stock of a product. It is no part of the product's version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stock {
+    /// Place of that event among those of the stock.
+    pub seq: i64,
+    /// Whether a unit can be ordered without waiting.
+    pub is_available: bool,
+}
+
 /// A picture, or another file that shows a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Media {
@@ -88,6 +104,18 @@ pub struct Product {
     pub category_ids: Vec<String>,
     #[serde(default)]
     pub media: Vec<Media>,
+    /// The group that it is a variant of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group_id: Option<String>,
+    /// Its options, in the order of the group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<ProductOption>,
+    /// What no other product has: its group and the values of its options, in whatever case they are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant_key: Option<String>,
+    /// None until inventory tells of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stock: Option<Stock>,
     /// The words by which it is found; of products that are older than search, the next start adds them.
     #[serde(default)]
     pub words: Vec<String>,
@@ -120,11 +148,19 @@ pub struct Draft {
     pub weight_grams: i32,
     pub category_ids: Vec<String>,
     pub media: Vec<Media>,
+    pub group_id: Option<String>,
+    /// As its group arranges them.
+    pub options: Vec<ProductOption>,
 }
 
 impl Product {
     pub fn is_seen_by(&self, audience: Audience) -> bool {
         audience.sees().contains(&self.status)
+    }
+
+    /// Whether a unit can be ordered without waiting, as far as inventory has told.
+    pub fn is_available(&self) -> bool {
+        self.stock.is_some_and(|stock| stock.is_available)
     }
 
     pub fn create(draft: Draft, request_key: String, now: Time) -> Result<Self, Error> {
@@ -135,8 +171,9 @@ impl Product {
 
     /// The product of a draft that was checked.
     fn made(draft: Draft, request_key: String, now: Time) -> Self {
-        let Draft { name, description, sku, price, status, tax_category, weight_grams, mut category_ids, media } =
-            draft;
+        let variant_key = draft.variant_key();
+        let Draft { name, description, sku, price, status, tax_category, weight_grams, .. } = draft;
+        let Draft { mut category_ids, media, group_id, options, .. } = draft;
         distinct(&mut category_ids);
         Self {
             words: found_by(&name, &sku, &description),
@@ -155,6 +192,10 @@ impl Product {
             weight_grams,
             category_ids,
             media,
+            group_id,
+            options,
+            variant_key,
+            stock: None,
             created_at: now,
             updated_at: now,
             request_key,
@@ -184,8 +225,10 @@ impl Product {
         note(self.weight_grams != draft.weight_grams, "weight_grams");
         note(self.category_ids != draft.category_ids, "category_ids");
         note(self.media != draft.media, "media");
-        let (created_at, request_digest) = (self.created_at, self.request_digest.clone());
-        let mut next = Self { created_at, request_digest, ..Self::made(draft, self.request_key.clone(), now) };
+        note(self.group_id != draft.group_id, "group_id");
+        note(self.options != draft.options, "options");
+        let (created_at, request_digest, stock) = (self.created_at, self.request_digest.clone(), self.stock);
+        let mut next = Self { created_at, request_digest, stock, ..Self::made(draft, self.request_key.clone(), now) };
         next.prices = match (self.status, next.status) {
             // The price of a draft is offered to nobody.
             (_, Status::Draft) => self.prices(),
@@ -224,7 +267,30 @@ impl Draft {
         if self.price.amount < Decimal::ZERO {
             return Err(Error::PriceBelowZero);
         }
+        if self.options.iter().any(|option| option.value.trim().is_empty()) {
+            return Err(Error::Required("product.options.value"));
+        }
         Ok(self.price.at_most(MOST_OF_A_PRICE)?)
+    }
+
+    /// Whether it is the variant that `product` is, in whatever order it names the options; then it has their order.
+    pub fn keeps_variant(&mut self, product: &Product) -> bool {
+        let sorted = |options: &[ProductOption]| {
+            let mut options = options.to_vec();
+            options.sort();
+            options
+        };
+        let is_same = self.group_id == product.group_id && sorted(&self.options) == sorted(&product.options);
+        if is_same {
+            self.options.clone_from(&product.options);
+        }
+        is_same
+    }
+
+    /// No blank of a text in its canonical form is a line break.
+    fn variant_key(&self) -> Option<String> {
+        let values = self.options.iter().map(|option| text::sku_key(&option.value));
+        Some(self.group_id.iter().cloned().chain(values).collect::<Vec<_>>().join("\n")).filter(|key| !key.is_empty())
     }
 
     fn check_media(&self) -> Result<(), Error> {

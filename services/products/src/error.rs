@@ -16,8 +16,12 @@ pub enum Error {
     SkuTaken(String),
     #[error("not found: {}", .0.join(", "))]
     NotFound(Vec<String>),
+    #[error("another product of the group has these options")]
+    OptionsTaken,
     #[error("there is no category {0}")]
     NoCategory(String),
+    #[error("there is no group {0}")]
+    NoGroup(String),
     #[error("the etag is stale")]
     StaleEtag,
     #[error(transparent)]
@@ -38,6 +42,8 @@ impl From<Error> for Status {
             Error::Update(faults) => status::violations(faults),
             Error::SkuTaken(_) => status::error(Code::AlreadyExists, "SKU_TAKEN", error.to_string()),
             Error::NotFound(ids) => status::not_found("products", &ids.join(",products/")),
+            Error::OptionsTaken => status::error(Code::AlreadyExists, "OPTIONS_TAKEN", error.to_string()),
+            Error::NoGroup(id) => status::not_found("product-groups", &id),
             Error::NoCategory(id) => status::not_found("categories", &id),
             Error::StaleEtag => status::stale_etag(),
             Error::Store(cause) => service::store_status(cause),
@@ -56,6 +62,13 @@ impl From<domain::Error> for Status {
                 status::violation("product.media", format!("may have at most {most} bytes of URLs and texts together"))
             }
             Error::UnknownCategory { field, id } => status::violation(field, format!("there is no category {id:?}")),
+            Error::UnknownGroup(_) => status::violation("product.group_id", error.to_string()),
+            Error::NoGroupOfOptions | Error::OptionNames(_) => status::violation("product.options", error.to_string()),
+            Error::OptionTwice | Error::OptionNameTooLong(_) => {
+                status::violation("product_group.varies_by", error.to_string())
+            }
+            Error::GroupHasVariants => status::precondition("GROUP_HAS_VARIANTS", error.to_string()),
+            Error::TooManyVariants(_) => status::precondition("TOO_MANY_VARIANTS", error.to_string()),
             Error::Query(most) => status::violation("query", format!("may have at most {most} words")),
             Error::Filter(why) => status::violation("filter", why),
             Error::OrderBy => {

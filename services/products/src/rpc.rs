@@ -98,16 +98,18 @@ impl ProductService for Handler {
         let query = Query::parse(query, filter, order_by, audience, &snapshot.tree).map_err(Error::from)?;
         let is_first = behind.is_none();
         let found = self.search.find(&query, behind, limit(page_size)).await?;
+        let available = found.entries.iter().filter(|found| found.state.is_available());
+        let available_product_ids = available.map(|found| found.id.clone()).collect();
         let (products, next_page_token) =
             self.search_pager.page(&scope, found, |product| (query.order.place(&product), convert::to_wire(&product)));
         let facets = match is_first {
             true => {
-                let counted = self.search.facets(&query, &snapshot.tree).await?;
+                let counted = self.search.count(&query, &snapshot.tree).await?;
                 Some(convert::facets(counted, &snapshot.tree)?)
             }
             false => None,
         };
-        Ok(Response::new(SearchProductsResponse { products, next_page_token, facets }))
+        Ok(Response::new(SearchProductsResponse { products, next_page_token, facets, available_product_ids }))
     }
 
     async fn create_product(&self, request: Request<CreateProductRequest>) -> Result<Response<Product>, Status> {

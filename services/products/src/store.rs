@@ -1,11 +1,19 @@
 //! Products in MongoDB.
 
 use crate::{
-    domain::{Audience, Draft, Product},
+    domain::{self, Audience, Draft, Product},
     error::Error,
     events,
+    groups::{
+        domain::ProductGroup,
+        store::{ATTEMPTS, Groups},
+    },
+    stock::store::Stocks,
 };
-use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Versioned, now};
+use ::store::{
+    Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Transaction, Versioned, now,
+    transaction,
+};
 use bson::{Document, doc};
 use contracts::{id::Kind, text};
 use futures::TryStreamExt;
@@ -32,16 +40,22 @@ pub fn sku_index() -> IndexModel {
     IndexModel::builder().keys(doc! { "sku_key": 1 }).options(options).build()
 }
 
-pub struct Products(Documents<Product>);
+pub struct Products {
+    database: Database,
+    products: Documents<Product>,
+    groups: Groups,
+    stocks: Stocks,
+}
 
 impl Products {
     pub fn new(database: &Database) -> Self {
-        Self(Documents::new(database))
+        let (groups, stocks) = (Groups::new(database), Stocks::new(database));
+        Self { database: database.clone(), products: Documents::new(database), groups, stocks }
     }
 
     /// Gives the products that are older than keys of SKUs theirs. Of two with one key both stay, and one is without.
     pub async fn add_sku_keys(&self) -> Result<(), Error> {
-        let (products, missing) = (self.0.collection(), doc! { "sku_key": { "$exists": false } });
+        let (products, missing) = (self.products.collection(), doc! { "sku_key": { "$exists": false } });
         let found = products.find(missing).projection(doc! { "sku": 1 }).await.map_err(::store::Error::from)?;
         let found = found.map_err(::store::Error::from);
         let add = async |product: Document| {
@@ -61,33 +75,82 @@ impl Products {
 
     /// Stores a new product, or finds the one that the same request made before.
     pub async fn create(&self, draft: Draft, request: Option<&RequestKey>) -> Result<Versioned<Product>, Error> {
+        let made =
+            transaction::retry(ATTEMPTS, Error::is_conflict, || self.create_once(draft.clone(), request)).await?;
+        self.stocks.adopt(&made.id).await?;
+        Ok(made)
+    }
+
+    async fn create_once(&self, mut draft: Draft, request: Option<&RequestKey>) -> Result<Versioned<Product>, Error> {
         let id = Kind::Product.new_id();
         // The unique index allows one document without a key, so the own id stands in for it.
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
-        let mut product = Product::create(draft, key.clone(), now())?;
+        // The repeat of a request is answered whatever has become of the group since.
+        if draft.group_id.is_some()
+            && let Some(before) = self.made_by(request).await?
+        {
+            return Ok(before);
+        }
+        let group = self.arrange(&mut draft).await?;
+        let mut product = Product::create(draft, key, now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
-        let event = events::created(&id, &product);
-        let sku = product.sku.clone();
-        match self.0.insert(&id, product, vec![event]).await {
-            Err(::store::Error::Duplicate) => {
-                let before = self.0.find_one(doc! { "request_key": key }).await?.ok_or(Error::SkuTaken(sku))?;
-                // The key is known: equal content is a repeat of the first request, other content is a mistake of the
-                // caller.
-                let is_same = request.is_some_and(|request| request.repeats(&before.state.request_digest));
-                if is_same { Ok(before) } else { Err(::store::Error::KeyReused.into()) }
+        let events = vec![events::created(&id, &product)];
+        let stored = match group {
+            None => self.products.insert(&id, product.clone(), events).await,
+            Some(group) => {
+                let mut transaction = Transaction::new(&self.database);
+                let written = transaction.insert(&self.products, &id, product.clone(), events)?;
+                self.groups.enter(&mut transaction, &group)?;
+                transaction.commit("products").await.map(|()| written)
             }
+        };
+        match stored {
+            Err(::store::Error::Duplicate) => match self.made_by(request).await? {
+                Some(before) => Ok(before),
+                None => Err(self.taken(&id, &product).await?),
+            },
             stored => Ok(stored?),
         }
     }
 
+    /// The product that a request has made. Other content under its key is a mistake of the caller.
+    async fn made_by(&self, request: Option<&RequestKey>) -> Result<Option<Versioned<Product>>, Error> {
+        let Some(request) = request else { return Ok(None) };
+        match self.products.find_one(doc! { "request_key": request.name() }).await? {
+            Some(before) if !request.repeats(&before.state.request_digest) => Err(::store::Error::KeyReused.into()),
+            found => Ok(found),
+        }
+    }
+
+    /// The group of a variant, and the options of the draft in its order.
+    async fn arrange(&self, draft: &mut Draft) -> Result<Option<Versioned<ProductGroup>>, Error> {
+        let Some(group_id) = &draft.group_id else {
+            return if draft.options.is_empty() { Ok(None) } else { Err(domain::Error::NoGroupOfOptions.into()) };
+        };
+        let group = self.groups.of(group_id).await?;
+        draft.options = group.state.arrange(&draft.options)?;
+        Ok(Some(group))
+    }
+
+    /// Which of the values that one product alone may have another one has.
+    async fn taken(&self, id: &str, product: &Product) -> Result<Error, Error> {
+        if let Some(key) = &product.variant_key
+            && self.products.find_one(doc! { "variant_key": key, "_id": { "$ne": id } }).await?.is_some()
+        {
+            return Ok(Error::OptionsTaken);
+        }
+        Ok(Error::SkuTaken(product.sku.clone()))
+    }
+
     pub async fn get(&self, id: &str, audience: Audience) -> Result<Versioned<Product>, Error> {
-        let found = self.0.load(id).await?.filter(|found| found.state.is_seen_by(audience));
+        let found = self.products.load(id).await?.filter(|found| found.state.is_seen_by(audience));
         found.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))
     }
 
     /// Products in the order of `ids`; names every absent one.
     pub async fn get_many(&self, ids: &[String], audience: Audience) -> Result<Vec<Versioned<Product>>, Error> {
-        let found = self.0.load_many(ids).await?.into_iter().filter(|product| product.state.is_seen_by(audience));
+        let found =
+            self.products.load_many(ids).await?.into_iter().filter(|product| product.state.is_seen_by(audience));
         let by_id: HashMap<String, Versioned<Product>> = found.map(|product| (product.id.clone(), product)).collect();
         let missing: Vec<String> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
         if missing.is_empty() {
@@ -103,7 +166,7 @@ impl Products {
         // Of two products that are older than keys and differ in the case of their SKUs, one has no key.
         let limit = i64::try_from(keys.len().saturating_mul(2)).unwrap_or(i64::MAX);
         let any = doc! { "$or": [{ "sku_key": { "$in": keys } }, { "sku": { "$in": skus } }] };
-        let found = self.0.find(any, doc! { "_id": -1 }, limit).await?;
+        let found = self.products.find(any, doc! { "_id": -1 }, limit).await?;
         Ok(found.into_iter().filter(|product| product.state.is_seen_by(audience)).collect())
     }
 
@@ -119,7 +182,7 @@ impl Products {
         if let Some(after) = after {
             filter.insert("_id", doc! { "$lt": after });
         }
-        Ok(self.0.page(filter, doc! { "_id": -1 }, limit).await?)
+        Ok(self.products.page(filter, doc! { "_id": -1 }, limit).await?)
     }
 
     /// Changes a product by `decide`.
@@ -127,11 +190,37 @@ impl Products {
         &self,
         id: &str,
         request: Option<&RequestKey>,
-        mut decide: impl FnMut(&Versioned<Product>) -> Result<Draft, Error>,
+        decide: impl Fn(&Versioned<Product>) -> Result<Draft, Error>,
     ) -> Result<Versioned<Product>, Error> {
-        let mut sku = String::new();
-        let changed = self.0.change_once(id, request, |old| -> Result<_, Error> {
-            let draft = decide(old)?;
+        transaction::retry(ATTEMPTS, Error::is_conflict, async || {
+            let old = self.products.load(id).await?.ok_or_else(|| Error::NotFound(vec![id.to_owned()]))?;
+            if old.has_answered(request)? {
+                return Ok(old);
+            }
+            let mut draft = decide(&old)?;
+            if draft.keeps_variant(&old.state) {
+                return self.update_fields(old, request, &decide).await;
+            }
+            let group = self.arrange(&mut draft).await?;
+            self.update_variant(&old, request, draft, group).await
+        })
+        .await
+    }
+
+    /// Changes a product that stays the variant that it is, or none.
+    async fn update_fields(
+        &self,
+        old: Versioned<Product>,
+        request: Option<&RequestKey>,
+        decide: &impl Fn(&Versioned<Product>) -> Result<Draft, Error>,
+    ) -> Result<Versioned<Product>, Error> {
+        let (id, mut sku) = (old.id.clone(), String::new());
+        let changed = self.products.change_found(old, request, |old| -> Result<_, Error> {
+            let mut draft = decide(old)?;
+            // Somebody else has made another variant of it meanwhile.
+            if !draft.keeps_variant(&old.state) {
+                return Err(::store::Error::Conflict.into());
+            }
             sku.clone_from(&draft.sku);
             let (state, fields) = old.state.update(draft, now())?;
             if fields.is_empty() {
@@ -142,7 +231,30 @@ impl Products {
         });
         changed.await.map_err(|error| match error {
             ChangeError::Store(::store::Error::Duplicate) => Error::SkuTaken(sku),
-            error => error.or(|| Error::NotFound(vec![id.to_owned()])),
+            error => error.or(|| Error::NotFound(vec![id])),
         })
+    }
+
+    /// Makes a product another variant, or none; the counts of the groups change with it.
+    async fn update_variant(
+        &self,
+        old: &Versioned<Product>,
+        request: Option<&RequestKey>,
+        draft: Draft,
+        group: Option<Versioned<ProductGroup>>,
+    ) -> Result<Versioned<Product>, Error> {
+        let (state, fields) = old.state.update(draft, now())?;
+        let mut transaction = Transaction::new(&self.database);
+        if state.group_id != old.state.group_id {
+            group.iter().try_for_each(|group| self.groups.enter(&mut transaction, group))?;
+            old.state.group_id.iter().try_for_each(|left| self.groups.leave(&mut transaction, left))?;
+        }
+        let events = vec![events::updated(old, &state, fields)];
+        let change = Change { state: state.clone(), events };
+        let written = transaction.update_once(&self.products, old, change, request).await?;
+        match transaction.commit("products").await {
+            Err(::store::Error::Duplicate) => Err(self.taken(&old.id, &state).await?),
+            done => Ok(done.map(|()| written)?),
+        }
     }
 }

@@ -118,6 +118,7 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
             "media": [
                 { "uri": "https://example.com/a.jpg", "altText": "A lamp" }, { "uri": "https://example.com/b.jpg", "altText": "" },
             ],
+            "groupId": "", "options": [],
         })
     );
     let changed = staff.get(&format!("/v1/products/{known}")).await.expect(200);
@@ -179,6 +180,35 @@ async fn lines_of_json_say_what_they_mention_and_no_more() {
     assert!(told_of.contains("ndjson:3: status: must be"), "{told_of}");
     let product = by_sku(stack, &format!("J-{run}")).await;
     assert_eq!((&product["name"], &product["description"]), (&json!("Lamp 2"), &json!("Old")), "{product}");
+}
+
+#[tokio::test]
+async fn variants_are_imported_with_their_options_and_exported_as_they_were() {
+    let stack = shared().await;
+    let (staff, run) = (Client::staff(stack).await, unique());
+    let group = json!({ "name": "Shirt", "variesBy": ["Colour", "Size"] });
+    let group = staff.post("/v1/product-groups", group).await.expect(201);
+    let group = id(&group, "groupId");
+    let head = "sku,name,price,currency,group_id,options";
+    let text = format!(
+        "{head}\nV-{run},Shirt,5,EUR,{group},\"Size=M\nColour=Red = warm\"\nW-{run},Shirt,5,EUR,{group},Size=M\n"
+    );
+    let (directory, path) = file("catalogue.csv", &text);
+    let (report, told_of) = import(stack, &path, &[]).await;
+    assert_eq!(counts(&report), [1, 0, 0, 1], "{report}");
+    assert!(told_of.contains("have a value for each of Colour, Size"), "{told_of}");
+    let made = by_sku(stack, &format!("V-{run}")).await;
+    let expected = json!([{ "name": "Colour", "value": "Red = warm" }, { "name": "Size", "value": "M" }]);
+    assert_eq!((&made["groupId"], &made["options"]), (&json!(group), &expected), "{made}");
+    for name in ["all.csv", "all.ndjson"] {
+        let exported = directory.0.join(name);
+        let output = self::run(stack, &["export", exported.to_str().expect("UTF-8")]).await;
+        assert!(output.status.success(), "{output:?}");
+        let all = std::fs::read_to_string(&exported).expect("it was written");
+        let row =
+            if name == "all.csv" { format!("{group},\"Colour=Red = warm\nSize=M\"") } else { expected.to_string() };
+        assert!(all.contains(&row), "{name} has no {row}");
+    }
 }
 
 #[tokio::test]

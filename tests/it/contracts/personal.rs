@@ -14,7 +14,7 @@ const OF_SOME: [&str; 2] = ["name", "reason"];
 
 /// Messages whose name is that of a thing.
 const THINGS: &str = "users.v1.Client users.v1.CreateClientRequest orders.v1.ProductSnapshot orders.v1.SagaStep \
-    products.v1.Product products.v1.Category shipping.v1.ShippingRate baskets.v1.BasketLine events.v1.Event \
+    products.v1.Product products.v1.Category products.v1.ProductGroup products.v1.ProductOption shipping.v1.ShippingRate baskets.v1.BasketLine events.v1.Event \
     audit.v1.Entry analytics.v1.ProductRow";
 
 /// Reasons that are codes, words of a program, or tell of a thing.

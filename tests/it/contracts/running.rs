@@ -20,6 +20,7 @@ async fn an_ordinary_day(stack: &Stack) {
     let refund = format!("/v1/orders/{}:refund", shop::id(&delivered, "orderId"));
     staff.post(&refund, json!({ "reason": "it broke" })).await.expect(200);
     a_category(&staff).await;
+    a_group(&staff).await;
     two_shipments(&customer, &staff, &product).await;
     a_coupon(&customer, &staff, &product).await;
     baskets(&customer, &product).await;
@@ -69,6 +70,13 @@ async fn a_category(staff: &Client) {
     let path = format!("/v1/categories/{}", shop::id(&made, "categoryId"));
     staff.patch(&path, json!({ "name": "Another day" })).await.expect(200);
     staff.delete(&path).await.expect(200);
+}
+
+/// A group of products that is renamed.
+async fn a_group(staff: &Client) {
+    let made = staff.post("/v1/product-groups", json!({ "name": "A day", "variesBy": ["Hour"] })).await.expect(201);
+    let path = format!("/v1/product-groups/{}", shop::id(&made, "groupId"));
+    staff.patch(&path, json!({ "name": "Another day" })).await.expect(200);
 }
 
 /// An order in two shipments, one of which comes back.

@@ -97,12 +97,17 @@ async fn a_hundred_products_as_large_as_they_may_be_are_read_quoted_and_ordered_
     let category = staff.post("/v1/categories", json!({ "name": "Large" })).await.expect(201);
     // 2,048 bytes each.
     let mut media = vec![json!({ "uri": format!("https://example.com/{}", "a".repeat(2028)) }); 8];
-    let large = json!({
+    let names = ["a", "b", "c"].map(|name| format!("{name}{}", "\u{1d11e}".repeat(31)));
+    let group = staff.post("/v1/product-groups", json!({ "name": "Large", "variesBy": names })).await.expect(201);
+    let mut large = json!({
         "price": { "currencyCode": "EUR", "units": "5" }, "description": "\u{1d11e}".repeat(5000), "media": media,
         "categoryIds": [id(&category, "categoryId")], "taxCategory": "A".repeat(32), "weightGrams": 1,
+        "groupId": id(&group, "groupId"),
     });
     let mut products = Vec::new();
-    for _ in 0..100 {
+    for number in 0..100 {
+        let option = |name: &String| json!({ "name": name, "value": format!("{number:02}{}", "\u{1d11e}".repeat(62)) });
+        large["options"] = names.iter().map(option).collect();
         products.push(product_with(stack, 1, large.clone()).await);
     }
     let at = format!("/v1/products/{}", products[0]);

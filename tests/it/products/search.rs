@@ -8,16 +8,16 @@ use kit::{Client, Reply, eventually, shared};
 use serde_json::{Value, json};
 
 /// A word that no other product has.
-fn word() -> String {
+pub fn word() -> String {
     format!("zq{:012x}", rand::random::<u64>() >> 16)
 }
 
-fn euro(cents: i64) -> Value {
+pub fn euro(cents: i64) -> Value {
     json!({ "currencyCode": "EUR", "units": (cents / 100).to_string(), "nanos": cents % 100 * 10_000_000 })
 }
 
 /// A new product with these fields; its id.
-async fn add(staff: &Client, name: &str, more: Value) -> String {
+pub async fn add(staff: &Client, name: &str, more: Value) -> String {
     let mut body = json!({ "name": name, "sku": format!("TEST-{:016x}", rand::random::<u64>()), "price": euro(500) });
     for (field, value) in more.as_object().expect("an object") {
         body[field] = value.clone();
@@ -25,17 +25,17 @@ async fn add(staff: &Client, name: &str, more: Value) -> String {
     id(&staff.post("/v1/products", body).await.expect(201), "productId").to_owned()
 }
 
-async fn search(client: &Client, parameters: &[(&str, &str)]) -> Reply {
+pub async fn search(client: &Client, parameters: &[(&str, &str)]) -> Reply {
     let request = client.request(reqwest::Method::GET, "/v1/products:search");
     kit::reply(request.query(parameters)).await
 }
 
 /// The identifiers of a page.
-fn ids(reply: &Value) -> Vec<String> {
+pub fn ids(reply: &Value) -> Vec<String> {
     reply["products"].as_array().expect("a page").iter().map(|found| id(found, "productId").to_owned()).collect()
 }
 
-async fn found(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
+pub async fn found(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
     ids(&search(client, parameters).await.expect(200))
 }
 

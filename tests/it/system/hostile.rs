@@ -65,7 +65,12 @@ async fn what_services_set_is_set_by_no_request() {
     let basket_path = format!("/v1/baskets/{}", basket["basketId"].as_str().expect("an id"));
     let category = staff.post("/v1/categories", json!({"name": "Mass"})).await.expect(201);
     let category_path = format!("/v1/categories/{}", category["categoryId"].as_str().expect("an id"));
+    let group = json!({"name": "Mass", "variesBy": ["Colour"]});
+    let made = staff.post("/v1/product-groups", group.clone()).await.expect(201);
+    let group_path = format!("/v1/product-groups/{}", made["groupId"].as_str().expect("an id"));
     let cases = [
+        ("comptoir.products.v1.ProductGroup", &staff, Method::POST, "/v1/product-groups", group),
+        ("comptoir.products.v1.ProductGroup", &staff, Method::PATCH, &group_path, json!({"name": "New name"})),
         ("comptoir.products.v1.Category", &staff, Method::POST, "/v1/categories", json!({"name": "Mass"})),
         ("comptoir.products.v1.Category", &staff, Method::PATCH, &category_path, json!({"name": "New name"})),
         ("comptoir.users.v1.User", &customer, Method::PATCH, user_path.as_str(), json!({"name": "New Name"})),

@@ -12,6 +12,14 @@ const ATTEMPTS: u32 = 16;
 const REQUESTS: i32 = 16;
 
 impl<T> Versioned<T> {
+    /// Whether `request` has been answered by this document; [`Error::KeyReused`] when another request under its key has.
+    pub fn has_answered(&self, request: Option<&RequestKey>) -> Result<bool, Error> {
+        match request.and_then(|request| Some(request.repeats(self.digest_of(request)?))) {
+            Some(false) => Err(Error::KeyReused),
+            known => Ok(known.is_some()),
+        }
+    }
+
     /// Digest of the request that has used the key of `request`; empty when it is older than digests.
     fn digest_of(&self, request: &RequestKey) -> Option<&str> {
         self.requests.iter().find_map(|known| match known {
@@ -57,10 +65,8 @@ impl<T: Aggregate> Documents<T> {
         // Each round looks for the request first: a repeat is answered with what its first attempt led to, whatever
         // has happened to the document since.
         for attempt in 0..ATTEMPTS {
-            if let Some(request) = request
-                && let Some(digest) = old.digest_of(request)
-            {
-                return if request.repeats(digest) { Ok(old) } else { Err(Error::KeyReused.into()) };
+            if old.has_answered(request)? {
+                return Ok(old);
             }
             let written = match (decide(&old).map_err(ChangeError::Refused)?, request) {
                 (Some(change), _) => self.save_as(&old, change, request).await,
@@ -89,8 +95,21 @@ impl<T: Aggregate> Documents<T> {
         change: Change<T>,
         request: Option<&RequestKey>,
     ) -> Result<Versioned<T>, Error> {
+        let (_, update, written) = self.statement_of(old, change, request).await?;
+        self.group.update(&old.id, old.rev, update).await?;
+        self.send_hint(&written);
+        Ok(written)
+    }
+
+    /// The filter and update of a change that a request asks for.
+    pub(crate) async fn statement_of(
+        &self,
+        old: &Versioned<T>,
+        change: Change<T>,
+        request: Option<&RequestKey>,
+    ) -> Result<(Document, Document, Versioned<T>), Error> {
         let is_erased = change.state.is_erased();
-        let (_, mut update, mut written) = self.statement(old, change).await?;
+        let (filter, mut update, mut written) = self.statement(old, change).await?;
         // Digests tell what earlier requests asked for, so they go with the state. The request that erases stays
         // known, for its repeat.
         if is_erased {
@@ -100,9 +119,7 @@ impl<T: Aggregate> Documents<T> {
             operator(&mut update, "$push").insert("requests", pushed(request));
             written.requests.push(remembered(request));
         }
-        self.group.update(&old.id, old.rev, update).await?;
-        self.send_hint(&written);
-        Ok(written)
+        Ok((filter, update, written))
     }
 }
 

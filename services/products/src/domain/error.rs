@@ -13,6 +13,21 @@ pub enum Error {
     /// Of this field.
     #[error("{field}: there is no category {id:?}")]
     UnknownCategory { field: &'static str, id: String },
+    #[error("there is no group {0:?}")]
+    UnknownGroup(String),
+    #[error("a product without a group has no options")]
+    NoGroupOfOptions,
+    /// The names of the group.
+    #[error("the variants of this group have a value for each of {0}, and no other option")]
+    OptionNames(String),
+    #[error("the name of an option has at most {0} characters")]
+    OptionNameTooLong(usize),
+    #[error("no two options of a group have one name")]
+    OptionTwice,
+    #[error("products are in this group, so its options stay")]
+    GroupHasVariants,
+    #[error("a group has at most {0} variants")]
+    TooManyVariants(i32),
     #[error("a query has at most {0} words")]
     Query(usize),
     #[error("filter: {0}")]

@@ -11,8 +11,11 @@ use rust_decimal::Decimal;
 pub struct Filter {
     /// In this category, or one below it.
     pub category_id: Option<String>,
+    /// A variant of this group.
+    pub group_id: Option<String>,
     pub currency: Option<String>,
     pub status: Option<Status>,
+    pub is_available: Option<bool>,
     /// In units of the currency.
     pub above: Option<Bound>,
     pub below: Option<Bound>,
@@ -39,13 +42,19 @@ pub fn parse(text: &str) -> Result<Filter, Error> {
         let (field, value) = (field.trim(), value.trim().trim_matches('"'));
         let is_first = match (field, operator) {
             ("category", "=") => set(&mut filter.category_id, contracts::text::id(value)),
+            ("group", "=") => set(&mut filter.group_id, contracts::text::id(value)),
             ("currency", "=") => set(&mut filter.currency, contracts::text::code(value)),
             ("status", "=") => {
                 set(&mut filter.status, status(value).ok_or_else(|| refused("is not ACTIVE, ARCHIVED or DRAFT"))?)
             }
+            ("available", "=") => {
+                set(&mut filter.is_available, value.parse().map_err(|_| refused("is not true or false"))?)
+            }
             ("price", _) => filter.price(operator, value.parse().map_err(|_| refused("has no number"))?),
-            ("category" | "currency" | "status", _) => return Err(refused("can be compared with = only")),
-            _ => return Err(refused("is of no field: category, currency, price, status")),
+            ("category" | "group" | "currency" | "status" | "available", _) => {
+                return Err(refused("can be compared with = only"));
+            }
+            _ => return Err(refused("is of no field: category, group, currency, price, status, available")),
         };
         if !is_first {
             return Err(refused("comes twice"));

@@ -51,6 +51,8 @@ impl Query {
             }
             all.push(doc! { "category_ids": { "$in": tree.subtree(id).into_iter().collect::<Vec<_>>() } });
         }
+        all.extend(filter.group_id.iter().map(|id| doc! { "group_id": id }));
+        all.extend(filter.is_available.map(availability));
         all.extend(prices(&filter));
         Ok(Self { filter: doc! { "$and": all }, order: Order::parse(order_by)? })
     }
@@ -65,6 +67,14 @@ fn statuses(filter: &Filter, audience: Audience) -> Result<Vec<&'static str>, Er
         (Audience::Staff, None) => audience.sees(),
     };
     Ok(wanted.iter().map(|status| status.name()).collect())
+}
+
+/// What was never stocked is not available.
+fn availability(is_wanted: bool) -> Document {
+    match is_wanted {
+        true => doc! { "stock.is_available": true },
+        false => doc! { "stock.is_available": { "$in": [false, Bson::Null] } },
+    }
 }
 
 fn prices(filter: &Filter) -> Vec<Document> {

@@ -2,7 +2,7 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::Product,
+    domain::{Product, Stock},
     error::Error,
     search::{
         facets::{self, Facets},
@@ -25,11 +25,12 @@ const FACETED: usize = 5_000;
 /// Products that are given their words at once.
 const AT_ONCE: usize = 32;
 
-pub fn indexes() -> [Index; 3] {
+pub fn indexes() -> [Index; 4] {
     let keys = [
         doc! { "words": 1 },
         doc! { "status": 1, "price.currency": 1, "price.amount": 1, "_id": 1 },
         doc! { "status": 1, "name_key": 1, "_id": 1 },
+        doc! { "stock.is_available": 1, "status": 1, "_id": 1 },
     ];
     keys.map(|keys| Index::new(Product::COLLECTION, keys))
 }
@@ -41,6 +42,17 @@ struct Faceted {
     category_ids: Vec<String>,
     #[serde(with = "::store::fields::money")]
     price: Money,
+    #[serde(default)]
+    stock: Option<Stock>,
+}
+
+/// What a query finds, counted.
+pub struct Counted {
+    pub facets: Facets,
+    /// Products of which a unit is available.
+    pub available: i32,
+    /// Whether more was found than was counted.
+    pub is_partial: bool,
 }
 
 #[derive(Clone)]
@@ -68,15 +80,19 @@ impl Search {
         Ok(self.products.page(filter, query.order.sort(), limit).await?)
     }
 
-    /// Counts what a query finds, and tells whether that is all of it.
-    pub async fn facets(&self, query: &Query, tree: &Tree) -> Result<(Facets, bool), Error> {
+    /// Counts what a query finds.
+    pub async fn count(&self, query: &Query, tree: &Tree) -> Result<Counted, Error> {
         let most = i64::try_from(FACETED + 1).unwrap_or(i64::MAX);
-        let found = self.faceted.find(query.filter.clone()).projection(doc! { "category_ids": 1, "price": 1 });
+        let fields = doc! { "category_ids": 1, "price": 1, "stock": 1 };
+        let found = self.faceted.find(query.filter.clone()).projection(fields);
         let found = found.limit(most).max_time(READ_LIMIT).await.map_err(::store::Error::from)?;
         let found: Vec<Faceted> = found.try_collect().await.map_err(::store::Error::from)?;
-        let is_all = found.len() <= FACETED;
+        let is_partial = found.len() > FACETED;
+        let is_available = |found: &&Faceted| found.stock.is_some_and(|stock| stock.is_available);
+        let available = found.iter().take(FACETED).filter(is_available).count();
         let counted = found.into_iter().take(FACETED).map(|product| (product.category_ids, product.price));
-        Ok((facets::count(counted, tree), is_all))
+        let facets = facets::count(counted, tree);
+        Ok(Counted { facets, available: i32::try_from(available).unwrap_or(i32::MAX), is_partial })
     }
 
     /// Gives the products that are older than search the words by which they are found.

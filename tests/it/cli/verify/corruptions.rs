@@ -47,6 +47,11 @@ async fn stock(fixture: &Fixture) {
     let promised = "stock-is-its-reservations";
     fixture.broken(at, product, doc! { "$inc": { "committed": -1 } }, (promised, product, "committed -1")).await;
     fixture.broken(at, product, doc! { "$set": { "on_hand": 0 } }, (promised, product, "more than there are")).await;
+    let (at, known) = (("products", "products"), "availability-is-stock");
+    let gone = doc! { "$set": { "stock.is_available": false } };
+    fixture.broken(at, product, gone, (known, product, "not available after event")).await;
+    fixture.broken(at, product, doc! { "$inc": { "stock.seq": -1 } }, (known, product, "available after event")).await;
+    fixture.broken(at, product, doc! { "$unset": { "stock": "" } }, (known, product, "never stocked")).await;
 }
 
 async fn orders(fixture: &Fixture) {

@@ -8,7 +8,7 @@ use inventory::{Reservation, Stock};
 use kit::Stores;
 use payments::Payment;
 use privacy::Erasure;
-use products::{Category, Product};
+use products::{Category, Product, ProductGroup};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use shipping::Shipment;
 use store::{Aggregate, Change, Database, Documents, NewEvent, Time};
@@ -81,6 +81,8 @@ fn full_product() -> Document {
         "tax_category": "FOOD", "weight_grams": 750, "created_at": now(), "updated_at": now(), "request_key": "key",
         "category_ids": ["cat_1"], "media": [{ "uri": "https://example.com/bread.jpg", "alt_text": "A loaf" }],
         "words": ["bread", "of", "rye"], "name_key": "bread", "prices": [{ "price": money("4.20"), "at": now() }],
+        "group_id": "grp_1", "options": [{ "name": "Colour", "value": "Brown" }], "variant_key": "grp_1\nbrown",
+        "stock": { "seq": 3_i64, "is_available": true },
     }
 }
 
@@ -88,6 +90,13 @@ fn full_category() -> Document {
     doc! {
         "name": "Food", "parent_id": "cat_1", "deleted": false, "created_at": now(), "updated_at": now(),
         "request_key": "key", "request_digest": "digest",
+    }
+}
+
+fn full_product_group() -> Document {
+    doc! {
+        "name": "Bread", "description": "Of rye", "varies_by": ["Weight"], "variant_count": 3, "created_at": now(),
+        "updated_at": now(), "request_key": "key", "request_digest": "digest",
     }
 }
 
@@ -205,6 +214,7 @@ async fn a_state_saved_over_any_other_is_read_back_as_it_was_saved() {
     each_over_each::<Basket>(&database, full_basket()).await;
     each_over_each::<Product>(&database, full_product()).await;
     each_over_each::<Category>(&database, full_category()).await;
+    each_over_each::<ProductGroup>(&database, full_product_group()).await;
     each_over_each::<Stock>(&database, full_stock()).await;
     each_over_each::<Reservation>(&database, full_reservation()).await;
     each_over_each::<Payment>(&database, full_payment()).await;

@@ -15,6 +15,9 @@ fn comparisons_are_read_with_and_without_blanks_and_quotes() {
     let currency = Some("EUR".to_owned());
     for (text, expected) in [
         ("", Filter::default()),
+        ("group = grp_1", Filter { group_id: Some("grp_1".into()), ..Filter::default() }),
+        ("available = true", Filter { is_available: Some(true), ..Filter::default() }),
+        ("available=false", Filter { is_available: Some(false), ..Filter::default() }),
         ("category=cat_1", Filter { category_id: Some("cat_1".into()), ..Filter::default() }),
         (
             r#"category = "cat_1" AND status = DRAFT"#,
