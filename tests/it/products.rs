@@ -1,6 +1,7 @@
 //! The products service.
 
 mod categories;
+mod currencies;
 mod drafts;
 mod prices;
 mod search;

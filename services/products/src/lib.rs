@@ -1,6 +1,6 @@
 //! The catalogue.
 //!
-//! **Owns** products: name, description, SKU, price, status, media, the categories that they are in; and the tree of categories.
+//! **Owns** products: name, description, SKU, prices in several currencies, status, media, the categories that they are in; and the tree of categories.
 //! **RPCs** `ProductService`: list, read, read several, search, create, update. `CategoryService`: list, create, update, delete.
 //! **Collections** `products` (`_id` prd_…; unique `sku`, and `sku_key` where there is one; unique `request_key`), `categories` (`_id` cat_…; unique
 //! `request_key`), `category_tree` (one document: the version of the tree).
@@ -55,6 +55,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
         tracing::warn!(%error, "products of before have not been given the words by which they are found; the next start tries again");
     }
     let secret = service.config.service_key.reveal();
+    if let Err(error) = search.add_price_keys().await {
+        tracing::warn!(%error, "products of before have not been given the keys of their prices; the next start tries again");
+    }
     let handler = rpc::Handler {
         products,
         categories: categories.clone(),

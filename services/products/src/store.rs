@@ -4,6 +4,7 @@ use crate::{
     domain::{Audience, Draft, Product},
     error::Error,
     events,
+    search::price_key,
 };
 use ::store::{Aggregate, Change, ChangeError, Database, Documents, Found, Index, RequestKey, Versioned, now};
 use bson::{Document, doc};
@@ -66,6 +67,7 @@ impl Products {
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
         let mut product = Product::create(draft, key.clone(), now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
+        let product = price_key::keyed(&id, product);
         let event = events::created(&id, &product);
         let sku = product.sku.clone();
         match self.0.insert(&id, product, vec![event]).await {
@@ -137,6 +139,7 @@ impl Products {
             if fields.is_empty() {
                 return Ok(None);
             }
+            let state = price_key::keyed(&old.id, state);
             let events = vec![events::updated(old, &state, fields)];
             Ok(Some(Change { state, events }))
         });

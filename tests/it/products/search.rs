@@ -8,7 +8,7 @@ use kit::{Client, Reply, eventually, shared};
 use serde_json::{Value, json};
 
 /// A word that no other product has.
-fn word() -> String {
+pub fn word() -> String {
     format!("zq{:012x}", rand::random::<u64>() >> 16)
 }
 
@@ -25,22 +25,22 @@ async fn add(staff: &Client, name: &str, more: Value) -> String {
     id(&staff.post("/v1/products", body).await.expect(201), "productId").to_owned()
 }
 
-async fn search(client: &Client, parameters: &[(&str, &str)]) -> Reply {
+pub async fn search(client: &Client, parameters: &[(&str, &str)]) -> Reply {
     let request = client.request(reqwest::Method::GET, "/v1/products:search");
     kit::reply(request.query(parameters)).await
 }
 
 /// The identifiers of a page.
-fn ids(reply: &Value) -> Vec<String> {
+pub fn ids(reply: &Value) -> Vec<String> {
     reply["products"].as_array().expect("a page").iter().map(|found| id(found, "productId").to_owned()).collect()
 }
 
-async fn found(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
+pub async fn found(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
     ids(&search(client, parameters).await.expect(200))
 }
 
 /// All pages of two products each.
-async fn pages(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
+pub async fn pages(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
     let (mut all, mut token) = (Vec::new(), String::new());
     loop {
         let mut parameters = parameters.to_vec();
