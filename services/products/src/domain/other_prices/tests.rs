@@ -45,7 +45,7 @@ fn a_price_holds_until_it_changes_or_is_taken_away() {
     let second = after(first, std::slice::from_ref(&dearer), at(3));
     let ended = [span(gbp.clone(), 1, Some(3)), span(usd.clone(), 1, Some(3))];
     assert_eq!(second, [ended.as_slice(), &[span(dearer, 3, None)]].concat());
-    let third = after(second, &[gbp.clone()], at(5));
+    let third = after(second, std::slice::from_ref(&gbp), at(5));
     assert_eq!(in_currency(Vec::new(), third.clone(), "GBP"), [ended[0].clone(), span(gbp, 5, None)]);
     assert_eq!(in_currency(Vec::new(), third, "EUR"), []);
 }
