@@ -167,6 +167,14 @@ impl crate::Normalize for Wire {
     }
 }
 
+impl crate::products::v1::Product {
+    /// The price of one unit in a currency; without one the main price.
+    pub fn price_in(&self, currency_code: &str) -> Option<&Wire> {
+        let mut prices = self.price.iter().chain(&self.other_prices);
+        prices.find(|price| currency_code.is_empty() || price.currency_code == currency_code)
+    }
+}
+
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = decimals(&self.currency).unwrap_or(0) as usize;

@@ -33,8 +33,9 @@ pub enum Command {
     ///
     /// A line is a product, known by its sku. In a CSV file the first line names the columns: sku, name, description, price and
     /// currency (12.50 and EUR), status, tax_category, weight_grams, category_ids (divided by spaces), media (on each line of the
-    /// cell a URL, a space and the text for those who do not see it), group_id, options (on each line of the cell a name, = and the
-    /// value). What has no column stays as it is; an empty cell empties its field, but for name, price and status. In an NDJSON file a line is a product as the API shows it; what it does not
+    /// cell a URL, a space and the text for those who do not see it), other_prices (in other currencies: 13.90 USD; 1500 JPY),
+    /// group_id, options (on each line of the cell a name, = and the value). What has no column stays as it is; an empty cell
+    /// empties its field, but for name, price and status. In an NDJSON file a line is a product as the API shows it; what it does not
     /// mention stays as it is.
     ///
     /// A line that is refused is told on standard error, and the others are imported; the command then ends with 1. After an

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod checkout;
+mod currencies;
 mod erasure;
 mod expiry;
 mod guests;

@@ -1,6 +1,7 @@
 //! The orders service.
 
 pub mod coupons;
+mod currencies;
 mod erasure;
 mod free_orders;
 mod lifecycle;

@@ -2,6 +2,7 @@
 
 mod availability;
 mod categories;
+mod currencies;
 mod drafts;
 mod prices;
 mod search;

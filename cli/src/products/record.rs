@@ -12,7 +12,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor, Serialize
 use serde_json::{Map, Value, json};
 
 /// The fields that a file tells, by their names in the contract and in CSV. A price has a second column, the currency.
-pub const FIELDS: [&str; 11] = [
+pub const FIELDS: [&str; 12] = [
     "sku",
     "name",
     "description",
@@ -24,6 +24,7 @@ pub const FIELDS: [&str; 11] = [
     "media",
     "group_id",
     "options",
+    "other_prices",
 ];
 
 /// The column beside the price.
@@ -54,6 +55,7 @@ impl Record {
             "category_ids" => wanted.category_ids != found.category_ids,
             "group_id" => wanted.group_id != found.group_id,
             "options" => wanted.options != found.options,
+            "other_prices" => wanted.other_prices != found.other_prices,
             _ => wanted.media != found.media,
         };
         self.fields.iter().filter(differs).map(|field| (*field).to_owned()).collect()
@@ -103,6 +105,7 @@ impl Columns {
                 "category_ids" => cell.split_whitespace().collect(),
                 "media" => cell.lines().filter(|line| !line.trim().is_empty()).map(media).collect(),
                 "options" => cell.lines().filter(|line| !line.trim().is_empty()).map(option).collect(),
+                "other_prices" => other_prices(cell)?,
                 _ => json!(cell),
             };
             object.insert(name.clone(), value);
@@ -112,8 +115,23 @@ impl Columns {
 }
 
 fn price(currency: &str, amount: &str) -> Result<Value, String> {
-    let price = Money::parse(&contracts::text::code(currency), amount.trim());
-    let price = price.map_err(|error| format!("price: {error}"))?.to_wire();
+    money(currency, amount).map_err(|error| format!("price: {error}"))
+}
+
+/// The prices of a cell, as they are printed: `13.90 USD; 1500 JPY`.
+fn other_prices(cell: &str) -> Result<Value, String> {
+    let price = |text: &str| {
+        let (amount, currency) = text
+            .trim()
+            .rsplit_once(char::is_whitespace)
+            .ok_or_else(|| format!("other_prices: {text:?} is no price such as 13.90 USD; a ; divides two of them"))?;
+        money(currency, amount).map_err(|error| format!("other_prices: {error}"))
+    };
+    cell.split(';').filter(|text| !text.trim().is_empty()).map(price).collect()
+}
+
+fn money(currency: &str, amount: &str) -> Result<Value, contracts::money::Error> {
+    let price = Money::parse(&contracts::text::code(currency), amount.trim())?.to_wire();
     Ok(json!({ "currencyCode": price.currency_code, "units": price.units.to_string(), "nanos": price.nanos }))
 }
 
@@ -167,7 +185,8 @@ impl Reader {
             let told = violations.iter().map(|violation| format!("{}: {}", violation.field, violation.description));
             told.collect::<Vec<_>>().join("; ").replace("product.", "")
         })?;
-        let product = request.product.unwrap_or_default();
+        let mut product = request.product.unwrap_or_default();
+        product.other_prices.sort_by(|one, other| one.currency_code.cmp(&other.currency_code));
         if fields.contains(&"status") && product.status() == Status::Unspecified {
             return Err("status: must be ACTIVE, ARCHIVED or DRAFT".to_owned());
         }
@@ -193,6 +212,7 @@ impl Reader {
 pub fn cells(product: &Product) -> anyhow::Result<Vec<String>> {
     let price = product.price.as_ref().map(Money::from_wire).transpose()?.map(|price| price.to_string());
     let (amount, currency) = price.as_deref().and_then(|price| price.split_once(' ')).unwrap_or_default();
+    let others = product.other_prices.iter().map(|price| Money::from_wire(price).map(|price| price.to_string()));
     let media = product.media.iter().map(|media| format!("{} {}", media.uri, media.alt_text).trim_end().to_owned());
     let options = product.options.iter().map(|option| format!("{}={}", option.name, option.value));
     Ok(vec![
@@ -207,6 +227,7 @@ pub fn cells(product: &Product) -> anyhow::Result<Vec<String>> {
         media.collect::<Vec<_>>().join("\n"),
         product.group_id.clone(),
         options.collect::<Vec<_>>().join("\n"),
+        others.collect::<Result<Vec<_>, _>>()?.join("; "),
         currency.to_owned(),
     ])
 }

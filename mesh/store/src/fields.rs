@@ -55,6 +55,24 @@ pub mod money {
     }
 }
 
+/// A list of money, each as [`money`].
+pub mod moneys {
+    use contracts::money::Money;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(transparent)]
+    struct Stored(#[serde(with = "super::money")] Money);
+
+    pub fn serialize<S: Serializer>(all: &[Money], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().cloned().map(Stored))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Money>, D::Error> {
+        Ok(Vec::<Stored>::deserialize(deserializer)?.into_iter().map(|Stored(money)| money).collect())
+    }
+}
+
 pub mod time {
     use crate::Time;
 

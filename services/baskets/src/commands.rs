@@ -193,6 +193,7 @@ fn draft(basket: &Basket, checkout: Checkout) -> OrderDraft {
         expected_total,
         quote_id,
         coupon_code: basket.coupon_code.clone(),
+        currency_code: basket.currency_code.clone(),
     }
 }
 

@@ -22,6 +22,7 @@ pub fn to_wire(found: &Versioned<Basket>) -> wire::Basket {
         items: items_to_wire(&basket.items),
         country_code: basket.country_code.clone(),
         coupon_code: basket.coupon_code.clone(),
+        currency_code: basket.currency_code.clone(),
         order_id: basket.order_id.clone().unwrap_or_default(),
         merged_into: basket.merged_into.clone().unwrap_or_default(),
         basket_token: String::new(),
@@ -34,11 +35,11 @@ pub fn to_wire(found: &Versioned<Basket>) -> wire::Basket {
 
 /// What of a basket a caller can say.
 pub fn draft(basket: wire::Basket) -> Result<Draft, Error> {
-    let wire::Basket { items, country_code, coupon_code, .. } = basket;
+    let wire::Basket { items, country_code, coupon_code, currency_code, .. } = basket;
     if let Some(why) = country::fault(&country_code).filter(|_| !country_code.is_empty()) {
         return Err(Error::Country(why.to_owned()));
     }
-    Ok(Draft { items: items.into_iter().map(item).collect(), country_code, coupon_code })
+    Ok(Draft { items: items.into_iter().map(item).collect(), country_code, coupon_code, currency_code })
 }
 
 /// What `wanted` makes of the basket `found`, under `mask`.

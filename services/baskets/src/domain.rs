@@ -44,6 +44,8 @@ pub struct Draft {
     pub country_code: String,
     /// Empty without one.
     pub coupon_code: String,
+    /// The currency to pay in; empty for that of the main prices.
+    pub currency_code: String,
 }
 
 /// Whose a new basket is.
@@ -81,6 +83,8 @@ pub struct Basket {
     pub items: Vec<Item>,
     pub country_code: String,
     pub coupon_code: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub currency_code: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checkout: Option<Checkout>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,6 +152,7 @@ impl Basket {
             items: combined(draft.items, false)?,
             country_code: draft.country_code,
             coupon_code: draft.coupon_code,
+            currency_code: draft.currency_code,
             checkout: None,
             order_id: None,
             merged_into: None,
@@ -177,8 +182,9 @@ impl Basket {
 
     pub fn update(&self, draft: Draft, clock: Clock) -> Result<Self, Error> {
         self.open()?;
-        let Draft { items, country_code, coupon_code } = draft;
-        Ok(self.touched(Self { items: combined(items, false)?, country_code, coupon_code, ..self.clone() }, clock))
+        let Draft { items, country_code, coupon_code, currency_code } = draft;
+        let items = combined(items, false)?;
+        Ok(self.touched(Self { items, country_code, coupon_code, currency_code, ..self.clone() }, clock))
     }
 
     pub fn add(&self, item: Item, clock: Clock) -> Result<Self, Error> {
@@ -202,7 +208,8 @@ impl Basket {
         let or = |own: &String, other: &String| if own.is_empty() { other.clone() } else { own.clone() };
         let country_code = or(&self.country_code, &guest.country_code);
         let coupon_code = or(&self.coupon_code, &guest.coupon_code);
-        Ok(self.touched(Self { items, country_code, coupon_code, ..self.clone() }, clock))
+        let currency_code = or(&self.currency_code, &guest.currency_code);
+        Ok(self.touched(Self { items, country_code, coupon_code, currency_code, ..self.clone() }, clock))
     }
 
     /// A guest's basket whose items another one has taken.
@@ -287,9 +294,10 @@ impl Basket {
             return Ok(None);
         }
         self.open()?;
-        let (items, country_code, coupon_code) = (Vec::new(), String::new(), String::new());
+        let Draft { items, country_code, coupon_code, currency_code } = Draft::default();
         let expires_at = Some(after(now, TOMBSTONE));
         let state = State::Deleted;
-        Ok(Some(Self { state, items, country_code, coupon_code, updated_at: now, expires_at, ..self.clone() }))
+        let empty = Self { state, items, country_code, coupon_code, currency_code, ..self.clone() };
+        Ok(Some(Self { updated_at: now, expires_at, ..empty }))
     }
 }

@@ -16,7 +16,8 @@ pub fn created(id: &str, basket: &Basket) -> NewEvent {
 pub fn between(id: &str, old: &Basket, new: &Basket) -> Vec<NewEvent> {
     let (basket_id, user_id) = (id.to_owned(), user(new));
     let seen = |basket: &Basket| {
-        (basket.user_id.clone(), basket.items.clone(), basket.country_code.clone(), basket.coupon_code.clone())
+        let Basket { user_id, items, country_code, coupon_code, currency_code, .. } = basket.clone();
+        (user_id, items, country_code, coupon_code, currency_code)
     };
     let event = match new.state {
         State::Deleted => NewEvent::of("deleted", &BasketDeleted { basket_id, user_id }),

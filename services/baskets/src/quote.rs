@@ -16,7 +16,8 @@ pub async fn of(peers: &Peers, basket: &Basket) -> BasketQuote {
     let available = peers.available(sold.map(|product| product.product_id.clone()).collect()).await;
     let lines: Vec<BasketLine> = match &products {
         Ok(products) => {
-            basket.items.iter().map(|item| line(&convert::order_item(item), products, &available)).collect()
+            let told = |item| line(&convert::order_item(item), products, &available, &basket.currency_code);
+            basket.items.iter().map(told).collect()
         }
         Err(_) => basket.items.iter().map(|item| unknown(&convert::order_item(item))).collect(),
     };
@@ -28,6 +29,8 @@ pub async fn of(peers: &Peers, basket: &Basket) -> BasketQuote {
         refused("BASKET_EMPTY")
     } else if basket.country_code.is_empty() {
         refused("COUNTRY_UNKNOWN")
+    } else if products.is_ok() && lines.iter().any(is_unpriced) {
+        refused("NO_PRICE_IN_CURRENCY")
     } else {
         priced(peers, basket, items).await
     };
@@ -37,8 +40,8 @@ pub async fn of(peers: &Peers, basket: &Basket) -> BasketQuote {
 /// The quote, or why there is none; and why the coupon is left out of it.
 async fn priced(peers: &Peers, basket: &Basket, items: Vec<OrderDraftItem>) -> (Option<OrderQuote>, String, String) {
     let user_id = basket.user_id.as_deref().unwrap_or_default();
-    let (country_code, coupon_code) = (basket.country_code.clone(), basket.coupon_code.clone());
-    let request = QuoteOrderRequest { items, country_code, coupon_code };
+    let Basket { country_code, coupon_code, currency_code, .. } = basket.clone();
+    let request = QuoteOrderRequest { items, country_code, coupon_code, currency_code };
     let reason = match peers.quote(user_id, request.clone()).await {
         Ok(quote) => return (Some(quote), String::new(), String::new()),
         Err(status) => rpc::status::reason(&status),
@@ -57,6 +60,7 @@ fn line(
     item: &OrderDraftItem,
     products: &HashMap<String, Product>,
     available: &HashMap<String, Option<i32>>,
+    currency_code: &str,
 ) -> BasketLine {
     let product = products.get(&item.product_id).filter(|product| product.status() == Status::Active);
     let available = available.get(&item.product_id).copied().flatten();
@@ -70,9 +74,14 @@ fn line(
         availability: availability.into(),
         available: product.and(available).unwrap_or_default(),
         name: product.map(|product| product.name.clone()).unwrap_or_default(),
-        price: product.and_then(|product| product.price.clone()),
+        price: product.and_then(|product| product.price_in(currency_code)).cloned(),
         ..unknown(item)
     }
+}
+
+/// Whether it is a line that is sold, and not in the currency of the basket.
+fn is_unpriced(line: &BasketLine) -> bool {
+    line.availability() != Availability::NotSold && line.price.is_none()
 }
 
 fn unknown(item: &OrderDraftItem) -> BasketLine {

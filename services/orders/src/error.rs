@@ -33,6 +33,8 @@ pub enum Error {
     UnknownProducts(Vec<LineFault>),
     #[error("{} no longer sold", .0.len())]
     ArchivedProducts(Vec<LineFault>),
+    #[error("{} without a price in {currency}", lines.len())]
+    NoPrice { lines: Vec<LineFault>, currency: String },
     #[error("{} fields of the address are at fault", .0.len())]
     Address(Vec<Violation>),
     /// The total differs from the one that the caller expects; the quote has the prices of now.
@@ -95,6 +97,7 @@ impl From<Error> for Status {
             Error::Money(cause) => domain::Error::Money(cause).into(),
             Error::UnknownProducts(lines) => lines_at_fault(&lines, "is not in the catalogue"),
             Error::ArchivedProducts(lines) => lines_at_fault(&lines, "is no longer sold"),
+            Error::NoPrice { lines, currency } => lines_at_fault(&lines, &format!("has no price in {currency}")),
             Error::Address(faults) => status::violations(faults),
             Error::TotalChanged { quote, .. } => {
                 status::with_detail(Code::FailedPrecondition, "TOTAL_CHANGED", text, &*quote)

@@ -58,11 +58,11 @@ impl Handler {
     }
 
     async fn quoted(&self, user_id: &str, request: &QuoteOrderRequest) -> Result<Response<OrderQuote>, Status> {
-        let QuoteOrderRequest { items, country_code, coupon_code } = request;
+        let QuoteOrderRequest { items, country_code, coupon_code, currency_code } = request;
         if let Some(why) = country::fault(country_code) {
             return Err(status::violation("country_code", why));
         }
-        let quote = self.pricer.quote(Basket { user_id, items, country_code, coupon_code }).await;
+        let quote = self.pricer.quote(Basket { user_id, items, country_code, coupon_code, currency_code }).await;
         let quote = quote.map_err(|error: Error| {
             // Prices are refused as those of an order; this request has no field of that name.
             ::rpc::status::renamed(error.into(), |field| field.strip_prefix("order.").unwrap_or(field).to_owned())

@@ -2,7 +2,7 @@
 
 use crate::{
     categories::domain::Tree,
-    domain::{self, Draft, Media, PriceStart, Product, ProductOption, Status, price_history::lowest_before},
+    domain::{self, Draft, Media, PriceSpan, Product, ProductOption, Status, other_prices, price_history},
     error::Error,
     search::{facets::Band, store::Counted},
 };
@@ -18,6 +18,8 @@ pub fn to_wire(found: &Versioned<Product>) -> wire::Product {
 }
 
 pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product {
+    // A release without other prices may have given the price one of their currencies.
+    let other_prices = product.other_prices.iter().filter(|price| price.currency != product.price.currency);
     wire::Product {
         product_id: id.to_owned(),
         name: product.name.clone(),
@@ -34,20 +36,28 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
         media: product.media.iter().map(media_to_wire).collect(),
         group_id: product.group_id.clone().unwrap_or_default(),
         options: product.options.iter().map(option_to_wire).collect(),
+        other_prices: other_prices.map(Money::to_wire).collect(),
     }
 }
 
-/// What a product has cost, the present price first.
-pub fn price_history(found: &Versioned<Product>) -> wire::PriceHistory {
-    let prices = found.state.prices();
-    let start = |start: &PriceStart| wire::PriceStart {
-        price: Some(start.price.to_wire()),
-        start_time: Some(time::to_wire(start.at)),
+/// What a product has cost in a currency, or without one in its main price; the present price first.
+pub fn price_history(found: &Versioned<Product>, currency: &str) -> wire::PriceHistory {
+    let (product, main) = (&found.state, price_history::spans(&found.state.prices()));
+    let (spans, kept) = match currency {
+        "" => (main, price_history::KEPT_PRICES),
+        currency => {
+            (other_prices::in_currency(main, product.other_spans(), currency), other_prices::KEPT_OF_A_CURRENCY)
+        }
+    };
+    let start = |span: &PriceSpan| wire::PriceStart {
+        price: Some(span.price.to_wire()),
+        start_time: Some(time::to_wire(span.at)),
+        end_time: span.until.map(time::to_wire),
     };
     wire::PriceHistory {
         product_id: found.id.clone(),
-        prices: prices.iter().rev().map(start).collect(),
-        lowest_prior_price: lowest_before(&prices).map(Money::to_wire),
+        prices: spans.iter().rev().map(start).collect(),
+        lowest_prior_price: price_history::lowest_before(&spans, kept).map(Money::to_wire),
     }
 }
 
@@ -84,6 +94,10 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
     let status = status_from_wire(product.status());
     let price = Money::from_wire(product.price.as_ref().ok_or(domain::Error::Required("product.price"))?)
         .map_err(domain::Error::from)?;
+    let other = |(place, price): (usize, &_)| {
+        Money::from_wire(price).map_err(|cause| domain::Error::OtherPrice { place, why: cause.to_string() })
+    };
+    let other_prices = product.other_prices.iter().enumerate().map(other).collect::<Result<_, _>>()?;
     let wire::Product { name, description, sku, tax_category, weight_grams, category_ids, media, .. } = product;
     let media = media.into_iter().map(|wire::Media { uri, alt_text }| Media { uri, alt_text }).collect();
     let group_id = Some(product.group_id).filter(|id| !id.is_empty());
@@ -94,6 +108,7 @@ pub fn draft(product: wire::Product) -> Result<Draft, Error> {
         description,
         sku,
         price,
+        other_prices,
         status,
         tax_category,
         weight_grams,

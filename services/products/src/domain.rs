@@ -1,10 +1,11 @@
 //! What a product is and which changes it allows. Pure.
 
 mod error;
+pub mod other_prices;
 pub mod price_history;
 
 pub use error::Error;
-pub use price_history::PriceStart;
+pub use price_history::{PriceSpan, PriceStart};
 
 use ::store::Time;
 use contracts::{
@@ -14,7 +15,7 @@ use contracts::{
 };
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of all URLs and texts of a product's media. A reply of 100 products that are as large as they may be has less than the 4 MiB
 /// that a caller takes.
@@ -94,6 +95,9 @@ pub struct Product {
     pub sku_key: Option<String>,
     #[serde(with = "::store::fields::money")]
     pub price: Money,
+    /// In other currencies, by their codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", with = "::store::fields::moneys")]
+    pub other_prices: Vec<Money>,
     pub status: Status,
     /// What tells its tax rate; empty for the standard one.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -122,11 +126,20 @@ pub struct Product {
     /// What it is sorted by.
     #[serde(default)]
     pub name_key: String,
+    /// What it is found and sorted by in each currency; of products that are older than this, the next start adds them.
+    #[serde(default)]
+    pub price_keys: BTreeMap<String, String>,
+    /// The `updated_at` of the state that the keys are of: a release without keys leaves them as they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price_keys_at: Option<Time>,
     pub created_at: Time,
     pub updated_at: Time,
     /// Its prices with the present one, the oldest first; none in a product that is older than this and has its price since.
     #[serde(default)]
     pub prices: Vec<PriceStart>,
+    /// Its prices in other currencies with the present ones, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_spans: Vec<PriceSpan>,
     /// Key of the request that created it; the document's own id when there was none.
     pub request_key: String,
     /// Digest of that request; empty when there was none, and in products that are older than digests.
@@ -142,6 +155,8 @@ pub struct Draft {
     /// Stock keeping unit, not empty.
     pub sku: String,
     pub price: Money,
+    /// In other currencies.
+    pub other_prices: Vec<Money>,
     pub status: Status,
     /// What tells its tax rate; empty for the standard one.
     pub tax_category: String,
@@ -172,9 +187,10 @@ impl Product {
     /// The product of a draft that was checked.
     fn made(draft: Draft, request_key: String, now: Time) -> Self {
         let variant_key = draft.variant_key();
-        let Draft { name, description, sku, price, status, tax_category, weight_grams, .. } = draft;
+        let Draft { name, description, sku, price, mut other_prices, status, tax_category, weight_grams, .. } = draft;
         let Draft { mut category_ids, media, group_id, options, .. } = draft;
         distinct(&mut category_ids);
+        other_prices.sort_by(|one, other| one.currency.cmp(&other.currency));
         Self {
             words: found_by(&name, &sku, &description),
             name_key: name_key(&name),
@@ -186,7 +202,14 @@ impl Product {
                 Status::Draft => Vec::new(),
                 Status::Active | Status::Archived => price_history::after(Vec::new(), &price, now),
             },
+            other_spans: match status {
+                Status::Draft => Vec::new(),
+                Status::Active | Status::Archived => other_prices::after(Vec::new(), &other_prices, now),
+            },
+            price_keys: BTreeMap::new(),
+            price_keys_at: None,
             price,
+            other_prices,
             status,
             tax_category,
             weight_grams,
@@ -210,6 +233,7 @@ impl Product {
             draft.check_media()?;
         }
         distinct(&mut draft.category_ids);
+        draft.other_prices.sort_by(|one, other| one.currency.cmp(&other.currency));
         let mut changed = Vec::new();
         let mut note = |is_changed: bool, field: &str| {
             if is_changed {
@@ -225,6 +249,7 @@ impl Product {
         note(self.weight_grams != draft.weight_grams, "weight_grams");
         note(self.category_ids != draft.category_ids, "category_ids");
         note(self.media != draft.media, "media");
+        note(self.other_prices != draft.other_prices, "other_prices");
         note(self.group_id != draft.group_id, "group_id");
         note(self.options != draft.options, "options");
         let (created_at, request_digest, stock) = (self.created_at, self.request_digest.clone(), self.stock);
@@ -235,6 +260,10 @@ impl Product {
             (Status::Draft, _) => price_history::after(self.prices(), &next.price, now),
             _ if next.price == self.price => self.prices.clone(),
             _ => price_history::after(self.prices(), &next.price, now),
+        };
+        next.other_spans = match next.status {
+            Status::Draft => self.other_spans(),
+            Status::Active | Status::Archived => other_prices::after(self.other_spans(), &next.other_prices, now),
         };
         // A product of before may be without a key because another one has it; only a SKU that changes is given one.
         if next.sku == self.sku {
@@ -254,6 +283,16 @@ impl Product {
             }
         }
     }
+
+    /// Its prices in other currencies, the oldest first. Of a draft that a release without them has published, since then.
+    pub fn other_spans(&self) -> Vec<PriceSpan> {
+        match self.status {
+            Status::Draft => self.other_spans.clone(),
+            Status::Active | Status::Archived => {
+                other_prices::after(self.other_spans.clone(), &self.other_prices, self.updated_at)
+            }
+        }
+    }
 }
 
 impl Draft {
@@ -270,7 +309,8 @@ impl Draft {
         if self.options.iter().any(|option| option.value.trim().is_empty()) {
             return Err(Error::Required("product.options.value"));
         }
-        Ok(self.price.at_most(MOST_OF_A_PRICE)?)
+        self.price.at_most(MOST_OF_A_PRICE)?;
+        other_prices::check(&self.price, &self.other_prices)
     }
 
     /// Whether it is the variant that `product` is, in whatever order it names the options; then it has their order.

@@ -58,6 +58,7 @@ impl From<domain::Error> for Status {
             Error::Money(cause) => status::violation("product.price", cause.to_string()),
             Error::Required(field) => status::violation(field, "is required"),
             Error::PriceBelowZero => status::violation("product.price", "must be 0 or more"),
+            Error::OtherPrice { place, why } => status::violation(&format!("product.other_prices[{place}]"), why),
             Error::MediaTooLarge(most) => {
                 status::violation("product.media", format!("may have at most {most} bytes of URLs and texts together"))
             }

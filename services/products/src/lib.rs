@@ -1,7 +1,7 @@
 //! The catalogue.
 //!
-//! **Owns** products: name, description, SKU, price, status, media, the categories that they are in; the tree of categories, and the groups that products are
-//! variants of.
+//! **Owns** products: name, description, SKU, prices in several currencies, status, media, the categories that they are in; the tree of categories, and the
+//! groups that products are variants of.
 //! **RPCs** `ProductService`: list, read, read several, search, create, update. `CategoryService`: list, create, update, delete.
 //! `ProductGroupService`: list, read, create, update.
 //! **Collections** `products` (`_id` prd_…; unique `sku`, and `sku_key` where there is one; unique `request_key`), `categories` (`_id` cat_…; unique
@@ -72,6 +72,9 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     stocks.adopt_all().await?;
     service.consume(Arc::new(stock::consumer::Consumer(Batcher::new(stocks))))?;
     let secret = service.config.service_key.reveal();
+    if let Err(error) = search.add_price_keys().await {
+        tracing::warn!(%error, "products of before have not been given the keys of their prices; the next start tries again");
+    }
     let handler = rpc::Handler {
         products,
         categories: categories.clone(),

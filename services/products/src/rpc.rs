@@ -70,8 +70,9 @@ impl ProductService for Handler {
         request: Request<GetPriceHistoryRequest>,
     ) -> Result<Response<PriceHistory>, Status> {
         let audience = audience(&principal(&request));
-        let found = self.products.get(&validated(request)?.product_id, audience).await?;
-        Ok(Response::new(convert::price_history(&found)))
+        let GetPriceHistoryRequest { product_id, currency_code } = validated(request)?;
+        let found = self.products.get(&product_id, audience).await?;
+        Ok(Response::new(convert::price_history(&found, &currency_code)))
     }
 
     async fn lookup_products(

@@ -8,6 +8,7 @@ use crate::{
         domain::ProductGroup,
         store::{ATTEMPTS, Groups},
     },
+    search::price_key,
     stock::store::Stocks,
 };
 use ::store::{
@@ -94,6 +95,7 @@ impl Products {
         let group = self.arrange(&mut draft).await?;
         let mut product = Product::create(draft, key, now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
+        let product = price_key::keyed(&id, product);
         let events = vec![events::created(&id, &product)];
         let stored = match group {
             None => self.products.insert(&id, product.clone(), events).await,
@@ -226,6 +228,7 @@ impl Products {
             if fields.is_empty() {
                 return Ok(None);
             }
+            let state = price_key::keyed(&old.id, state);
             let events = vec![events::updated(old, &state, fields)];
             Ok(Some(Change { state, events }))
         });
@@ -244,6 +247,7 @@ impl Products {
         group: Option<Versioned<ProductGroup>>,
     ) -> Result<Versioned<Product>, Error> {
         let (state, fields) = old.state.update(draft, now())?;
+        let state = price_key::keyed(&old.id, state);
         let mut transaction = Transaction::new(&self.database);
         if state.group_id != old.state.group_id {
             group.iter().try_for_each(|group| self.groups.enter(&mut transaction, group))?;

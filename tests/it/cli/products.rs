@@ -70,23 +70,25 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
     let known = kit::shop::product(stack, 0).await;
     let known_sku = staff.get(&format!("/v1/products/{known}")).await.expect(200)["sku"].clone();
     let text = format!(
-        "sku,name,description,price,currency,status,tax_category,weight_grams,category_ids,media\n\
-         A-{run},Lamp,\"Bright,\nand \"\"warm\"\"\",12.50,EUR,,FOOD,300,{category},\"https://example.com/a.jpg A lamp\nhttps://example.com/b.jpg\"\n\
-         {},Other name,,3,EUR,DRAFT,,,,\n\
-         B-{run},Lamp,,12.505,EUR,,,,,\n\
-         C-{run},,,1,EUR,,,,,\n\
-         D-{run},Lamp,,1,EUR,,,,cat_absent,\n\
+        "sku,name,description,price,currency,status,tax_category,weight_grams,category_ids,media,other_prices\n\
+         A-{run},Lamp,\"Bright,\nand \"\"warm\"\"\",12.50,EUR,,FOOD,300,{category},\"https://example.com/a.jpg A lamp\nhttps://example.com/b.jpg\",13.9 usd; 1500 JPY;\n\
+         {},Other name,,3,EUR,DRAFT,,,,,\n\
+         B-{run},Lamp,,12.505,EUR,,,,,,\n\
+         C-{run},,,1,EUR,,,,,,\n\
+         D-{run},Lamp,,1,EUR,,,,cat_absent,,\n\
          E-{run},Lamp\n\
-         a-{run},Lamp,,1,EUR,,,,,\n\
-         F-{run},Lamp,,1,EUR,SOLD,,,,\n\
-         ,Lamp,,1,EUR,,,,,\n\
-         G-{run},Lamp,,1,EUR,,,-1,,\n\
-         H-{run},Last,,1.00,EUR,ACTIVE,,0,,\n",
+         a-{run},Lamp,,1,EUR,,,,,,\n\
+         F-{run},Lamp,,1,EUR,SOLD,,,,,\n\
+         ,Lamp,,1,EUR,,,,,,\n\
+         G-{run},Lamp,,1,EUR,,,-1,,,\n\
+         H-{run},Last,,1.00,EUR,ACTIVE,,0,,,\n\
+         I-{run},Lamp,,1,EUR,,,,,,13 USD 5\n\
+         K-{run},Lamp,,1,EUR,,,,,,1 EUR\n",
         known_sku.as_str().expect("a text"),
     );
     let (_directory, path) = file("catalogue.csv", &text);
     let (report, told_of) = import(stack, &path, &[]).await;
-    assert_eq!(counts(&report), [2, 1, 0, 8], "{report}");
+    assert_eq!(counts(&report), [2, 1, 0, 10], "{report}");
     let refused: Vec<(u64, &str)> = report["errors"]
         .as_array()
         .expect("a list")
@@ -102,6 +104,8 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
         (11, "SOLD"),
         (12, "no sku"),
         (13, "weight_grams"),
+        (15, "other_prices"),
+        (16, "other_prices[0]: is in EUR, the currency of the product's price"),
     ];
     for (line, part) in parts {
         let found = refused.iter().find(|(of, _)| *of == line);
@@ -115,6 +119,9 @@ async fn lines_make_and_change_products_and_those_that_are_refused_are_named() {
             "sku": format!("A-{run}"), "name": "Lamp", "description": "Bright,\nand \"warm\"", "status": "ACTIVE",
             "price": { "currencyCode": "EUR", "units": "12", "nanos": 500_000_000 }, "taxCategory": "FOOD",
             "weightGrams": 300, "categoryIds": [category],
+            "otherPrices": [
+                { "currencyCode": "JPY", "units": "1500", "nanos": 0 }, { "currencyCode": "USD", "units": "13", "nanos": 900_000_000 },
+            ],
             "media": [
                 { "uri": "https://example.com/a.jpg", "altText": "A lamp" }, { "uri": "https://example.com/b.jpg", "altText": "" },
             ],
@@ -255,7 +262,7 @@ async fn what_is_exported_is_imported_without_a_change_and_makes_the_same_shop_e
     let price = |code: &str, units: &str| json!({ "currencyCode": code, "units": units });
     let odd = json!({
         "sku": "=1+1;\"x\",y", "name": "Lampe d'été, 2 × 3", "description": "One\n\nTwo; \"three\"", "price": price("JPY", "120"),
-        "status": "DRAFT", "weightGrams": 7,
+        "status": "DRAFT", "weightGrams": 7, "otherPrices": [price("KWD", "1"), price("USD", "2")],
         "media": [{ "uri": "https://example.com/a", "altText": "Une lampe, \"vue\" de côté" }],
     });
     staff.post("/v1/products", odd.clone()).await.expect(201);

@@ -52,6 +52,7 @@ async fn the_history_of_prices_has_each_price_since_it_began() {
     let mut wanted = vec![first["prices"][0].clone()];
     for price in [minor("EUR", 1500), minor("USD", 900), minor("EUR", 1200)] {
         let changed = staff.patch(&at, json!({ "price": price })).await.expect(200);
+        wanted[0]["endTime"] = changed["updateTime"].clone();
         wanted.insert(0, json!({ "price": price, "startTime": changed["updateTime"] }));
     }
     let history = anonymous.get(&prices).await.expect(200);
@@ -66,6 +67,7 @@ async fn the_history_of_prices_has_each_price_since_it_began() {
     assert_eq!(staff.get(&prices).await.expect(200)["prices"], json!(wanted[..1]));
     assert_eq!(anonymous.get(&prices).await.status, 404, "a draft is seen by staff alone");
     let changed = staff.patch(&at, json!({ "price": minor("EUR", 1100), "status": "ACTIVE" })).await.expect(200);
+    wanted[0]["endTime"] = changed["updateTime"].clone();
     let next = json!({ "price": minor("EUR", 1100), "startTime": changed["updateTime"] });
     assert_eq!(anonymous.get(&prices).await.expect(200)["prices"], json!([next, wanted[0]]));
 }

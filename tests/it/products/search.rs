@@ -40,7 +40,7 @@ pub async fn found(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> 
 }
 
 /// All pages of two products each.
-async fn pages(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
+pub async fn pages(client: &Client, parameters: &[(&str, &str)]) -> Vec<String> {
     let (mut all, mut token) = (Vec::new(), String::new());
     loop {
         let mut parameters = parameters.to_vec();

@@ -54,13 +54,16 @@ fn a_merge_adds_up_to_the_bound_and_refuses_more_products_than_fit() {
 }
 
 #[test]
-fn the_country_and_coupon_of_the_user_win_over_those_of_the_guest() {
-    let of =
-        |country: &str, coupon: &str| Draft { country_code: country.into(), coupon_code: coupon.into(), items: vec![] };
-    let own = basket(&[]).update(of("FR", ""), at(1)).unwrap();
-    let guest = basket(&[]).update(of("DE", "SUMMER"), at(1)).unwrap();
-    let taken = own.take(&guest, at(2)).unwrap();
-    assert_eq!((taken.country_code.as_str(), taken.coupon_code.as_str()), ("FR", "SUMMER"));
+fn the_country_coupon_and_currency_of_the_user_win_over_those_of_the_guest() {
+    let of = |codes: [&str; 3]| {
+        let [country_code, coupon_code, currency_code] = codes.map(str::to_owned);
+        Draft { items: vec![], country_code, coupon_code, currency_code }
+    };
+    let guest = basket(&[]).update(of(["DE", "SUMMER", "USD"]), at(1)).unwrap();
+    for (own, wanted) in [(["FR", "", "EUR"], ["FR", "SUMMER", "EUR"]), (["", "WINTER", ""], ["DE", "WINTER", "USD"])] {
+        let taken = basket(&[]).update(of(own), at(1)).unwrap().take(&guest, at(2)).unwrap();
+        assert_eq!([&taken.country_code, &taken.coupon_code, &taken.currency_code], wanted);
+    }
 }
 
 #[test]

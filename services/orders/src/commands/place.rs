@@ -89,8 +89,8 @@ async fn accept(
         return Err(Error::AccountClosed);
     }
     let user = UserSnapshot { name: user.name, email: user.email };
-    let basket =
-        Basket { user_id, items: &draft.items, country_code: &address.country_code, coupon_code: &draft.coupon_code };
+    let OrderDraft { items, coupon_code, currency_code, .. } = draft;
+    let basket = Basket { user_id, items, country_code: &address.country_code, coupon_code, currency_code };
     let quote_id = Some(draft.quote_id.as_str()).filter(|id| !id.is_empty());
     let priced = pricer.price(basket, &products?, quote_id).await?;
     if let Some(expected) = &draft.expected_total

@@ -96,7 +96,7 @@ impl Pricer {
         products: &[Product],
         quote_id: Option<&str>,
     ) -> Result<Priced, Error> {
-        let mut items = items(basket.items, products)?;
+        let mut items = items(basket, products)?;
         let quoted = match quote_id {
             None => self.quoted(basket, &items).await?,
             Some(quote_id) => self.signer.open(quote_id, basket, now())?,
@@ -134,7 +134,8 @@ impl Pricer {
 }
 
 /// The lines with their products as they are now. Prices come from the catalogue, never from the caller.
-fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, Error> {
+fn items(basket: Basket<'_>, products: &[Product]) -> Result<Vec<Item>, Error> {
+    let Basket { items: wanted, currency_code: currency, .. } = basket;
     let by_id: BTreeMap<&str, &Product> =
         products.iter().map(|product| (product.product_id.as_str(), product)).collect();
     // To customers there are no drafts.
@@ -148,9 +149,13 @@ fn items(wanted: &[OrderDraftItem], products: &[Product]) -> Result<Vec<Item>, E
     if !archived.is_empty() {
         return Err(Error::ArchivedProducts(archived));
     }
+    let unpriced = faults(wanted, |id| by_id.get(id).is_none_or(|product| product.price_in(currency).is_none()));
+    if !unpriced.is_empty() {
+        return Err(Error::NoPrice { lines: unpriced, currency: currency.to_owned() });
+    }
     let item = |line: &OrderDraftItem| {
         let product = by_id[line.product_id.as_str()];
-        let price = Money::from_wire(&product.price.clone().unwrap_or_default())?;
+        let price = Money::from_wire(&product.price_in(currency).cloned().unwrap_or_default())?;
         let amount = price.times(u32::try_from(line.quantity).unwrap_or(0))?;
         Ok(Item {
             product_id: line.product_id.clone(),

@@ -28,6 +28,8 @@ pub struct Basket<'a> {
     pub country_code: &'a str,
     /// The coupon's code; empty without one.
     pub coupon_code: &'a str,
+    /// The currency to pay in; empty for that of the main prices.
+    pub currency_code: &'a str,
 }
 
 /// The price of one unit of a line, with the rate of its tax.
@@ -128,5 +130,7 @@ fn digest(basket: Basket<'_>) -> Vec<u8> {
     for item in basket.items {
         digest.update(item.encode_length_delimited_to_vec());
     }
+    // None without a currency, as in the quotes of releases that know none. No item has a letter where its first tag is.
+    digest.update(basket.currency_code.as_bytes());
     digest.finalize()[..DIGEST_BYTES].to_vec()
 }

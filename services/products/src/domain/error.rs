@@ -8,6 +8,9 @@ pub enum Error {
     PriceBelowZero,
     #[error("product.price: {0}")]
     Money(#[from] contracts::money::Error),
+    /// Of one of the other prices.
+    #[error("product.other_prices[{place}] {why}")]
+    OtherPrice { place: usize, why: String },
     #[error("the media of a product have at most {0} bytes of URLs and texts")]
     MediaTooLarge(usize),
     /// Of this field.

@@ -21,6 +21,27 @@ pub struct PriceStart {
     pub at: Time,
 }
 
+/// A price, and the time in which it held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PriceSpan {
+    #[serde(with = "::store::fields::money")]
+    pub price: Money,
+    pub at: Time,
+    /// None while it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+}
+
+/// Prices of which each ends when the next one begins.
+pub fn spans(starts: &[PriceStart]) -> Vec<PriceSpan> {
+    let ends = starts.iter().skip(1).map(|next| Some(next.at)).chain([None]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(PriceStart { price, at }, until)| PriceSpan { price: price.clone(), at: *at, until })
+        .collect()
+}
+
 /// The prices after a change to `price`; `before` has the oldest first.
 pub fn after(mut before: Vec<PriceStart>, price: &Money, now: Time) -> Vec<PriceStart> {
     if before.last().is_none_or(|last| last.price != *price) {
@@ -30,15 +51,16 @@ pub fn after(mut before: Vec<PriceStart>, price: &Money, now: Time) -> Vec<Price
     before
 }
 
-/// The lowest price, in the currency of the present one, that held within the 30 days before the present one began.
-pub fn lowest_before(prices: &[PriceStart]) -> Option<&Money> {
-    let (present, before) = prices.split_last()?;
+/// The lowest price, in the currency of the present one, that held within the 30 days before the present one began; none when there is no
+/// present one. Of more than `kept` prices the oldest are not there.
+pub fn lowest_before(spans: &[PriceSpan], kept: usize) -> Option<&Money> {
+    let (present, before) = spans.split_last().filter(|(last, _)| last.until.is_none())?;
     let from = present.at.timestamp_millis().saturating_sub(LOOK_BACK_MS);
     // A lower one may have been dropped.
-    if prices.len() >= KEPT_PRICES && prices.first().is_some_and(|oldest| oldest.at.timestamp_millis() > from) {
+    if spans.len() >= kept && spans.first().is_some_and(|oldest| oldest.at.timestamp_millis() > from) {
         return None;
     }
-    let ends = prices.iter().skip(1).map(|next| next.at.timestamp_millis());
-    let held = before.iter().zip(ends).filter(|(_, end)| *end > from).map(|(start, _)| &start.price);
-    held.filter(|price| price.currency == present.price.currency).min_by_key(|price| price.amount)
+    let held = before.iter().filter(|span| span.until.is_none_or(|until| until.timestamp_millis() > from));
+    let prices = held.map(|span| &span.price).filter(|price| price.currency == present.price.currency);
+    prices.min_by_key(|price| price.amount)
 }

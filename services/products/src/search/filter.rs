@@ -13,6 +13,7 @@ pub struct Filter {
     pub category_id: Option<String>,
     /// A variant of this group.
     pub group_id: Option<String>,
+    /// A known one, in which it has a price.
     pub currency: Option<String>,
     pub status: Option<Status>,
     pub is_available: Option<bool>,
@@ -43,7 +44,9 @@ pub fn parse(text: &str) -> Result<Filter, Error> {
         let is_first = match (field, operator) {
             ("category", "=") => set(&mut filter.category_id, contracts::text::id(value)),
             ("group", "=") => set(&mut filter.group_id, contracts::text::id(value)),
-            ("currency", "=") => set(&mut filter.currency, contracts::text::code(value)),
+            ("currency", "=") => {
+                set(&mut filter.currency, currency(value).ok_or_else(|| refused("is no ISO 4217 code such as EUR"))?)
+            }
             ("status", "=") => {
                 set(&mut filter.status, status(value).ok_or_else(|| refused("is not ACTIVE, ARCHIVED or DRAFT"))?)
             }
@@ -80,6 +83,11 @@ impl Filter {
 
 fn set<T>(place: &mut Option<T>, value: T) -> bool {
     place.replace(value).is_none()
+}
+
+/// Only a known code becomes part of the name of a field.
+fn currency(typed: &str) -> Option<String> {
+    Some(contracts::text::code(typed)).filter(|code| contracts::money::decimals(code).is_some())
 }
 
 fn status(name: &str) -> Option<Status> {

@@ -6,11 +6,18 @@ mod tests;
 use crate::{
     categories::domain::Tree,
     domain::{Audience, Error, Product, Status},
-    search::filter::{self, Bound, Filter},
+    search::{
+        filter::{self, Filter},
+        price_key,
+    },
 };
 use ::store::Versioned;
 use bson::{Bson, Decimal128, Document, doc};
-use contracts::words::{MAX_QUERY_WORDS, prefixes};
+use contracts::{
+    money::currencies,
+    words::{MAX_QUERY_WORDS, prefixes},
+};
+use std::borrow::Cow;
 
 /// Divides the values of a place. No currency, number, name key or identifier has this character.
 const DIVIDER: char = '\n';
@@ -18,7 +25,10 @@ const DIVIDER: char = '\n';
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     Newest,
+    /// The main price, by its currency first.
     Price,
+    /// The price in this currency.
+    PriceIn(&'static str),
     Name,
 }
 
@@ -32,6 +42,8 @@ pub struct Order {
 pub struct Query {
     pub filter: Document,
     pub order: Order,
+    /// The currency of the filter.
+    pub currency: Option<&'static str>,
 }
 
 impl Query {
@@ -53,8 +65,10 @@ impl Query {
         }
         all.extend(filter.group_id.iter().map(|id| doc! { "group_id": id }));
         all.extend(filter.is_available.map(availability));
-        all.extend(prices(&filter));
-        Ok(Self { filter: doc! { "$and": all }, order: Order::parse(order_by)? })
+        all.extend(filter.currency.iter().map(|currency| price_key::range(&filter, currency)));
+        let wanted = filter.currency.as_deref();
+        let currency = wanted.and_then(|wanted| currencies().map(|(code, _)| code).find(|code| *code == wanted));
+        Ok(Self { filter: doc! { "$and": all }, order: Order::parse(order_by, currency)?, currency })
     }
 }
 
@@ -77,28 +91,18 @@ fn availability(is_wanted: bool) -> Document {
     }
 }
 
-fn prices(filter: &Filter) -> Vec<Document> {
-    let currency = filter.currency.iter().map(|currency| doc! { "price.currency": currency });
-    let bound = |bound: &Bound, operator: &str, within: &str| {
-        let operator = if bound.is_within { within } else { operator };
-        doc! { "price.amount": { operator: decimal(&bound.amount.to_string()) } }
-    };
-    let above = filter.above.iter().map(|above| bound(above, "$gt", "$gte"));
-    let below = filter.below.iter().map(|below| bound(below, "$lt", "$lte"));
-    currency.chain(above).chain(below).collect()
-}
-
 fn decimal(text: &str) -> Bson {
     text.parse::<Decimal128>().map_or(Bson::Null, Bson::Decimal128)
 }
 
 impl Order {
-    fn parse(text: &str) -> Result<Self, Error> {
+    fn parse(text: &str, currency: Option<&'static str>) -> Result<Self, Error> {
+        let price = currency.map_or(Key::Price, Key::PriceIn);
         let (key, is_descending) = match text {
             "" | "create_time desc" => (Key::Newest, true),
             "create_time" => (Key::Newest, false),
-            "price" => (Key::Price, false),
-            "price desc" => (Key::Price, true),
+            "price" => (price, false),
+            "price desc" => (price, true),
             "name" => (Key::Name, false),
             "name desc" => (Key::Name, true),
             _ => return Err(Error::OrderBy),
@@ -107,26 +111,29 @@ impl Order {
     }
 
     /// The fields of the order. Identifiers have the order of their time.
-    fn fields(self) -> &'static [&'static str] {
-        match self.key {
+    fn fields(self) -> Vec<Cow<'static, str>> {
+        let fields: &[&str] = match self.key {
             Key::Newest => &["_id"],
             Key::Price => &["price.currency", "price.amount", "_id"],
+            Key::PriceIn(currency) => return vec![price_key::field(currency).into()],
             Key::Name => &["name_key", "_id"],
-        }
+        };
+        fields.iter().map(|field| Cow::Borrowed(*field)).collect()
     }
 
     pub fn sort(self) -> Document {
         let direction = if self.is_descending { -1 } else { 1 };
-        self.fields().iter().map(|field| ((*field).to_owned(), Bson::from(direction))).collect()
+        self.fields().into_iter().map(|field| (field.into_owned(), Bson::from(direction))).collect()
     }
 
     /// The place of a product in this order.
     pub fn place(self, found: &Versioned<Product>) -> String {
-        let Product { price, name_key, .. } = &found.state;
+        let Product { price, name_key, price_keys, .. } = &found.state;
         let amount = price.amount.to_string();
         let values: &[&str] = match self.key {
             Key::Newest => &[&found.id],
             Key::Price => &[&price.currency, &amount, &found.id],
+            Key::PriceIn(currency) => &[price_keys.get(currency).map_or("", String::as_str)],
             Key::Name => &[name_key, &found.id],
         };
         values.join(&DIVIDER.to_string())
@@ -136,8 +143,9 @@ impl Order {
     pub fn behind(self, place: &str) -> Document {
         let operator = if self.is_descending { "$lt" } else { "$gt" };
         let value = |field: &str, text: &str| if field == "price.amount" { decimal(text) } else { text.into() };
+        let fields = self.fields();
         let places: Vec<(&str, Bson)> =
-            self.fields().iter().zip(place.split(DIVIDER)).map(|(field, text)| (*field, value(field, text))).collect();
+            fields.iter().zip(place.split(DIVIDER)).map(|(field, text)| (&**field, value(field, text))).collect();
         let mut any = Vec::new();
         for (count, (field, value)) in places.iter().enumerate() {
             let same = places.iter().take(count).map(|(field, value)| ((*field).to_owned(), value.clone()));

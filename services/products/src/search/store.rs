@@ -6,6 +6,7 @@ use crate::{
     error::Error,
     search::{
         facets::{self, Facets},
+        price_key,
         query::Query,
     },
 };
@@ -25,12 +26,13 @@ const FACETED: usize = 5_000;
 /// Products that are given their words at once.
 const AT_ONCE: usize = 32;
 
-pub fn indexes() -> [Index; 4] {
+pub fn indexes() -> [Index; 5] {
     let keys = [
         doc! { "words": 1 },
         doc! { "status": 1, "price.currency": 1, "price.amount": 1, "_id": 1 },
         doc! { "status": 1, "name_key": 1, "_id": 1 },
         doc! { "stock.is_available": 1, "status": 1, "_id": 1 },
+        doc! { "price_keys.$**": 1 },
     ];
     keys.map(|keys| Index::new(Product::COLLECTION, keys))
 }
@@ -42,6 +44,8 @@ struct Faceted {
     category_ids: Vec<String>,
     #[serde(with = "::store::fields::money")]
     price: Money,
+    #[serde(default, with = "::store::fields::moneys")]
+    other_prices: Vec<Money>,
     #[serde(default)]
     stock: Option<Stock>,
 }
@@ -53,6 +57,25 @@ pub struct Counted {
     pub available: i32,
     /// Whether more was found than was counted.
     pub is_partial: bool,
+}
+
+impl Faceted {
+    /// The categories, and the price in a currency; without one the main price.
+    fn within(self, currency: Option<&str>) -> (Vec<String>, Money) {
+        let Self { category_ids, price, other_prices, .. } = self;
+        let other = other_prices.into_iter().find(|other| Some(other.currency.as_str()) == currency);
+        (category_ids, other.unwrap_or(price))
+    }
+}
+
+/// A product as it is stored.
+#[derive(Deserialize)]
+struct Unkeyed {
+    #[serde(rename = "_id")]
+    id: String,
+    rev: i64,
+    #[serde(flatten)]
+    product: Product,
 }
 
 #[derive(Clone)]
@@ -83,14 +106,14 @@ impl Search {
     /// Counts what a query finds.
     pub async fn count(&self, query: &Query, tree: &Tree) -> Result<Counted, Error> {
         let most = i64::try_from(FACETED + 1).unwrap_or(i64::MAX);
-        let fields = doc! { "category_ids": 1, "price": 1, "stock": 1 };
+        let fields = doc! { "category_ids": 1, "price": 1, "other_prices": 1, "stock": 1 };
         let found = self.faceted.find(query.filter.clone()).projection(fields);
         let found = found.limit(most).max_time(READ_LIMIT).await.map_err(::store::Error::from)?;
         let found: Vec<Faceted> = found.try_collect().await.map_err(::store::Error::from)?;
         let is_partial = found.len() > FACETED;
         let is_available = |found: &&Faceted| found.stock.is_some_and(|stock| stock.is_available);
         let available = found.iter().take(FACETED).filter(is_available).count();
-        let counted = found.into_iter().take(FACETED).map(|product| (product.category_ids, product.price));
+        let counted = found.into_iter().take(FACETED).map(|product| product.within(query.currency));
         let facets = facets::count(counted, tree);
         Ok(Counted { facets, available: i32::try_from(available).unwrap_or(i32::MAX), is_partial })
     }
@@ -107,6 +130,22 @@ impl Search {
             let unchanged = doc! { "_id": product.get("_id").cloned(), "rev": product.get("rev").cloned() };
             let set = doc! { "words": found_by(name, sku, description), "name_key": name_key(name) };
             let added = products.update_one(unchanged, doc! { "$set": set }).await;
+            added.map(drop).map_err(::store::Error::from)
+        };
+        Ok(found.map_err(::store::Error::from).try_for_each_concurrent(AT_ONCE, add).await?)
+    }
+
+    /// Gives the products whose keys of prices are none, or those of before a change, theirs.
+    pub async fn add_price_keys(&self) -> Result<(), Error> {
+        let products = self.products.collection();
+        let stale = doc! { "$expr": { "$ne": ["$price_keys_at", "$updated_at"] } };
+        let found = products.clone_with_type::<Unkeyed>().find(stale).await.map_err(::store::Error::from)?;
+        let add = async |Unkeyed { id, rev, product }: Unkeyed| {
+            let keyed = price_key::keyed(&id, product);
+            let keys = bson::serialize_to_bson(&keyed.price_keys).map_err(::store::Error::from)?;
+            // Only over what was read: who has changed the product since has given it its keys.
+            let set = doc! { "$set": { "price_keys": keys, "price_keys_at": keyed.price_keys_at } };
+            let added = products.update_one(doc! { "_id": id, "rev": rev }, set).await;
             added.map(drop).map_err(::store::Error::from)
         };
         Ok(found.map_err(::store::Error::from).try_for_each_concurrent(AT_ONCE, add).await?)

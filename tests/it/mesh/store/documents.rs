@@ -70,6 +70,7 @@ fn full_basket() -> Document {
     doc! {
         "user_id": "usr_1", "token_digest": "digest", "state": "CheckingOut",
         "items": [{ "product_id": "prd_1", "quantity": 2 }], "country_code": "FR", "coupon_code": "SUMMER",
+        "currency_code": "EUR",
         "checkout": { "attempts": ["1", "2"], "at": now(), "rev": 3_i64 }, "order_id": "ord_1", "merged_into": "bsk_2",
         "created_at": now(), "updated_at": now(), "expires_at": now(), "request_key": "key", "request_digest": "digest",
     }
@@ -83,6 +84,9 @@ fn full_product() -> Document {
         "words": ["bread", "of", "rye"], "name_key": "bread", "prices": [{ "price": money("4.20"), "at": now() }],
         "group_id": "grp_1", "options": [{ "name": "Colour", "value": "Brown" }], "variant_key": "grp_1\nbrown",
         "stock": { "seq": 3_i64, "is_available": true },
+        "other_prices": [money("4.20")],
+        "other_spans": [{ "price": money("4.20"), "at": now(), "until": now() }],
+        "price_keys": { "EUR": "000000000000420prd_1" }, "price_keys_at": now(),
     }
 }
 

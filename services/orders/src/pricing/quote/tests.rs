@@ -22,7 +22,7 @@ fn quoted(count: usize) -> QuotedPrices {
 }
 
 fn basket(items: &[OrderDraftItem]) -> Basket<'_> {
-    Basket { user_id: "usr_1", items, country_code: "FR", coupon_code: "" }
+    Basket { user_id: "usr_1", items, country_code: "FR", coupon_code: "", currency_code: "" }
 }
 
 fn expiry() -> Time {

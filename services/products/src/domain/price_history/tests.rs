@@ -1,6 +1,6 @@
 //! Which prices are kept, and which was the lowest.
 
-use crate::domain::price_history::{KEPT_PRICES, PriceStart, after, lowest_before};
+use crate::domain::price_history::{KEPT_PRICES, PriceStart, after, lowest_before, spans};
 use ::store::Time;
 use contracts::money::Money;
 
@@ -14,8 +14,12 @@ fn prices(starts: &[(i64, &str)]) -> Vec<PriceStart> {
     starts.iter().map(|(day, price)| PriceStart { price: eur(price), at: Time::from_millis(day * DAY) }).collect()
 }
 
+fn lowest_of(starts: &[PriceStart]) -> Option<String> {
+    lowest_before(&spans(starts), KEPT_PRICES).map(ToString::to_string)
+}
+
 fn lowest(starts: &[(i64, &str)]) -> Option<String> {
-    lowest_before(&prices(starts)).map(ToString::to_string)
+    lowest_of(&prices(starts))
 }
 
 #[test]
@@ -50,8 +54,8 @@ fn the_lowest_price_of_the_thirty_days_before_the_present_one_counts() {
     assert_eq!(lowest(&often).as_deref(), Some("10.00 EUR"));
     let within =
         often.iter().map(|(day, price)| PriceStart { price: eur(price), at: Time::from_millis(day * DAY / 10) });
-    assert_eq!(lowest_before(&within.collect::<Vec<_>>()), None, "one that was dropped may have been lower");
+    assert_eq!(lowest_of(&within.collect::<Vec<_>>()), None, "one that was dropped may have been lower");
     let mut other = prices(&[(0, "10"), (90, "15"), (100, "12")]);
     other[0].price = Money::parse("USD", "10").expect("a price");
-    assert_eq!(lowest_before(&other).map(ToString::to_string).as_deref(), Some("15.00 EUR"), "in its currency");
+    assert_eq!(lowest_of(&other).as_deref(), Some("15.00 EUR"), "in its currency");
 }

@@ -59,6 +59,8 @@ fn what_is_no_comparison_of_a_field_is_refused_in_words() {
         ("$where = 1", "is of no field"),
         ("price < cheap AND currency = EUR", "has no number"),
         ("price < 5", "needs its currency"),
+        ("currency = XXX", "is no ISO 4217 code"),
+        ("currency = EUR.x", "is no ISO 4217 code"),
         ("status = SOLD", "is not ACTIVE"),
         ("currency = EUR AND currency = USD", "comes twice"),
         ("currency = EUR AND price < 5 AND price <= 6", "comes twice"),

@@ -24,11 +24,14 @@ fn operators(document: &Document, found: &mut Vec<String>) {
 proptest! {
     #[test]
     fn no_text_becomes_an_operator(words in "\\PC*|[$a-z{}\": ]{0,40}", value in "[$a-z{}\":.]{1,20}") {
-        let filter = format!("currency = {value} AND price < 5");
-        let Ok(parsed) = query(&words, &filter, "name", Audience::Public) else { return Ok(()) };
+        let typed = format!("currency = {value} AND price < 5");
+        let read = [typed.as_str(), "currency = EUR AND price < 5"]
+            .map(|filter| query(&words, filter, "name", Audience::Public));
         let (mut found, mut behind) = (Vec::new(), Vec::new());
-        operators(&parsed.filter, &mut found);
-        operators(&parsed.order.behind(&format!("{words}\n{value}")), &mut behind);
+        for parsed in read.iter().flatten() {
+            operators(&parsed.filter, &mut found);
+            operators(&parsed.order.behind(&format!("{words}\n{value}")), &mut behind);
+        }
         let ours = ["$and", "$elemMatch", "$gte", "$lt", "$in", "$or", "$gt"];
         let foreign: Vec<&String> = found.iter().chain(&behind).filter(|name| !ours.contains(&name.as_str())).collect();
         prop_assert!(foreign.is_empty(), "{:?}", foreign);
@@ -65,6 +68,15 @@ fn a_place_has_behind_it_what_comes_later_in_the_order() {
         ] }
     );
     assert!(matches!(query("", "", "$natural", Audience::Staff), Err(Error::OrderBy)));
+}
+
+#[test]
+fn prices_are_those_in_the_currency_of_the_filter() {
+    let found = query("", "currency = USD AND price < 5", "price desc", Audience::Public).expect("a query");
+    assert_eq!((found.currency, found.order.sort()), (Some("USD"), doc! { "price_keys.USD": -1 }));
+    let place = "000000000000499prd_1";
+    assert_eq!(found.order.behind(place), doc! { "$or": [{ "price_keys.USD": { "$lt": place } }] });
+    assert_eq!(query("", "", "price", Audience::Public).expect("a query").currency, None);
 }
 
 #[test]
