@@ -50,7 +50,7 @@ async fn stock(fixture: &Fixture) {
     let (at, known) = (("products", "products"), "availability-is-stock");
     let gone = doc! { "$set": { "stock.is_available": false } };
     fixture.broken(at, product, gone, (known, product, "not available after event")).await;
-    fixture.broken(at, product, doc! { "$inc": { "stock.seq": -1 } }, (known, product, "available after event")).await;
+    fixture.broken(at, product, doc! { "$inc": { "stock.seq": 1 } }, (known, product, "available after event")).await;
     fixture.broken(at, product, doc! { "$unset": { "stock": "" } }, (known, product, "never stocked")).await;
 }
 
