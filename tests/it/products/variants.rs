@@ -186,7 +186,7 @@ async fn a_variant_that_is_sent_back_in_another_order_of_options_is_not_changed(
 }
 
 #[tokio::test]
-async fn groups_are_made_once_a_request_listed_page_by_page_and_changed_under_their_version() {
+async fn groups_are_made_once_a_request_listed_by_page_and_changed_under_their_version() {
     let stack = shared().await;
     let (staff, visitor) = (Client::staff(stack).await, Client::anonymous(stack));
     let (body, key) = (json!({ "name": "Lamp", "variesBy": ["Colour"] }), word());
