@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use contracts::{
     Normalize as _, Validate as _,
     money::Money,
-    products::v1::{CreateProductRequest, Product, product::Status},
+    products::v1::{CreateProductRequest, Product, ProductOption, product::Status},
 };
 use csv::StringRecord;
 use prost::{Message as _, Name as _};
@@ -54,7 +54,7 @@ impl Record {
             "weight_grams" => wanted.weight_grams != found.weight_grams,
             "category_ids" => wanted.category_ids != found.category_ids,
             "group_id" => wanted.group_id != found.group_id,
-            "options" => wanted.options != found.options,
+            "options" => sorted(&wanted.options) != sorted(&found.options),
             "other_prices" => wanted.other_prices != found.other_prices,
             _ => wanted.media != found.media,
         };
@@ -139,6 +139,13 @@ fn media(line: &str) -> Value {
     let line = line.trim();
     let (uri, text) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     json!({ "uri": uri, "altText": text.trim() })
+}
+
+/// Options in whatever order they are written.
+fn sorted(options: &[ProductOption]) -> Vec<(&str, &str)> {
+    let mut sorted: Vec<_> = options.iter().map(|option| (option.name.as_str(), option.value.as_str())).collect();
+    sorted.sort_unstable();
+    sorted
 }
 
 fn option(line: &str) -> Value {

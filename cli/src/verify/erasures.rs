@@ -41,6 +41,10 @@ async fn kept(cluster: &Cluster, snapshot: &mut Snapshot, users: &[&str]) -> any
     }
     let is_there = doc! { "$gt": "" };
     let either = vec![doc! { "user.email": is_there.clone() }, doc! { "address.line1": is_there.clone() }];
+    let addresses = doc! { "_id": { "$in": users }, "addresses.0": { "$exists": true } };
+    for user in snapshot.find(&cluster.collection("users", "users")?, addresses, doc! { "_id": 1 }, 0).await? {
+        kept.insert(text(&user, "_id").to_owned(), "users keeps addresses".to_owned());
+    }
     let personal = [
         ("orders", "orders", doc! { "$or": either }),
         ("shipping", "shipments", doc! { "address.line1": is_there }),

@@ -9,6 +9,9 @@ use contracts::{google::r#type::Money as WireMoney, money::Money, orders::v1::Or
 use lettre::message::Mailbox;
 use url::Url;
 
+#[cfg(test)]
+mod tests;
+
 /// What the mail says to a customer of this name.
 pub fn of(email: &Email, name: &str, order: &Order, language: Language, from: &Mailbox) -> Content {
     let amount = |wire: &Option<WireMoney>| amount(wire.as_ref(), language);

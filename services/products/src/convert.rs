@@ -42,11 +42,13 @@ pub(crate) fn reply(id: &str, product: &Product, etag: String) -> wire::Product 
 
 /// What a product has cost in a currency, or without one in its main price; the present price first.
 pub fn price_history(found: &Versioned<Product>, currency: &str) -> wire::PriceHistory {
-    let (product, main) = (&found.state, price_history::spans(&found.state.prices()));
-    let (spans, kept) = match currency {
-        "" => (main, price_history::KEPT_PRICES),
+    let (starts, others) = (found.state.prices(), found.state.other_spans());
+    let (main, main_since) = (price_history::spans(&starts), price_history::known_since(&starts));
+    let (spans, known_since) = match currency {
+        "" => (main, main_since),
         currency => {
-            (other_prices::in_currency(main, product.other_spans(), currency), other_prices::KEPT_OF_A_CURRENCY)
+            let known_since = main_since.max(other_prices::known_since(&others, currency));
+            (other_prices::in_currency(main, others, currency), known_since)
         }
     };
     let start = |span: &PriceSpan| wire::PriceStart {
@@ -56,8 +58,8 @@ pub fn price_history(found: &Versioned<Product>, currency: &str) -> wire::PriceH
     };
     wire::PriceHistory {
         product_id: found.id.clone(),
-        prices: spans.iter().rev().map(start).collect(),
-        lowest_prior_price: price_history::lowest_before(&spans, kept).map(Money::to_wire),
+        prices: spans.iter().rev().take(price_history::KEPT_PRICES).map(start).collect(),
+        lowest_prior_price: price_history::lowest_before(&spans, known_since).map(Money::to_wire),
     }
 }
 

@@ -65,7 +65,7 @@ impl From<domain::Error> for Status {
             Error::UnknownCategory { field, id } => status::violation(field, format!("there is no category {id:?}")),
             Error::UnknownGroup(_) => status::violation("product.group_id", error.to_string()),
             Error::NoGroupOfOptions | Error::OptionNames(_) => status::violation("product.options", error.to_string()),
-            Error::OptionTwice | Error::OptionNameTooLong(_) => {
+            Error::OptionTwice | Error::OptionNameWithSign | Error::OptionNameTooLong(_) => {
                 status::violation("product_group.varies_by", error.to_string())
             }
             Error::GroupHasVariants => status::precondition("GROUP_HAS_VARIANTS", error.to_string()),

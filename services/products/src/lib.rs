@@ -21,6 +21,7 @@
 //!
 //! A crash between the write and the reply: repeating the call with the same request_id answers with the same product.
 
+mod backfill;
 mod categories;
 mod config;
 mod convert;
@@ -59,26 +60,16 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     let categories = categories::store::Categories::new(&service.database);
     categories.prepare().await?;
     service.spawn(keep_ending_abandoned(service.database.client().clone(), service.background()));
-    let products = store::Products::new(&service.database);
-    // After its index: of two older products with one key, only one gets it.
-    if let Err(error) = products.add_sku_keys().await {
-        tracing::warn!(%error, "products of before have not been given the key of their SKU; the next start tries again");
-    }
-    let search = search::store::Search::new(&service.database);
-    if let Err(error) = search.add_words().await {
-        tracing::warn!(%error, "products of before have not been given the words by which they are found; the next start tries again");
-    }
+    let backfill = backfill::Backfill::new(&service.database);
+    backfill.run().await;
+    service.spawn(backfill.keep_running(service.background()));
     let stocks = stock::store::Stocks::new(&service.database);
-    stocks.adopt_all().await?;
     service.consume(Arc::new(stock::consumer::Consumer(Batcher::new(stocks))))?;
     let secret = service.config.service_key.reveal();
-    if let Err(error) = search.add_price_keys().await {
-        tracing::warn!(%error, "products of before have not been given the keys of their prices; the next start tries again");
-    }
     let handler = rpc::Handler {
-        products,
+        products: store::Products::new(&service.database),
         categories: categories.clone(),
-        search,
+        search: search::store::Search::new(&service.database),
         pager: Pager::new(secret, "products"),
         search_pager: Pager::new(secret, "search"),
     };

@@ -92,11 +92,13 @@ impl ProductService for Handler {
         let SearchProductsRequest { page_size, page_token, query, filter, order_by } = validated(request)?;
         // A token is good for what it was made for: the query, and who asked.
         let asked = SearchProductsRequest { query, filter, order_by, ..SearchProductsRequest::default() };
-        let scope = format!("{audience:?} {}", digest(&asked));
-        let behind = self.search_pager.after(&scope, &page_token).map_err(status::page_token)?;
         let snapshot = self.categories.tree().await?;
         let SearchProductsRequest { query, filter, order_by, .. } = &asked;
         let query = Query::parse(query, filter, order_by, audience, &snapshot.tree).map_err(Error::from)?;
+        // Releases before keys had other places in an order of a currency.
+        let place = query.currency.map_or("", |_| "keys ");
+        let scope = format!("{audience:?} {place}{}", digest(&asked));
+        let behind = self.search_pager.after(&scope, &page_token).map_err(status::page_token)?;
         let is_first = behind.is_none();
         let found = self.search.find(&query, behind, limit(page_size)).await?;
         let available = found.entries.iter().filter(|found| found.state.is_available());

@@ -78,7 +78,10 @@ impl Products {
     pub async fn create(&self, draft: Draft, request: Option<&RequestKey>) -> Result<Versioned<Product>, Error> {
         let made =
             transaction::retry(ATTEMPTS, Error::is_conflict, || self.create_once(draft.clone(), request)).await?;
-        self.stocks.adopt(&made.id).await?;
+        // The product is there, whatever becomes of its stock: that is looked for again later.
+        if let Err(error) = self.stocks.adopt(&made.id).await {
+            tracing::warn!(%error, product = made.id, "the stock that was told before this product has not been read");
+        }
         Ok(made)
     }
 
@@ -86,13 +89,15 @@ impl Products {
         let id = Kind::Product.new_id();
         // The unique index allows one document without a key, so the own id stands in for it.
         let key = request.map_or(id.as_str(), RequestKey::name).to_owned();
+        // The group is read first: what the request has made before is then found, or not yet counted in the group.
+        let group = self.arrange(&mut draft).await;
         // The repeat of a request is answered whatever has become of the group since.
         if draft.group_id.is_some()
             && let Some(before) = self.made_by(request).await?
         {
             return Ok(before);
         }
-        let group = self.arrange(&mut draft).await?;
+        let group = group?;
         let mut product = Product::create(draft, key, now())?;
         product.request_digest = request.map_or_else(String::new, |request| request.digest().to_owned());
         let product = price_key::keyed(&id, product);
@@ -204,9 +209,17 @@ impl Products {
                 return self.update_fields(old, request, &decide).await;
             }
             let group = self.arrange(&mut draft).await?;
-            self.update_variant(&old, request, draft, group).await
+            match self.update_variant(&old, request, draft, group).await {
+                // The same request may have entered the group while this one read it.
+                Err(_) if self.has_moved(&old).await? => Err(::store::Error::Conflict.into()),
+                updated => updated,
+            }
         })
         .await
+    }
+
+    async fn has_moved(&self, old: &Versioned<Product>) -> Result<bool, Error> {
+        Ok(self.products.load(&old.id).await?.is_some_and(|found| found.rev != old.rev))
     }
 
     /// Changes a product that stays the variant that it is, or none.

@@ -122,6 +122,7 @@ impl UserService for Accounts {
                 return Err(Error::NotDeleted.into());
             }
             telemetry::crash_point("users.erase.writing");
+            self.users.forget(&id).await?;
             self.refresh_tokens.delete_of(&id).await?;
             self.email_tokens.delete_of(&id).await?;
             telemetry::crash_point("users.erase.written");

@@ -102,6 +102,15 @@ impl Users {
         changed.await.map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
     }
 
+    /// Takes out of a deleted account what a release that did not know it has left.
+    pub async fn forget(&self, id: &str) -> Result<(), Error> {
+        let forgotten = self.0.change_once(id, None, |old| -> Result<_, Error> {
+            let is_left = old.state.is_deleted() && !old.state.addresses.is_empty();
+            Ok(is_left.then(|| Change { state: old.state.erase(id, now()), events: Vec::new() }))
+        });
+        forgotten.await.map(drop).map_err(|error| error.or(|| Error::NotFound(id.to_owned())))
+    }
+
     /// Makes an account an admin, unless there is one who can sign in.
     pub async fn appoint(&self, id: &str) -> Result<(), Error> {
         let admins = doc! { "roles": Role::Admin.name(), "status": "Active" };

@@ -65,4 +65,10 @@ async fn the_currency_of_a_guest_stays_after_the_sign_in() {
     let customer = Client::register(stack).await.0;
     customer.post("/v1/baskets", json!({})).await.expect(201);
     assert_eq!(guest.merge(&customer, json!({})).await.expect(200)["currencyCode"], "USD");
+    // What is in a basket already goes on being priced as it was shown.
+    let guest = Guest::with(&Client::anonymous(stack), &[(&tea, 1)]).await;
+    guest.call(Method::PATCH, "", Some(json!({ "currencyCode": "USD" }))).await.expect(200);
+    let customer = Client::register(stack).await.0;
+    customer.post("/v1/baskets", json!({ "items": items(&[(&tea, 1)]) })).await.expect(201);
+    assert_eq!(guest.merge(&customer, json!({})).await.expect(200)["currencyCode"], "");
 }

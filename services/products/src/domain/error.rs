@@ -25,6 +25,9 @@ pub enum Error {
     OptionNames(String),
     #[error("the name of an option has at most {0} characters")]
     OptionNameTooLong(usize),
+    /// A file of CSV has `name=value`.
+    #[error("the name of an option has no equals sign")]
+    OptionNameWithSign,
     #[error("no two options of a group have one name")]
     OptionTwice,
     #[error("products are in this group, so its options stay")]

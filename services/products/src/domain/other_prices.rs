@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use crate::domain::{Error, PriceSpan, price_history::KEPT_PRICES};
+use crate::domain::{Error, PriceSpan};
 use ::store::Time;
 use contracts::money::{MOST_OF_A_PRICE, Money};
 use rust_decimal::Decimal;
@@ -56,6 +56,14 @@ pub fn after(mut spans: Vec<PriceSpan>, present: &[Money], now: Time) -> Vec<Pri
     newest
 }
 
+/// Since when all spans of a currency are there; none: since ever.
+pub fn known_since(spans: &[PriceSpan], currency: &str) -> Option<Time> {
+    let of = || spans.iter().filter(|span| span.price.currency == currency);
+    let of_currency = of().next().filter(|_| of().count() >= KEPT_OF_A_CURRENCY);
+    let of_all = spans.first().filter(|_| spans.len() >= KEPT_SPANS);
+    of_currency.into_iter().chain(of_all).map(|oldest| oldest.at).max()
+}
+
 /// The spans of all prices in a currency, whether they were the main one or not.
 pub fn in_currency(main: Vec<PriceSpan>, others: Vec<PriceSpan>, currency: &str) -> Vec<PriceSpan> {
     let mut spans: Vec<PriceSpan> = main.into_iter().chain(others).collect();
@@ -69,6 +77,5 @@ pub fn in_currency(main: Vec<PriceSpan>, others: Vec<PriceSpan>, currency: &str)
         }
         goes_on
     });
-    spans.drain(..spans.len().saturating_sub(KEPT_PRICES));
     spans
 }

@@ -51,13 +51,17 @@ pub fn after(mut before: Vec<PriceStart>, price: &Money, now: Time) -> Vec<Price
     before
 }
 
+/// Since when all prices are there; none: since ever.
+pub fn known_since(starts: &[PriceStart]) -> Option<Time> {
+    starts.first().filter(|_| starts.len() >= KEPT_PRICES).map(|oldest| oldest.at)
+}
+
 /// The lowest price, in the currency of the present one, that held within the 30 days before the present one began; none when there is no
-/// present one. Of more than `kept` prices the oldest are not there.
-pub fn lowest_before(spans: &[PriceSpan], kept: usize) -> Option<&Money> {
+/// present one, or a lower one may have been dropped, as not all are there from before `known_since`.
+pub fn lowest_before(spans: &[PriceSpan], known_since: Option<Time>) -> Option<&Money> {
     let (present, before) = spans.split_last().filter(|(last, _)| last.until.is_none())?;
     let from = present.at.timestamp_millis().saturating_sub(LOOK_BACK_MS);
-    // A lower one may have been dropped.
-    if spans.len() >= kept && spans.first().is_some_and(|oldest| oldest.at.timestamp_millis() > from) {
+    if known_since.is_some_and(|since| since.timestamp_millis() > from) {
         return None;
     }
     let held = before.iter().filter(|span| span.until.is_none_or(|until| until.timestamp_millis() > from));

@@ -9,7 +9,7 @@ use contracts::text::sku_key;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// Most variants of a group: a reply of a search holds all of them.
+/// Most variants of a group: one request for a page of a search can ask for all of them.
 pub const MAX_VARIANTS: i32 = 100;
 
 /// Most characters of the name of an option.
@@ -89,6 +89,9 @@ impl Draft {
         }
         if self.varies_by.iter().any(|name| name.chars().count() > MAX_NAME) {
             return Err(Error::OptionNameTooLong(MAX_NAME));
+        }
+        if self.varies_by.iter().any(|name| name.contains('=')) {
+            return Err(Error::OptionNameWithSign);
         }
         let distinct: BTreeSet<String> = self.varies_by.iter().map(|name| sku_key(name)).collect();
         if distinct.len() < self.varies_by.len() { Err(Error::OptionTwice) } else { Ok(self) }

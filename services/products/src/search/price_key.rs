@@ -43,6 +43,6 @@ fn minor(amount: Decimal, currency: &str, is_above: bool) -> i128 {
     let most = 10_i128.pow(DIGITS as u32) - 1;
     let units = Decimal::from(10_u32.pow(decimals(currency).unwrap_or(0)));
     let Some(exact) = amount.checked_mul(units) else { return if amount.is_sign_negative() { 0 } else { most } };
-    let least = if is_above { exact.floor() + Decimal::ONE } else { exact.ceil() };
-    least.to_i128().unwrap_or(most).clamp(0, most)
+    let least = if is_above { exact.floor().checked_add(Decimal::ONE) } else { Some(exact.ceil()) };
+    least.and_then(|least| least.to_i128()).unwrap_or(most).clamp(0, most)
 }

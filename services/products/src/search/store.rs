@@ -63,7 +63,8 @@ impl Faceted {
     /// The categories, and the price in a currency; without one the main price.
     fn within(self, currency: Option<&str>) -> (Vec<String>, Money) {
         let Self { category_ids, price, other_prices, .. } = self;
-        let other = other_prices.into_iter().find(|other| Some(other.currency.as_str()) == currency);
+        let is_wanted = |price: &Money| Some(price.currency.as_str()) == currency;
+        let other = other_prices.into_iter().find(|other| is_wanted(other) && !is_wanted(&price));
         (category_ids, other.unwrap_or(price))
     }
 }
@@ -139,8 +140,12 @@ impl Search {
     pub async fn add_price_keys(&self) -> Result<(), Error> {
         let products = self.products.collection();
         let stale = doc! { "$expr": { "$ne": ["$price_keys_at", "$updated_at"] } };
-        let found = products.clone_with_type::<Unkeyed>().find(stale).await.map_err(::store::Error::from)?;
-        let add = async |Unkeyed { id, rev, product }: Unkeyed| {
+        let found = products.find(stale).await.map_err(::store::Error::from)?;
+        let add = async |product: Document| {
+            let Ok(Unkeyed { id, rev, product }) = bson::deserialize_from_document(product) else {
+                // One that this build cannot read: nobody else waits for it.
+                return Ok(());
+            };
             let keyed = price_key::keyed(&id, product);
             let keys = bson::serialize_to_bson(&keyed.price_keys).map_err(::store::Error::from)?;
             // Only over what was read: who has changed the product since has given it its keys.

@@ -108,6 +108,8 @@ impl BatchWorker for Stocks {
     type Outcome = Result<(), Error>;
     // Nobody waits for it, and a product that sells fast is written twice a second at most.
     const MIN_INTERVAL: Duration = Duration::from_millis(500);
+    // As many as are handed over of one product at once: a product that sells faster holds up no other.
+    const MAX_BATCH: usize = 16;
 
     async fn run(&self, told: Vec<(String, Stock)>) -> Vec<Result<(), Error>> {
         let mut newest: BTreeMap<&str, Stock> = BTreeMap::new();

@@ -9,11 +9,13 @@ pub const SERVICES: [&str; 9] =
     ["users", "products", "baskets", "privacy", "email", "analytics", "audit", "webhooks", "order-history"];
 
 /// The steps by service. Those of a relay are passed by each service that has events.
-const STEPS: [(&str, &[&str]); 16] = [
+const STEPS: [(&str, &[&str]); 18] = [
     ("users", &["users.refresh.used", "users.password.reset", "users.delete.deleted"]),
     ("users", &["users.erase.writing", "users.erase.written"]),
     ("users", RELAY),
     ("products", &["categories.writing", "categories.committing", "categories.committed"]),
+    ("products", &["products.writing", "products.committing", "products.committed"]),
+    ("products", &["product_groups.writing", "product_groups.committing", "product_groups.committed"]),
     ("products", RELAY),
     ("baskets", &["baskets.checkout.begun", "baskets.checkout.ordered", "baskets.checkout.finished"]),
     ("baskets", &["baskets.merge.writing", "baskets.merge.committing", "baskets.merge.committed"]),

@@ -114,7 +114,26 @@ impl Shop {
             ask(&self.staff, Method::PATCH, &path, &json!({ "price": price(8) }), &format!("{key}-price")).await?;
             let category = json!({ "name": format!("Category {key}") });
             ask(&self.staff, Method::POST, "/v1/categories", &category, &format!("{key}-category")).await?;
+            self.keep_group(&key).await?;
             tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// A group whose options are named anew while it is empty, and two variants of it.
+    async fn keep_group(&self, key: &str) -> anyhow::Result<()> {
+        let group = json!({ "name": format!("Group {key}"), "variesBy": ["Size"] });
+        let group = ask(&self.staff, Method::POST, "/v1/product-groups", &group, &format!("{key}-group")).await?;
+        let id = text(&group, "groupId")?;
+        let other = json!({ "variesBy": ["Colour"] });
+        ask(&self.staff, Method::PATCH, &format!("/v1/product-groups/{id}"), &other, &format!("{key}-options")).await?;
+        for colour in ["Red", "Blue"] {
+            let key = format!("{key}-{colour}");
+            let body = json!({
+                "name": "Chaos variant", "sku": format!("VAR-{key}"), "price": { "currencyCode": "EUR", "units": "7" },
+                "groupId": id, "options": [{ "name": "Colour", "value": colour }],
+            });
+            ask(&self.staff, Method::POST, "/v1/products", &body, &key).await?;
         }
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use crate::domain::{
     Error, PriceSpan,
-    other_prices::{KEPT_OF_A_CURRENCY, after, check, in_currency},
+    other_prices::{KEPT_OF_A_CURRENCY, after, check, in_currency, known_since},
+    price_history::lowest_before,
 };
 use ::store::Time;
 use contracts::money::{MOST_OF_A_PRICE, Money};
@@ -78,4 +79,28 @@ fn the_newest_spans_of_a_currency_are_kept_and_all_present_ones() {
     }
     let kept: Vec<i64> = daily.iter().map(|span| span.at.timestamp_millis()).collect();
     assert_eq!(kept, (100 - KEPT_OF_A_CURRENCY as i64..100).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_lowest_price_is_told_when_a_lower_one_may_have_been_dropped() {
+    let day = |day: i64| day * 24 * 3600 * 1000;
+    // The main price of before, and then one in the same currency among the others, which changed more often than is kept.
+    let main = vec![span(money("USD", "10"), day(0), Some(day(60)))];
+    let changed = |times: i64| {
+        (0..times).fold(Vec::new(), |all, change| {
+            after(all, &[money("USD", &(90 - change).to_string())], at(day(60) + change))
+        })
+    };
+    let lowest = |others: Vec<PriceSpan>| {
+        let known_since = known_since(&others, "USD");
+        lowest_before(&in_currency(main.clone(), others, "USD"), known_since).cloned()
+    };
+    assert_eq!(lowest(changed(39)), Some(money("USD", "10")));
+    assert_eq!(lowest(changed(50)), None);
+    // Many changes of another currency drop nothing of this one.
+    let mut others = changed(20);
+    for change in 0..200 {
+        others = after(others, &[money("USD", "71"), money("JPY", &change.to_string())], at(day(61) + change));
+    }
+    assert_eq!(lowest(others), Some(money("USD", "10")));
 }

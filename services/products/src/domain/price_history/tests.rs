@@ -1,6 +1,6 @@
 //! Which prices are kept, and which was the lowest.
 
-use crate::domain::price_history::{KEPT_PRICES, PriceStart, after, lowest_before, spans};
+use crate::domain::price_history::{KEPT_PRICES, PriceStart, after, known_since, lowest_before, spans};
 use ::store::Time;
 use contracts::money::Money;
 
@@ -15,7 +15,7 @@ fn prices(starts: &[(i64, &str)]) -> Vec<PriceStart> {
 }
 
 fn lowest_of(starts: &[PriceStart]) -> Option<String> {
-    lowest_before(&spans(starts), KEPT_PRICES).map(ToString::to_string)
+    lowest_before(&spans(starts), known_since(starts)).map(ToString::to_string)
 }
 
 fn lowest(starts: &[(i64, &str)]) -> Option<String> {

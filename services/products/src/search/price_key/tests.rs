@@ -75,5 +75,15 @@ fn a_filter_has_the_keys_of_the_prices_within_its_bounds() {
     let all = "79228162514264337593543950335";
     assert!(within(&format!("price < {all}"), MOST_OF_A_PRICE) && within(&format!("price > -{all}"), 0));
     assert!(!within(&format!("price > {all}"), MOST_OF_A_PRICE) && !within(&format!("price < -{all}"), 0));
+    for currency in ["JPY", "KWD"] {
+        let bounds = |filter: &str| {
+            range(&parse(&format!("currency = {currency} AND price {filter}")).expect("a filter"), currency)
+        };
+        let most = doc! { format!("price_keys.{currency}"): { "$gte": "9".repeat(15) } };
+        assert_eq!(bounds(&format!("> {all}")), most, "and no panic");
+        let one = [("JPY", "000000000000001"), ("KWD", "000000000001000")].iter().find(|(code, _)| *code == currency);
+        let one = doc! { format!("price_keys.{currency}"): { "$gte": one.expect("one of both").1 } };
+        assert_eq!(bounds(">= 1"), one);
+    }
     assert_eq!(range(&parse("currency = EUR").unwrap(), "EUR"), doc! { "price_keys.EUR": { "$gte": "" } });
 }
