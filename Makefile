@@ -110,7 +110,7 @@ release-baseline: chart-tools ## Make contracts and chart as they are what later
 # What a failed test says is at the end of the output, where a backtrace would push it out; BACKTRACE=1 shows one.
 test: export RUST_BACKTRACE := $(or $(BACKTRACE),0)
 # A test waits more than it computes: for a lease, a process, a deadline.
-test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 test: tools ## Everything that CI checks: lint, then all tests against real stores
 	@$(MAKE) --no-print-directory lint chart
 	$(CARGO) build --workspace
