@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use std::{fmt, sync::LazyLock};
 
 /// Where goods go. Personal data: it is never printed, and in no event.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Address {
     pub name: String,
     pub line1: String,
@@ -160,15 +160,7 @@ impl Address {
 
     /// Without the person. The country stays, which taxes follow from.
     pub fn erased(&self) -> Self {
-        Self {
-            name: String::new(),
-            line1: String::new(),
-            line2: String::new(),
-            city: String::new(),
-            region: String::new(),
-            postal_code: String::new(),
-            country_code: self.country_code.clone(),
-        }
+        Self { country_code: self.country_code.clone(), ..Self::default() }
     }
 }
 

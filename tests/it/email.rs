@@ -2,7 +2,7 @@
 
 mod directory;
 mod erasure;
-mod killed;
+pub mod killed;
 mod reading;
 mod sending;
 pub mod server;

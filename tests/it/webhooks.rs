@@ -1,6 +1,6 @@
 //! Webhooks to integrators: to a real receiver, through its refusals and silences, after kills and replays.
 
-mod killed;
+pub mod killed;
 mod networks;
 mod reading;
 pub mod receiver;

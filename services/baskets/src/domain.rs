@@ -208,13 +208,9 @@ impl Basket {
         let or = |own: &String, other: &String| if own.is_empty() { other.clone() } else { own.clone() };
         let country_code = or(&self.country_code, &guest.country_code);
         let coupon_code = or(&self.coupon_code, &guest.coupon_code);
-        // None is the currency of the main prices, in which what is here has been shown.
-        let own = if self.items.is_empty() {
-            or(&self.currency_code, &guest.currency_code)
-        } else {
-            self.currency_code.clone()
-        };
-        let currency_code = own;
+        // Without one, what is here already has been shown at the main prices, and is paid at them.
+        let other = if self.items.is_empty() { guest } else { self };
+        let currency_code = or(&self.currency_code, &other.currency_code);
         Ok(self.touched(Self { items, country_code, coupon_code, currency_code, ..self.clone() }, clock))
     }
 

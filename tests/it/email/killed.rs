@@ -8,21 +8,23 @@ use contracts::events::v1::{GetLagRequest, ReplayEventsRequest};
 use kit::eventually;
 use kit::shop::TIMEOUT;
 
+/// The steps of a mail, at each of which a process dies.
+pub const LABELS: [&str; 7] = [
+    "email.writing",
+    "email.written",
+    "consumer.applied",
+    "email.claimed",
+    "email.sending",
+    "email.delivered",
+    "email.ended",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_at_each_labelled_step_every_mail_is_sent_under_one_message_id() {
     let post = Post::open().await;
     let (customer, user) = post.customer("taken", "en").await;
-    let labels = [
-        "email.writing",
-        "email.written",
-        "consumer.applied",
-        "email.claimed",
-        "email.sending",
-        "email.delivered",
-        "email.ended",
-    ];
     let quick = ("COMPTOIR_SMTP_SECONDS", "1");
-    for label in labels {
+    for label in LABELS {
         post.order(&customer).await;
         let dying = post.serve(&[quick, ("COMPTOIR_CRASH_AT", label)]);
         dying.ended(TIMEOUT).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
@@ -35,7 +37,7 @@ async fn after_a_kill_at_each_labelled_step_every_mail_is_sent_under_one_message
     assert_eq!(taken.keys().cloned().collect::<Vec<_>>(), ids);
     // At `email.delivered` a process has died with an answer that it had not recorded; the others may have died with one.
     let repeats = taken.values().sum::<usize>() - taken.len();
-    assert!((1..=labels.len()).contains(&repeats), "{taken:?}");
+    assert!((1..=LABELS.len()).contains(&repeats), "{taken:?}");
     is_clean(&post.stack).await;
     post.close(email).await;
 }

@@ -29,13 +29,21 @@ async fn nothing_remains_of_a_deleted_account_and_what_a_crash_has_left_goes() {
     // As a process leaves them that dies between the account and its tokens.
     tokens.delete_many(doc! { "_id": token.get("_id") }).await.expect("root may");
     tokens.insert_one(token).await.expect("root may");
+    // As a release that knew no addresses leaves them.
+    let accounts = database.collection::<Document>("users");
+    let address = doc! {
+        "name": "Test Customer", "line1": "1 Main Street", "line2": "", "city": "Paris", "region": "",
+        "postal_code": "75002", "country_code": "FR",
+    };
+    let left = accounts.update_one(doc! { "_id": user_id }, doc! { "$set": { "addresses": [address] } }).await;
+    assert_eq!(left.expect("root may").modified_count, 1);
     let receipt = erase(stack, user_id).await.expect("users answers");
     assert_eq!((receipt.service.as_str(), receipt.remaining_count), ("users", 0));
     assert!(receipt.receipt_time.is_some());
     assert_eq!(tokens.count_documents(doc! { "user_id": user_id }).await.expect("mongod answers"), 0);
-    let account = database.collection::<Document>("users").find_one(doc! { "_id": user_id }).await;
+    let account = accounts.find_one(doc! { "_id": user_id }).await;
     let bytes = account.expect("mongod answers").expect("its id stays").to_vec().expect("BSON");
-    for text in [id(&user, "email"), "Test Customer"] {
+    for text in [id(&user, "email"), "Test Customer", "1 Main Street", "75002"] {
         assert!(!bytes.windows(text.len()).any(|window| window == text.as_bytes()), "{text}");
     }
 }

@@ -20,6 +20,17 @@ impl Shop {
     }
 }
 
+/// The steps of a delivery, at each of which a process dies.
+pub const LABELS: [&str; 7] = [
+    "webhooks.writing",
+    "webhooks.written",
+    "consumer.applied",
+    "webhooks.claimed",
+    "webhooks.posting",
+    "webhooks.posted",
+    "webhooks.ended",
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_a_killed_process_had_not_written_is_sent_before_those_after_it() {
     let shop = Shop::open().await;
@@ -51,16 +62,7 @@ async fn after_a_kill_at_each_labelled_step_every_event_has_arrived_under_one_id
     let webhooks = shop.serve(&[quick]);
     let endpoint = shop.endpoint(&["order.confirmed"]).await;
     webhooks.stop(TIMEOUT).await.expect("webhooks drains");
-    let labels = [
-        "webhooks.writing",
-        "webhooks.written",
-        "consumer.applied",
-        "webhooks.claimed",
-        "webhooks.posting",
-        "webhooks.posted",
-        "webhooks.ended",
-    ];
-    for label in labels {
+    for label in LABELS {
         shop.order().await;
         let dying = shop.serve(&[quick, ("COMPTOIR_CRASH_AT", label)]);
         dying.ended(TIMEOUT).await.unwrap_or_else(|error| panic!("{label}: {error:#}"));
@@ -78,7 +80,7 @@ async fn after_a_kill_at_each_labelled_step_every_event_has_arrived_under_one_id
     assert_eq!(counts.keys().cloned().collect::<Vec<_>>(), ids);
     // At `webhooks.posted` a process has died with an answer that it had not recorded; the others may have died with one.
     let repeats = counts.values().sum::<usize>() - counts.len();
-    assert!((1..=labels.len()).contains(&repeats), "{counts:?}");
+    assert!((1..=LABELS.len()).contains(&repeats), "{counts:?}");
     is_clean(&shop.stack).await;
     shop.close(webhooks).await;
 }

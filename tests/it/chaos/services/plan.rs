@@ -1,6 +1,6 @@
 //! What one run does, drawn from its number: a labelled step, and the rest by chance.
 
-use crate::chaos::frame;
+use crate::{chaos::frame, email, webhooks};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use std::{fmt, time::Duration};
 
@@ -9,7 +9,7 @@ pub const SERVICES: [&str; 9] =
     ["users", "products", "baskets", "privacy", "email", "analytics", "audit", "webhooks", "order-history"];
 
 /// The steps by service. Those of a relay are passed by each service that has events.
-const STEPS: [(&str, &[&str]); 18] = [
+const STEPS: [(&str, &[&str]); 19] = [
     ("users", &["users.refresh.used", "users.password.reset", "users.delete.deleted"]),
     ("users", &["users.erase.writing", "users.erase.written"]),
     ("users", RELAY),
@@ -23,37 +23,15 @@ const STEPS: [(&str, &[&str]); 18] = [
     ("baskets", RELAY),
     ("orders", &["orders.erase.writing", "orders.erase.written"]),
     ("shipping", &["shipments.erase.writing", "shipments.erase.written"]),
-    ("email", EMAIL),
+    ("email", &email::killed::LABELS),
+    ("email", &["email.erase.removing", "email.erase.marking", "email.erase.marked"]),
     ("analytics", &["analytics.writing", "analytics.written", "consumer.applied"]),
     ("audit", &["audit.append.writing", "audit.append.committing", "audit.append.committed", "consumer.applied"]),
-    ("webhooks", WEBHOOKS),
+    ("webhooks", &webhooks::killed::LABELS),
     ("order-history", &["order_history.writing", "consumer.applied"]),
 ];
 
 const RELAY: &[&str] = &["relay.appending", "relay.appended", "relay.publishing", "relay.acknowledged"];
-
-const EMAIL: &[&str] = &[
-    "email.writing",
-    "email.written",
-    "consumer.applied",
-    "email.claimed",
-    "email.sending",
-    "email.delivered",
-    "email.ended",
-    "email.erase.removing",
-    "email.erase.marking",
-    "email.erase.marked",
-];
-
-const WEBHOOKS: &[&str] = &[
-    "webhooks.writing",
-    "webhooks.written",
-    "consumer.applied",
-    "webhooks.claimed",
-    "webhooks.posting",
-    "webhooks.posted",
-    "webhooks.ended",
-];
 
 /// The steps of an erasure, each with three moments.
 const ERASURE: [&str; 6] = ["erase_users", "erase_email", "erase_baskets", "erase_orders", "erase_shipping", "pause"];

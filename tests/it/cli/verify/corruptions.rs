@@ -210,6 +210,8 @@ async fn erasures(fixture: &Fixture) {
     customer.delete(&format!("/v1/users/{}", id(&user, "userId"))).await.expect(200);
     let user = id(&user, "userId");
     crate::privacy::erasure_in(&fixture.stack, user, "COMPLETED").await;
+    let left = doc! { "$set": { "addresses": [{ "line1": "1 Main Street" }] } };
+    fixture.broken(("users", "users"), user, left, (name, user, "users keeps addresses")).await;
     fixture.removed(at, doc! { "_id": user }, (name, user, "no erasure of a deleted account")).await;
     let waiting = |saga: &str| doc! { "$set": { "state": "Waiting", "saga.status": saga } };
     fixture.broken(at, user, waiting("Parked"), (name, user, "is Parked")).await;
