@@ -13,6 +13,7 @@ mod deliveries;
 mod emails;
 mod erasures;
 mod facts;
+mod groups;
 mod history;
 mod invariant;
 mod ledgers;

@@ -132,7 +132,9 @@ impl<M: Stream<Item = Result<Bytes, Status>> + Send + 'static> Call<'_, M> {
     /// long may be answered at the end.
     pub(crate) async fn streams(self) -> Result<Replies, Status> {
         let path = path(self.rpc)?;
-        let service = service_fn(|request| self.upstream.call(self.rpc, request));
+        let service = service_fn(|request: http::Request<Body>| {
+            self.upstream.call(self.rpc, request.map(|body| self.upstream.messages(body)))
+        });
         let mut client = Grpc::new(service).max_decoding_message_size(REPLY_LIMIT_BYTES);
         let (passed, last) = watch::channel(Instant::now());
         let messages = self.message.inspect(move |_| {

@@ -29,6 +29,8 @@ pub(crate) fn connect(uri: &str, roots: &Roots) -> Result<Channel, Error> {
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
+        // Replies to calls that were given up may come late. They are no fault of the upstream, however many they are.
+        .http2_max_local_error_reset_streams(None)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .tcp_nodelay(true);

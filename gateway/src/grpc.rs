@@ -91,6 +91,7 @@ async fn called(
     timeout: Option<Duration>,
 ) -> Result<Response<Held>, Failure> {
     let upstream = call::upstream(gateway, rpc)?;
+    let request = request.map(|body| upstream.messages(body));
     let start = timeout.map_or(gateway.deadline, |timeout| timeout.min(gateway.deadline));
     let answered = if rpc.client_streaming {
         let (parts, body) = request.into_parts();

@@ -4,12 +4,14 @@
 
 mod bound;
 mod held;
+mod resets;
 
 pub(crate) use held::Held;
 
 use crate::channel;
 use bound::Bound;
 use http::{Request, Response};
+use resets::{Paced, Resets, Waiting};
 use rpc::{
     breaker::{Breaker, Outcome},
     tls::Roots,
@@ -62,6 +64,7 @@ pub(crate) struct Upstream {
     breaker: Breaker,
     calls: Arc<Bound>,
     streams: Arc<Bound>,
+    resets: Arc<Resets>,
 }
 
 impl Upstream {
@@ -70,6 +73,7 @@ impl Upstream {
         let bound = || Arc::new(Bound::new(uri, bounds.concurrency));
         Ok(Self {
             channel: channel::connect(uri, roots)?,
+            resets: Resets::new(channel::connect(uri, roots)?),
             breaker: Breaker::new(uri, bounds.breaker_failures),
             calls: bound(),
             streams: bound(),
@@ -91,6 +95,11 @@ impl Upstream {
         self.breaker.reached();
     }
 
+    /// The messages of a caller, on whom it depends that they end well.
+    pub(crate) fn messages(&self, body: Body) -> Body {
+        Body::new(Paced::new(body, self.resets.clone()))
+    }
+
     /// Makes a call of `rpc`. It is under way until the body of the reply has ended or is dropped.
     pub(crate) async fn call(&self, rpc: &Rpc, request: Request<Body>) -> Result<Response<Held>, Status> {
         let is_stream = rpc.server_streaming || rpc.client_streaming;
@@ -98,7 +107,10 @@ impl Upstream {
         let place = Bound::take(bound).ok_or_else(|| self.overloaded())?;
         let pass = self.breaker.admit().ok_or_else(|| self.unreachable())?;
         let mut channel = self.channel.clone();
-        let answered = async { channel.ready().await?.call(request).await }.await;
+        let (answered, place) = match channel.ready().await {
+            Ok(channel) => Waiting::new(channel.call(request), place, &self.resets).await,
+            Err(error) => (Err(error), place),
+        };
         pass.end(Outcome::of(&answered));
         match answered {
             Ok(response) => Ok(response.map(|body| Held::new(body, place))),

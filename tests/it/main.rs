@@ -10,6 +10,7 @@ mod cli;
 mod contracts;
 mod email;
 mod gateway;
+mod http2;
 mod inventory;
 mod mesh;
 mod order_history;

@@ -3,8 +3,8 @@
 use super::{
     audit, availability, baskets,
     cluster::{Cluster, Scope},
-    coupons, deliveries, emails, erasures, facts, history, ledgers, money, orders, reservations, sequences, shipments,
-    stock, streams,
+    coupons, deliveries, emails, erasures, facts, groups, history, ledgers, money, orders, reservations, sequences,
+    shipments, stock, streams,
     violation::Examined,
 };
 use clap::ValueEnum;
@@ -18,6 +18,8 @@ pub enum Invariant {
     StockIsItsReservations,
     /// The products that are available are those of which inventory has units.
     AvailabilityIsStock,
+    /// A group of products counts its variants, which have its options.
+    GroupsCountTheirVariants,
     /// No reservation without an order, none held past its end, and each is where its order is.
     ReservationsHaveOrders,
     /// An order's saga has ended with it, or lives: it has a time to wake, or is parked with a reason.
@@ -60,10 +62,11 @@ pub enum Invariant {
 
 impl Invariant {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::StockIsItsMovements,
         Self::StockIsItsReservations,
         Self::AvailabilityIsStock,
+        Self::GroupsCountTheirVariants,
         Self::ReservationsHaveOrders,
         Self::OrdersEndOrLive,
         Self::CouponsAreTheirRedemptions,
@@ -95,6 +98,7 @@ impl Invariant {
             Self::StockIsItsMovements => stock::movements(cluster, scope).await,
             Self::StockIsItsReservations => stock::reservations(cluster, scope).await,
             Self::AvailabilityIsStock => availability::examine(cluster, scope).await,
+            Self::GroupsCountTheirVariants => groups::examine(cluster, scope).await,
             Self::ReservationsHaveOrders => reservations::examine(cluster, scope).await,
             Self::OrdersEndOrLive => orders::examine(cluster, scope).await,
             Self::CouponsAreTheirRedemptions => coupons::examine(cluster, scope).await,

@@ -39,6 +39,8 @@ impl Channel {
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(5))
             .keep_alive_while_idle(true)
+            // Replies to calls that were given up may come late. They are no fault of the peer, however many they are.
+            .http2_max_local_error_reset_streams(None)
             .tcp_nodelay(true);
         Ok(Self { inner: endpoint.connect_lazy(), signer, deadline: DEFAULT_DEADLINE })
     }

@@ -77,7 +77,8 @@ impl Port {
     /// HTTP/2 alone, for gRPC.
     pub fn grpc(name: impl Into<String>, listener: TcpListener, limits: Limits) -> Self {
         let mut builder = Builder::new(TokioExecutor::new()).http2_only();
-        builder.http2().max_concurrent_streams(STREAMS);
+        // Its peers are of the house, and share a connection among callers who give up when they like.
+        builder.http2().max_concurrent_streams(STREAMS).max_pending_accept_reset_streams(STREAMS as usize);
         Self::new(name.into(), listener, limits, builder)
     }
 

@@ -65,6 +65,8 @@ pub struct Service {
     shutdown: CancellationToken,
     background: CancellationToken,
     reads: Reads,
+    /// What readiness hangs on: nothing where replies do without the events.
+    needed_reads: Reads,
     tasks: JoinSet<()>,
     /// Cancelled when the revoked tokens of the last minutes are known.
     revocations_loaded: CancellationToken,
@@ -95,6 +97,7 @@ impl Service {
             table,
             shutdown,
             background,
+            needed_reads: reads.clone(),
             reads,
             tasks,
             revocations_loaded,
@@ -165,6 +168,14 @@ impl Service {
 
     /// Reads the events that the topology says this service consumes, each from its beginning.
     pub fn consume(&mut self, handler: Arc<dyn Handler>) -> Result<(), Error> {
+        self.consume_optional(handler)?;
+        self.needed_reads = self.reads.clone();
+        Ok(())
+    }
+
+    /// Like [`Service::consume`], for a service whose replies do without these events: it stays ready while they cannot be
+    /// read.
+    pub fn consume_optional(&mut self, handler: Arc<dyn Handler>) -> Result<(), Error> {
         let settling =
             Settling { handler, event_sources: self.event_sources()?, from: DeliverPolicy::All, color: Color::Blue };
         let name = &self.config.name;
@@ -188,6 +199,7 @@ impl Service {
         });
         self.tasks.spawn(model.clone().run(self.background.clone()));
         self.reads = Reads::Into(model.clone());
+        self.needed_reads = self.reads.clone();
         Ok(model)
     }
 
@@ -228,7 +240,7 @@ impl Service {
         let (source, stop) = (self.source(), self.background.clone());
         self.tasks.spawn(events::record_gauges((*self.database).clone(), source, self.reads.clone(), stop));
         let server = Server::new(self.keys.clone(), &names, routes)?;
-        let (database, nats, reads) = ((*self.database).clone(), self.nats.clone(), self.reads.clone());
+        let (database, nats, reads) = ((*self.database).clone(), self.nats.clone(), self.needed_reads.clone());
         let watched = ready::Watched { database, nats, reads };
         self.tasks.spawn(ready::watch(watched, server.readiness(), self.shutdown.clone()));
         // A restart must not let in whom it would have refused before.

@@ -1,4 +1,4 @@
-//! Readiness: SERVING while MongoDB answers, NATS is connected and events are read. Liveness does not depend on any.
+//! Readiness: SERVING while MongoDB answers, NATS is connected and the events that replies need are read. Liveness does not depend on any.
 
 use events::{Nats, Reads};
 use mongodb::{Database, bson::doc};
@@ -15,6 +15,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Watched {
     pub database: Database,
     pub nats: Nats,
+    /// What replies need.
     pub reads: Reads,
 }
 

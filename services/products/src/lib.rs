@@ -64,7 +64,7 @@ pub async fn run(config: Config, listener: TcpListener, shutdown: CancellationTo
     backfill.run().await;
     service.spawn(backfill.keep_running(service.background()));
     let stocks = stock::store::Stocks::new(&service.database);
-    service.consume(Arc::new(stock::consumer::Consumer(Batcher::new(stocks))))?;
+    service.consume_optional(Arc::new(stock::consumer::Consumer(Batcher::new(stocks))))?;
     let secret = service.config.service_key.reveal();
     let handler = rpc::Handler {
         products: store::Products::new(&service.database),

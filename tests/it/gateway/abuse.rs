@@ -1,7 +1,6 @@
 //! Callers who mean harm, at the real binary before a service: others are served all the while, who is slow is sent away, and
 //! the memory that they took comes back.
 
-mod frames;
 mod headers;
 mod idle;
 mod reset;

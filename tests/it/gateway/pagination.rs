@@ -17,6 +17,7 @@ use contracts::{
 use kit::shop::{id, place};
 use kit::{Client, Stack, StackOptions, Stores};
 use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
 use rpc::{Channel, server::MESSAGE_BYTES};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -78,17 +79,39 @@ async fn copy(stack: &Stack, service: &str, collection: &str, original: &str, ch
     collection.insert_many(copies.collect::<Vec<_>>()).await.expect("mongod");
 }
 
+/// Currencies beside the main one, as many as a product has prices in.
+const CURRENCIES: &str = "USD GBP CHF CAD AUD NZD SEK NOK DKK PLN CZK HUF RON TRY ILS INR SGD THB PHP ZAR";
+
+/// What the largest products have in common: every field, as long as it may be.
+async fn largest(staff: &Client) -> Value {
+    let options: Vec<String> = (0..3).map(|number| format!("{number}{}", WIDE.repeat(31))).collect();
+    let group = staff.post("/v1/product-groups", json!({ "name": "Largest", "variesBy": options })).await.expect(201);
+    let mut categories = Vec::new();
+    for number in 0..20 {
+        let made = staff.post("/v1/categories", json!({ "name": format!("Largest {number}") })).await.expect(201);
+        categories.push(id(&made, "categoryId").to_owned());
+    }
+    let price = |code: &str| json!({ "currencyCode": code, "units": "99999999999", "nanos": 990_000_000 });
+    let uri = format!("https://a.example/{}", "x".repeat(301));
+    let media = json!({ "uri": uri, "altText": WIDE.repeat(125) });
+    let options = options.iter().map(|name| json!({ "name": name, "value": WIDE.repeat(61) }));
+    json!({
+        "name": WIDE.repeat(200), "description": WIDE.repeat(5000), "price": { "currencyCode": "EUR", "units": "10" },
+        "taxCategory": "X".repeat(32), "weightGrams": 10, "categoryIds": categories, "media": vec![media; 20],
+        "otherPrices": CURRENCIES.split(' ').map(price).collect::<Vec<_>>(),
+        "groupId": id(&group, "groupId"), "options": options.collect::<Vec<_>>(),
+    })
+}
+
 /// A system with an order of 100 lines of the largest products, and copies of it in every list.
 async fn large_stack() -> (Stack, String, Vec<String>) {
     let stack = Stack::start(StackOptions::default()).await;
     let staff = Client::staff(&stack).await;
-    let mut products = Vec::new();
+    let (mut body, mut products) = (largest(&staff).await, Vec::new());
     for number in 0..LINES {
-        let body = json!({
-            "name": WIDE.repeat(200), "description": WIDE.repeat(5000), "sku": format!("{number:03}{}", WIDE.repeat(61)),
-            "price": { "currencyCode": "EUR", "units": "10" },
-        });
-        let product = staff.post("/v1/products", body).await.expect(201);
+        let unique = format!("{number:03}{}", WIDE.repeat(61));
+        (body["sku"], body["options"][0]["value"]) = (json!(unique), json!(unique));
+        let product = staff.post("/v1/products", body.clone()).await.expect(201);
         let product = id(&product, "productId").to_owned();
         staff.post(&format!("/v1/stock/{product}:adjust"), json!({ "delta": 5, "reason": "test" })).await.expect(200);
         products.push(product);
@@ -168,6 +191,7 @@ async fn products_histories_letters_and_events_come_in_pages_that_fit() {
         document.insert("_id", format!("prd_{number:032}"));
         document.insert("sku", format!("copy-{number}"));
         document.insert("sku_key", format!("copy-{number}"));
+        document.remove("variant_key");
         document.insert("request_key", format!("copy-{number}"));
     };
     copy(&stack, "products", "products", &products[0], sku).await;
@@ -184,6 +208,7 @@ async fn products_histories_letters_and_events_come_in_pages_that_fit() {
     let request = BatchGetProductsRequest { product_ids: products.clone() };
     let batch = catalogue.batch_get_products(request).await.expect("100 of the largest fit").into_inner();
     assert_eq!(batch.products.len(), LINES);
+    every_field_is_set(&batch.products[0]);
     histories(&stack, &first).await;
     letters(&stack).await;
     let mut events = EventServiceClient::new(channel(&stack, "products").await);
@@ -197,6 +222,15 @@ async fn products_histories_letters_and_events_come_in_pages_that_fit() {
         after_log_sequence = last.log_sequence;
     }
     assert!(created >= LINES, "{created} products were created");
+}
+
+/// A field that was added since would have to be in the largest product as well.
+fn every_field_is_set(product: &Product) {
+    let pool = DescriptorPool::decode(contracts::DESCRIPTORS).expect("the contracts");
+    let contract = pool.get_message_by_name("comptoir.products.v1.Product").expect("it is there");
+    let decoded = DynamicMessage::decode(contract.clone(), product.encode_to_vec().as_slice()).expect("a product");
+    let missing: Vec<_> = contract.fields().filter(|field| !decoded.has_field(field)).collect();
+    assert!(missing.is_empty(), "the largest product has no {missing:?}");
 }
 
 async fn histories(stack: &Stack, first: &str) {

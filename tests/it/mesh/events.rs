@@ -20,7 +20,7 @@ mod permissions;
 mod refused;
 mod removed_data;
 mod segments;
-mod stuck;
+pub mod stuck;
 mod takeover;
 pub mod write_forms;
 pub mod writer;

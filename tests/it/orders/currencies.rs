@@ -113,6 +113,21 @@ async fn without_a_currency_the_main_prices_count_and_those_of_several_are_refus
 }
 
 #[tokio::test]
+async fn a_quote_is_honoured_although_its_price_was_taken_away() {
+    let stack = shared().await;
+    let (customer, staff) = (Client::register(stack).await.0, Client::staff(stack).await);
+    let tea = product(stack, &[money("EUR", "10"), money("USD", "11")], 0).await;
+    let mut body = order(&[(&tea, 2)], "USD");
+    let quote = customer.post("/v1/orders:quote", quote_of(&body)).await.expect(200);
+    staff.patch(&format!("/v1/products/{tea}?updateMask=otherPrices"), json!({ "otherPrices": [] })).await.expect(200);
+    let refused = customer.post("/v1/orders", body.clone()).await;
+    assert_eq!((refused.status, fields(&refused)), (400, vec!["items[0].productId".to_owned()]), "{refused:?}");
+    body["quoteId"] = quote["quoteId"].clone();
+    let placed = customer.post("/v1/orders?wait=25s", body).await.expect(201);
+    assert_eq!((&placed["total"], &placed["state"]), (&money("USD", "22"), &json!("CONFIRMED")), "{placed}");
+}
+
+#[tokio::test]
 async fn a_quote_of_one_currency_is_refused_by_an_order_that_names_another() {
     let stack = shared().await;
     let customer = Client::register(stack).await.0;

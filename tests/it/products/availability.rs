@@ -1,12 +1,14 @@
 //! Which products are available: as the events of inventory tell it, whatever comes in between.
 
 use super::search::{add, found, ids, search, word};
+use crate::{cli::events::events, mesh::events::stuck::limit_consumers};
 use anyhow::ensure;
 use async_nats::jetstream;
 use bson::{Document, doc};
 use kit::shop::{TIMEOUT, draft, id};
 use kit::{Client, Stack, StackOptions, eventually, shared};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 /// Adds units to the stock of a product, or takes them.
 async fn adjust(staff: &Client, product: &str, delta: i32) {
@@ -154,5 +156,31 @@ async fn stock_that_is_told_before_its_product_is_there_is_not_lost() {
     available(&Client::staff(&stack).await, &mark, &[&first, &second]).await;
     let left = stack.db("products").collection::<Document>("early_stock").count_documents(doc! {}).await;
     assert_eq!(left.expect("mongod answers"), 0);
+    stack.stop().await;
+}
+
+/// Availability is a hint, which may be old; what shops need of the catalogue does not hang on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_catalogue_stays_ready_while_the_events_of_inventory_cannot_be_read() {
+    let mut names = vec!["gateway".to_owned()];
+    let consumes = |name: &str| topology::Topology::get().service[name].consumes.iter().any(|from| from == "inventory");
+    names.extend(topology::Topology::get().service.keys().filter(|name| !consumes(name)).cloned());
+    let stack = Stack::start(StackOptions { services: Some(names), ..Default::default() }).await;
+    limit_consumers(&stack, "EVT_INVENTORY", 1).await;
+    let products = stack.serve("products");
+    let refusal = "the broker refuses the durable consumer products on EVT_INVENTORY";
+    let anyone = Client::anonymous(&stack);
+    eventually(TIMEOUT, || async {
+        let ready = anyone.get("/readyz").await;
+        ensure!(ready.body["upstreams"]["comptoir.products.v1"] == "SERVING", "{:?}", ready.body);
+        ensure!(events(&stack, &["lag", "--service", "products"]).contains(refusal), "{}", products.tail(20));
+        Ok(())
+    })
+    .await;
+    anyone.get("/v1/products").await.expect(200);
+    tokio::time::sleep(Duration::from_secs(3)).await; // readiness is looked at each second
+    let ready = anyone.get("/readyz").await;
+    assert_eq!(ready.body["upstreams"]["comptoir.products.v1"], "SERVING", "{:?}", ready.body);
+    products.stop(TIMEOUT).await.expect("it drains");
     stack.stop().await;
 }

@@ -96,16 +96,12 @@ impl Pricer {
         products: &[Product],
         quote_id: Option<&str>,
     ) -> Result<Priced, Error> {
-        let mut items = items(basket, products)?;
-        let quoted = match quote_id {
+        let quoted = quote_id.map(|quote_id| self.signer.open(quote_id, basket, now())).transpose()?;
+        let mut items = items(basket, products, quoted.as_ref())?;
+        let quoted = match quoted {
             None => self.quoted(basket, &items).await?,
-            Some(quote_id) => self.signer.open(quote_id, basket, now())?,
+            Some(quoted) => quoted,
         };
-        // A quote has prices only; name and weight of the products are those of now.
-        for (item, QuotedPrice { price, .. }) in items.iter_mut().zip(&quoted.lines) {
-            item.amount = price.times(item.quantity.unsigned_abs())?;
-            item.price = price.clone();
-        }
         let subtotal = domain::subtotal(&items)?;
         let discount = self.coupons.discount(basket.coupon_code, basket.user_id, &subtotal).await?;
         let rates: Vec<_> = quoted.lines.iter().map(|line| line.rate).collect();
@@ -133,8 +129,8 @@ impl Pricer {
     }
 }
 
-/// The lines with their products as they are now. Prices come from the catalogue, never from the caller.
-fn items(basket: Basket<'_>, products: &[Product]) -> Result<Vec<Item>, Error> {
+/// The lines with their products as they are now. Prices are those of the quote, or come from the catalogue, never from the caller.
+fn items(basket: Basket<'_>, products: &[Product], quoted: Option<&QuotedPrices>) -> Result<Vec<Item>, Error> {
     let Basket { items: wanted, currency_code: currency, .. } = basket;
     let by_id: BTreeMap<&str, &Product> =
         products.iter().map(|product| (product.product_id.as_str(), product)).collect();
@@ -150,12 +146,15 @@ fn items(basket: Basket<'_>, products: &[Product]) -> Result<Vec<Item>, Error> {
         return Err(Error::ArchivedProducts(archived));
     }
     let unpriced = faults(wanted, |id| by_id.get(id).is_none_or(|product| product.price_in(currency).is_none()));
-    if !unpriced.is_empty() {
+    if quoted.is_none() && !unpriced.is_empty() {
         return Err(Error::NoPrice { lines: unpriced, currency: currency.to_owned() });
     }
-    let item = |line: &OrderDraftItem| {
+    let item = |(index, line): (usize, &OrderDraftItem)| {
         let product = by_id[line.product_id.as_str()];
-        let price = Money::from_wire(&product.price_in(currency).cloned().unwrap_or_default())?;
+        let price = match quoted {
+            Some(quoted) => quoted.lines[index].price.clone(),
+            None => Money::from_wire(&product.price_in(currency).cloned().unwrap_or_default())?,
+        };
         let amount = price.times(u32::try_from(line.quantity).unwrap_or(0))?;
         Ok(Item {
             product_id: line.product_id.clone(),
@@ -169,7 +168,7 @@ fn items(basket: Basket<'_>, products: &[Product]) -> Result<Vec<Item>, Error> {
             charges: None,
         })
     };
-    wanted.iter().map(item).collect()
+    wanted.iter().enumerate().map(item).collect()
 }
 
 /// The catalogue names the absent products in the metadata of its refusal; the caller wants to know which lines they are.

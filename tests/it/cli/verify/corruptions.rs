@@ -17,6 +17,7 @@ async fn each_corruption_is_named_and_ends_with_exit_code_1() {
     fixture.seed().await;
     fixture.is_clean().await;
     stock(&fixture).await;
+    groups(&fixture).await;
     orders(&fixture).await;
     coupons(&fixture).await;
     baskets(&fixture).await;
@@ -52,6 +53,25 @@ async fn stock(fixture: &Fixture) {
     fixture.broken(at, product, gone, (known, product, "not available after event")).await;
     fixture.broken(at, product, doc! { "$inc": { "stock.seq": 1 } }, (known, product, "available after event")).await;
     fixture.broken(at, product, doc! { "$unset": { "stock": "" } }, (known, product, "never stocked")).await;
+}
+
+async fn groups(fixture: &Fixture) {
+    let staff = Client::staff(&fixture.stack).await;
+    let made = staff.post("/v1/product-groups", json!({ "name": "Shirt", "variesBy": ["Colour"] })).await.expect(201);
+    let group = id(&made, "groupId");
+    let colour = json!([{ "name": "Colour", "value": "Red" }]);
+    let variant = shop::product_with(
+        &fixture.stack,
+        0,
+        json!({
+            "price": { "currencyCode": "EUR", "units": "5" }, "groupId": group, "options": colour,
+        }),
+    );
+    let (at, name, variant) = (("products", "product_groups"), "groups-count-their-variants", variant.await);
+    fixture.broken(at, group, doc! { "$inc": { "variant_count": 1 } }, (name, group, "a count of 2")).await;
+    fixture.broken(at, group, doc! { "$set": { "varies_by": ["Size"] } }, (name, group, "Colour")).await;
+    let left = doc! { "$unset": { "group_id": "" } };
+    fixture.broken(("products", "products"), &variant, left, (name, group, "a count of 1")).await;
 }
 
 async fn orders(fixture: &Fixture) {

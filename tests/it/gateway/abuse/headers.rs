@@ -1,12 +1,8 @@
 //! Heads that are made to fill memory.
 
-use super::{
-    Attacked, BOOK,
-    frames::{
-        CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PREFACE, frame, get, goodbye, integer,
-        streams,
-    },
-    sent_until_closed,
+use super::{Attacked, BOOK, sent_until_closed};
+use crate::http2::{
+    CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, HEADERS, PREFACE, frame, get, goodbye, integer, streams,
 };
 use futures::future::join_all;
 

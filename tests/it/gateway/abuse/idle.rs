@@ -1,9 +1,7 @@
 //! Very many connections that are kept and not used.
 
-use super::{
-    Attacked, BOOK, WAIT,
-    frames::{PREFACE, request},
-};
+use super::{Attacked, BOOK, WAIT};
+use crate::http2::{PREFACE, request};
 use tokio::{io::AsyncReadExt, time::timeout};
 
 const CONNECTIONS: usize = 3_000;

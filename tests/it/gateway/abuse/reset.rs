@@ -1,11 +1,8 @@
 //! Streams of HTTP/2 that are opened and reset (CVE-2023-44487).
 
-use super::{
-    Attacked, BOOK, WAIT,
-    frames::{ENHANCE_YOUR_CALM, PREFACE, answered, goodbye, request, reset, streams},
-    sent_until_closed,
-};
+use super::{Attacked, BOOK, WAIT, sent_until_closed};
 use crate::gateway::foreign::library::STREAMS;
+use crate::http2::{ENHANCE_YOUR_CALM, PREFACE, answered, goodbye, request, reset, streams};
 use futures::future::join_all;
 use tokio::{io::AsyncWriteExt, time::timeout};
 

@@ -1,10 +1,7 @@
 //! Callers who send a byte now and then.
 
-use super::{
-    Attacked, BOOK, WAIT,
-    frames::{END_HEADERS, END_STREAM, HEADERS, PREFACE, frame, get},
-    is_long,
-};
+use super::{Attacked, BOOK, WAIT, is_long};
+use crate::http2::{END_HEADERS, END_STREAM, HEADERS, PREFACE, frame, get};
 use futures::future::join_all;
 use std::time::Duration;
 use tokio::{

@@ -1,10 +1,8 @@
 //! Callers who ask for streams and take nothing of them.
 
-use super::{
-    Attacked, BOOK, WAIT,
-    frames::{PREFACE, answered, request, streams},
-};
+use super::{Attacked, BOOK, WAIT};
 use crate::gateway::foreign::library::STREAMS;
+use crate::http2::{PREFACE, answered, request, streams};
 use reqwest::Method;
 use tokio::{io::AsyncWriteExt, time::timeout};
 

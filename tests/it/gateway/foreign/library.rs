@@ -90,6 +90,9 @@ impl UnaryService<GetBookRequest> for Library {
         let library = self.clone();
         Box::pin(async move {
             let name = &request.get_ref().name;
+            if name.ends_with("/stuck") {
+                std::future::pending::<()>().await;
+            }
             if name.ends_with("/slow") {
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }

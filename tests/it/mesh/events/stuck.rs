@@ -71,11 +71,11 @@ async fn orders_go_on_behind_a_foreign_message_which_operators_see_and_drop() {
     stack.stop().await;
 }
 
-/// The stream of the products with this limit on what its consumers may leave unacknowledged; 0 is none.
-async fn limit_consumers(stack: &Stack, max_ack_pending: i64) {
+/// The stream with this limit on what its consumers may leave unacknowledged; 0 is none.
+pub async fn limit_consumers(stack: &Stack, stream: &str, max_ack_pending: i64) {
     let nats = jetstream::new(stack.nats().await);
     eventually(TIMEOUT, || async {
-        let stream = nats.get_stream("EVT_PRODUCTS").await.map_err(|error| anyhow::anyhow!("{error}"))?;
+        let stream = nats.get_stream(stream).await.map_err(|error| anyhow::anyhow!("{error}"))?;
         let limits = ConsumerLimits { max_ack_pending, ..Default::default() };
         let config = Config { consumer_limits: Some(limits), ..stream.cached_info().config.clone() };
         nats.update_stream(config).await.map_err(|error| anyhow::anyhow!("{error}"))?;
@@ -92,7 +92,7 @@ async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness
         all.keys().cloned().partition(|name| all[name].consumes.iter().any(|source| source == "products"));
     let services = others.into_iter().chain(["gateway".to_owned()]).collect();
     let stack = Stack::start(StackOptions { services: Some(services), ..Default::default() }).await;
-    limit_consumers(&stack, 1).await;
+    limit_consumers(&stack, "EVT_PRODUCTS", 1).await;
     let history = stack.serve("order-history");
     let anyone = Client::anonymous(&stack);
     eventually(TIMEOUT, || async {
@@ -110,7 +110,7 @@ async fn a_durable_that_the_broker_refuses_is_named_by_lag_the_log_and_readiness
     .await;
     assert!(!lag.contains("reading users") && !lag.contains("cannot be reached"), "{lag}");
     assert!(history.output().contains(refusal), "{}", history.tail(20));
-    limit_consumers(&stack, 0).await;
+    limit_consumers(&stack, "EVT_PRODUCTS", 0).await;
     let others = readers.iter().filter(|name| *name != "order-history").map(|name| stack.serve(name));
     let others: Vec<_> = others.collect();
     eventually(TIMEOUT, || async {

@@ -1,7 +1,10 @@
 //! Connections to a gRPC port that are kept and not used: channels between services and watches over them outlive idle time.
 
 use super::{LONG, SHORT, TIMEOUT, connect, ended};
-use crate::cli::settings::limits;
+use crate::{
+    cli::settings::limits,
+    http2::{DATA, END_STREAM, PREFACE, answered, call, frame, reset, streams},
+};
 use rpc::{Channel, KeySet, Limits, Server, server::Readiness};
 use std::{
     net::SocketAddr,
@@ -11,15 +14,17 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::service::Routes;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 const NAME: &str = "test.v1.Test";
 
-/// How an HTTP/2 connection begins: preface and empty settings.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+const CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// A gRPC server with one name, which is ready.
 async fn serve(limits: Limits) -> (SocketAddr, Readiness, DropGuard) {
@@ -134,4 +139,17 @@ async fn silent_connections_of_one_address_leave_a_services_channel_alone() {
     }
     let still_open = tokio::time::timeout(Duration::ZERO, watch.message()).await;
     assert!(still_open.is_err(), "the watch goes on: {still_open:?}");
+}
+
+/// All callers of a gateway share one connection.
+#[tokio::test]
+async fn streams_that_are_reset_before_they_are_accepted_do_not_end_a_connection_between_services() {
+    let (address, _readiness, _stop) = serve(limits()).await;
+    let mut ids = streams();
+    let burst: Vec<u8> = ids.by_ref().take(1_000).flat_map(|id| [call(id, CHECK), reset(id)].concat()).collect();
+    let mut stream = connect(address, &[PREFACE, &burst].concat()).await;
+    let other = ids.next().expect("endless");
+    let empty = frame(DATA, END_STREAM, other, &[0; 5]);
+    stream.write_all(&[call(other, CHECK), empty].concat()).await.expect("the connection is whole");
+    tokio::time::timeout(TIMEOUT, answered(&mut stream, &mut Vec::new(), &[other])).await.expect("in time");
 }

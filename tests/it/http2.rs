@@ -1,4 +1,4 @@
-//! HTTP/2 by hand (RFC 9113): a client library would not send what is sent here.
+//! HTTP/2 by hand (RFC 9113): a client library would not send what is sent by it.
 
 use std::collections::BTreeSet;
 use tokio::{io::AsyncReadExt, net::TcpStream};
@@ -6,6 +6,7 @@ use tokio::{io::AsyncReadExt, net::TcpStream};
 /// How a connection begins: the preface and empty settings.
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
+pub const DATA: u8 = 0;
 pub const HEADERS: u8 = 1;
 pub const RST_STREAM: u8 = 3;
 pub const GOAWAY: u8 = 7;
@@ -43,6 +44,14 @@ pub fn integer(number: usize) -> Vec<u8> {
 /// A GET on a stream.
 pub fn request(stream: u32, path: &str) -> Vec<u8> {
     frame(HEADERS, END_STREAM | END_HEADERS, stream, &get(path))
+}
+
+/// The head of a gRPC call, whose message has yet to come.
+pub fn call(stream: u32, path: &str) -> Vec<u8> {
+    let text = |text: &str| [integer(text.len()), text.as_bytes().to_vec()].concat();
+    let pseudo = [b"\x83\x86\x01".as_slice(), &text("shop.example"), b"\x04", &text(path)].concat();
+    let grpc = [b"\x0f\x10".as_slice(), &text("application/grpc"), b"\0", &text("te"), &text("trailers")].concat();
+    frame(HEADERS, END_HEADERS, stream, &[pseudo, grpc].concat())
 }
 
 /// The end of a stream by its caller, who has lost interest.

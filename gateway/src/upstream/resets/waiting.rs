@@ -1,0 +1,53 @@
+//! A call until the head of its reply has come. Dropped before that, it is given up.
+
+use super::{super::bound::Place, Resets};
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+use tokio::runtime::Handle;
+use tonic::{body::Body, transport::channel::ResponseFuture};
+
+type Answered = Result<http::Response<Body>, tonic::transport::Error>;
+
+pub(in super::super) struct Waiting<'a> {
+    /// None once it has ended.
+    call: Option<(ResponseFuture, Place)>,
+    resets: &'a Arc<Resets>,
+}
+
+impl<'a> Waiting<'a> {
+    pub(in super::super) fn new(reply: ResponseFuture, place: Place, resets: &'a Arc<Resets>) -> Self {
+        Self { call: Some((reply, place)), resets }
+    }
+}
+
+impl Future for Waiting<'_> {
+    type Output = (Answered, Place);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let (reply, _) = self.call.as_mut().expect("it has not ended");
+        let answered = ready!(Pin::new(reply).poll(cx));
+        let (_, place) = self.call.take().expect("it has not ended");
+        Poll::Ready((answered, place))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some((mut reply, place)) = self.call.take()
+            && !self.resets.one_now()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let resets = self.resets.clone();
+            runtime.spawn(async move {
+                let _place = place; // it is under way until its turn
+                tokio::select! {
+                    _ = &mut reply => {}
+                    () = resets.one() => {}
+                }
+            });
+        }
+    }
+}
