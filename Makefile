@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments chaos-services flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-services bench-gateway
+.PHONY: help tools stores build run test lint fmt contracts docs stubs viewer release-baseline chart chart-write chart-tools clean chaos chaos-inputs chaos-orders chaos-payments chaos-services chaos-backlog flash-sale shop-day differential fuzz abuse mutants bench-orders bench-events bench-payments bench-services bench-gateway
 
 CARGO ?= cargo
 PYTHON ?= python3
@@ -139,6 +139,11 @@ chaos-services: stores ## Kill each service around the orders at each of its ste
 	@$(CARGO) build --quiet -p comptoir
 	@SEEDS=$(or $(SEEDS),$(if $(SEED),1,steps)) $(if $(SEED),SEED=$(SEED)) $(CARGO) test --quiet -p comptoir-tests --test it -- \
 	  --exact chaos::services::whichever_service_is_killed_at_whatever_step_nothing_is_done_twice_or_lost --nocapture
+
+chaos-backlog: stores ## Stop inventory for SAGAS=10000 sagas that are due, while others order
+	@$(CARGO) build --quiet -p comptoir
+	@SAGAS=$(or $(SAGAS),10000) $(CARGO) test --quiet -p comptoir-tests --test it -- \
+	  --exact orders::sagas::backlog::sagas_due_for_a_dead_peer_hold_up_nobody_and_end_once_it_is_back --nocapture
 
 chaos-inputs: stores ## Send webhooks of strangers, silent connections and large orders, ROUNDS=10 of each, while others order
 	@$(CARGO) build --quiet -p comptoir

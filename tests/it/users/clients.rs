@@ -96,6 +96,31 @@ async fn a_secret_is_shown_once_and_kept_as_a_digest() {
 }
 
 #[tokio::test]
+async fn clients_come_in_pages_which_others_that_are_made_meanwhile_do_not_move() {
+    let stack = shared().await;
+    let admin = Client::admin(stack).await;
+    let (mut made, mut found, mut token) = (Vec::new(), Vec::new(), String::new());
+    for _ in 0..5 {
+        made.push(Registered::new(&admin, "support").await.id);
+    }
+    loop {
+        let page = admin.get(&format!("/v1/clients?pageSize=2&pageToken={token}")).await.expect(200);
+        let clients = page["clients"].as_array().cloned().unwrap_or_default();
+        assert!(clients.len() <= 2 && found.len() < 2_000, "{page}");
+        found.extend(clients.iter().map(|client| client["clientId"].as_str().expect("an id").to_owned()));
+        token = page["nextPageToken"].as_str().unwrap_or_default().to_owned();
+        if token.is_empty() {
+            break;
+        }
+        Registered::new(&admin, "support").await;
+    }
+    assert!(found.is_sorted_by(|a, b| a < b), "each of them once, by age: {found:?}");
+    assert!(made.iter().all(|id| found.contains(id)), "{made:?} are not all in {found:?}");
+    let wrong = admin.get("/v1/clients?pageToken=abc").await;
+    assert_eq!((wrong.status, kit::shop::fields(&wrong)), (400, vec!["pageToken".to_owned()]), "{wrong:?}");
+}
+
+#[tokio::test]
 async fn a_client_proves_who_it_is_by_basic_or_in_the_body() {
     let stack = shared().await;
     let anonymous = Client::anonymous(stack);

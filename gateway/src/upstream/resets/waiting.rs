@@ -37,8 +37,8 @@ impl Future for Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if let Some((mut reply, place)) = self.call.take()
-            && !self.resets.one_now()
             && let Ok(runtime) = Handle::try_current()
+            && !self.resets.one_now()
         {
             let resets = self.resets.clone();
             runtime.spawn(async move {

@@ -143,7 +143,7 @@ async fn silent_connections_of_one_address_leave_a_services_channel_alone() {
 
 /// All callers of a gateway share one connection.
 #[tokio::test]
-async fn streams_that_are_reset_before_they_are_accepted_do_not_end_a_connection_between_services() {
+async fn streams_reset_before_they_are_accepted_end_no_connection_between_services() {
     let (address, _readiness, _stop) = serve(limits()).await;
     let mut ids = streams();
     let burst: Vec<u8> = ids.by_ref().take(1_000).flat_map(|id| [call(id, CHECK), reset(id)].concat()).collect();
