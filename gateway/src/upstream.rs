@@ -4,14 +4,17 @@
 
 mod bound;
 mod held;
+mod paced;
 mod resets;
+mod waiting;
 
 pub(crate) use held::Held;
 
 use crate::channel;
 use bound::Bound;
 use http::{Request, Response};
-use resets::{Paced, Resets, Waiting};
+use paced::Paced;
+use resets::Resets;
 use rpc::{
     breaker::{Breaker, Outcome},
     tls::Roots,
@@ -25,6 +28,7 @@ use tonic::{
 };
 use tower::{Service, ServiceExt};
 use transcode::Rpc;
+use waiting::Waiting;
 
 pub(crate) const BREAKER_FAILURES: Key = Key::new(
     "breaker-failures",

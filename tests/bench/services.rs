@@ -74,9 +74,7 @@ impl Sizes {
 async fn main() -> anyhow::Result<()> {
     let (Arguments { parts }, sizes) = (Arguments::parse(), Sizes::of_environment()?);
     let chosen = |part| parts.is_empty() || parts.contains(&part);
-    // All clients sign in from one address, more often than the limit of it lets them.
-    let variables = [("COMPTOIR_RATE_LIMITS".to_owned(), "sign-in=0".to_owned())].into();
-    let mut stack = Stack::start(StackOptions { variables, ..Default::default() }).await;
+    let mut stack = Stack::start(StackOptions::default()).await;
     stack.stop().await;
     // What is read from the beginning of the logs waits for its consumers from here on.
     stack.restart_with(kit::all_but(&APART)).await;

@@ -5,12 +5,6 @@
 //! others by it. So a few streams are reset, and further ones once a probe is answered. Probes have a connection of their own,
 //! as the calls that are to be given up may have all streams of the other. A call that waits for its turn may end by itself.
 
-mod paced;
-mod waiting;
-
-pub(super) use paced::Paced;
-pub(super) use waiting::Waiting;
-
 use std::{
     sync::{
         Arc,
@@ -42,13 +36,13 @@ impl Resets {
     }
 
     /// Waits until one more stream may be reset.
-    async fn one(self: &Arc<Self>) {
+    pub(super) async fn one(self: &Arc<Self>) {
         self.left.acquire().await.expect("it is never closed").forget();
         self.counted();
     }
 
     /// Whether one more may be reset now.
-    fn one_now(self: &Arc<Self>) -> bool {
+    pub(super) fn one_now(self: &Arc<Self>) -> bool {
         let Ok(permit) = self.left.try_acquire() else { return false };
         permit.forget();
         self.counted();

@@ -1,6 +1,6 @@
 //! A call until the head of its reply has come. Dropped before that, it is given up.
 
-use super::{super::bound::Place, Resets};
+use super::{bound::Place, resets::Resets};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -11,14 +11,14 @@ use tonic::{body::Body, transport::channel::ResponseFuture};
 
 type Answered = Result<http::Response<Body>, tonic::transport::Error>;
 
-pub(in super::super) struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     /// None once it has ended.
     call: Option<(ResponseFuture, Place)>,
     resets: &'a Arc<Resets>,
 }
 
 impl<'a> Waiting<'a> {
-    pub(in super::super) fn new(reply: ResponseFuture, place: Place, resets: &'a Arc<Resets>) -> Self {
+    pub(super) fn new(reply: ResponseFuture, place: Place, resets: &'a Arc<Resets>) -> Self {
         Self { call: Some((reply, place)), resets }
     }
 }

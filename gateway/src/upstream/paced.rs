@@ -1,6 +1,6 @@
 //! The messages of a caller for an upstream. That they break off, which resets their stream, waits for its turn.
 
-use super::Resets;
+use super::resets::Resets;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use http_body::{Frame, SizeHint};
@@ -11,14 +11,14 @@ use std::{
 };
 use tonic::{Status, body::Body};
 
-pub(in super::super) struct Paced {
+pub(super) struct Paced {
     body: Body,
     resets: Arc<Resets>,
     broken: Option<(Status, BoxFuture<'static, ()>)>,
 }
 
 impl Paced {
-    pub(in super::super) fn new(body: Body, resets: Arc<Resets>) -> Self {
+    pub(super) fn new(body: Body, resets: Arc<Resets>) -> Self {
         Self { body, resets, broken: None }
     }
 }
