@@ -40,6 +40,8 @@ fn other_options<'a>(variants: &'a Document, group: &Document) -> Option<&'a Bso
 
 /// How many products each group has, and by which options they differ.
 fn variants(groups: &[&str]) -> Vec<Document> {
-    let of = doc! { "_id": "$group_id", "variants": { "$sum": 1_i64 }, "names": { "$addToSet": "$options.name" } };
+    // A product without options has no such field.
+    let names = doc! { "$addToSet": { "$ifNull": ["$options.name", []] } };
+    let of = doc! { "_id": "$group_id", "variants": { "$sum": 1_i64 }, "names": names };
     vec![doc! { "$match": { "group_id": { "$in": groups } } }, doc! { "$group": of }]
 }

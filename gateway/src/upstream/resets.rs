@@ -2,8 +2,12 @@
 //!
 //! All calls share one connection, and servers end a connection on which many streams are reset before they have accepted them
 //! (CVE-2023-44487; those in Rust bear 20). When a call is given up is for its caller to say, who must not end the calls of
-//! others by it. So a few streams are reset, and further ones once a probe is answered. Probes have a connection of their own,
-//! as the calls that are to be given up may have all streams of the other. A call that waits for its turn may end by itself.
+//! others by it. Servers of the house bear any number. For those of others a few streams are reset, and further ones once a
+//! probe is answered, which tells that the server is at work. Probes have a connection of their own, as the calls that are
+//! to be given up may have all streams of the other. A call that waits for its turn may end by itself.
+//!
+//! That is a pace and no bound: a deadline, which tonic keeps as well, resets its stream without a turn, and a server may
+//! answer on one connection while it does not read the other.
 
 use std::{
     sync::{
@@ -16,7 +20,7 @@ use tokio::sync::Semaphore;
 use tonic::{Request, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-/// Streams reset for each probe. Its answer may overtake them, so that twice as many come together at most.
+/// Streams reset for each probe. Its answer may overtake them, so that as a rule twice as many come together at most.
 const AT_ONCE: usize = 8;
 
 /// How long a probe may take. It is longer than a connection whose host has died is kept, which ends a probe as well.
@@ -60,7 +64,7 @@ impl Resets {
         let mut request = Request::new(HealthCheckRequest { service: String::new() });
         request.set_timeout(PROBE_TIMEOUT);
         if let Err(status) = HealthClient::new(self.channel.clone()).check(request).await {
-            tracing::debug!(%status, "an upstream answers a probe");
+            tracing::debug!(%status, "how an upstream answers a probe");
         }
         self.left.add_permits(AT_ONCE);
     }

@@ -70,8 +70,10 @@ async fn groups(fixture: &Fixture) {
     let (at, name, variant) = (("products", "product_groups"), "groups-count-their-variants", variant.await);
     fixture.broken(at, group, doc! { "$inc": { "variant_count": 1 } }, (name, group, "a count of 2")).await;
     fixture.broken(at, group, doc! { "$set": { "varies_by": ["Size"] } }, (name, group, "Colour")).await;
-    let left = doc! { "$unset": { "group_id": "" } };
-    fixture.broken(("products", "products"), &variant, left, (name, group, "a count of 1")).await;
+    for (field, found) in [("group_id", "a count of 1"), ("options", "one with []")] {
+        let without = doc! { "$unset": { field: "" } };
+        fixture.broken(("products", "products"), &variant, without, (name, group, found)).await;
+    }
 }
 
 async fn orders(fixture: &Fixture) {
