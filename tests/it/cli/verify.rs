@@ -6,7 +6,7 @@ mod corruptions;
 use crate::baskets::ordered;
 use crate::orders::coupons::coupon;
 use crate::webhooks::an_endpoint;
-use kit::shop::{TIMEOUT, id, place, product};
+use kit::shop::{TIMEOUT, id, place, product, product_with};
 use kit::{Client, Stack, StackOptions, binary, eventually};
 use serde_json::{Value, json};
 use std::{
@@ -37,6 +37,18 @@ pub(crate) async fn verify(stack: &Stack, arguments: &[&str]) -> Output {
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A group of products, and the variant that it has.
+async fn variant(stack: &Stack) -> (String, String) {
+    let staff = Client::staff(stack).await;
+    let made = staff.post("/v1/product-groups", json!({ "name": "Shirt", "variesBy": ["Colour"] })).await.expect(201);
+    let group = id(&made, "groupId").to_owned();
+    let price = json!({ "currencyCode": "EUR", "units": "5" });
+    let options = json!([{ "name": "Colour", "value": "Red" }]);
+    let fields = json!({ "price": price, "groupId": group, "options": options });
+    let variant = product_with(stack, 0, fields).await;
+    (group, variant)
 }
 
 /// Places orders of every kind, cancels and dispatches some, until told otherwise.
@@ -72,6 +84,7 @@ async fn a_system_at_work_has_no_violations() {
     let product = product(&stack, 1_000_000).await;
     coupon(&stack, json!({ "percentage": "10" })).await;
     an_endpoint(&stack).await;
+    variant(&stack).await;
     ordered(&Client::register(&stack).await.0, &[(&product, 1)]).await;
     let (enough, placed) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let busy = (0..CUSTOMERS)

@@ -56,6 +56,7 @@ async fn users_who_may_only_read_are_enough_to_verify_a_system() {
     let product = shop::product(&stack, 5).await;
     coupon(&stack, json!({ "percentage": "10" })).await;
     an_endpoint(&stack).await;
+    super::variant(&stack).await;
     let (customer, _) = Client::register(&stack).await;
     let order = shop::place(&customer, &[(&product, 1)], "tok_visa").await;
     assert_eq!(order["state"], "CONFIRMED", "{order}");

@@ -56,18 +56,8 @@ async fn stock(fixture: &Fixture) {
 }
 
 async fn groups(fixture: &Fixture) {
-    let staff = Client::staff(&fixture.stack).await;
-    let made = staff.post("/v1/product-groups", json!({ "name": "Shirt", "variesBy": ["Colour"] })).await.expect(201);
-    let group = id(&made, "groupId");
-    let colour = json!([{ "name": "Colour", "value": "Red" }]);
-    let variant = shop::product_with(
-        &fixture.stack,
-        0,
-        json!({
-            "price": { "currencyCode": "EUR", "units": "5" }, "groupId": group, "options": colour,
-        }),
-    );
-    let (at, name, variant) = (("products", "product_groups"), "groups-count-their-variants", variant.await);
+    let (group, variant) = super::variant(&fixture.stack).await;
+    let (at, name, group) = (("products", "product_groups"), "groups-count-their-variants", group.as_str());
     fixture.broken(at, group, doc! { "$inc": { "variant_count": 1 } }, (name, group, "a count of 2")).await;
     fixture.broken(at, group, doc! { "$set": { "varies_by": ["Size"] } }, (name, group, "Colour")).await;
     for (field, found) in [("group_id", "a count of 1"), ("options", "one with []")] {
