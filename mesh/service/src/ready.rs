@@ -1,4 +1,5 @@
-//! Readiness: SERVING while MongoDB answers, NATS is connected and the events that replies need are read. Liveness does not depend on any.
+//! Readiness: SERVING while MongoDB answers, NATS is connected and the events that replies need are read. Liveness does not
+//! depend on any.
 
 use events::{Nats, Reads};
 use mongodb::{Database, bson::doc};
