@@ -192,26 +192,19 @@ fn path(rpc: &Rpc) -> Result<PathAndQuery, Status> {
     })
 }
 
-/// A status as it may leave the house. What the upstream said goes on; what tonic found out about the connection is
-/// logged and becomes UNAVAILABLE, or DEADLINE_EXCEEDED where tonic's own timer was first.
+/// A status as it may leave the house. What the upstream said goes on; what was found out about the connection is logged and
+/// becomes UNAVAILABLE.
 pub(crate) fn outside(status: Status, rpc: &str) -> Status {
-    let mut cause = status.source();
-    if cause.is_none() {
+    let Some(cause) = status.source() else {
         return if is_about_size(&status) { too_large(rpc, status.message()) } else { status };
-    }
-    while let Some(error) = cause {
-        if error.is::<tonic::TimeoutExpired>() {
-            return exceeded();
-        }
-        cause = error.source();
-    }
-    match status.source().and_then(refused_certificate) {
+    };
+    match refused_certificate(cause) {
         Some(why) => tracing::warn!(
             rpc,
             %why,
             "the certificate of an upstream is refused; COMPTOIR_UPSTREAM_CA (or --upstream-ca) names authorities of one's own"
         ),
-        None => tracing::warn!(rpc, error = ?status.source(), "an upstream cannot be reached"),
+        None => tracing::warn!(rpc, error = ?cause, "an upstream cannot be reached"),
     }
     rpc::status::unavailable("UPSTREAM_UNAVAILABLE", "the service behind this path cannot be reached now")
 }

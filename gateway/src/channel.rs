@@ -1,12 +1,31 @@
-//! A connection to an upstream.
+//! A channel to an upstream: one HTTP/2 connection, which all calls share.
+//!
+//! It is hyper's own client and not tonic's, which keeps a timer for each call that has a `grpc-timeout`, and resets its stream
+//! when that is over. When a stream is reset is for `upstream` to say.
 
-use http::uri::Scheme;
+use futures::{TryFutureExt, future::MapOk};
+use http::{
+    HeaderValue, Request, Response,
+    header::USER_AGENT,
+    uri::{Authority, PathAndQuery, Scheme, Uri},
+};
+use hyper::body::Incoming;
+use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::{
+    client::legacy::{Client, Error, ResponseFuture, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
 use rpc::tls::Roots;
-use std::time::Duration;
-use tonic::transport::{Channel, ClientTlsConfig, Endpoint, Error};
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::net::TcpStream;
+use tonic::{ConnectError, body::Body};
+use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
 
-/// How long a connect may take, and then a handshake of TLS; within a cluster it takes milliseconds, or nobody listens.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a connect may take, with the handshake of TLS; within a cluster it takes milliseconds, or nobody listens.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Pings on a quiet connection, and the wait for their answers: an upstream whose host has died is noticed after 25 s, when
 /// TCP would still wait for minutes.
@@ -21,22 +40,77 @@ const STREAM_WINDOW_BYTES: u32 = 65_535;
 /// above which it ends the connection and every call on it.
 const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
-/// A connection that is made when it is first used. Over `https` the server has a certificate of the web's authorities, or of
-/// `roots`.
-pub(crate) fn connect(uri: &str, roots: &Roots) -> Result<Channel, Error> {
-    let mut endpoint = Endpoint::from_shared(uri.to_owned())?
-        .connect_timeout(CONNECT_TIMEOUT)
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("comptoir/", env!("CARGO_PKG_VERSION")));
+
+type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, ConnectError>;
+
+/// A call until the head of its reply has come; dropped before that, its stream is reset.
+pub(crate) type Called = MapOk<ResponseFuture, fn(Response<Incoming>) -> Response<Body>>;
+
+/// Connects when it is first called and again whenever it must. A call that a connection took and did not begin to send
+/// when it ended is sent on the next one. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Channel {
+    client: Client<Connector, Body>,
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl Channel {
+    /// A channel to the server at `uri`; none where that is no address of a server. Over `https` it has a certificate of the
+    /// web's authorities, or of `roots`.
+    pub(crate) fn new(uri: &str, roots: &Roots) -> Option<Self> {
+        let uri = uri.parse::<Uri>().ok()?.into_parts();
+        let scheme = uri.scheme.filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme))?;
+        Some(Self { client: client(connector(roots)), scheme, authority: uri.authority? })
+    }
+
+    /// Calls the path of `request`.
+    pub(crate) fn send(&self, request: Request<Body>) -> Called {
+        let (mut head, body) = request.into_parts();
+        let path = head.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(path);
+        head.uri = uri.build().expect("it has all of its parts");
+        head.version = http::Version::HTTP_2;
+        head.headers.insert(USER_AGENT, AGENT);
+        self.client.request(Request::from_parts(head, body)).map_ok(|response| response.map(Body::new))
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Error;
+    type Future = Called;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Called {
+        self.send(request)
+    }
+}
+
+fn connector(roots: &Roots) -> Connector {
+    let mut tcp = HttpConnector::new();
+    tcp.enforce_http(false);
+    tcp.set_nodelay(true);
+    let tls = HttpsConnectorBuilder::new().with_tls_config(roots.client()).https_or_http().enable_http2();
+    let connector = ServiceBuilder::new().map_err(ConnectError).timeout(CONNECT_TIMEOUT);
+    BoxCloneSyncService::new(connector.service(tls.wrap_connector(tcp)))
+}
+
+fn client(connector: Connector) -> Client<Connector, Body> {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_idle_timeout(None)
+        .http2_only(true)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
+        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
         // Replies to calls that were given up may come late. They are no fault of the upstream, however many they are.
         .http2_max_local_error_reset_streams(None)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .tcp_nodelay(true);
-    if endpoint.uri().scheme() == Some(&Scheme::HTTPS) {
-        let tls = ClientTlsConfig::new().with_webpki_roots().trust_anchors(roots.anchors());
-        endpoint = endpoint.tls_config(tls.timeout(CONNECT_TIMEOUT))?;
-    }
-    Ok(endpoint.connect_lazy())
+        .http2_initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .build(connector)
 }

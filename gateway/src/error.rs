@@ -21,11 +21,7 @@ pub enum Error {
     #[error("NATS, which counts the rate limits: {0}")]
     Nats(#[from] limit::ConnectError),
     #[error("{uri:?} is not the address of a gRPC server such as http://127.0.0.1:9001")]
-    Upstream {
-        uri: String,
-        #[source]
-        source: tonic::transport::Error,
-    },
+    Upstream { uri: String },
     #[error("this is no descriptor set: {0}")]
     Undecodable(#[source] prost::DecodeError),
     /// A descriptor set that was emptied, or is of messages alone.

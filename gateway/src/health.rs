@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use std::time::Duration;
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tower::service_fn;
 
 /// How long an upstream may take to answer; probes give up after a few seconds, and need the reply about the others.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -39,7 +40,7 @@ pub(crate) async fn ready(gateway: &Gateway) -> Response {
 async fn check(upstream: &Upstream) -> ServingStatus {
     let mut request = Request::new(HealthCheckRequest { service: String::new() });
     request.set_timeout(CHECK_TIMEOUT);
-    let mut client = HealthClient::new(upstream.channel());
+    let mut client = HealthClient::new(service_fn(|request| upstream.ask(request)));
     let state = match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
         Ok(Ok(response)) => response.into_inner().status(),
         Ok(Err(status)) if status.code() == Code::Unimplemented => ServingStatus::Serving,

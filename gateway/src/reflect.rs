@@ -1,7 +1,7 @@
 //! The descriptors of a server, as its reflection tells them: `grpc.reflection.v1`, or `v1alpha` where the server does not have
 //! that yet (github.com/grpc/grpc/blob/master/doc/server-reflection.md). Both have the same messages.
 
-use crate::{channel::connect, files};
+use crate::{channel::Channel, files};
 use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::prost_types::FileDescriptorProto;
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::mpsc;
-use tonic::{Code, Request, Status, Streaming, client::Grpc, transport::Channel};
+use tonic::{Code, Request, Status, Streaming, client::Grpc};
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::{
     ErrorResponse, ServerReflectionRequest, ServerReflectionResponse, server_reflection_request::MessageRequest as Ask,
@@ -39,11 +39,7 @@ const OF_SERVERS: [&str; 2] = ["grpc.reflection.", "grpc.health."];
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("{uri:?} is not the address of a gRPC server such as http://127.0.0.1:50051")]
-    Address {
-        uri: String,
-        #[source]
-        source: tonic::transport::Error,
-    },
+    Address { uri: String },
     #[error("the server cannot be asked: {:?}, {}", .0.code(), .0.message())]
     Status(Status),
     #[error("the server cannot be reached: {0}")]
@@ -67,7 +63,7 @@ pub enum Error {
 /// The encoded `google.protobuf.FileDescriptorSet` of all services of the server at `uri`, in an order that does not change
 /// by itself. Bounded in time, bytes and files. `roots` sign for a server over https, beside the authorities of the web.
 pub async fn descriptors(uri: &str, roots: &Roots) -> Result<Vec<u8>, Error> {
-    let channel = connect(uri, roots).map_err(|source| Error::Address { uri: uri.to_owned(), source })?;
+    let channel = Channel::new(uri, roots).ok_or_else(|| Error::Address { uri: uri.to_owned() })?;
     tokio::time::timeout(TIMEOUT, fetch(channel)).await.unwrap_or(Err(Error::Timeout))
 }
 

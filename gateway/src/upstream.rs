@@ -10,8 +10,8 @@ mod waiting;
 
 pub(crate) use held::Held;
 
-use crate::channel;
-use bound::Bound;
+use crate::channel::Channel;
+use bound::{Bound, Place};
 use http::{Request, Response};
 use paced::Paced;
 use resets::Resets;
@@ -21,14 +21,9 @@ use rpc::{
 };
 use settings::{Error, Key, Settings};
 use std::sync::Arc;
-use tonic::{
-    Status,
-    body::Body,
-    transport::{self, Channel},
-};
-use tower::{Service, ServiceExt};
+use tonic::{Status, body::Body};
 use transcode::Rpc;
-use waiting::Waiting;
+use waiting::{Answered, Waiting};
 
 pub(crate) const BREAKER_FAILURES: Key = Key::new(
     "breaker-failures",
@@ -72,12 +67,12 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    /// The upstream at `uri`, which is connected to when it is first called; `roots` sign for it over https.
-    pub(crate) fn new(uri: &str, bounds: Bounds, roots: &Roots) -> Result<Self, transport::Error> {
+    /// The upstream at `uri`, if that is an address; it is connected to when it is first called. `roots` sign for it over https.
+    pub(crate) fn new(uri: &str, bounds: Bounds, roots: &Roots) -> Option<Self> {
         let bound = || Arc::new(Bound::new(uri, bounds.concurrency));
-        Ok(Self {
-            channel: channel::connect(uri, roots)?,
-            resets: Resets::new(channel::connect(uri, roots)?),
+        Some(Self {
+            channel: Channel::new(uri, roots)?,
+            resets: Resets::new(Channel::new(uri, roots)?),
             breaker: Breaker::new(uri, bounds.breaker_failures),
             calls: bound(),
             streams: bound(),
@@ -89,9 +84,10 @@ impl Upstream {
         &self.uri
     }
 
-    /// The connection, past breaker and bound: for questions about the upstream itself.
-    pub(crate) fn channel(&self) -> Channel {
-        self.channel.clone()
+    /// Makes a call past breaker and bound: a question about the upstream itself.
+    pub(crate) async fn ask(&self, request: Request<Body>) -> Result<Response<Held>, Status> {
+        let (answered, place) = self.send(request, None).await;
+        whole(answered, place)
     }
 
     /// Notes that such a question was answered.
@@ -110,16 +106,13 @@ impl Upstream {
         let bound = if is_stream { &self.streams } else { &self.calls };
         let place = Bound::take(bound).ok_or_else(|| self.overloaded())?;
         let pass = self.breaker.admit().ok_or_else(|| self.unreachable())?;
-        let mut channel = self.channel.clone();
-        let (answered, place) = match channel.ready().await {
-            Ok(channel) => Waiting::new(channel.call(request), place, &self.resets).await,
-            Err(error) => (Err(error), place),
-        };
+        let (answered, place) = self.send(request, Some(place)).await;
         pass.end(Outcome::of(&answered));
-        match answered {
-            Ok(response) => Ok(response.map(|body| Held::new(body, place))),
-            Err(error) => Err(Status::from_error(error.into())),
-        }
+        whole(answered, place)
+    }
+
+    fn send(&self, request: Request<Body>, place: Option<Place>) -> Waiting<'_> {
+        Waiting::new(self.channel.send(request), place, &self.resets)
     }
 
     fn overloaded(&self) -> Status {
@@ -136,5 +129,13 @@ impl Upstream {
     fn refused(&self, reason: &str, message: &str) -> Status {
         telemetry::count("comptoir.calls.refused", &[("peer", self.uri.as_str()), ("reason", reason)]);
         rpc::status::unavailable(reason, message)
+    }
+}
+
+/// The reply, whose call is under way until its end.
+fn whole(answered: Answered, place: Option<Place>) -> Result<Response<Held>, Status> {
+    match answered {
+        Ok(response) => Ok(response.map(|body| Held::new(body, place))),
+        Err(error) => Err(Status::from_error(error.into())),
     }
 }

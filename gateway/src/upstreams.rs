@@ -4,7 +4,6 @@ use crate::{Error, upstream::Upstream};
 use rpc::tls::Roots;
 use settings::{Key, Settings};
 use std::{collections::BTreeMap, str::FromStr, sync::Arc};
-use tonic::transport;
 use transcode::{Router, Rpc};
 
 pub(crate) const UPSTREAM_CA: Key = Key::new(
@@ -57,8 +56,8 @@ pub(crate) fn roots(settings: &Settings) -> Result<Roots, settings::Error> {
     }
 }
 
-/// Makes the upstream at an address.
-pub(crate) type Made<'a> = &'a dyn Fn(&str) -> Result<Upstream, transport::Error>;
+/// Makes the upstream at an address, if it is one.
+pub(crate) type Made<'a> = &'a dyn Fn(&str) -> Option<Upstream>;
 
 /// The upstreams of one schema.
 #[derive(Default)]
@@ -89,10 +88,7 @@ impl Upstreams {
         let mut known = self.configured.values().chain(old.configured.values());
         let upstream = match known.find(|known| known.uri() == uri) {
             Some(known) => known.clone(),
-            None => {
-                let upstream = made(uri);
-                Arc::new(upstream.map_err(|source| Error::Upstream { uri: uri.to_owned(), source })?)
-            }
+            None => Arc::new(made(uri).ok_or_else(|| Error::Upstream { uri: uri.to_owned() })?),
         };
         self.configured.insert(name.to_owned(), upstream.clone());
         Ok(upstream)

@@ -11,11 +11,11 @@ use tonic::{Status, body::Body};
 
 pub(crate) struct Held {
     body: Body,
-    _place: Place,
+    _place: Option<Place>,
 }
 
 impl Held {
-    pub(super) fn new(body: Body, place: Place) -> Self {
+    pub(super) fn new(body: Body, place: Option<Place>) -> Self {
         Self { body, _place: place }
     }
 }

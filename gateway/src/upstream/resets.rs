@@ -6,9 +6,9 @@
 //! probe is answered, which tells that the server is at work. Probes have a connection of their own, as the calls that are
 //! to be given up may have all streams of the other. A call that waits for its turn may end by itself.
 //!
-//! That is a pace and no bound: a deadline, which tonic keeps as well, resets its stream without a turn, and a server may
-//! answer on one connection while it does not read the other.
+//! That is a pace and no bound: a server may answer on one connection while it does not read the other.
 
+use crate::channel::Channel;
 use std::{
     sync::{
         Arc,
@@ -16,8 +16,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::Semaphore;
-use tonic::{Request, transport::Channel};
+use tokio::{sync::Semaphore, time::timeout};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
 /// Streams reset for each probe. Its answer may overtake them, so that as a rule twice as many come together at most.
@@ -61,11 +60,9 @@ impl Resets {
 
     /// Any answer will do, and so will the end of the connection.
     async fn probe(self: Arc<Self>) {
-        let mut request = Request::new(HealthCheckRequest { service: String::new() });
-        request.set_timeout(PROBE_TIMEOUT);
-        if let Err(status) = HealthClient::new(self.channel.clone()).check(request).await {
-            tracing::debug!(%status, "how an upstream answers a probe");
-        }
+        let mut client = HealthClient::new(self.channel.clone());
+        let answered = timeout(PROBE_TIMEOUT, client.check(HealthCheckRequest { service: String::new() })).await;
+        tracing::debug!(?answered, "how an upstream answers a probe");
         self.left.add_permits(AT_ONCE);
     }
 }

@@ -36,6 +36,8 @@ const STUCK: &str = "/v1/shelves/s1/books/stuck";
 struct Dam {
     uri: String,
     is_open: watch::Sender<bool>,
+    /// Told when all connections are to end.
+    end: watch::Sender<()>,
     /// What has come on each connection.
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
     _library: Running,
@@ -46,6 +48,7 @@ impl Dam {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let uri = format!("http://{}", listener.local_addr().expect("bound"));
         let (is_open, opened) = watch::channel(true);
+        let (end, ends) = watch::channel(());
         let sent = Arc::new(Mutex::new(Vec::new()));
         let (service, record) = (library.uri.trim_start_matches("http://").to_owned(), sent.clone());
         tokio::spawn(async move {
@@ -59,10 +62,17 @@ impl Dam {
                 let note = move |bytes: &[u8]| {
                     record.lock().expect("no holder panics")[number].extend_from_slice(bytes);
                 };
-                tokio::spawn(pass(reader, calls, opened.clone(), note));
+                let (opened, mut ends) = (opened.clone(), ends.clone());
+                ends.mark_unchanged();
+                tokio::spawn(async move {
+                    tokio::select! {
+                        () = pass(reader, calls, opened, note) => {}
+                        _ = ends.changed() => {}
+                    }
+                });
             }
         });
-        Self { uri, is_open, sent, _library: library }
+        Self { uri, is_open, end, sent, _library: library }
     }
 
     /// How many frames of this kind the gateway has sent on the connection of its calls, beside which it has one for probes.
@@ -120,6 +130,13 @@ async fn shut_off() -> (Gateway, Dam, usize) {
 /// The calls have been given up: those of others are answered all the same, on the same connection, and the service learns of
 /// each call that nobody waits for it.
 async fn others_are_whole(gateway: &Gateway, dam: &Dam) {
+    others_are_answered(gateway, dam).await;
+    dam.has(RST_STREAM, GIVEN_UP).await;
+    gateway.client().get("/v1/shelves/s1/books/b1").await.expect(200);
+    assert_eq!(dam.frames(RST_STREAM), GIVEN_UP);
+}
+
+async fn others_are_answered(gateway: &Gateway, dam: &Dam) {
     let client = gateway.client();
     let others = join_all((0..OTHERS).map(|_| async { client.get("/v1/shelves/s1/books/b1").await.expect(200) }));
     let opens = async {
@@ -127,13 +144,16 @@ async fn others_are_whole(gateway: &Gateway, dam: &Dam) {
         dam.is_open.send_replace(true);
     };
     tokio::join!(others, opens);
-    dam.has(RST_STREAM, GIVEN_UP).await;
     client.get("/v1/shelves/s1/books/b1").await.expect(200);
-    assert_eq!(dam.frames(RST_STREAM), GIVEN_UP);
 }
 
 /// Streams of one caller, whose calls are under way when they are reset.
 async fn reset_by_their_caller(head: impl Fn(u32) -> Vec<u8>) {
+    let (gateway, dam) = with_reset_streams(head).await;
+    others_are_whole(&gateway, &dam).await;
+}
+
+async fn with_reset_streams(head: impl Fn(u32) -> Vec<u8>) -> (Gateway, Dam) {
     let (gateway, dam, before) = shut_off().await;
     let mut caller = TcpStream::connect(gateway.uri.trim_start_matches("http://")).await.expect("the port is open");
     let ids: Vec<u32> = streams().take(GIVEN_UP).collect();
@@ -142,7 +162,47 @@ async fn reset_by_their_caller(head: impl Fn(u32) -> Vec<u8>) {
     dam.has(HEADERS, before + GIVEN_UP).await;
     let resets: Vec<u8> = ids.iter().flat_map(|id| reset(*id)).collect();
     caller.write_all(&resets).await.expect("the connection is whole");
-    others_are_whole(&gateway, &dam).await;
+    (gateway, dam)
+}
+
+/// A place on the connection is waited for by one call in h2, and by the others before it.
+#[tokio::test]
+async fn calls_that_wait_for_a_place_on_a_connection_that_ends_are_made_on_the_next_one() {
+    let (gateway, dam, before) = shut_off().await;
+    dam.is_open.send_replace(true);
+    let mut caller = TcpStream::connect(gateway.uri.trim_start_matches("http://")).await.expect("the port is open");
+    let stuck: Vec<u8> = streams().take(STREAMS as usize).flat_map(|id| request(id, STUCK)).collect();
+    caller.write_all(&[PREFACE, &stuck].concat()).await.expect("the connection is whole");
+    dam.has(HEADERS, before + STREAMS as usize).await;
+    let client = gateway.client();
+    let waiting = join_all((0..OTHERS).map(|_| client.get("/v1/shelves/s1/books/b1")));
+    let ends = async {
+        tokio::time::sleep(Duration::from_millis(300)).await; // by now they wait
+        dam.end.send_replace(());
+    };
+    let (replies, ()) = tokio::join!(waiting, ends);
+    let made = replies.iter().filter(|reply| reply.status == 200).count();
+    assert!(made >= OTHERS - 1, "{made} of {OTHERS} are made: {replies:?}");
+}
+
+/// The service hears of them late, and answers some of them before they are reset.
+#[tokio::test]
+async fn questions_for_readiness_that_are_given_up_leave_the_calls_of_others_whole() {
+    let (gateway, dam) = with_reset_streams(|id| request(id, "/readyz")).await;
+    others_are_answered(&gateway, &dam).await;
+}
+
+/// The service keeps the same deadline, so that some of them end by its answer.
+#[tokio::test]
+async fn calls_past_their_deadline_while_a_service_is_busy_leave_those_of_others_whole() {
+    let (gateway, dam, _) = shut_off().await;
+    let client = gateway.client();
+    let late = (0..GIVEN_UP).map(|_| async {
+        let call = client.request(Method::GET, STUCK).header("x-request-timeout", "500ms");
+        reply(call).await.expect(504)
+    });
+    join_all(late).await;
+    others_are_answered(&gateway, &dam).await;
 }
 
 #[tokio::test]
