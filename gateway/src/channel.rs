@@ -3,26 +3,30 @@
 //! It is hyper's own client and not tonic's, which keeps a timer for each call that has a `grpc-timeout`, and resets its stream
 //! when that is over. When a stream is reset is for `upstream` to say.
 
-use futures::{TryFutureExt, future::MapOk};
+use futures::{
+    TryFutureExt,
+    future::{BoxFuture, MapOk},
+};
 use http::{
     HeaderValue, Request, Response,
     header::USER_AGENT,
     uri::{Authority, PathAndQuery, Scheme, Uri},
 };
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
     client::legacy::{Client, Error, ResponseFuture, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rpc::tls::Roots;
 use std::{
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 use tonic::{ConnectError, body::Body};
-use tower::{Service, ServiceBuilder, util::BoxCloneSyncService};
+use tower::{BoxError, Service, ServiceExt};
 
 /// How long a connect may take, with the handshake of TLS; within a cluster it takes milliseconds, or nobody listens.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -42,8 +46,6 @@ const CONNECTION_WINDOW_BYTES: u32 = 1 << 30;
 
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("comptoir/", env!("CARGO_PKG_VERSION")));
 
-type Connector = BoxCloneSyncService<Uri, MaybeHttpsStream<TokioIo<TcpStream>>, ConnectError>;
-
 /// A call until the head of its reply has come; dropped before that, its stream is reset.
 pub(crate) type Called = MapOk<ResponseFuture, fn(Response<Incoming>) -> Response<Body>>;
 
@@ -62,7 +64,7 @@ impl Channel {
     pub(crate) fn new(uri: &str, roots: &Roots) -> Option<Self> {
         let uri = uri.parse::<Uri>().ok()?.into_parts();
         let scheme = uri.scheme.filter(|scheme| [Scheme::HTTP, Scheme::HTTPS].contains(scheme))?;
-        Some(Self { client: client(connector(roots)), scheme, authority: uri.authority? })
+        Some(Self { client: client(Connector::new(roots)), scheme, authority: uri.authority? })
     }
 
     /// Calls the path of `request`.
@@ -91,13 +93,36 @@ impl Service<Request<Body>> for Channel {
     }
 }
 
-fn connector(roots: &Roots) -> Connector {
-    let mut tcp = HttpConnector::new();
-    tcp.enforce_http(false);
-    tcp.set_nodelay(true);
-    let tls = HttpsConnectorBuilder::new().with_tls_config(roots.client()).https_or_http().enable_http2();
-    let connector = ServiceBuilder::new().map_err(ConnectError).timeout(CONNECT_TIMEOUT);
-    BoxCloneSyncService::new(connector.service(tls.wrap_connector(tcp)))
+/// Makes connections. The client clones it for each call.
+#[derive(Clone)]
+struct Connector(Arc<HttpsConnector<HttpConnector>>);
+
+impl Connector {
+    fn new(roots: &Roots) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        let tls = HttpsConnectorBuilder::new().with_tls_config(roots.client()).https_or_http().enable_http2();
+        Self(Arc::new(tls.wrap_connector(tcp)))
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Error = ConnectError;
+    type Future = BoxFuture<'static, Result<Self::Response, ConnectError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), ConnectError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connector = HttpsConnector::clone(&self.0);
+        Box::pin(async {
+            let connected = timeout(CONNECT_TIMEOUT, connector.oneshot(uri)).await;
+            connected.map_err(BoxError::from).flatten().map_err(ConnectError)
+        })
+    }
 }
 
 fn client(connector: Connector) -> Client<Connector, Body> {
