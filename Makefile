@@ -74,10 +74,11 @@ contracts: ## Check the contracts: style, nothing broken since the last release,
 	@for file in $(VIEWER_FILES); do cmp "$(VIEWER_DIR)/$$file" "gateway/viewer/$$file" || { \
 	  echo "gateway/viewer/$$file is not that of the package; mend: make tools viewer" >&2; exit 1; }; done
 
-docs: build ## Write docs/EVENTS.md, docs/asyncapi.json, docs/openapi.json and helm/comptoir/topology.yaml from contracts and topology
+docs: build ## Write docs/EVENTS.md, docs/TELEMETRY.md, docs/asyncapi.json, docs/openapi.json and helm/comptoir/topology.yaml
 	@$(BINARY) docs events --output docs/EVENTS.md
 	@$(BINARY) docs asyncapi --output docs/asyncapi.json
 	@$(BINARY) docs openapi --output docs/openapi.json
+	@$(BINARY) docs telemetry --output docs/TELEMETRY.md
 	@$(BINARY) docs chart --output helm/comptoir/topology.yaml
 
 stubs: ## Write clients from proto/ into stubs/ for LANGUAGES="typescript python go"; clients/README.md shows their use

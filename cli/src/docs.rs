@@ -6,6 +6,7 @@ mod catalogue;
 mod chart;
 mod markdown;
 mod proto_text;
+mod telemetry_table;
 
 pub use catalogue::{Catalogue, Event, Field, HEADERS, Header, Publisher, fields};
 pub use proto_text::proto_text;
@@ -34,6 +35,8 @@ pub enum Kind {
     Asyncapi,
     /// docs/openapi.json: what the gateway serves, for programs (OpenAPI 3.1)
     Openapi,
+    /// docs/TELEMETRY.md: what is measured, for operators
+    Telemetry,
     /// helm/comptoir/topology.yaml: the topology and the call graph, for the templates of the chart
     Chart,
 }
@@ -53,6 +56,7 @@ pub fn generate(document: Kind) -> anyhow::Result<String> {
         Kind::Events => Ok(markdown::render(&Catalogue::of_this_build()?)),
         Kind::Asyncapi => asyncapi::render(&Catalogue::of_this_build()?),
         Kind::Openapi => Ok(serde_json::to_string_pretty(&gateway::openapi(gateway::JsonOptions::default())?)? + "\n"),
+        Kind::Telemetry => Ok(telemetry_table::render(telemetry::metrics::ALL)),
         Kind::Chart => chart::render(&DescriptorPool::decode(contracts::DESCRIPTORS)?, Topology::get()),
     }
 }

@@ -52,20 +52,11 @@ pub(crate) async fn answer(
     let upstream = call::upstream(gateway, &route.rpc)?;
     let call = Call { rpc: &route.rpc, upstream, message: messages, headers: forward, timeout };
     let refused = |status| rpc::status::renamed(status, |field| route.json_path(field));
-    let mut replies = tokio::select! {
-        // What is wrong with a line first, as the call fails of it too.
-        biased;
-        Ok(failure) = &mut broken => return Err(failure),
-        replies = call.streams() => replies.map_err(refused)?,
-    };
+    let mut replies = broken.or(call.streams()).await?.map_err(refused)?;
     if route.rpc.server_streaming {
         return Ok(stream::reply(gateway.clone(), route.clone(), (replies.messages, broken), &parts));
     }
-    let message = tokio::select! {
-        biased;
-        Ok(failure) = &mut broken => return Err(failure),
-        message = replies.patience.wait(only(&mut replies.messages)) => message?,
-    };
+    let message = broken.or(replies.patience.wait(only(&mut replies.messages))).await??;
     let message = message.map_err(|status| refused(outside(status, &route.rpc.full_name)))?;
     let message = message.ok_or_else(|| nothing(&route.rpc.full_name))?;
     Ok(reply::success(&route.rpc, route.reply(&message)?))

@@ -1,7 +1,7 @@
 //! RPCs that are called by their own names, `/package.Service/Method`: gRPC, gRPC-Web and Connect. The content type tells
 //! which.
 
-use crate::{connect, error::Failure, grpc, observe, reply, state::Gateway};
+use crate::{connect, error::Failure, grpc, observe, reply, state::Gateway, uplink::Broken};
 use axum::{body::Body, response::Response};
 use futures::TryStreamExt;
 use http::{HeaderName, HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
@@ -86,7 +86,7 @@ pub(crate) async fn in_web(
 ) -> Response {
     let mut call = Some(call);
     let call = tower::service_fn(|request: Request<tonic::body::Body>| {
-        let (tell, broken) = oneshot::channel();
+        let (tell, told) = oneshot::channel();
         let mut tell = Some(tell);
         let note = move |error| {
             let _ = tell.take().map(|tell| tell.send(())); // nobody waits for it when the call is over
@@ -96,11 +96,10 @@ pub(crate) async fn in_web(
         let request = request.map(|body| tonic::body::Body::new(StreamBody::new(BodyStream::new(body).map_err(note))));
         let call = call.take().expect("it is called once");
         async {
-            tokio::select! {
-                biased;
-                Ok(()) = broken => Ok::<_, Infallible>(undecodable().into_http()),
-                response = call(request) => Ok(response.map(tonic::body::Body::new)),
-            }
+            let answered = Broken::new(told).or(call(request)).await;
+            Ok::<_, Infallible>(
+                answered.map_or_else(|()| undecodable().into_http(), |reply| reply.map(tonic::body::Body::new)),
+            )
         }
     });
     match tonic_web::GrpcWebLayer::new().layer(call).oneshot(request).await {

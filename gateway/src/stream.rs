@@ -134,24 +134,24 @@ impl Outgoing {
     async fn chunk(&mut self) -> Bytes {
         let stop = self.gateway.stop.clone();
         loop {
-            let message = tokio::select! {
+            let read = tokio::select! {
                 // The shutdown first: a stream whose next message is always there would never look at it.
                 biased;
                 () = stop.cancelled() => {
                     let message = "the gateway is shutting down; watch again";
                     return self.error(rpc::status::unavailable("SHUTTING_DOWN", message).into());
                 }
-                Ok(failure) = &mut self.broken => return self.error(failure),
-                message = self.messages.message() => message,
+                read = self.broken.or(self.messages.message()) => read,
                 () = tokio::time::sleep(self.gateway.stream_keep_alive) => return self.keep_alive(),
             };
-            match message {
-                Ok(Some(message)) => match self.message(&message) {
+            match read {
+                Ok(Ok(Some(message))) => match self.message(&message) {
                     Some(chunk) => return chunk,
                     None => continue,
                 },
-                Ok(None) => return self.end(),
-                Err(status) => return self.error(outside(status, &self.route.rpc.full_name).into()),
+                Ok(Ok(None)) => return self.end(),
+                Ok(Err(status)) => return self.error(outside(status, &self.route.rpc.full_name).into()),
+                Err(failure) => return self.error(failure),
             }
         }
     }

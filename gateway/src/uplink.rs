@@ -7,8 +7,28 @@ use std::pin::Pin;
 use tokio::sync::oneshot;
 use tonic::Status;
 
-/// What is wrong with the messages of a caller, once it is found. It may be asked again after all of them have been read.
-pub(crate) type Broken = Fuse<oneshot::Receiver<Failure>>;
+/// What is wrong with the messages of a caller, once it is found.
+pub(crate) struct Broken<F = Failure>(Fuse<oneshot::Receiver<F>>);
+
+impl<F> Broken<F> {
+    /// It is found by who has the other end of `told`.
+    pub(crate) fn new(told: oneshot::Receiver<F>) -> Self {
+        Self(told.fuse())
+    }
+
+    /// What the service says, or what is wrong with the messages: that goes first, as the call fails of it too. It may be
+    /// found while the call is looked at, so that it is asked once more behind it.
+    pub(crate) async fn or<T>(&mut self, reply: impl Future<Output = T>) -> Result<T, F> {
+        tokio::select! {
+            biased;
+            Ok(wrong) = &mut self.0 => Err(wrong),
+            reply = reply => match (&mut self.0).now_or_never() {
+                Some(Ok(wrong)) => Err(wrong),
+                _ => Ok(reply),
+            },
+        }
+    }
+}
 
 type Messages = Pin<Box<dyn Stream<Item = Result<Bytes, Failure>> + Send>>;
 
@@ -31,10 +51,10 @@ pub(crate) fn sent(messages: Messages) -> (impl Stream<Item = Result<Bytes, Stat
             }
         }
     });
-    (sent, broken.fuse())
+    (sent, Broken::new(broken))
 }
 
 /// That of a caller whose one message has been read.
 pub(crate) fn unbroken() -> Broken {
-    oneshot::channel().1.fuse()
+    Broken::new(oneshot::channel().1)
 }

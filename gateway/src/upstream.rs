@@ -21,6 +21,7 @@ use rpc::{
 };
 use settings::{Error, Key, Settings};
 use std::sync::Arc;
+use telemetry::metrics::CALLS_REFUSED;
 use tonic::{Status, body::Body};
 use transcode::Rpc;
 use waiting::{Answered, Waiting};
@@ -127,7 +128,7 @@ impl Upstream {
 
     /// The status of a call that is not made.
     fn refused(&self, reason: &str, message: &str) -> Status {
-        telemetry::count("comptoir.calls.refused", &[("peer", self.uri.as_str()), ("reason", reason)]);
+        CALLS_REFUSED.add_one([self.uri.as_str(), reason]);
         rpc::status::unavailable(reason, message)
     }
 }

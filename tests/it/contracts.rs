@@ -140,6 +140,7 @@ fn the_committed_documents_are_those_of_the_contracts() {
         (Kind::Events, "docs/EVENTS.md"),
         (Kind::Asyncapi, "docs/asyncapi.json"),
         (Kind::Openapi, "docs/openapi.json"),
+        (Kind::Telemetry, "docs/TELEMETRY.md"),
         (Kind::Chart, "helm/comptoir/topology.yaml"),
     ] {
         let generated = docs::generate(kind).expect("the contracts can be described");

@@ -7,6 +7,7 @@ mod audit;
 mod baskets;
 mod chaos;
 mod cli;
+mod collector;
 mod contracts;
 mod email;
 mod gateway;

@@ -7,5 +7,6 @@ mod documented;
 mod erasure;
 mod hostile;
 mod idempotency;
+mod metrics;
 mod soak;
 mod tokens;

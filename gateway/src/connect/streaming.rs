@@ -97,12 +97,8 @@ async fn start(
         headers: forward,
         timeout: timeout(headers)?.map_or(gateway.deadline, |timeout| timeout.min(gateway.deadline)),
     };
-    let messages = tokio::select! {
-        // What is wrong first, as the call fails of it too. A sender that is gone has found nothing wrong.
-        biased;
-        Ok(failure) = &mut broken => return Err(failure),
-        replies = call.streams() => replies.map_err(|status| codec.spelled(&gateway.router, rpc, status))?.messages,
-    };
+    let replies = broken.or(call.streams()).await?.map_err(|status| codec.spelled(&gateway.router, rpc, status))?;
+    let messages = replies.messages;
     Ok(Outgoing { gateway: gateway.clone(), rpc: rpc.clone(), codec, messages, broken, is_over: false })
 }
 
@@ -147,9 +143,8 @@ impl Outgoing {
                 let message = "the gateway is shutting down; call again";
                 Err(rpc::status::unavailable("SHUTTING_DOWN", message).into())
             }
-            Ok(failure) = &mut self.broken => Err(failure),
-            message = self.messages.message() => {
-                message.map_err(|status| outside(status, &self.rpc.full_name).into())
+            read = self.broken.or(self.messages.message()) => {
+                read.and_then(|message| message.map_err(|status| outside(status, &self.rpc.full_name).into()))
             }
         };
         let written = read.and_then(|message| {

@@ -1,9 +1,9 @@
-//! How far behind relay and consumers are, as gauges: `comptoir.relay.lag`, `comptoir.events.lag`, `comptoir.events.dead_letters`.
+//! How far behind relay and consumers are, as gauges.
 
 use crate::{Consumers, Error, Source, lease, log::Log, rpc::Reads};
 use mongodb::Database;
 use std::time::Duration;
-use telemetry::gauge;
+use telemetry::metrics::{EVENTS_DEAD_LETTERS, EVENTS_LAG, RELAY_LAG};
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two recordings, each of which reads the ends of the log and of the streams.
@@ -23,15 +23,14 @@ async fn once(database: &Database, source: &Source, consumers: Option<&Consumers
     if !source.aggregates.is_empty() {
         let logged = Log::unchecked(database).last().await?;
         let published = lease::known(database).await?.published;
-        gauge("comptoir.relay.lag", logged - published, &[("service", service)]);
+        RELAY_LAG.record(logged - published, [service]);
     }
     let Some(consumers) = consumers else { return Ok(()) };
     let letters = consumers.letters().count_by_source().await?;
     for lag in consumers.lags().await? {
-        let attributes = [("consumer", service), ("source", lag.source.as_str())];
-        let behind = lag.pending.saturating_add(lag.unacknowledged);
-        gauge("comptoir.events.lag", i64::try_from(behind).unwrap_or(i64::MAX), &attributes);
-        gauge("comptoir.events.dead_letters", letters.get(&lag.source).copied().unwrap_or(0), &attributes);
+        let attributes = [service, lag.source.as_str()];
+        EVENTS_LAG.record(lag.pending.saturating_add(lag.unacknowledged), attributes);
+        EVENTS_DEAD_LETTERS.record(letters.get(&lag.source).copied().unwrap_or(0), attributes);
     }
     Ok(())
 }

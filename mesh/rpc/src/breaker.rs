@@ -15,6 +15,7 @@ use std::{
     },
     time::Duration,
 };
+use telemetry::metrics::BREAKER_STATE;
 use tokio::time::Instant;
 
 /// From one probe to the next one, also when the first has not ended: some calls wait for long.
@@ -30,7 +31,7 @@ pub struct Breaker {
     next_probe: Mutex<Instant>,
 }
 
-/// As `comptoir.breaker.state` tells it.
+/// As `BREAKER_STATE` tells it.
 #[derive(Clone, Copy)]
 enum State {
     Closed,
@@ -144,7 +145,7 @@ impl Breaker {
     }
 
     fn tell(&self, state: State) {
-        telemetry::gauge("comptoir.breaker.state", state as i64, &[("peer", self.peer.as_str())]);
+        BREAKER_STATE.record(state as i64, [self.peer.as_str()]);
     }
 }
 

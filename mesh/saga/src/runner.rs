@@ -9,6 +9,7 @@ use crate::{
 use bson::DateTime;
 use futures::future::join_all;
 use std::{sync::Arc, time::Duration};
+use telemetry::metrics::{SAGA_FAILING, SAGA_PARKED};
 use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Instrument;
@@ -272,8 +273,8 @@ impl<S: SagaStore> Runner<S> {
         while !self.0.shutdown.is_cancelled() {
             match self.0.store.alarms().await {
                 Ok((parked, failing)) => {
-                    telemetry::gauge("comptoir.saga.parked", i64::try_from(parked).unwrap_or(i64::MAX), &[]);
-                    telemetry::gauge("comptoir.saga.failing", i64::try_from(failing).unwrap_or(i64::MAX), &[]);
+                    SAGA_PARKED.record(parked, []);
+                    SAGA_FAILING.record(failing, []);
                 }
                 Err(error) => tracing::debug!(%error, "parked sagas cannot be counted"),
             }

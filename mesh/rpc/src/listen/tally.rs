@@ -4,6 +4,7 @@ use std::{
     sync::Mutex,
     time::{Duration, Instant},
 };
+use telemetry::metrics::{CONNECTIONS_CLOSED, CONNECTIONS_OPEN};
 
 /// Pause between two lines in the log about one reason.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -73,8 +74,7 @@ impl Tally {
 
     /// Counts one. An idle connection's end is no news for the log, and whoever scans ports shakes no hands.
     pub(super) fn note(&self, reason: Reason, why: &str) {
-        let attributes = [("port", self.port.as_str()), ("reason", reason.name())];
-        telemetry::count("comptoir.connections.closed", &attributes);
+        CONNECTIONS_CLOSED.add_one([self.port.as_str(), reason.name()]);
         if matches!(reason, Reason::Idle | Reason::Handshake) {
             return;
         }
@@ -107,7 +107,6 @@ impl Tally {
 
     /// How many are open.
     pub(super) fn open(&self, connections: usize) {
-        let connections = i64::try_from(connections).unwrap_or(i64::MAX);
-        telemetry::gauge("comptoir.connections.open", connections, &[("port", self.port.as_str())]);
+        CONNECTIONS_OPEN.record(connections, [self.port.as_str()]);
     }
 }

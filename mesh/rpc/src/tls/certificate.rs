@@ -8,6 +8,7 @@ use super::{
 };
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use telemetry::metrics::CERTIFICATE_EXPIRY;
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
 /// The certificate of one port.
@@ -57,8 +58,7 @@ impl Tls {
     }
 
     pub(super) fn measure(&self) {
-        let attributes = [("port", self.port.as_str())];
-        telemetry::gauge("comptoir.tls.certificate.expires_in_seconds", self.expires_in_seconds(), &attributes);
+        CERTIFICATE_EXPIRY.record(self.expires_in_seconds(), [self.port.as_str()]);
     }
 
     fn expires_in_seconds(&self) -> i64 {

@@ -6,11 +6,15 @@ use super::{
 };
 use async_compression::tokio::write::GzipEncoder;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures::stream;
+use futures::{StreamExt, stream};
 use prost::Message;
 use reqwest::{Body, Method};
 use std::convert::Infallible;
 use tokio::io::AsyncWriteExt;
+
+/// Calls with the same fault, and how many of them at a time.
+const CALLS: usize = 2000;
+const AT_ONCE: usize = 8;
 
 /// A request: what it is, its path, its headers and its body.
 struct Case {
@@ -95,5 +99,24 @@ async fn input_split_at_every_byte_gives_the_same_result() {
         }
         let single = case.body.iter().map(|byte| vec![*byte]).collect();
         assert_eq!(answered(&gateway, &case, single).await, whole, "{} byte by byte", case.what);
+    }
+}
+
+/// The call fails at the service of what is wrong with its messages, and its end may come while the gateway looks for either.
+#[tokio::test]
+async fn what_is_wrong_with_messages_is_told_and_not_that_the_call_failed_of_it() {
+    let acme = library("acme").await;
+    let gateway = Gateway::of_library(&acme.uri, &["--default-access", "public"]).await;
+    let wrong = [
+        case("a line", "/v1/books:sort", "application/x-ndjson", "{\"title\": \"A\"}\n{\"title\": 2}\n"),
+        case("a message", &format!("/{SERVICE}/SortBooks"), "application/connect+json", envelope(b"{\"title\": 2}")),
+        case("base64", &format!("/{SERVICE}/GetBook"), "application/grpc-web-text", "AAAA?"),
+    ];
+    for case in &wrong {
+        let told = answered(&gateway, case, vec![case.body.clone()]).await;
+        let calls = (0..CALLS).map(|_| async {
+            assert_eq!(answered(&gateway, case, vec![case.body.clone()]).await, told, "{}", case.what);
+        });
+        stream::iter(calls).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 }
