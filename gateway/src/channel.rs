@@ -15,7 +15,10 @@ use http::{
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
-    client::legacy::{Client, Error, ResponseFuture, connect::HttpConnector},
+    client::legacy::{
+        Client, Error, ResponseFuture,
+        connect::{CaptureConnection, HttpConnector, capture_connection},
+    },
     rt::{TokioExecutor, TokioIo, TokioTimer},
 };
 use rpc::tls::Roots;
@@ -67,15 +70,18 @@ impl Channel {
         Some(Self { client: client(Connector::new(roots)), scheme, authority: uri.authority? })
     }
 
-    /// Calls the path of `request`.
-    pub(crate) fn send(&self, request: Request<Body>) -> Called {
+    /// Calls the path of `request`, and tells when that has a connection. A call that is dropped before that ends the connect,
+    /// for all who wait for it.
+    pub(crate) fn send(&self, request: Request<Body>) -> (Called, CaptureConnection) {
         let (mut head, body) = request.into_parts();
         let path = head.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
         let uri = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone()).path_and_query(path);
         head.uri = uri.build().expect("it has all of its parts");
         head.version = http::Version::HTTP_2;
         head.headers.insert(USER_AGENT, AGENT);
-        self.client.request(Request::from_parts(head, body)).map_ok(|response| response.map(Body::new))
+        let mut request = Request::from_parts(head, body);
+        let connected = capture_connection(&mut request);
+        (self.client.request(request).map_ok(|response| response.map(Body::new)), connected)
     }
 }
 
@@ -89,7 +95,7 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, request: Request<Body>) -> Called {
-        self.send(request)
+        self.send(request).0
     }
 }
 
@@ -102,6 +108,8 @@ impl Connector {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        // Divided among the addresses of a name, so that one that is dead does not hide the others.
+        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT * 2 / 3));
         let tls = HttpsConnectorBuilder::new().with_tls_config(roots.client()).https_or_http().enable_http2();
         Self(Arc::new(tls.wrap_connector(tcp)))
     }

@@ -2,7 +2,7 @@
 
 use super::{bound::Place, resets::Resets};
 use crate::channel::Called;
-use hyper_util::client::legacy::Error;
+use hyper_util::client::legacy::{Error, connect::CaptureConnection};
 use std::{
     pin::Pin,
     sync::Arc,
@@ -17,12 +17,17 @@ pub(super) type Answered = Result<http::Response<Body>, Error>;
 pub(super) struct Waiting<'a> {
     /// None once it has ended.
     call: Option<(Called, Option<Place>)>,
+    connected: CaptureConnection,
     resets: &'a Arc<Resets>,
 }
 
 impl<'a> Waiting<'a> {
-    pub(super) fn new(called: Called, place: Option<Place>, resets: &'a Arc<Resets>) -> Self {
-        Self { call: Some((called, place)), resets }
+    pub(super) fn new(
+        (called, connected): (Called, CaptureConnection),
+        place: Option<Place>,
+        resets: &'a Arc<Resets>,
+    ) -> Self {
+        Self { call: Some((called, place)), connected, resets }
     }
 }
 
@@ -39,18 +44,23 @@ impl Future for Waiting<'_> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if let Some((mut reply, place)) = self.call.take()
-            && let Ok(runtime) = Handle::try_current()
-            && !self.resets.one_now()
-        {
-            let resets = self.resets.clone();
-            runtime.spawn(async move {
-                let _place = place; // it is under way until its turn
-                tokio::select! {
-                    _ = &mut reply => {}
-                    () = resets.one() => {}
-                }
-            });
+        let Some((mut reply, place)) = self.call.take() else { return };
+        let Ok(runtime) = Handle::try_current() else { return };
+        let is_connected = self.connected.connection_metadata().is_some();
+        if is_connected && self.resets.one_now() {
+            return;
         }
+        let (mut connected, resets) = (self.connected.clone(), self.resets.clone());
+        runtime.spawn(async move {
+            let _place = place; // it is under way until its turn
+            let turn = async {
+                connected.wait_for_connection_metadata().await;
+                resets.one().await;
+            };
+            tokio::select! {
+                _ = &mut reply => {}
+                () = turn => {}
+            }
+        });
     }
 }
