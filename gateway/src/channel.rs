@@ -1,4 +1,4 @@
-//! A channel to an upstream: one HTTP/2 connection, which all calls share.
+//! A channel to an upstream: one HTTP/2 connection at a time, which all new calls share.
 //!
 //! It is hyper's own client and not tonic's, which keeps a timer for each call that has a `grpc-timeout`, and resets its stream
 //! when that is over. When a stream is reset is for `upstream` to say.
@@ -52,8 +52,8 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("comptoir/", env!("C
 /// A call until the head of its reply has come; dropped before that, its stream is reset.
 pub(crate) type Called = MapOk<ResponseFuture, fn(Response<Incoming>) -> Response<Body>>;
 
-/// Connects when it is first called and again whenever it must. A call that a connection took and did not begin to send
-/// when it ended is sent on the next one. Cheap to clone.
+/// Connects when it is first called and again whenever it must. Calls that wait before a connection when it ends are sent on the
+/// next one. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Channel {
     client: Client<Connector, Body>,
