@@ -3,6 +3,7 @@
 //! Calls with one reply and streams have each the whole bound: streams last, and must not take the places of the others.
 
 mod bound;
+mod check;
 mod held;
 mod paced;
 mod resets;
@@ -12,6 +13,7 @@ pub(crate) use held::Held;
 
 use crate::channel::Channel;
 use bound::{Bound, Place};
+use check::Check;
 use http::{Request, Response};
 use paced::Paced;
 use resets::Resets;
@@ -62,6 +64,7 @@ pub(crate) struct Upstream {
     uri: String,
     channel: Channel,
     breaker: Breaker,
+    check: Check,
     calls: Arc<Bound>,
     streams: Arc<Bound>,
     resets: Arc<Resets>,
@@ -75,6 +78,7 @@ impl Upstream {
             channel: Channel::new(uri, roots)?,
             resets: Resets::new(Channel::new(uri, roots)?),
             breaker: Breaker::new(uri, bounds.breaker_failures),
+            check: Check::default(),
             calls: bound(),
             streams: bound(),
             uri: uri.to_owned(),
@@ -83,17 +87,6 @@ impl Upstream {
 
     pub(crate) fn uri(&self) -> &str {
         &self.uri
-    }
-
-    /// Makes a call past breaker and bound: a question about the upstream itself.
-    pub(crate) async fn ask(&self, request: Request<Body>) -> Result<Response<Held>, Status> {
-        let (answered, place) = self.send(request, None).await;
-        whole(answered, place)
-    }
-
-    /// Notes that such a question was answered.
-    pub(crate) fn reached(&self) {
-        self.breaker.reached();
     }
 
     /// The messages of a caller, on whom it depends that they end well.

@@ -100,7 +100,7 @@ impl Upstreams {
     }
 
     /// All upstreams that are of use, by what was configured.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Upstream)> {
-        self.configured.iter().map(|(name, upstream)| (name, upstream.as_ref()))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Arc<Upstream>)> {
+        self.configured.iter()
     }
 }

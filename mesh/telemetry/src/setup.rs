@@ -49,7 +49,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let Some(providers) = self.0.take() else { return };
         if let Err(error) = providers.traces.shutdown().and(providers.gauges.shutdown()) {
-            tracing::warn!(%error, "the last traces and gauges were not sent");
+            tracing::warn!(%error, "the last traces and metrics were not sent");
         }
     }
 }

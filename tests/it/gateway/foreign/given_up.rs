@@ -149,17 +149,18 @@ async fn others_are_answered(gateway: &Gateway, dam: &Dam) {
 
 /// Streams of one caller, whose calls are under way when they are reset.
 async fn reset_by_their_caller(head: impl Fn(u32) -> Vec<u8>) {
-    let (gateway, dam) = with_reset_streams(head).await;
+    let (gateway, dam) = with_reset_streams(head, GIVEN_UP).await;
     others_are_whole(&gateway, &dam).await;
 }
 
-async fn with_reset_streams(head: impl Fn(u32) -> Vec<u8>) -> (Gateway, Dam) {
+/// So many calls of the service come of them.
+async fn with_reset_streams(head: impl Fn(u32) -> Vec<u8>, calls_made: usize) -> (Gateway, Dam) {
     let (gateway, dam, before) = shut_off().await;
     let mut caller = TcpStream::connect(gateway.uri.trim_start_matches("http://")).await.expect("the port is open");
     let ids: Vec<u32> = streams().take(GIVEN_UP).collect();
     let calls: Vec<u8> = ids.iter().flat_map(|id| head(*id)).collect();
     caller.write_all(&[PREFACE, &calls].concat()).await.expect("the connection is whole");
-    dam.has(HEADERS, before + GIVEN_UP).await;
+    dam.has(HEADERS, before + calls_made).await;
     let resets: Vec<u8> = ids.iter().flat_map(|id| reset(*id)).collect();
     caller.write_all(&resets).await.expect("the connection is whole");
     (gateway, dam)
@@ -185,11 +186,26 @@ async fn calls_that_wait_for_a_place_on_a_connection_that_ends_are_made_on_the_n
     assert!(made >= OTHERS - 1, "{made} of {OTHERS} are made: {replies:?}");
 }
 
-/// The service hears of them late, and answers some of them before they are reset.
 #[tokio::test]
 async fn questions_for_readiness_that_are_given_up_leave_the_calls_of_others_whole() {
-    let (gateway, dam) = with_reset_streams(|id| request(id, "/readyz")).await;
+    let (gateway, dam) = with_reset_streams(|id| request(id, "/readyz"), 1).await;
     others_are_answered(&gateway, &dam).await;
+}
+
+#[tokio::test]
+async fn questions_for_readiness_at_once_are_one_call_of_a_service() {
+    let (gateway, dam, before) = shut_off().await;
+    let client = gateway.client();
+    let asking = join_all((0..GIVEN_UP).map(|_| async { client.get("/readyz").await.expect(200) }));
+    let opens = async {
+        dam.has(HEADERS, before + 1).await;
+        tokio::time::sleep(Duration::from_millis(300)).await; // all have asked by now
+        dam.is_open.send_replace(true);
+    };
+    tokio::join!(asking, opens);
+    assert_eq!(dam.frames(HEADERS), before + 1);
+    client.get("/readyz").await.expect(200);
+    assert_eq!(dam.frames(HEADERS), before + 2, "an answer that has come is of no use to whoever asks later");
 }
 
 /// The service keeps the same deadline, so that some of them end by its answer.
