@@ -113,7 +113,7 @@ test: export RUST_BACKTRACE := $(or $(BACKTRACE),0)
 # A test waits more than it computes: for a lease, a process, a deadline.
 test: export RUST_TEST_THREADS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 test: tools ## Everything that CI checks: lint, then all tests against real stores
-	@$(MAKE) --no-print-directory --jobs=2 lint chart
+	@$(MAKE) --no-print-directory lint chart
 	$(CARGO) build --workspace
 	@rm -f $(RPC_COVERAGE)
 	COMPTOIR_RPC_COVERAGE=$(RPC_COVERAGE) $(CARGO) test --workspace

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, header::CONTENT_TY
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use std::convert::Infallible;
+use tonic::Code;
 
 fn body(pieces: Vec<Bytes>) -> Body {
     Body::new(StreamBody::new(stream::iter(pieces.into_iter().map(|piece| Ok::<_, Infallible>(Frame::data(piece))))))
@@ -26,9 +27,9 @@ pub async fn connect_messages(pieces: Vec<Bytes>, limit_bytes: usize) -> (Vec<By
     }
 }
 
-/// What a service hears of a body of gRPC-Web, none when it is told of a fault, and what the caller is told when the service
-/// answers with what it heard.
-pub async fn grpc_web(is_text: bool, pieces: Vec<Bytes>) -> (Option<Bytes>, Bytes) {
+/// What a service hears of a body of gRPC-Web, none when that breaks off, and what the caller is told when the service answers
+/// with what it heard: a body, or the code of a refusal.
+pub async fn grpc_web(is_text: bool, pieces: Vec<Bytes>) -> (Option<Bytes>, Result<Bytes, Code>) {
     let mut request = Request::new(body(pieces));
     *request.method_mut() = Method::POST;
     let media_type = if is_text { "application/grpc-web-text" } else { "application/grpc-web" };
@@ -44,6 +45,11 @@ pub async fn grpc_web(is_text: bool, pieces: Vec<Bytes>) -> (Option<Bytes>, Byte
         let frames = frames.map(Ok::<_, tonic::Status>);
         Response::new(Body::new(StreamBody::new(stream::iter(frames))))
     });
-    let told = response.await.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-    (heard, told.unwrap_or_default())
+    let response = response.await;
+    if let Some(code) = response.headers().get("grpc-status") {
+        let refused = Err(Code::from_bytes(code.as_bytes()));
+        return (heard, refused);
+    }
+    let told = response.into_body().collect().await.map(http_body_util::Collected::to_bytes);
+    (heard, Ok(told.unwrap_or_default()))
 }
