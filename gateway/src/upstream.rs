@@ -3,9 +3,9 @@
 //! Calls with one reply and streams have each the whole bound: streams last, and must not take the places of the others.
 
 mod bound;
-mod check;
 mod held;
 mod paced;
+mod question;
 mod resets;
 mod waiting;
 
@@ -13,18 +13,20 @@ pub(crate) use held::Held;
 
 use crate::channel::Channel;
 use bound::{Bound, Place};
-use check::Check;
 use http::{Request, Response};
 use paced::Paced;
+use question::Question;
 use resets::Resets;
 use rpc::{
     breaker::{Breaker, Outcome},
     tls::Roots,
 };
 use settings::{Error, Key, Settings};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use telemetry::metrics::CALLS_REFUSED;
-use tonic::{Status, body::Body};
+use tonic::{Code, Status, body::Body};
+use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
+use tower::service_fn;
 use transcode::Rpc;
 use waiting::{Answered, Waiting};
 
@@ -41,6 +43,10 @@ pub(crate) const UPSTREAM_CONCURRENCY: Key = Key::new(
     "Calls of an upstream at once, and as many streams; what is above is refused at once",
 )
 .default("10000");
+
+/// How long an upstream may take to say whether it serves; who asks that gives up after a few seconds, and needs the reply about
+/// the others.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What every upstream is bounded by.
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +70,7 @@ pub(crate) struct Upstream {
     uri: String,
     channel: Channel,
     breaker: Breaker,
-    check: Check,
+    check: Question<ServingStatus>,
     calls: Arc<Bound>,
     streams: Arc<Bound>,
     resets: Arc<Resets>,
@@ -78,7 +84,7 @@ impl Upstream {
             channel: Channel::new(uri, roots)?,
             resets: Resets::new(Channel::new(uri, roots)?),
             breaker: Breaker::new(uri, bounds.breaker_failures),
-            check: Check::default(),
+            check: Question::default(),
             calls: bound(),
             streams: bound(),
             uri: uri.to_owned(),
@@ -87,6 +93,30 @@ impl Upstream {
 
     pub(crate) fn uri(&self) -> &str {
         &self.uri
+    }
+
+    /// Whether it serves. All who ask meanwhile share the answer: anybody may ask, as often as they like, and may leave before
+    /// it comes.
+    pub(crate) async fn serving(self: &Arc<Self>) -> ServingStatus {
+        self.check.ask(self.clone().checked()).await
+    }
+
+    /// Asks also while the breaker is open: who is told that an upstream serves must be able to call it at once. A server that
+    /// has no health service is taken for SERVING: it has answered.
+    async fn checked(self: Arc<Self>) -> ServingStatus {
+        let mut request = tonic::Request::new(HealthCheckRequest { service: String::new() });
+        request.set_timeout(CHECK_TIMEOUT);
+        let mut client = HealthClient::new(service_fn(|request| async {
+            let (answered, place) = self.send(request, None).await;
+            whole(answered, place)
+        }));
+        let state = match tokio::time::timeout(CHECK_TIMEOUT, client.check(request)).await {
+            Ok(Ok(response)) => response.into_inner().status(),
+            Ok(Err(status)) if status.code() == Code::Unimplemented => ServingStatus::Serving,
+            Ok(Err(_)) | Err(_) => return ServingStatus::Unknown,
+        };
+        self.breaker.reached();
+        state
     }
 
     /// The messages of a caller, on whom it depends that they end well.
