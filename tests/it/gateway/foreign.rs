@@ -1,5 +1,6 @@
 //! The gateway before services of others: the real binary, tonic servers, contracts that are compiled here.
 
+pub(super) mod dam;
 mod given_up;
 pub(super) mod library;
 mod reflection;

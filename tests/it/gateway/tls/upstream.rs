@@ -3,6 +3,7 @@
 use super::{Authority, BOOK};
 use crate::gateway::foreign::{
     Gateway, WAIT,
+    dam::Dam,
     library::{Library, Running, serve_over},
     library_set,
 };
@@ -13,12 +14,7 @@ use std::{
     process::{Command, Output},
     time::Duration,
 };
-use tokio::{
-    io::copy_bidirectional,
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use tonic::{
     service::Routes,
     transport::{Identity, Server, ServerTlsConfig},
@@ -100,56 +96,33 @@ async fn an_upstream_over_https_is_believed_when_its_authority_is_named() {
     assert_eq!(misled.count("not valid for name"), 1, "{}", misled.process.tail(3));
 }
 
-/// Passes connections on to `server` once it is told to; it counts those that wait.
-struct Late {
-    uri: String,
-    is_open: watch::Sender<bool>,
-    waiting: watch::Receiver<usize>,
-}
-
-impl Late {
-    async fn before(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let uri = format!("https://{}", listener.local_addr().expect("bound"));
-        let ((is_open, opened), (counted, waiting)) = (watch::channel(false), watch::channel(0));
-        let server = server.trim_start_matches("https://").to_owned();
-        tokio::spawn(async move {
-            while let Ok((mut caller, _)) = listener.accept().await {
-                counted.send_modify(|count| *count += 1);
-                let (mut opened, server) = (opened.clone(), server.clone());
-                tokio::spawn(async move {
-                    opened.wait_for(|is_open| *is_open).await.expect("it is told");
-                    let mut server = TcpStream::connect(server).await.expect("it listens");
-                    copy_bidirectional(&mut caller, &mut server).await
-                });
-            }
-        });
-        Self { uri, is_open, waiting }
-    }
-}
-
 /// The handshake of TLS is what a connection takes time for; the caller who leaves is the one who has begun it.
 #[tokio::test]
 async fn a_caller_who_leaves_while_the_connection_is_made_ends_it_for_nobody_else() {
     let upstream = Upstream::start().await;
-    let mut late = Late::before(&upstream.uri()).await;
+    let dam = Dam::before(&upstream.uri()).await;
+    dam.is_open.send_replace(false);
     let set = upstream.file("library.binpb").display().to_string();
-    let named = ["--upstream".to_owned(), late.uri.clone()];
+    let named = ["--upstream".to_owned(), dam.uri.clone()];
     let gateway = upstream.gateway(["--descriptors", &set], &[named, upstream.authority()].concat()).await;
     let (client, other) = (gateway.client(), gateway.client());
     let leaves = timeout(Duration::from_millis(600), client.get(BOOK));
     let stays = async {
-        late.waiting.wait_for(|count| *count > 0).await.expect("the gateway connects");
+        eventually(WAIT, || async {
+            ensure!(dam.connections() > 0, "the gateway has not connected");
+            Ok(())
+        })
+        .await;
         other.get(BOOK).await
     };
     let opens = async {
         sleep(Duration::from_millis(1_200)).await; // the first caller is gone by now, and a connect may take 3 s
-        late.is_open.send_replace(true);
+        dam.is_open.send_replace(true);
     };
     let (left, stayed, ()) = tokio::join!(leaves, stays, opens);
     left.expect_err("nothing answers it");
     stayed.expect(200);
-    assert_eq!(*late.waiting.borrow(), 1, "it is the connection that was begun");
+    assert_eq!(dam.connections(), 1, "it is the connection that was begun");
 }
 
 #[tokio::test]
